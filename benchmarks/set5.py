@@ -1,0 +1,63 @@
+"""README's table of quality: python benchmarks/set5.py SET5 [--weights FOLDER] [--vgg FILE]
+
+SET5 has the folders high and low, of one scale; low is made by MATLAB's bicubic where it is missing.
+Every network of that scale in FOLDER is measured in float32, on Y, with a border of the scale cropped.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from srgan_cli.cli.lineup import Judges, metrics_of
+from srgan_cli.evaluation.judging import FIDELITY, Judged, Metric, Score, judge_all, means
+from srgan_cli.evaluation.lineup import Lineup
+from srgan_cli.evaluation.methods import SCALE, Method, methods
+from srgan_cli.evaluation.pairs import Pair, pair_up, read_example
+
+
+def main() -> None:
+    arguments = _parse()
+    low = arguments.set5 / "low"
+    pairs = pair_up(arguments.set5 / "high", low if low.is_dir() else None).pairs
+    scale = read_example(pairs[0], SCALE).scale
+    metrics = metrics_of(Judges(arguments.vgg, niqe=True), "cpu", FIDELITY[:2])
+    ways = _of_scale(arguments.weights, scale)
+    print(table(_measured(pairs, ways, metrics, scale), metrics))
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("set5", metavar="SET5", type=Path)
+    parser.add_argument("--weights", type=Path, default=Path(__file__).parent.parent / "weights")
+    parser.add_argument("--vgg", type=Path)
+    return parser.parse_args()
+
+
+def _of_scale(folder: Path, scale: int) -> list[Method]:
+    files = tuple(sorted(folder.glob("*.safetensors")))
+    ways = methods(Lineup(models=("bicubic",), files=files))
+    return [way for way in ways if way.scale in (None, scale)]
+
+
+def _measured(
+    pairs: Sequence[Pair], ways: Sequence[Method], metrics: Sequence[Metric], scale: int
+) -> tuple[Score, ...]:
+    results = list(judge_all(pairs, ways, metrics, scale))
+    judged = [result for result in results if isinstance(result, Judged)]
+    if len(judged) < len(results):
+        raise SystemExit("\n".join(str(one) for one in results if not isinstance(one, Judged)))
+    return means(judged)
+
+
+def table(scores: Sequence[Score], metrics: Sequence[Metric]) -> str:
+    """In Markdown."""
+    labels = [metric.label for metric in metrics]
+    lines = [["network", *labels], ["---", *("---:" for _ in labels)]]
+    for score in scores:
+        figures = [f"{score.figures[metric.key]:.{metric.digits}f}" for metric in metrics]
+        lines.append([score.method, *figures])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    main()

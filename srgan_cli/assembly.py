@@ -1,0 +1,29 @@
+"""Weights and a machine make something that runs."""
+
+from collections.abc import Mapping
+
+from srgan_cli.device import pick_device, pick_precision
+from srgan_cli.engine.enlarger import Enlarger
+from srgan_cli.engine.settings import Machine
+from srgan_cli.engine.size import Size
+from srgan_cli.engine.upscaler import Upscaler
+from srgan_cli.weights import Weights, load_generator
+
+FAR = 64
+"""Low-resolution pixels that a tile sees at most where the effective reach was not measured."""
+
+
+def upscaler(weights: Weights, machine: Machine) -> Upscaler:
+    """Raises DeviceError for a device that is missing, WeightsError for unfit weights."""
+    device = pick_device(machine.device)
+    generator = load_generator(weights).to(device)
+    whole = int(generator.reach)  # type: ignore[arg-type]
+    margin = whole if machine.exact else min(whole, weights.facts.effective_reach or FAR)
+    dtype = pick_precision(machine.precision, device)
+    return Upscaler(generator, device, dtype, machine.tile, margin)
+
+
+def enlarger(weights: Mapping[int, Weights], machine: Machine, size: Size) -> Enlarger:
+    """For networks by their scale; none is plain bicubic."""
+    upscalers = {scale: upscaler(one, machine) for scale, one in weights.items() if scale > 1}
+    return Enlarger(upscalers, size)

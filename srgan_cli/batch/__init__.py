@@ -1,0 +1,1 @@
+"""Many inputs, many outputs: naming, skipping, failures, shards."""

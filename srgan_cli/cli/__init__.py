@@ -1,0 +1,35 @@
+"""The `srgan` command: arguments in, one call down, one line out."""
+
+import click
+
+from srgan_cli import __version__
+from srgan_cli.cli.interp import interp_command
+from srgan_cli.cli.models import models_command
+from srgan_cli.cli.train import train_command
+from srgan_cli.cli.upscale import upscale_command
+from srgan_cli.errors import OptionError, SrganError
+
+
+class FriendlyGroup(click.Group):
+    """Shows the errors we foresaw as `Error: ...`; all others keep their traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except OptionError as error:
+            raise click.UsageError(str(error), ctx) from error
+        except SrganError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(
+    cls=FriendlyGroup,
+    context_settings={"show_default": True, "help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="srgan")
+def main() -> None:
+    """Make pictures larger, with believable detail."""
+
+
+for command in (upscale_command, interp_command, train_command, models_command):
+    main.add_command(command)

@@ -1,0 +1,178 @@
+"""`srgan compare`."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from srgan_cli.cli.lineup import (
+    Judges,
+    complain,
+    judges_options,
+    lineup_options,
+    metrics_of,
+    watched,
+)
+from srgan_cli.engine.settings import Machine
+from srgan_cli.errors import OptionError
+from srgan_cli.evaluation.lineup import Lineup
+from srgan_cli.images.encoding import FORMATS
+
+if TYPE_CHECKING:
+    from srgan_cli.evaluation.comparing import Compared, Parts, Source
+    from srgan_cli.evaluation.judging import Metric
+
+PAGES = (".html", ".htm")
+PAGE_SIDE = 480  # low pixels a side of the part that a page shows
+
+
+@dataclass(frozen=True)
+class Originals:
+    """Where they are: a file or folder, or the photographs themselves; at most one of the two."""
+
+    high: Path | None
+    shrink: bool
+
+    def __post_init__(self) -> None:
+        if self.high is not None and self.shrink:
+            raise OptionError(
+                "--high and --shrink exclude each other: the original is one or other"
+            )
+
+
+@click.command("compare")
+@click.argument(
+    "photos", metavar="PHOTO...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A picture, or a page with sliders (.html).  [default: PHOTO_compared.png]",
+)
+@click.option(
+    "--crop",
+    "crops",
+    metavar="X,Y,W,H",
+    multiple=True,
+    help="A part, in pixels of PHOTO; repeatable.  [default: the most detailed]",
+)
+@click.option(
+    "--high",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="The original of PHOTO, or a folder of originals: adds figures.",
+)
+@click.option(
+    "--shrink",
+    is_flag=True,
+    help="PHOTO is the original: enlarge a small one, made by MATLAB's bicubic.",
+)
+@click.option(
+    "-s",
+    "--scale",
+    type=click.IntRange(min=1),
+    help="[default: the first network's, or what --high tells]",
+)
+@lineup_options(Machine.precision)
+@judges_options
+def compare_command(
+    photos: tuple[Path, ...],
+    output: Path | None,
+    crops: tuple[str, ...],
+    high: Path | None,
+    shrink: bool,
+    scale: int | None,
+    lineup: Lineup,
+    judges: Judges,
+) -> None:
+    """Networks side by side on parts of photographs, at 100 % and at 200 %.
+
+    Without a network named, the default model is shown from faithful to vivid; bicubic always.
+    Figures, for which there must be an original, are of the part that is shown.
+
+    \b
+      srgan compare photo.jpg
+      srgan compare photo.jpg --crop 120,80,64,64 -m clean -m srcnn -o sheet.png
+      srgan compare original.png --shrink --blend 0 --blend 0.5 --blend 1 -o page.html
+    """
+    target = _checked_target(output, photos)
+    originals = Originals(high, shrink)
+
+    from srgan_cli.evaluation.comparing import compare_all
+    from srgan_cli.evaluation.judging import FIDELITY
+    from srgan_cli.evaluation.methods import methods, scale_of
+    from srgan_cli.evaluation.pairs import Failure
+
+    parts = _parts(crops, target, len(photos))
+    ways = methods(lineup)
+    metrics = metrics_of(judges, lineup.machine.device, FIDELITY[:2])
+    sources = list(_sources(photos, originals))
+    outcomes = compare_all(sources, ways, metrics, parts, scale or scale_of(ways))
+    results = list(watched(outcomes, len(sources)))
+    compared = [one for many in results if not isinstance(many, Failure) for one in many]
+    if compared:
+        _write(compared, metrics, target)
+    complain(result for result in results if isinstance(result, Failure))
+
+
+def _checked_target(output: Path | None, photos: Sequence[Path]) -> Path:
+    """Where the sheet goes. Raises OptionError for what is no picture or page, or is an input."""
+    target = output or photos[0].with_name(f"{photos[0].stem}_compared.png")
+    if target.suffix.lower() not in (*FORMATS, *PAGES):
+        raise OptionError(f"{target}: a comparison is a picture, such as .png, or a page, .html")
+    if target.resolve() in {photo.resolve() for photo in photos}:
+        raise OptionError(f"{target} is an input: give another name with -o")
+    return target
+
+
+def _parts(crops: Sequence[str], target: Path, photos: int) -> "Parts":
+    """A page shows one large part of each photograph, a sheet two small ones or one of each."""
+    from srgan_cli.evaluation.comparing import Parts
+    from srgan_cli.evaluation.crops import parse_crop
+
+    named = tuple(parse_crop(crop) for crop in crops)
+    if target.suffix.lower() in PAGES:
+        return Parts(named, count=1, side=PAGE_SIDE)
+    return Parts(named, count=2 if photos == 1 else 1)
+
+
+def _sources(photos: Sequence[Path], originals: Originals) -> "Iterator[Source]":
+    from srgan_cli.evaluation.comparing import Source
+    from srgan_cli.evaluation.pairs import original_of
+
+    for photo in photos:
+        high = None if originals.high is None else original_of(photo, originals.high)
+        yield Source(photo, high, originals.shrink)
+
+
+def _write(compared: "Sequence[Compared]", metrics: "Sequence[Metric]", target: Path) -> None:
+    if target.suffix.lower() in PAGES:
+        _write_page(compared, metrics, target)
+    else:
+        _write_sheet(compared, metrics, target)
+    click.echo(f"{target}", err=True)
+
+
+def _write_sheet(compared: "Sequence[Compared]", metrics: "Sequence[Metric]", target: Path) -> None:
+    from srgan_cli.evaluation.comparing import rows_of
+    from srgan_cli.figures import sheet
+    from srgan_cli.images.write import write_image
+
+    write_image(sheet([row for one in compared for row in rows_of(one, metrics)]), target)
+
+
+def _write_page(compared: "Sequence[Compared]", metrics: "Sequence[Metric]", target: Path) -> None:
+    """The input on the left at first, the last of the methods, or the original, on the right."""
+    from srgan_cli.images.atomic import atomically
+    from srgan_cli.pages.comparison import Comparison, Layer, comparison_page
+
+    comparisons = []
+    for one in compared:
+        layers = [Layer(seen.method, seen.image, seen.note(metrics)) for seen in one.seen]
+        comparisons.append(Comparison(one.title, (Layer("input", one.low), *layers)))
+    page = comparison_page(comparisons)
+    with atomically(target) as part:
+        part.write_text(page, encoding="utf-8")

@@ -1,0 +1,171 @@
+"""`srgan eval`."""
+
+import csv
+import json
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from srgan_cli.cli.lineup import (
+    Judges,
+    complain,
+    judges_options,
+    lineup_options,
+    metrics_of,
+    watched,
+)
+from srgan_cli.evaluation.lineup import REPRODUCIBLE, Lineup
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+    from srgan_cli.evaluation.judging import Judged, Metric, Score
+
+MEAN = "mean"
+UNATTENDED = 160  # columns of a table where no terminal limits them
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came out."""
+
+    judged: "Sequence[Judged]"
+    means: "Sequence[Score]"
+    metrics: "Sequence[Metric]"
+
+    def lines(self) -> "Iterator[tuple[str, Score]]":
+        """Picture and score, the means last."""
+        for one in self.judged:
+            yield from ((one.picture, score) for score in one.scores)
+        yield from ((MEAN, score) for score in self.means)
+
+
+@click.command("eval")
+@click.argument("high", type=click.Path(path_type=Path))
+@click.argument("low", type=click.Path(path_type=Path), required=False)
+@lineup_options(REPRODUCIBLE.precision)
+@click.option(
+    "-s",
+    "--scale",
+    type=click.IntRange(min=1),
+    help="How small to make HIGH without LOW.  [default: the first network's]",
+)
+@click.option(
+    "--border",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Leave out N pixels at each side.  [default: as many as the scale]",
+)
+@judges_options
+@click.option("--json", "form", flag_value="json", help="A JSON line for each row.")
+@click.option("--csv", "form", flag_value="csv", help="Comma-separated values.")
+def eval_command(
+    high: Path,
+    low: Path | None,
+    lineup: Lineup,
+    scale: int | None,
+    border: int | None,
+    judges: Judges,
+    form: str | None,
+) -> None:
+    """How close networks come to originals: PSNR and SSIM, on Y and on RGB.
+
+    HIGH is a picture or a folder; LOW are the small ones to enlarge, by default made from HIGH by
+    MATLAB's bicubic. Without a network named, the default model is measured from faithful to vivid;
+    bicubic always. The perceptual index of the PIRM challenge is not there: one half of it, Ma's
+    score, has no open weights for Python.
+
+    \b
+      srgan eval photo.png
+      srgan eval Set5/ -m clean -m srcnn --blend 0 --blend 1 --csv
+      srgan eval high/ low/ -w run/psnr.safetensors --vgg vgg19.safetensors --niqe
+    """
+    from srgan_cli.evaluation.judging import FIDELITY, judge_all, means
+    from srgan_cli.evaluation.methods import methods, scale_of
+    from srgan_cli.evaluation.pairs import Failure, pair_up
+
+    pairing = pair_up(high, low)
+    ways = methods(lineup)
+    metrics = metrics_of(judges, lineup.machine.device, FIDELITY)
+    outcomes = judge_all(pairing.pairs, ways, metrics, scale or scale_of(ways), border)
+    results = [*pairing.failures, *watched(outcomes, len(pairing.pairs))]
+    judged = [result for result in results if not isinstance(result, Failure)]
+    show(Report(judged, means(judged), metrics), form)
+    complain(result for result in results if isinstance(result, Failure))
+
+
+def show(report: Report, form: str | None) -> None:
+    """On stdout; nothing where nothing was measured."""
+    if not report.judged:
+        return
+    if form == "json":
+        for record in records(report):
+            click.echo(json.dumps(record, ensure_ascii=False))
+    elif form == "csv":
+        _write_csv(list(records(report)))
+    else:
+        _print_table(report)
+
+
+def records(report: Report) -> Iterator[dict[str, object]]:
+    """Plain values; None is an infinite PSNR, of equal pictures."""
+    for picture, score in report.lines():
+        figures = {key: _finite(value) for key, value in score.figures.items()}
+        seconds = round(score.seconds, 3)
+        yield {"picture": picture, "method": score.method, **figures, "seconds": seconds}
+
+
+def _finite(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None
+
+
+def _write_csv(rows: Sequence[dict[str, object]]) -> None:
+    writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def _print_table(report: Report) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = UNATTENDED
+    table = _empty_table(report.metrics)
+    groups = [(one.picture, one.scores) for one in report.judged]
+    for name, scores in groups if len(groups) == 1 else [*groups, (MEAN, report.means)]:
+        table.add_row(Text(name))
+        for score in scores:
+            cells = _cells(score, scores, report.metrics)
+            table.add_row(Text(f"  {score.method}"), *cells)
+    console.print(table)
+
+
+def _empty_table(metrics: "Sequence[Metric]") -> "Table":
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Column, Table
+
+    names = Column("picture and method", overflow="fold")
+    figures = [Column(metric.label, justify="right") for metric in metrics]
+    return Table(names, *figures, Column("seconds", justify="right"), box=SIMPLE_HEAD)
+
+
+def _cells(
+    score: "Score", rivals: "Sequence[Score]", metrics: "Sequence[Metric]"
+) -> "Iterator[Text]":
+    """The best of the methods in bold."""
+    from rich.text import Text
+
+    for metric in metrics:
+        best = max if metric.higher else min
+        ahead = score.figures[metric.key] == best(rival.figures[metric.key] for rival in rivals)
+        number = f"{score.figures[metric.key]:.{metric.digits}f}"
+        yield Text(number, style="bold" if ahead and len(rivals) > 1 else "")
+    yield Text(f"{score.seconds:.2f}")

@@ -1,0 +1,79 @@
+"""`srgan models`."""
+
+import json
+from dataclasses import asdict, dataclass
+
+import click
+
+from srgan_cli.errors import WeightsError
+from srgan_cli.library import BICUBIC, Network, default_model, networks, personal_folder
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; figures are None where they are not known."""
+
+    model: str
+    scale: int | None
+    end: str
+    network: str
+    parameters: int | None
+    set5_psnr: float | None
+    folder: str
+
+
+@click.command("models")
+@click.option("--json", "as_json", is_flag=True, help="A JSON line for each, on stdout.")
+def models_command(as_json: bool) -> None:
+    """List the networks that --model knows: ours and your own."""
+    rows = [_row(network) for network in networks()]
+    rows.append(Row(BICUBIC, None, "", "no network", None, 28.43, "built in"))
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps(asdict(row)))
+        return
+    _print_table(rows)
+    click.echo(f"Default: {default_model()}. Your own go to {personal_folder()}.", err=True)
+
+
+def _row(network: Network) -> Row:
+    from srgan_cli.weights import read_weights
+
+    folder = "yours" if network.personal else "shipped"
+    try:
+        weights = read_weights(network.path)
+    except WeightsError as error:
+        return Row(network.model, network.scale, "", f"unreadable: {error}", None, None, folder)
+    facts = weights.facts
+    figures = facts.figures.get("set5", {})
+    parameters = sum(tensor.numel() for tensor in weights.state.values())
+    return Row(
+        network.model,
+        facts.scale,
+        facts.objective,
+        str(weights),
+        parameters,
+        figures.get("psnr_y"),
+        folder,
+    )
+
+
+def _print_table(rows: list[Row]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("model", "scale", "end", "network", box=None)
+    table.add_column("parameters", justify="right")
+    table.add_column("Set5 PSNR", justify="right")
+    table.add_column("from")
+    for row in rows:
+        table.add_row(
+            row.model,
+            "any" if row.scale is None else f"x{row.scale}",
+            row.end,
+            row.network,
+            "" if row.parameters is None else f"{row.parameters:,}",
+            "" if row.set5_psnr is None else f"{row.set5_psnr:.2f} dB",
+            row.folder,
+        )
+    Console().print(table)

@@ -1,0 +1,15 @@
+"""How to run a network, as the command line says it. Standard library only."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where to compute, how precisely, and on how much at once."""
+
+    device: str = "auto"
+    precision: str = "auto"
+    tile: int | None = None
+    """Side of a tile's core in input pixels; None fits it to the free memory."""
+    exact: bool = False
+    """Let every tile see the network's whole reach, even where a measured one suffices."""

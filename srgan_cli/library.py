@@ -1,0 +1,145 @@
+"""Where networks lie: those we ship, and the user's own. Standard library only.
+
+A file named `{model}-x{scale}-{end}.safetensors` is one end of a model; any other name is a model
+by itself. The user's own are found first.
+"""
+
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from srgan_cli.errors import OptionError, WeightsError
+
+End = Literal["psnr", "gan"]
+ENDS: tuple[End, ...] = ("psnr", "gan")
+
+BICUBIC = "bicubic"
+"""The model that needs no network."""
+
+PREFERRED = ("photo", "clean")
+"""The default model is the first of these that there is."""
+
+SUFFIX = ".safetensors"
+_PATTERN = re.compile(r"(?P<model>.+)-x(?P<scale>\d+)-(?P<end>psnr|gan)")
+
+DEFAULT_BLEND = {"photo": 0.7, "clean": 0.7, "srgan": 1.0, "esrgan": 0.8}
+"""How vivid a model is unless told: 0 is its PSNR end, 1 its GAN end."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A weights file in one of the folders."""
+
+    path: Path
+    model: str
+    scale: int | None
+    """None where the name does not tell: the file does."""
+    end: End | None
+    personal: bool
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A model by name, or one or two weights files; `amount` goes from faithful to vivid."""
+
+    model: str | None = None
+    files: tuple[Path, ...] = ()
+    amount: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.model is not None and self.files:
+            raise OptionError("--model and --weights exclude each other")
+        if len(self.files) > 2:
+            raise OptionError(
+                "--weights can be given twice at most: the faithful and the vivid end"
+            )
+        if len(self.files) == 2 and self.amount is None:
+            raise OptionError("two --weights need --blend: 0 is the first, 1 the second")
+        if len(self.files) == 1 and self.amount is not None:
+            raise OptionError("--blend needs two ends: -w PSNR -w GAN, or a model that has both")
+        if self.model == BICUBIC and self.amount is not None:
+            raise OptionError("--blend does not go with bicubic: it has no vivid end")
+
+
+def shipped_folder() -> Path:
+    """The installed folder, else `weights/` beside a source checkout."""
+    package = Path(__file__).parent
+    installed = package / "shipped"
+    return installed if installed.is_dir() else package.parent / "weights"
+
+
+def personal_folder() -> Path:
+    """`$SRGAN_WEIGHTS`, else where this system keeps a user's data."""
+    if named := os.environ.get("SRGAN_WEIGHTS"):
+        return Path(named)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "srgan"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "srgan"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "srgan"
+
+
+def networks() -> list[Network]:
+    """All there are; a personal one hides a shipped one of the same name."""
+    found = {
+        path.name: _network(path, personal)
+        for folder, personal in ((shipped_folder(), False), (personal_folder(), True))
+        for path in _files(folder)
+    }
+    return [found[name] for name in sorted(found)]
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return [path for path in folder.iterdir() if path.suffix == SUFFIX]
+    except OSError:
+        return []
+
+
+def _network(path: Path, personal: bool) -> Network:
+    match = _PATTERN.fullmatch(path.stem)
+    if match is None:
+        return Network(path, path.stem, None, None, personal)
+    end: End = "gan" if match["end"] == "gan" else "psnr"
+    return Network(path, match["model"], int(match["scale"]), end, personal)
+
+
+def model_names() -> list[str]:
+    return [*dict.fromkeys(network.model for network in networks()), BICUBIC]
+
+
+def default_model() -> str:
+    names = model_names()
+    return next((name for name in PREFERRED if name in names), BICUBIC)
+
+
+def ends_of(model: str) -> dict[int, dict[End, Path]]:
+    """The files of a model of ours: scale -> end -> path. Empty for a file of another name."""
+    found: dict[int, dict[End, Path]] = {}
+    for network in networks():
+        if network.model == model and network.scale is not None and network.end is not None:
+            found.setdefault(network.scale, {})[network.end] = network.path
+    return found
+
+
+def find_model(model: str) -> list[Network]:
+    """The files of that model; raises WeightsError, naming all models, if there is none."""
+    found = [network for network in networks() if network.model == model]
+    if not found:
+        raise WeightsError(f"there is no model {model!r}; there are {', '.join(model_names())}")
+    return found
+
+
+def find_network(model: str, scale: int, end: End) -> Path:
+    """The file of one end of a model; raises WeightsError that says what there is."""
+    find_model(model)
+    scales = ends_of(model)
+    if end not in scales.get(scale, {}):
+        there = ", ".join(f"x{s} {e}" for s in sorted(scales) for e in scales[s])
+        raise WeightsError(
+            f"model {model!r} has no x{scale} {end} network; it has {there or 'none'}"
+        )
+    return scales[scale][end]

@@ -1,0 +1,35 @@
+"""Networks, one paper a file.
+
+Every generator takes its hyperparameters, JSON-able, as keyword arguments, has `.scale` and
+`.reach` (its receptive radius in low-resolution pixels) and turns RGB in [0, 1], (B, 3, H, W), into
+RGB, (B, 3, sH, sW). Discriminators turn RGB in [0, 1] into logits: positive looks real.
+"""
+
+from torch import nn
+
+from srgan_cli.models.compact import Compact
+from srgan_cli.models.discriminators import (
+    PatchDiscriminator,
+    SRGANDiscriminator,
+    UNetDiscriminator,
+)
+from srgan_cli.models.fast import Fast
+from srgan_cli.models.rrdbnet import RRDBNet
+from srgan_cli.models.srcnn import SRCNN
+from srgan_cli.models.srresnet import SRResNet
+from srgan_cli.models.vdsr import VDSR
+
+GENERATORS: dict[str, type[nn.Module]] = {
+    "fast": Fast,
+    "srcnn": SRCNN,
+    "vdsr": VDSR,
+    "srresnet": SRResNet,
+    "rrdbnet": RRDBNet,
+    "compact": Compact,
+}
+
+DISCRIMINATORS: dict[str, type[nn.Module]] = {
+    "srgan": SRGANDiscriminator,
+    "unet": UNetDiscriminator,
+    "patch": PatchDiscriminator,
+}

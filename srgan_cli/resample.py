@@ -1,0 +1,121 @@
+"""Bicubic resizing as MATLAB's imresize does it: a = -0.5, antialiased when shrinking.
+
+Keys, "Cubic Convolution Interpolation for Digital Image Processing", 1981. Every published figure
+of the field rests on this filter; torch's own bicubic uses a = -0.75.
+"""
+
+import math
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+SUPPORT = 4  # input samples that one output sample sees when enlarging
+
+
+def cubic(x: np.ndarray) -> np.ndarray:
+    """Keys' kernel with a = -0.5 at the distances `x`, in samples."""
+    x = np.abs(x)
+    near = (1.5 * x - 2.5) * x * x + 1.0
+    far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
+    return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
+
+
+def taps(length: int, target: int, scale: float, start: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Which samples of a signal make each of its `target` resized ones, and how much of each.
+
+    Output sample i lies at (start + i + 0.5) / scale - 0.5. Returns indices and weights, both
+    (target, taps); beyond the ends the signal is mirrored, its edge samples twice, as MATLAB does.
+    """
+    shrink = min(scale, 1.0)
+    reach = SUPPORT / shrink
+    centre = (np.arange(start, start + target) + 0.5) / scale - 0.5
+    first = np.floor(centre - reach / 2)
+    index = first[:, None] + np.arange(math.ceil(reach) + 2)
+    weight = cubic((centre[:, None] - index) * shrink)
+    weight /= weight.sum(axis=1, keepdims=True)
+    used = np.any(weight != 0, axis=0)
+    folded = np.mod(index[:, used].astype(np.int64), 2 * length)
+    return np.where(folded < length, folded, 2 * length - 1 - folded), weight[:, used]
+
+
+@lru_cache(maxsize=64)
+def _matrix(length: int, target: int, scale: float, start: int) -> Tensor:
+    index, weight = taps(length, target, scale, start)
+    dense = np.zeros((target, length))
+    np.add.at(dense, (np.arange(target)[:, None], index), weight)
+    return torch.from_numpy(dense)
+
+
+def resize(pictures: Tensor, height: int, width: int) -> Tensor:
+    """(..., H, W) floats -> (..., height, width), differentiable. Values are not clipped."""
+    rows, columns = pictures.shape[-2:]
+    down = _apply(pictures.transpose(-1, -2), rows, height).transpose(-1, -2)
+    return _apply(down, columns, width)
+
+
+def _apply(signal: Tensor, length: int, target: int) -> Tensor:
+    if length == target:
+        return signal
+    if length * target <= 1 << 16:  # a matrix product beats gathering on small pictures
+        matrix = _matrix(length, target, target / length, 0).to(signal)
+        return signal @ matrix.T
+    index, weight = taps(length, target, target / length)
+    result = signal.new_zeros((*signal.shape[:-1], target))
+    for i, w in zip(index.T, weight.T, strict=True):
+        result += signal[..., torch.from_numpy(i).to(signal.device)] * torch.from_numpy(w).to(
+            signal
+        )
+    return result
+
+
+@lru_cache(maxsize=8)
+def _phases(scale: int) -> Tensor:
+    """(scale, 5): weights of the samples i-2 .. i+2 in the outputs of sample i."""
+    index, weight = taps(5, scale, float(scale), start=2 * scale)
+    dense = np.zeros((scale, 5))
+    np.add.at(dense, (np.arange(scale)[:, None], index), weight)
+    return torch.from_numpy(dense)
+
+
+def enlarge(pictures: Tensor, scale: int) -> Tensor:
+    """(B, C, H, W) floats -> (B, C, sH, sW): `resize` by an integer, as convolutions."""
+    batch, channels, height, width = pictures.shape
+    planes = pictures.reshape(batch * channels, 1, height, width)
+    weight = _phases(scale).to(pictures)
+    wide = torch.nn.functional.conv2d(_mirror(planes, (2, 2, 0, 0)), weight[:, None, None, :])
+    wide = wide.permute(0, 2, 3, 1).reshape(-1, 1, height, width * scale)
+    tall = torch.nn.functional.conv2d(_mirror(wide, (0, 0, 2, 2)), weight[:, None, :, None])
+    tall = tall.permute(0, 2, 1, 3)  # (BC, H, s, sW)
+    return tall.reshape(batch, channels, height * scale, width * scale)
+
+
+def _mirror(planes: Tensor, edges: tuple[int, int, int, int]) -> Tensor:
+    """Padding that repeats the edge samples: MATLAB's "symmetric", which torch lacks."""
+    left, right, top, bottom = edges
+    height, width = planes.shape[-2:]
+    rows = _folded(height, top, bottom, planes.device)
+    columns = _folded(width, left, right, planes.device)
+    return planes[..., rows, :][..., columns]
+
+
+def _folded(length: int, before: int, after: int, device: torch.device) -> Tensor:
+    index = torch.arange(-before, length + after, device=device) % (2 * length)
+    return torch.where(index < length, index, 2 * length - 1 - index)
+
+
+def resize_array(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """(H, W) or (H, W, C) integers -> the same depth, (height, width) or (height, width, C)."""
+    planes = torch.from_numpy(pixels.astype(np.float32))
+    planes = planes.permute(2, 0, 1) if pixels.ndim == 3 else planes
+    resized = resize(planes, height, width)
+    resized = resized.permute(1, 2, 0) if pixels.ndim == 3 else resized
+    top = np.iinfo(pixels.dtype).max
+    return resized.round().clamp(0, top).numpy().astype(pixels.dtype)
+
+
+def target_side(side: int, scale: float | Fraction) -> int:
+    """The side of the resized picture: floor(side x scale + 0.5), at least 1."""
+    return max(1, math.floor(side * Fraction(scale).limit_denominator(10**6) + Fraction(1, 2)))

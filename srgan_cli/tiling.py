@@ -1,0 +1,79 @@
+"""Cut a picture into tiles that overlap by what a network sees. Only integers live here."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Box:
+    """A pixel rectangle, half-open like a slice: `top <= y < bottom`, `left <= x < right`."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    def grown(self, margin: int) -> "Box":
+        """This box widened by `margin` pixels on each side, past the picture's edge if need be."""
+        return Box(self.top - margin, self.left - margin, self.bottom + margin, self.right + margin)
+
+    def halves(self) -> tuple["Box", "Box"]:
+        """The two halves of this box, cut across its longer side, which must be 2 or more."""
+        if self.height >= self.width:
+            middle = (self.top + self.bottom) // 2
+            return (
+                Box(self.top, self.left, middle, self.right),
+                Box(middle, self.left, self.bottom, self.right),
+            )
+        middle = (self.left + self.right) // 2
+        return (
+            Box(self.top, self.left, self.bottom, middle),
+            Box(self.top, middle, self.bottom, self.right),
+        )
+
+
+@dataclass(frozen=True)
+class Tile:
+    """`core` is what this tile contributes; `context` is what the network must see for it."""
+
+    core: Box
+    context: Box
+
+
+def plan_tiles(height: int, width: int, size: int, margin: int) -> Iterator[Tile]:
+    """Cores of at most `size` x `size` pixels that cover the picture exactly once, in rows.
+
+    The cores of one row, and of one column, differ by at most a pixel in side.
+    """
+    for top, bottom in spans(height, size):
+        for left, right in spans(width, size):
+            core = Box(top, left, bottom, right)
+            yield Tile(core, core.grown(margin))
+
+
+def spans(length: int, size: int) -> Iterator[tuple[int, int]]:
+    """`length` cut into the fewest pieces of at most `size`, as equal as integers allow."""
+    pieces = -(-length // size)
+    for i in range(pieces):
+        yield length * i // pieces, length * (i + 1) // pieces
+
+
+def folded(start: int, stop: int, length: int, margin: int) -> list[int]:
+    """The positions `start` .. `stop - 1` of a line, those beyond its ends folded back into it.
+
+    The line is mirrored about its end pixels; one that is not longer than `margin` repeats them.
+    The rule depends on the line alone, never on the tile: every tile sees the same picture.
+    """
+    if length <= margin:
+        return [min(max(i, 0), length - 1) for i in range(start, stop)]
+    return [
+        i if 0 <= i < length else (-i if i < 0 else 2 * length - 2 - i) for i in range(start, stop)
+    ]

@@ -1,0 +1,33 @@
+"""How fast to learn, and how to average what was learnt; both as functions of the step."""
+
+import math
+
+import torch
+from torch import nn
+
+from srgan_cli.training.recipes import Stage
+
+
+def learning_rate(stage: Stage, lr: float, step: int, steps: int) -> float:
+    """The rate of step number `step` (from 0) of `steps`."""
+    warm = min(1.0, (step + 1) / stage.warmup) if stage.warmup else 1.0
+    progress = step / steps
+    if stage.milestones is None:
+        return lr * warm * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+    return lr * warm * stage.drop ** sum(progress >= share for share in stage.milestones)
+
+
+@torch.no_grad()
+def average_(average: nn.Module, network: nn.Module, keep: float, step: int) -> None:
+    """Move `average` towards `network`, parameters and buffers alike.
+
+    `keep` is the share of the old average; early on it is less, so that the random start is
+    forgotten.
+    """
+    keep = min(keep, (1 + step) / (10 + step))
+    current = network.state_dict()
+    for name, value in average.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(current[name].to(value), 1 - keep)
+        else:
+            value.copy_(current[name])
