@@ -3,7 +3,7 @@
 SrganError
 ├── ImageError      a picture cannot be read or written
 ├── WeightsError    a weights file is missing, damaged, or unfit for the request
-├── DatasetError    a folder of pictures to train on is unfit
+├── DatasetError    a folder of pictures, or the results of a study, is unfit
 ├── OptionError     options that make no sense together
 ├── DeviceError     a device is missing, or its memory does not suffice
 └── TrainingError   a run that cannot go on

@@ -25,6 +25,16 @@ class Box:
         """This box widened by `margin` pixels on each side, past the picture's edge if need be."""
         return Box(self.top - margin, self.left - margin, self.bottom + margin, self.right + margin)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """As of an array: height, width."""
+        return self.height, self.width
+
+    def at_least(self, side: int) -> "Box":
+        """This box, longer at the bottom and wider at the right where it has not that side."""
+        height, width = max(self.height, side), max(self.width, side)
+        return Box(self.top, self.left, self.top + height, self.left + width)
+
     def halves(self) -> tuple["Box", "Box"]:
         """The two halves of this box, cut across its longer side, which must be 2 or more."""
         if self.height >= self.width:
@@ -70,10 +80,17 @@ def folded(start: int, stop: int, length: int, margin: int) -> list[int]:
     """The positions `start` .. `stop - 1` of a line, those beyond its ends folded back into it.
 
     The line is mirrored about its end pixels; one that is not longer than `margin` repeats them.
+    Positions more than `margin` past the ends are any pixel: no network looks there.
     The rule depends on the line alone, never on the tile: every tile sees the same picture.
     """
     if length <= margin:
-        return [min(max(i, 0), length - 1) for i in range(start, stop)]
-    return [
-        i if 0 <= i < length else (-i if i < 0 else 2 * length - 2 - i) for i in range(start, stop)
-    ]
+        return [_clamped(i, length) for i in range(start, stop)]
+    return [_clamped(_mirrored(i, length), length) for i in range(start, stop)]
+
+
+def _mirrored(i: int, length: int) -> int:
+    return -i if i < 0 else i if i < length else 2 * length - 2 - i
+
+
+def _clamped(i: int, length: int) -> int:
+    return min(max(i, 0), length - 1)

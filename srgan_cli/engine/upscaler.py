@@ -15,6 +15,13 @@ from srgan_cli.images.value import Image
 from srgan_cli.resample import enlarge
 from srgan_cli.tiling import Box, Tile, folded, plan_tiles
 
+LEAST = 128
+"""Sides that a tile's context has at least, in input pixels.
+
+Libraries compute small pictures by other algorithms than large ones, which round differently; so a
+tiny tile could differ by a level from the whole picture.
+"""
+
 LUMA = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in gray. ITU-R BT.601."""
 
@@ -72,26 +79,29 @@ class Upscaler:
                 band = []
             tell(number, len(tiles))
 
-    def _tile(self, source: RowSource, tile: Tile) -> np.ndarray:
+    def _tile(self, source: RowSource, tile: Tile, least: int = LEAST) -> np.ndarray:
         """The pixels of the tile's core; in halves where memory does not suffice for all of it."""
         try:
-            return self._core(source, tile)
+            return self._core(source, tile, least)
         except RuntimeError as error:
             if not out_of_memory(error):
                 raise
+        if max(tile.core.height, tile.core.width) <= SMALLEST and least:
+            return self._tile(source, tile, least=0)
         if max(tile.core.height, tile.core.width) <= SMALLEST:
             raise DeviceError(
                 f"not enough memory on {self.device} for a tile of {SMALLEST} pixels and the "
                 f"{self.context} around it: close other programs, or take --device cpu"
             )
         first, second = (
-            self._tile(source, Tile(half, half.grown(self.context))) for half in tile.core.halves()
+            self._tile(source, Tile(half, half.grown(self.context)), least=0)
+            for half in tile.core.halves()
         )
         return np.concatenate([first, second], axis=0 if tile.core.height >= tile.core.width else 1)
 
     @torch.inference_mode()
-    def _core(self, source: RowSource, tile: Tile) -> np.ndarray:
-        layers = cut(source, tile.context, self.context)
+    def _core(self, source: RowSource, tile: Tile, least: int) -> np.ndarray:
+        layers = cut(source, tile.context.at_least(least), self.context)
         low = to_tensor(layers).permute(2, 0, 1)[None].to(self.device)  # (1, C, H, W)
         colours = low.shape[1] - (low.shape[1] in (2, 4))
         high = self._colour(low[:, :colours].expand(-1, 3, -1, -1))
@@ -99,8 +109,8 @@ class Upscaler:
             high = as_gray(high)[:, :1].expand(-1, colours, -1, -1)
         alpha = enlarge(low[:, colours:], self.scale)
         high = torch.cat([high, alpha], dim=1) if alpha.shape[1] else high
-        edge = self.context * self.scale
-        kept = high[0, :, edge : high.shape[2] - edge, edge : high.shape[3] - edge]
+        edge, height, width = (n * self.scale for n in (self.context, *tile.core.shape))
+        kept = high[0, :, edge : edge + height, edge : edge + width]
         return to_pixels(kept.permute(1, 2, 0), source.depth)
 
     def _colour(self, low: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from srgan_cli.models.layers import conv, radius, reach
-from srgan_cli.models.srcnn import as_weights, full
+from srgan_cli.models.precision import as_weights, full
 
 
 def make_activation(name: str, features: int) -> nn.Module:

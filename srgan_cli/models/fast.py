@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, relu
 
-from srgan_cli.models.layers import conv, enlarging, radius, reach, zero_
-from srgan_cli.resample import enlarge
+from srgan_cli.models.layers import conv, enlarging, magnifications, radius, reach, zero_
+from srgan_cli.models.precision import as_weights, bicubic, full, radius_of_bicubic
 
 
 class Block(nn.Module):
@@ -59,20 +59,12 @@ class Fast(nn.Module):
         for step, layer in zip(magnifications(self.scale), self.up, strict=True):
             stages.append(radius(layer, magnified=magnified))
             magnified *= step
-        return max(2, reach([*stages, radius(self.to_rgb, magnified=magnified)]))  # 2: bicubic
+        stages.append(radius(self.to_rgb, magnified=magnified))
+        return max(reach(stages), reach([radius_of_bicubic(self.scale)]))
 
     def forward(self, low: Tensor) -> Tensor:
-        shallow = self.head(low)  # (B, F, H, W)
+        shallow = self.head(as_weights(low, self))  # (B, F, H, W)
         x = shallow + self.body_end(self.body(shallow))
         for up in self.up:
             x = leaky_relu(up(x), 0.2)  # H -> 2H -> 4H; few channels: none may die
-        return enlarge(low.float(), self.scale) + self.to_rgb(x).float()
-
-
-def magnifications(scale: int) -> list[int]:
-    """The steps in which a picture is enlarged: 4 -> [2, 2], 3 -> [3], 1 -> []."""
-    steps = []
-    while scale % 2 == 0:
-        steps.append(2)
-        scale //= 2
-    return steps if scale == 1 else [*steps, scale]
+        return bicubic(low, self.scale) + full(self.to_rgb(x))

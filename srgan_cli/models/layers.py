@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3, bias: bool = True) -> nn.Conv2d:
@@ -59,5 +59,10 @@ def zero_(layer: nn.Conv2d) -> None:
         nn.init.zeros_(layer.bias)
 
 
-Picture = Tensor
-"""(B, 3, H, W), RGB in [0, 1]."""
+def magnifications(scale: int) -> list[int]:
+    """The steps in which a picture is enlarged: 4 -> [2, 2], 3 -> [3], 1 -> []."""
+    steps = []
+    while scale % 2 == 0:
+        steps.append(2)
+        scale //= 2
+    return steps if scale == 1 else [*steps, scale]

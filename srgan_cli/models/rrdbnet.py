@@ -10,9 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu, pad, pixel_unshuffle
 from torch.nn.init import kaiming_normal_, zeros_
 
-from srgan_cli.models.fast import magnifications
-from srgan_cli.models.layers import conv, radius, reach
-from srgan_cli.models.srcnn import as_weights, full_conv
+from srgan_cli.models.layers import conv, magnifications, radius, reach
+from srgan_cli.models.precision import as_weights, full_conv
 
 RESIDUAL_SCALE = 0.2
 

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from srgan_cli.models.fast import magnifications
-from srgan_cli.models.layers import conv, enlarging, radius, reach
-from srgan_cli.models.srcnn import as_weights, full, full_conv, without_autocast
+from srgan_cli.models.layers import conv, enlarging, magnifications, radius, reach
+from srgan_cli.models.precision import as_weights, full, full_conv, without_autocast
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,8 @@ from torch.nn.functional import relu
 from torch.nn.init import kaiming_normal_, zeros_
 
 from srgan_cli.models.layers import conv, radius, reach
-from srgan_cli.models.srcnn import (
-    as_weights,
-    bicubic,
-    full,
-    luma,
-    radius_of_bicubic,
-    with_more_luma,
-)
+from srgan_cli.models.precision import as_weights, bicubic, full, radius_of_bicubic
+from srgan_cli.models.srcnn import luma, with_more_luma
 
 
 class VDSR(nn.Module):

@@ -1,0 +1,197 @@
+"""`srgan rate`: a blind study of opinions as one page, and the scores from its results."""
+
+import dataclasses
+import glob
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from srgan_cli.errors import DatasetError, OptionError
+
+if TYPE_CHECKING:
+    from srgan_cli.pages.scores import Difference, Estimate, Score, Scores
+
+SCALE = 21  # characters of a terminal for the ratings 1 to 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Making:
+    """How to make the page. None leaves it to the study."""
+
+    examples: Path | None
+    side: int | None
+
+
+@click.command("rate")
+@click.argument("inputs", nargs=-1, required=True, metavar="FOLDER...|RESULT...")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The page to write (.html); with --score, a plot (.svg).",
+)
+@click.option("--score", is_flag=True, help="Score the results that raters have sent.")
+@click.option("--json", "as_json", is_flag=True, help="With --score: one JSON object, no table.")
+@click.option(
+    "--examples",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of perfect pictures to show raters first, best not those of the study."
+    " Without it, pictures of the study are shown much smaller.",
+)
+@click.option(
+    "--side",
+    type=click.IntRange(min=32),
+    help="Cut pictures to the middle so many pixels; 512 if not given.",
+)
+def rate_command(
+    inputs: tuple[str, ...],
+    output: Path | None,
+    score: bool,
+    as_json: bool,
+    examples: Path | None,
+    side: int | None,
+) -> None:
+    """Let people judge, blindly: make a page for raters, then score what they send back.
+
+    Give one FOLDER for each method, with the same pictures under the same names (bus.jpg and
+    bus_x4.png are the same). The page works offline; every rater saves a RESULT file with it.
+
+    \b
+      srgan rate bicubic/ srgan/ originals/ -o study.html
+      srgan rate --score results/*.json -o scores.svg
+    """
+    if score:
+        _check_scoring(output, examples, side)
+        _score(_result_files(inputs), output, as_json)
+    else:
+        page = _checked_page(inputs, output, as_json)
+        _make([Path(folder) for folder in inputs], page, Making(examples, side))
+
+
+def _check_scoring(output: Path | None, examples: Path | None, side: int | None) -> None:
+    if examples or side:
+        raise OptionError("--examples and --side are for making a study; leave out --score")
+    if output and output.suffix.lower() != ".svg":
+        raise OptionError(f"{output}: the plot is an SVG file; end its name in .svg")
+
+
+def _checked_page(inputs: tuple[str, ...], output: Path | None, as_json: bool) -> Path:
+    if as_json:
+        raise OptionError("--json is for scores; add --score and the raters' files")
+    if output is None or output.suffix.lower() not in (".html", ".htm"):
+        raise OptionError("name the page with -o, ending in .html; or add --score to score results")
+    if len(inputs) < 2:
+        raise OptionError("a study compares methods; give at least two folders")
+    return output
+
+
+def _make(folders: list[Path], page: Path, making: Making) -> None:
+    from srgan_cli.images.atomic import atomically
+    from srgan_cli.pages.study import SIDE, read_study, study_page
+
+    study = read_study(folders, making.examples, making.side or SIDE)
+    made = study_page(study)
+    with atomically(page) as part:
+        part.write_text(made.html, encoding="utf-8")
+    click.echo(
+        f"{page}: {len(study.methods)} methods x {len(study.pictures)} pictures, {made.coding},"
+        f" {page.stat().st_size / 1e6:.1f} MB",
+        err=True,
+    )
+
+
+def _result_files(inputs: tuple[str, ...]) -> list[Path]:
+    """Files as they are named, *.json of folders, and quoted patterns; none twice."""
+    found: dict[Path, Path] = {}
+    for name in inputs:
+        path = Path(name)
+        files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+        if not path.exists() and glob.has_magic(name):
+            files = [Path(match) for match in sorted(glob.glob(name))]  # noqa: PTH207
+        if not files:
+            raise DatasetError(f"{name}: no .json file is there")
+        found |= {file.resolve(): file for file in files}
+    return list(found.values())
+
+
+def _score(files: list[Path], plot: Path | None, as_json: bool) -> None:
+    from srgan_cli.images.atomic import atomically
+    from srgan_cli.pages.plot import scores_plot
+    from srgan_cli.pages.results import read_results
+    from srgan_cli.pages.scores import score
+
+    results = read_results(files)
+    scores = score(results.results)
+    for note in (*results.notes, *scores.notes):
+        click.echo(f"Note: {note}", err=True)
+    for what in results.unusable:
+        click.echo(f"Error: {what}", err=True)
+    if plot:
+        with atomically(plot) as part:
+            part.write_text(scores_plot(scores), encoding="utf-8")
+    if as_json:
+        click.echo(json.dumps(_plain(scores), ensure_ascii=False))
+    else:
+        _print_tables(scores)
+    if results.unusable:
+        raise click.exceptions.Exit(1)
+
+
+def _plain(scores: "Scores") -> dict[str, object]:
+    pairs = [{**dataclasses.asdict(pair), "clear": pair.clear} for pair in scores.differences]
+    return {**dataclasses.asdict(scores), "differences": pairs}
+
+
+def _print_tables(scores: "Scores") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    means = Table("method", "mean", "95 % interval", "1 bad – excellent 5", "ratings")
+    for score in scores.scores:
+        means.add_row(Text(score.method), *_figures(score.estimate), _bar(score), str(score.count))
+    apart = Table("pair", "difference", "95 % interval", "ratings", "")
+    for pair in scores.differences:
+        apart.add_row(
+            Text(f"{pair.first} – {pair.second}"),
+            *_figures(pair.estimate, "+"),
+            str(pair.count),
+            _verdict(pair),
+        )
+    for title, table in (("Mean opinion scores", means), ("Differences", apart)):
+        table.title = f"{title} (raters: {scores.raters}, pictures: {scores.pictures})"
+        console.print(table)
+
+
+def _figures(estimate: "Estimate | None", sign: str = "") -> tuple[str, str]:
+    if estimate is None:
+        return "–", "–"
+    mean = f"{estimate.mean:{sign}.2f}"
+    if estimate.low is None or estimate.high is None:
+        return mean, "–"
+    return mean, f"{estimate.low:{sign}.2f} to {estimate.high:{sign}.2f}"
+
+
+def _bar(score: "Score") -> str:
+    """The scale from 1 to 5 as a line: the interval thick, the mean a dot."""
+    if score.estimate is None:
+        return ""
+    mean, low, high = score.estimate.mean, score.estimate.low, score.estimate.high
+    line = ["·"] * SCALE
+    start, end = _cell(mean if low is None else low), _cell(mean if high is None else high)
+    line[start : end + 1] = "━" * (end + 1 - start)
+    line[_cell(mean)] = "●"
+    return "".join(line)
+
+
+def _cell(rating: float) -> int:
+    return round((rating - 1) / 4 * (SCALE - 1))
+
+
+def _verdict(pair: "Difference") -> str:
+    if pair.estimate is None:
+        return "never rated together"
+    return "clear" if pair.clear else "could be chance"

@@ -1,0 +1,129 @@
+"""How a family of networks names its tensors, and what ours are called."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import isqrt
+
+from torch import Tensor
+
+from srgan_cli.errors import WeightsError
+
+State = Mapping[str, Tensor]
+Hyperparameters = dict[str, int | float | str | bool]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One tensor: its name there, its name here, its shape; `absent` stands in where it lacks."""
+
+    theirs: str
+    ours: str
+    shape: tuple[int, ...]
+    absent: float | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All of a network that the shapes of its tensors tell."""
+
+    architecture: str
+    hyperparameters: Hyperparameters
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What a person may know that no key tells."""
+
+    scale: int | None = None
+    activation: str | None = None
+
+
+@dataclass(frozen=True)
+class Family:
+    """`measure` reads the sizes off a state dict and lays out all of its tensors by them; it raises
+    WeightsError where they make no sense. `example` is the layout of a typical member."""
+
+    name: str
+    measure: Callable[[State, Hints], Layout]
+    example: Layout
+
+
+def conv(
+    theirs: str, ours: str, sides: tuple[int, int], kernel: int = 3, bias: bool | None = True
+) -> tuple[Entry, ...]:
+    """`sides`: input and output channels. `bias` None: zero where the file has none."""
+    inputs, outputs = sides
+    weight = Entry(f"{theirs}.weight", f"{ours}.weight", (outputs, inputs, kernel, kernel))
+    if bias is False:
+        return (weight,)
+    absent = 0.0 if bias is None else None
+    return weight, Entry(f"{theirs}.bias", f"{ours}.bias", (outputs,), absent)
+
+
+def norm(theirs: str, ours: str, features: int) -> tuple[Entry, ...]:
+    """A BatchNorm; files older than torch 0.4.1 do not count its batches."""
+    names = ("weight", "bias", "running_mean", "running_var")
+    entries = (Entry(f"{theirs}.{name}", f"{ours}.{name}", (features,)) for name in names)
+    counter = "num_batches_tracked"
+    return *entries, Entry(f"{theirs}.{counter}", f"{ours}.{counter}", (), absent=0)
+
+
+def slope(theirs: str, ours: str, features: int = 1) -> tuple[Entry, ...]:
+    """A PReLU."""
+    return (Entry(f"{theirs}.weight", f"{ours}.weight", (features,)),)
+
+
+def sides(state: State, key: str) -> tuple[int, int, int]:
+    """Input channels, output channels, and kernel of the convolution with this weight."""
+    if key not in state:
+        raise WeightsError(f"{key} is missing")
+    shape = tuple(state[key].shape)
+    if len(shape) != 4 or 0 in shape or shape[2] != shape[3] or shape[2] % 2 == 0:
+        raise WeightsError(f"{key} has shape {shape}, which is no convolution's of these families")
+    return shape[1], shape[0], shape[2]
+
+
+def numbers(state: State, before: str, after: str = "") -> list[int]:
+    """The numbers between `before` and `after` at the start of keys, sorted, each once."""
+    found = set()
+    for key in state:
+        if key.startswith(before):
+            digits, _, rest = key[len(before) :].partition(".")
+            if digits.isdecimal() and rest.startswith(after):
+                found.add(int(digits))
+    return sorted(found)
+
+
+def count(state: State, before: str, after: str = "", start: int = 0) -> int:
+    """How many blocks are numbered so, from `start`; gaps show up as missing keys."""
+    found = numbers(state, before, after)
+    blocks = found[-1] + 1 - start if found else 0
+    if blocks > len(state):
+        raise WeightsError(f"{before}{found[-1]} is out of sequence")
+    return max(blocks, 0)
+
+
+def root(number: int, what: str) -> int:
+    """The integer whose square `number` is."""
+    if number < 1 or isqrt(number) ** 2 != number:
+        raise WeightsError(f"{what} is {number}, which is no square: these are not RGB weights")
+    return isqrt(number)
+
+
+def shuffle_step(state: State, key: str) -> int:
+    """The factor by which the sub-pixel convolution with this weight enlarges."""
+    inputs, outputs, _ = sides(state, key)
+    if outputs % inputs:
+        raise WeightsError(f"{key} has {inputs} inputs and {outputs} outputs: no sub-pixel layer")
+    return root(outputs // inputs, f"the quotient of {key}'s sides")
+
+
+def check_steps(steps: list[int]) -> int:
+    """The scale of enlargements in a row that our networks do in the same steps."""
+    if any(step != 2 for step in steps) and (len(steps) > 1 or steps[0] % 2 == 0):
+        raise WeightsError(f"it enlarges in the steps {steps}; ours go by 2, or once by an odd one")
+    scale = 1
+    for step in steps:
+        scale *= step
+    return scale

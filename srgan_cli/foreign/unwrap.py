@@ -1,0 +1,78 @@
+"""From what a file holds to one network's tensors by name."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from srgan_cli.errors import WeightsError
+
+WRAPPERS = (
+    "params_ema",
+    "params-ema",
+    "params",
+    "state_dict",
+    "model_state_dict",
+    "generator",
+    "netG",
+    "model",
+    "net",
+)
+"""Best first: averaged weights give the better pictures."""
+
+PREFIXES = ("module.", "_orig_mod.", "netG.", "generator.", "net_g.")
+DEEPEST = 8
+
+
+def unwrapped(found: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Raises WeightsError where there is no network in it, naming what there is."""
+    for _ in range(DEEPEST):
+        inner = next((key for key in WRAPPERS if isinstance(found.get(key), Mapping)), None)
+        if inner is None:
+            break
+        found = {str(key): value for key, value in found[inner].items()}
+    tensors = {key: value for key, value in found.items() if isinstance(value, Tensor)}
+    if not tensors:
+        refuse_empty(found)
+    return without_prefixes(tensors)
+
+
+def refuse_empty(found: Mapping[str, Any]) -> None:
+    holds = f"it holds {some(found)}"
+    if {"optimizers", "schedulers"} & set(found) or {"state", "param_groups"} <= set(found):
+        raise WeightsError(
+            f"this looks like an optimiser state, saved to resume a training: {holds}; "
+            "give the file of the generator that belongs to it"
+        )
+    raise WeightsError(f"there are no tensors by name in it: {holds}")
+
+
+def some(keys: Iterable[str], most: int = 3) -> str:
+    """The first keys, for a message."""
+    every = list(keys)
+    return ", ".join(every[:most]) + (", ..." if len(every) > most else "") if every else "nothing"
+
+
+def without_prefixes(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Also picks the generator where a discriminator lies beside it."""
+    tensors.pop("n_averaged", None)  # torch's AveragedModel counts
+    for _ in range(DEEPEST):
+        prefix = shared_prefix(tensors)
+        if prefix is None:
+            break
+        tensors = {
+            key.removeprefix(prefix): tensor
+            for key, tensor in tensors.items()
+            if key.startswith(prefix)
+        }
+    return tensors
+
+
+def shared_prefix(tensors: Mapping[str, Tensor]) -> str | None:
+    for prefix in PREFIXES:
+        if any(key.startswith(prefix) for key in tensors):
+            return prefix
+    whole = all(key.startswith("model.") for key in tensors)
+    if whole and not any(key.split(".")[1].isdecimal() for key in tensors):
+        return "model."
+    return None

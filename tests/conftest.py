@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from srgan_cli.images.value import Image
+from srgan_cli.models.fast import Fast
+from srgan_cli.weights import Facts, Weights, write_weights
+
+torch.set_num_threads(1)  # tiny networks gain nothing from more
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture
+def photo_file() -> Path:
+    """A real photograph, 256 x 256."""
+    return DATA / "photo.jpg"
+
+
+@pytest.fixture
+def noise() -> Image:
+    """A small picture in which every pixel differs from its neighbours."""
+    return Image(np.random.default_rng(seed=7).integers(0, 256, (37, 50, 3), dtype=np.uint8))
+
+
+def tiny_weights(seed: int = 0, scale: int = 4, **facts: object) -> Weights:
+    """The smallest network there is, with random numbers."""
+    torch.manual_seed(seed)
+    sizes = {"scale": scale, "features": 4, "blocks": 1, "thin": 2}
+    network = Fast(**sizes)
+    with torch.no_grad():
+        network.to_rgb.weight.normal_(0, 0.05)  # it starts at zero: bicubic alone
+    told = {"objective": "psnr", "lineage": "family"} | facts
+    return Weights("fast", sizes, network.state_dict(), Facts(scale=scale, **told))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def tiny() -> Weights:
+    return tiny_weights()
+
+
+@pytest.fixture
+def tiny_file(tiny: Weights, tmp_path: Path) -> Path:
+    write_weights(tiny, tmp_path / "tiny.safetensors")
+    return tmp_path / "tiny.safetensors"
+
+
+@pytest.fixture
+def other_file(tmp_path: Path) -> Path:
+    """The vivid end to `tiny_file`."""
+    path = tmp_path / "other.safetensors"
+    write_weights(tiny_weights(seed=1, objective="gan"), path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def no_personal_networks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    monkeypatch.setenv("SRGAN_WEIGHTS", str(tmp_path_factory.mktemp("weights")))

@@ -1,0 +1,185 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from srgan_cli.engine.streams import ImageSource
+from srgan_cli.engine.upscaler import Upscaler, cut
+from srgan_cli.errors import DeviceError, WeightsError
+from srgan_cli.images.value import Image
+from srgan_cli.models import GENERATORS
+from srgan_cli.tiling import Box
+
+TINY = {
+    "fast": {"features": 4, "blocks": 1, "thin": 2},
+    "srcnn": {},
+    "vdsr": {"features": 4, "depth": 4},
+    "srresnet": {"features": 4, "blocks": 1},
+    "rrdbnet": {"features": 4, "blocks": 1, "growth": 2},
+    "compact": {"features": 4, "convolutions": 2},
+}
+
+
+def tiny_generator(name: str, scale: int = 2) -> nn.Module:
+    torch.manual_seed(3)
+    network = GENERATORS[name](scale=scale, **TINY[name])
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.normal_(0, 0.2)
+    return network.eval()
+
+
+def picture(height: int, width: int, seed: int = 0) -> Image:
+    rng = np.random.default_rng(seed)
+    return Image(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+class Blur(nn.Sequential):
+    """A stand-in that really looks 2 pixels around: 5x5 mean, then enlarge."""
+
+    scale, reach = 2, 2
+
+    def __init__(self) -> None:
+        super().__init__(nn.AvgPool2d(5, stride=1, padding=2), nn.Upsample(scale_factor=2))
+
+
+def test_every_generator_is_tried():
+    assert TINY.keys() == GENERATORS.keys()
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+@settings(max_examples=4, deadline=None)
+@given(height=st.integers(1, 40), width=st.integers(1, 40), tile=st.integers(5, 40))
+def test_tiles_give_what_the_whole_picture_gives(name, height, width, tile):
+    generator, image = tiny_generator(name), picture(height, width)
+    whole = Upscaler(generator, tile=1000).upscale(image)
+    tiled = Upscaler(generator, tile=tile).upscale(image)
+    assert whole.pixels.shape == (2 * height, 2 * width, 3)
+    np.testing.assert_array_equal(tiled.pixels, whole.pixels)
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_in_float64_tiles_differ_by_rounding_alone(name):
+    generator = tiny_generator(name).double()
+    source = ImageSource(picture(23, 31))
+    reach = generator.reach
+
+    def run(box: Box) -> torch.Tensor:
+        low = torch.from_numpy(cut(source, box.grown(reach), reach) / 255.0)
+        with torch.no_grad():
+            high = generator(low.permute(2, 0, 1)[None])
+        edge = 2 * reach
+        return high[0, :, edge : high.shape[2] - edge, edge : high.shape[3] - edge]
+
+    whole = run(Box(0, 0, 23, 31))
+    tile = run(Box(5, 8, 18, 20))
+    torch.testing.assert_close(tile, whole[:, 10:36, 16:40], rtol=1e-5, atol=1e-6)
+
+
+def test_a_context_that_is_too_small_shows_seams():
+    whole = Upscaler(Blur(), tile=1000).upscale(picture(37, 50))
+    tiled = Upscaler(Blur(), tile=16, margin=1).upscale(picture(37, 50))
+    assert (tiled.pixels != whole.pixels).any()
+
+
+def test_the_border_is_no_darker_than_the_middle():
+    flat = Image(np.full((20, 20, 3), 200, np.uint8))
+    assert (Upscaler(Blur()).upscale(flat).pixels == 200).all()
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_bit_depth_is_kept_even_in_a_dark_picture(depth):
+    dark = Image((picture(9, 9).pixels // 16).astype(depth))
+    bright = Upscaler(Blur()).upscale(dark)
+    assert bright.pixels.dtype == depth
+    assert bright.pixels.max() <= dark.pixels.max()
+
+
+def test_a_gray_picture_comes_out_gray():
+    gray = picture(12, 12).pixels[..., :1]
+    generator = tiny_generator("fast")
+    one = Upscaler(generator).upscale(Image(gray)).pixels
+    three = Upscaler(generator).upscale(Image(np.repeat(gray, 3, axis=2))).pixels
+    assert one.shape == (24, 24, 1)
+    np.testing.assert_array_equal(three, np.repeat(one, 3, axis=2))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_transparency_grows_with_the_picture(channels):
+    image = picture(12, 10)
+    alpha = np.zeros((12, 10), np.uint8)
+    alpha[6:] = 255
+    faded = Image(image.pixels[..., :channels], alpha)
+    upscaled = Upscaler(Blur(), tile=5).upscale(faded)
+    assert upscaled.alpha is not None
+    assert upscaled.pixels.shape == (24, 20, channels)
+    assert (upscaled.alpha[:8] == 0).all()
+    assert (upscaled.alpha[16:] == 255).all()
+
+
+def test_metadata_passes_through():
+    image = replace(picture(4, 4), icc_profile=b"profile", dpi=(72.0, 72.0))
+    upscaled = Upscaler(Blur()).upscale(image)
+    assert upscaled.icc_profile == b"profile"
+    assert upscaled.dpi == (72.0, 72.0)
+
+
+class Limited(Blur):
+    """Runs out of memory on more than so many pixels."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
+
+    def forward(self, low: torch.Tensor) -> torch.Tensor:
+        if low.shape[2] * low.shape[3] > self.limit:
+            raise torch.OutOfMemoryError("more than there is")
+        return super().forward(low)
+
+
+@pytest.mark.parametrize("limit", [36 * 36, 50 * 50, 70 * 100])
+def test_too_little_memory_makes_smaller_tiles_not_wrong_pixels(limit):
+    image = picture(100, 130)
+    whole = Upscaler(Blur(), tile=1000).upscale(image)
+    limited = Upscaler(Limited(limit), tile=1000).upscale(image)
+    np.testing.assert_array_equal(limited.pixels, whole.pixels)
+
+
+def test_memory_for_not_even_the_smallest_tile_is_an_error():
+    with pytest.raises(DeviceError, match="not enough memory"):
+        Upscaler(Limited(100), tile=64).upscale(picture(64, 64))
+
+
+class BadInHalf(Blur):
+    """Overflows under autocast, as some networks do in float16."""
+
+    def forward(self, low: torch.Tensor) -> torch.Tensor:
+        high = super().forward(low)
+        return high * torch.nan if torch.is_autocast_enabled("cpu") else high
+
+
+def test_what_overflows_in_half_precision_is_done_again_in_full():
+    image = picture(20, 20)
+    whole = Upscaler(Blur()).upscale(image)
+    redone = Upscaler(BadInHalf(), dtype=torch.bfloat16).upscale(image)
+    np.testing.assert_array_equal(redone.pixels, whole.pixels)
+
+
+class Bad(Blur):
+    def forward(self, low: torch.Tensor) -> torch.Tensor:
+        return super().forward(low) * torch.nan
+
+
+def test_a_network_that_makes_no_numbers_is_an_error_not_a_black_picture():
+    with pytest.raises(WeightsError, match="not numbers"):
+        Upscaler(Bad()).upscale(picture(8, 8))
+
+
+def test_progress_counts_the_tiles():
+    seen: list[tuple[int, int]] = []
+    Upscaler(Blur(), tile=16).upscale(picture(20, 40), lambda *step: seen.append(step))
+    assert seen == [(i, 6) for i in range(1, 7)]

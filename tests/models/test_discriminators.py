@@ -1,0 +1,72 @@
+import pytest
+import torch
+from torch import nn
+
+from srgan_cli.models import DISCRIMINATORS
+from srgan_cli.models.discriminators import (
+    PatchDiscriminator,
+    SRGANDiscriminator,
+    UNetDiscriminator,
+)
+
+TINY = {"srgan": {"features": 4, "dense": 8}, "unet": {"features": 4}, "patch": {"features": 4}}
+
+
+def build(name: str) -> nn.Module:
+    torch.manual_seed(0)
+    return DISCRIMINATORS[name](**TINY[name])
+
+
+def test_the_unet_has_the_published_size():
+    assert sum(parameter.numel() for parameter in UNetDiscriminator().parameters()) == 4_376_897
+
+
+def test_srgans_has_the_papers_layers():
+    network = SRGANDiscriminator()
+    convs = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    assert [layer.out_channels for layer in convs] == [64, 64, 128, 128, 256, 256, 512, 512]
+    assert [layer.stride[0] for layer in convs] == [1, 2] * 4
+    assert network.dense.in_features == 512 * 6 * 6  # of crops of 96 pixels
+    assert network.dense.out_features == 1024
+
+
+def test_the_patch_discriminator_has_eight_layers_of_32_to_256_channels():
+    network = PatchDiscriminator()
+    convs = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    assert [layer.out_channels for layer in convs] == [32, 64, 64, 128, 128, 256, 256, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "sides"), [("srgan", None), ("unet", (33, 50)), ("patch", (5, 7))]
+)
+def test_crops_of_any_size_give_logits(name, sides):
+    logits = build(name)(torch.rand(2, 3, 33, 50))
+    assert logits.shape == ((2, 1) if sides is None else (2, 1, *sides))
+
+
+@pytest.mark.parametrize("name", DISCRIMINATORS)
+def test_gradients_reach_the_picture_and_every_weight(name):
+    network, picture = build(name), torch.rand(2, 3, 24, 24, requires_grad=True)
+    network(picture).square().sum().backward()
+    assert picture.grad.abs().sum() > 0
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+
+
+@pytest.mark.parametrize("name", ["unet", "patch"])
+def test_spectral_norm_keeps_each_layers_largest_singular_value_near_one(name):
+    network = build(name).train()
+    for _ in range(30):
+        network(torch.rand(1, 3, 16, 16))
+    layers = [layer for layer in network.modules() if nn.utils.parametrize.is_parametrized(layer)]
+    for layer in layers:
+        largest = torch.linalg.matrix_norm(layer.weight.flatten(1), ord=2)
+        assert abs(largest - 1) < 0.05
+    assert len(layers) == 8
+
+
+@pytest.mark.parametrize("name", DISCRIMINATORS)
+def test_a_saved_discriminator_judges_as_before(name):
+    first, second = build(name).eval(), DISCRIMINATORS[name](**TINY[name]).eval()
+    second.load_state_dict(first.state_dict())
+    picture = torch.rand(1, 3, 24, 24)
+    assert torch.equal(first(picture), second(picture))

@@ -1,0 +1,36 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from srgan_cli.tiling import Box, folded, plan_tiles, spans
+
+sides = st.integers(1, 90)
+
+
+@given(sides, sides, st.integers(1, 40), st.integers(0, 30))
+def test_cores_cover_the_picture_exactly_once(height, width, size, margin):
+    covered = np.zeros((height, width), int)
+    for tile in plan_tiles(height, width, size, margin):
+        covered[tile.core.top : tile.core.bottom, tile.core.left : tile.core.right] += 1
+        assert tile.context == tile.core.grown(margin)
+        assert max(tile.core.height, tile.core.width) <= size
+    assert (covered == 1).all()
+
+
+@given(sides, st.integers(1, 40))
+def test_pieces_differ_by_at_most_one_pixel(length, size):
+    lengths = {stop - start for start, stop in spans(length, size)}
+    assert max(lengths) - min(lengths) <= 1
+
+
+@given(sides, st.integers(0, 30))
+def test_folding_mirrors_as_numpy_does(length, margin):
+    line = np.arange(length)
+    mode = "reflect" if length > margin else "edge"
+    expected = np.pad(line, margin, mode)
+    assert folded(-margin, length + margin, length, margin) == list(expected)
+
+
+def test_halves_cut_the_longer_side():
+    assert Box(0, 0, 4, 10).halves() == (Box(0, 0, 4, 5), Box(0, 5, 4, 10))
+    assert Box(2, 0, 7, 3).halves() == (Box(2, 0, 4, 3), Box(4, 0, 7, 3))
