@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from srgan_cli.device import pick_device, pick_precision
 from srgan_cli.engine.enlarger import Enlarger
+from srgan_cli.engine.ensemble import Ensemble
 from srgan_cli.engine.settings import Machine
 from srgan_cli.engine.size import Size
 from srgan_cli.engine.upscaler import Upscaler
@@ -20,7 +21,8 @@ def upscaler(weights: Weights, machine: Machine) -> Upscaler:
     whole = int(generator.reach)  # type: ignore[arg-type]
     margin = whole if machine.exact else min(whole, weights.facts.effective_reach or FAR)
     dtype = pick_precision(machine.precision, device)
-    return Upscaler(generator, device, dtype, machine.tile, margin)
+    running = Ensemble(generator) if machine.tta else generator
+    return Upscaler(running, device, dtype, machine.tile, margin)
 
 
 def enlarger(weights: Mapping[int, Weights], machine: Machine, size: Size) -> Enlarger:

@@ -177,6 +177,9 @@ machine_options = gathered(
         is_flag=True,
         help="Let every tile see all that could matter, however little it does.",
     ),
+    click.option(
+        "--tta", is_flag=True, help="Average over eight orientations: eight times the work."
+    ),
 )
 
 encoding_options = gathered(

@@ -13,3 +13,6 @@ class Machine:
     """Side of a tile's core in input pixels; None fits it to the free memory."""
     exact: bool = False
     """Let every tile see the network's whole reach, even where a measured one suffices."""
+
+    tta: bool = False
+    """Self-ensemble over eight orientations."""

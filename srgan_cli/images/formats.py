@@ -1,0 +1,86 @@
+"""What each format can hold, and the check before any work. Standard library only."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from srgan_cli.errors import ImageError
+from srgan_cli.images.atomic import shown
+from srgan_cli.images.encoding import Encoding, format_of
+
+ENDLESS = 2**31 - 1
+LEAST_JP2_SIDE = 32  # OpenCV makes six resolutions of every picture
+
+
+@dataclass(frozen=True)
+class Format:
+    """depth: the most bits of a sample. side, area: the largest, in pixels."""
+
+    title: str
+    depth: int = 8
+    alpha: bool = True
+    side: int = ENDLESS
+    area: int = ENDLESS**2
+    exact: bool = True  # can give back the very samples
+    animated: bool = False
+    pages: bool = False
+    least_deep_side: int = 1  # in pixels, at 16 bits
+
+
+ABILITIES = {
+    "jpeg": Format("JPEG", alpha=False, side=65_500, exact=False),
+    "png": Format("PNG", depth=16, animated=True),
+    "webp": Format("WebP", side=16_383, animated=True),
+    "tiff": Format("TIFF", depth=16, pages=True),
+    "bmp": Format("BMP", alpha=False, area=2**30),
+    "gif": Format("GIF", side=65_535, exact=False, animated=True),
+    "avif": Format("AVIF", side=65_535, area=2**28, exact=False, animated=True),
+    "jpeg2000": Format("JPEG 2000", depth=16, side=2**20, least_deep_side=LEAST_JP2_SIDE),
+    "pnm": Format("PNM", depth=16, alpha=False),
+    "tga": Format("TGA", side=65_535),
+    "ico": Format("ICO", side=256),
+}
+
+
+def check_target(
+    path: Path,
+    encoding: Encoding,
+    *,
+    height: int,
+    width: int,
+    depth: int,
+    alpha: bool,
+    frames: int = 1,
+    animated: bool = False,
+) -> None:
+    """ImageError if the format of `path` cannot hold such a picture, saying which one can.
+
+    depth: 8 or 16. frames: of an animation or, if not `animated`, pages.
+    """
+    own = ABILITIES[format_of(path, encoding)]
+    needs: dict[str, Callable[[Format], bool]] = {
+        "no alpha": lambda f: f.alpha or not alpha,
+        f"no {depth} bits a sample": lambda f: f.depth >= depth,
+        f"no side of {max(height, width):,} pixels": lambda f: f.side >= max(height, width),
+        f"no {height * width:,} pixels": lambda f: f.area >= height * width,
+        "nothing lossless": lambda f: f.exact or not encoding.lossless,
+        "no animation": lambda f: f.animated or not animated,
+        "no pages": lambda f: f.pages or animated or frames == 1,
+        "no animation of 16 bits": lambda f: not animated or depth == 8,
+        f"no side of {min(height, width)} pixels at 16 bits": lambda f: (
+            depth == 8 or f.least_deep_side <= min(height, width)
+        ),
+    }
+    lacking = next((what for what, holds in needs.items() if not holds(own)), None)
+    if lacking is None:
+        return
+    able = [n for n, f in ABILITIES.items() if all(holds(f) for holds in needs.values())]
+    remedy = f"give --format or a name for one of: {', '.join(able)}" if able else "no format does"
+    raise ImageError(f"{shown(path)}: {own.title} holds {lacking}; {remedy}")
+
+
+def loss(format: str) -> str | None:
+    """What a format takes away that the check lets pass, for people to be told."""
+    if format == "gif":
+        return "GIF holds 256 colours a frame, and alpha only as on or off"
+    return None

@@ -1,0 +1,123 @@
+"""What a file says of its picture before anything is decoded."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image as Pillow
+
+from srgan_cli.errors import ImageError
+from srgan_cli.images import deep, pnm, tiff_read
+from srgan_cli.images.encoding import FORMATS
+from srgan_cli.images.faults import LARGER, reading
+from srgan_cli.images.ifd import Block
+from srgan_cli.images.metadata import ORIENTATION, orientation, sound_exif
+
+# Never those that run an interpreter (EPS, PDF) or another system's drawing calls (WMF).
+OPENED = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "JPEG2000", "PPM", "ICO")
+TGA_MARK = b"TRUEVISION-XFILE.\0"  # at the end of newer ones
+OURS = {"JPEG2000": "jpeg2000", "PPM": "pnm", "MPO": "jpeg", "DIB": "bmp"}
+ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
+MAX_PIXELS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Header:
+    """Sizes as the picture is shown, upright. depth: 8 or 16. frames: or pages."""
+
+    format: str
+    width: int
+    height: int
+    depth: int
+    gray: bool
+    alpha: bool
+    frames: int = 1
+    animated: bool = False
+
+
+def probe(path: Path, *, max_pixels: int = MAX_PIXELS) -> Header:
+    """Decodes nothing. ImageError if it is no picture, as far as its beginning tells.
+
+    `max_pixels` limits a single frame here; who wants to count all multiplies by `frames`.
+    """
+    with reading(path), path.open("rb") as file:
+        if file.read(4) in tiff_read.MAGIC:
+            return _of_tiff(Block(file))
+        with opening(file, path.name, max_pixels) as opened:
+            return _of_pillow(opened, head_of(file))
+
+
+@contextmanager
+def opening(file: BinaryIO, name: str, max_pixels: int) -> Iterator[Pillow.Image]:
+    """With Pillow, restricted to the formats that are read. name: what the file is called."""
+    Pillow.MAX_IMAGE_PIXELS = max_pixels  # checked on opening, and inside of an ICO
+    file.seek(0)
+    formats = (*OPENED, "TGA") if _may_be_tga(file, name) else OPENED
+    with Pillow.open(file, formats=formats) as opened:
+        yield opened
+
+
+def _may_be_tga(file: BinaryIO, name: str) -> bool:
+    """TGA has no magic number, so anything might pass for one."""
+    if FORMATS.get(Path(name).suffix.lower()) == "tga":
+        return True
+    end = file.seek(0, 2)
+    file.seek(max(0, end - len(TGA_MARK)))
+    marked = file.read() == TGA_MARK
+    file.seek(0)
+    return marked
+
+
+def head_of(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read(deep.HEAD)
+
+
+def is_deep(opened: Pillow.Image, head: bytes) -> bool:
+    """Whether Pillow would cut the samples, or give them in a mode of its own."""
+    return deep.bits(str(opened.format), head) > 8 or pnm.top(head) > 255
+
+
+def refuse_more(pixels: int, frames: int, max_pixels: int) -> None:
+    """ImageError for more than `max_pixels` in all frames or pages together."""
+    if pixels > max_pixels:
+        several = f" in {frames} frames" if frames > 1 else ""
+        raise ImageError(f"its {pixels:,} pixels{several} are more than {max_pixels:,}; {LARGER}")
+
+
+def frames_of(opened: Pillow.Image) -> range:
+    """The frames of an animation; one for a still picture, whatever else the file holds."""
+    if opened.format not in ANIMATED or not getattr(opened, "is_animated", False):
+        return range(1)
+    first = 1 if opened.info.get("default_image") else 0  # an APNG's picture for old programs
+    return range(first, int(getattr(opened, "n_frames", 1)))
+
+
+def _of_pillow(opened: Pillow.Image, head: bytes) -> Header:
+    frames = frames_of(opened)
+    exif = sound_exif(opened.info.get("exif"))
+    width, height = opened.size
+    if orientation(exif, opened.info.get("xmp")) >= 5:
+        width, height = height, width
+    return Header(
+        OURS.get(str(opened.format), str(opened.format).lower()),
+        width,
+        height,
+        16 if is_deep(opened, head) or opened.mode.startswith("I;16") else 8,
+        opened.mode in ("1", "L", "LA", "I;16", "I") or deep.is_gray(str(opened.format), head),
+        "transparency" in opened.info or opened.mode in ("LA", "PA", "RGBA"),
+        len(frames),
+        len(frames) > 1,
+    )
+
+
+def _of_tiff(block: Block) -> Header:
+    pages = tiff_read.pages(block)
+    first = pages[0]
+    turned = first.directory.integer(ORIENTATION, 1) >= 5
+    width, height = (first.height, first.width) if turned else (first.width, first.height)
+    gray = first.photometric in (tiff_read.WHITE_IS_ZERO, tiff_read.BLACK_IS_ZERO)
+    depth = 16 if first.bits > 8 else 8
+    return Header("tiff", width, height, depth, gray, first.alpha, len(pages))

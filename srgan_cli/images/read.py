@@ -1,0 +1,174 @@
+"""A file -> an upright Image or Sequence, with its metadata."""
+
+import io
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image as Pillow
+
+from srgan_cli.errors import ImageError
+from srgan_cli.images import deep, jp2, metadata, pnm, tiff_read
+from srgan_cli.images.decode import decoded, finished
+from srgan_cli.images.deep import stretched
+from srgan_cli.images.faults import reading
+from srgan_cli.images.header import (
+    MAX_PIXELS,
+    frames_of,
+    head_of,
+    is_deep,
+    opening,
+    refuse_more,
+)
+from srgan_cli.images.ifd import Block
+from srgan_cli.images.value import Image, Sequence
+
+LEGACY_EXIF = ("Raw profile type exif", "Raw profile type APP1")  # texts of old PNG files
+
+
+def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Image:
+    """The picture, or the first frame or page of it.
+
+    ImageError, of one line that names the file, if it cannot be read or has more pixels.
+    """
+    picture = _opened(path, max_pixels, first_only=True)
+    return picture.images[0] if isinstance(picture, Sequence) else picture
+
+
+def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Image | Sequence:
+    """All frames of an animation, composited, or all pages; `max_pixels` counts them all."""
+    return _opened(path, max_pixels, first_only=False)
+
+
+def read_bytes(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Image | Sequence:
+    """As `read_picture`. name: for messages; "-" for standard input."""
+    with reading(name):
+        return _all(_Source(io.BytesIO(data), name, max_pixels, first_only=False))
+
+
+def _opened(path: Path, max_pixels: int, first_only: bool) -> Image | Sequence:
+    with reading(path), path.open("rb") as file:
+        return _all(_Source(file, path.name, max_pixels, first_only))
+
+
+@dataclass(frozen=True)
+class _Source:
+    file: BinaryIO
+    name: str
+    max_pixels: int
+    first_only: bool
+
+    @property
+    def data(self) -> bytes:
+        self.file.seek(0)
+        return self.file.read()
+
+
+def _all(source: _Source) -> Image | Sequence:
+    return _pages(source) if source.file.read(4) in tiff_read.MAGIC else _frames(source)
+
+
+def _frames(source: _Source) -> Image | Sequence:
+    head = head_of(source.file)
+    with opening(source.file, source.name, source.max_pixels) as opened:
+        numbers = frames_of(opened)[:1] if source.first_only else frames_of(opened)
+        pixels = opened.width * opened.height * len(numbers)
+        refuse_more(pixels, len(numbers), source.max_pixels)
+        if is_deep(opened, head):
+            if len(numbers) > 1:
+                raise ImageError("animations of more than 8 bits are not supported")
+            return _deep(source, opened)
+        images, durations = [], []
+        for number in numbers:
+            images.append(_frame(opened, number))
+            durations.append(round(float(opened.info.get("duration", 0))))
+        frames = _finished(source, opened, alike(images))
+        return Sequence(frames, tuple(durations), _loop(opened)) if durations[1:] else frames[0]
+
+
+def _frame(opened: Pillow.Image, number: int) -> Image:
+    if number:
+        opened.seek(number)
+    opened.load()
+    return decoded(opened)
+
+
+def _deep(source: _Source, opened: Pillow.Image) -> Image:
+    opened.load()  # checks the whole file and finds the metadata at its end
+    data, profile = source.data, opened.info.get("icc_profile")
+    if opened.format == "PPM":
+        return pnm.deep_image(data)
+    image = replace(deep.deep_image(str(opened.format), data), icc_profile=profile)
+    return _finished(source, opened, (image,))[0]
+
+
+def _finished(
+    source: _Source, opened: Pillow.Image, images: tuple[Image, ...]
+) -> tuple[Image, ...]:
+    """With the metadata, which hold for all frames. When all are loaded: some come last."""
+    info: dict[str, Any] = {str(key): value for key, value in opened.info.items()}
+    if opened.format == "PNG":
+        info["text"] = getattr(opened, "text", {})
+    elif opened.format == "JPEG2000":
+        info |= jp2.described(source.data)
+        images = tuple(replace(image, icc_profile=info.get("icc_profile")) for image in images)
+    legacy = next((_from_hex(info[key]) for key in LEGACY_EXIF if key in info), None)
+    return tuple(finished(image, info, info.get("exif") or legacy) for image in images)
+
+
+def _from_hex(text: str) -> bytes | None:
+    """EXIF as ImageMagick wrote it before PNG had a chunk for it: three lines, then digits."""
+    try:
+        return bytes.fromhex("".join(text.split("\n")[3:]))
+    except ValueError:
+        return None
+
+
+def _loop(opened: Pillow.Image) -> int:
+    """How often it is played, 0 for endless. GIF counts the repetitions after the first time."""
+    loop = opened.info.get("loop")
+    if opened.format != "GIF":
+        return int(loop or 0)
+    return 1 if loop is None else int(loop) and int(loop) + 1
+
+
+def alike(images: list[Image]) -> tuple[Image, ...]:
+    """Frames of one kind: RGB if one of them is, with alpha if one of them has it."""
+    colours = max(image.pixels.shape[2] for image in images)
+    clear = any(image.alpha is not None for image in images)
+    return tuple(_extended(image, colours, clear) for image in images)
+
+
+def _extended(image: Image, colours: int, clear: bool) -> Image:
+    pixels, alpha = image.pixels, image.alpha
+    if pixels.shape[2] < colours:
+        pixels = np.repeat(pixels, colours, axis=2)
+    if alpha is None and clear:
+        alpha = np.full(pixels.shape[:2], np.iinfo(pixels.dtype).max, pixels.dtype)
+    return replace(image, pixels=pixels, alpha=alpha)
+
+
+def _pages(source: _Source) -> Image | Sequence:
+    block = Block(source.file)
+    pages = tiff_read.pages(block)
+    pages = pages[:1] if source.first_only else pages
+    refuse_more(sum(page.width * page.height for page in pages), len(pages), source.max_pixels)
+    images = tuple(_page(source, block, page) for page in pages)
+    return Sequence(images) if images[1:] else images[0]
+
+
+def _page(source: _Source, block: Block, page: tiff_read.Page) -> Image:
+    info = tiff_read.info(page)
+    if page.ours:
+        image, turn = tiff_read.image_of(block, page), tiff_read.turn(page)
+    else:
+        with opening(source.file, source.name, source.max_pixels) as opened:
+            opened.seek(page.index)
+            opened.load()  # Pillow turns TIFF upright on its own
+            image, turn = decoded(opened), 1
+    if page.bits == 12:
+        image = replace(image, pixels=stretched(image.pixels, 4095))
+    profile = image.icc_profile or info.get("icc_profile")
+    exif = metadata.exif_of(block, page.directory)
+    return finished(replace(image, icc_profile=profile), info, exif, turn)

@@ -1,0 +1,88 @@
+"""What a picture is in memory: pixels, alpha and what else its file said."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[Any]  # uint8 or uint16; an Image checks it
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """One upright picture; the dtype of `pixels` is its bit depth.
+
+    pixels: (H, W, 1) gray or (H, W, 3) RGB, uint8 or uint16. alpha: (H, W) of the same dtype, not
+    premultiplied. exif: a TIFF block, without the "Exif" prefix of JPEG. dpi: horizontal,
+    vertical. text: PNG's texts under their keywords; a comment of JPEG or GIF is "Comment".
+    """
+
+    pixels: Pixels
+    alpha: Pixels | None = None
+    icc_profile: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    text: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shape, dtype = self.pixels.shape, self.pixels.dtype
+        if len(shape) != 3 or shape[2] not in (1, 3) or 0 in shape:
+            raise ValueError(f"pixels are (H, W, 1) or (H, W, 3), not {shape}")
+        if dtype not in (np.uint8, np.uint16):
+            raise ValueError(f"pixels are uint8 or uint16, not {dtype}")
+        if self.alpha is not None and (self.alpha.shape, self.alpha.dtype) != (shape[:2], dtype):
+            raise ValueError(f"alpha is {shape[:2]} {dtype}, not {self.alpha.shape}")
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+    @property
+    def channels(self) -> int:
+        """1 gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha."""
+        return int(self.pixels.shape[2]) + (self.alpha is not None)
+
+    @property
+    def gray(self) -> bool:
+        """Whether R = G = B everywhere, in however many channels."""
+        return bool((self.pixels == self.pixels[..., :1]).all())
+
+    @property
+    def samples(self) -> Pixels:
+        """(H, W, 1 to 4): the pixels, alpha behind them."""
+        if self.alpha is None:
+            return self.pixels
+        return np.concatenate([self.pixels, self.alpha[..., None]], axis=2)
+
+    @property
+    def depth(self) -> int:
+        """Bits of a sample: 8 or 16."""
+        return self.pixels.dtype.itemsize * 8
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """The frames of an animation, each as it is shown, or the pages of a document.
+
+    durations: milliseconds, one per image; empty for pages. loop: how often the animation is
+    played, 0 for endless; None for pages.
+    """
+
+    images: tuple[Image, ...]
+    durations: tuple[int, ...] = ()
+    loop: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.images or len(self.durations) not in (0, len(self.images)):
+            raise ValueError("a sequence has images, and a duration for each or for none")
+
+    @property
+    def animated(self) -> bool:
+        return bool(self.durations)
