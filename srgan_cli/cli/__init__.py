@@ -3,8 +3,11 @@
 import click
 
 from srgan_cli import __version__
+from srgan_cli.cli.compare import compare_command
+from srgan_cli.cli.evaluate import eval_command
 from srgan_cli.cli.interp import interp_command
 from srgan_cli.cli.models import models_command
+from srgan_cli.cli.rate import rate_command
 from srgan_cli.cli.train import train_command
 from srgan_cli.cli.upscale import upscale_command
 from srgan_cli.errors import OptionError, SrganError
@@ -31,5 +34,14 @@ def main() -> None:
     """Make pictures larger, with believable detail."""
 
 
-for command in (upscale_command, interp_command, train_command, models_command):
+COMMANDS = (
+    upscale_command,
+    train_command,
+    interp_command,
+    models_command,
+    eval_command,
+    compare_command,
+    rate_command,
+)
+for command in COMMANDS:
     main.add_command(command)

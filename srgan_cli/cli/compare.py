@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from srgan_cli.evaluation.judging import Metric
 
 PAGES = (".html", ".htm")
-PAGE_SIDE = 480  # low pixels a side of the part that a page shows
+PAGE_SIDE = 256  # low pixels a side of the part that a page shows
 
 
 @dataclass(frozen=True)
@@ -165,13 +165,15 @@ def _write_sheet(compared: "Sequence[Compared]", metrics: "Sequence[Metric]", ta
 
 
 def _write_page(compared: "Sequence[Compared]", metrics: "Sequence[Metric]", target: Path) -> None:
-    """The input on the left at first, the last of the methods, or the original, on the right."""
+    """The input on the left at first, the last of the methods on the right."""
     from srgan_cli.images.atomic import atomically
     from srgan_cli.pages.comparison import Comparison, Layer, comparison_page
 
     comparisons = []
     for one in compared:
         layers = [Layer(seen.method, seen.image, seen.note(metrics)) for seen in one.seen]
+        if one.has_original:
+            layers.insert(0, layers.pop())  # the original
         comparisons.append(Comparison(one.title, (Layer("input", one.low), *layers)))
     page = comparison_page(comparisons)
     with atomically(target) as part:

@@ -13,7 +13,7 @@ import click
 
 from srgan_cli.engine.settings import Machine
 from srgan_cli.engine.size import Size
-from srgan_cli.images.encoding import NAMES, Encoding
+from srgan_cli.images.encoding import FORMATS, NAMES, Encoding
 from srgan_cli.library import Choice, default_model, model_names
 
 Command = Callable[..., Any]
@@ -76,6 +76,17 @@ class BoxType(click.ParamType):  # type: ignore[type-arg]
         if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
             self.fail(f"{value!r} is not a size such as 1920x1080", param, ctx)
         return int(width), int(height)
+
+
+class FormatType(click.ParamType):  # type: ignore[type-arg]
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        name = str(value).lower().removeprefix(".")
+        found = name if name in NAMES else FORMATS.get(f".{name}")
+        if found is None:
+            self.fail(f"{value!r} is none of {', '.join(NAMES)}", param, ctx)
+        return found
 
 
 class TileType(click.ParamType):  # type: ignore[type-arg]
@@ -185,7 +196,11 @@ machine_options = gathered(
 encoding_options = gathered(
     "encoding",
     Encoding,
-    click.option("--format", type=click.Choice(NAMES), help="[default: by the output's suffix]"),
+    click.option(
+        "--format",
+        type=FormatType(),
+        help=f"One of {', '.join(NAMES)}.  [default: by the output's suffix]",
+    ),
     click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG, WebP, AVIF."),
     click.option("--lossless", is_flag=True, help="For formats that can be either."),
     click.option(

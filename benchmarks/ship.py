@@ -1,0 +1,57 @@
+"""Makes of a trained network the file that we ship: float16, its figures in the header.
+
+python benchmarks/ship.py RUN/psnr.safetensors weights/NAME.safetensors --set5 SET5 --val VAL
+
+SET5 has the folders high and low of one scale; VAL's low pictures are made by MATLAB's bicubic.
+Figures are taken of the halved network, in float32, on Y, with a border of the scale cropped.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from srgan_cli.choice import Chosen
+from srgan_cli.evaluation.judging import FIDELITY, Judged, judge_all, means
+from srgan_cli.evaluation.lineup import REPRODUCIBLE
+from srgan_cli.evaluation.methods import by_network
+from srgan_cli.evaluation.pairs import Pair, pair_up
+from srgan_cli.weights import Weights, halved, read_weights, write_weights
+
+
+def main() -> None:
+    arguments = _parse()
+    weights = halved(read_weights(arguments.source))
+    sets = {
+        "set5": pair_up(arguments.set5 / "high", arguments.set5 / "low").pairs,
+        "val": pair_up(arguments.val).pairs,
+    }
+    figures = {name: _figures(weights, pairs) for name, pairs in sets.items()}
+    write_weights(replace(weights, facts=replace(weights.facts, figures=figures)), arguments.target)
+    for name, row in figures.items():
+        print(name, " ".join(f"{key} {value:.4f}" for key, value in row.items()))
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("source", type=Path)
+    parser.add_argument("target", type=Path)
+    parser.add_argument("--set5", type=Path, required=True)
+    parser.add_argument("--val", type=Path, required=True)
+    return parser.parse_args()
+
+
+def _figures(weights: Weights, pairs: Sequence[Pair]) -> dict[str, float]:
+    scale = weights.facts.scale
+    way = by_network(Chosen("ours", {scale: weights}), REPRODUCIBLE)
+    results = list(judge_all(pairs, [way], FIDELITY, scale))
+    judged = [one for one in results if isinstance(one, Judged)]
+    if len(judged) < len(results):
+        raise SystemExit("\n".join(str(one) for one in results if not isinstance(one, Judged)))
+    return {key: round(value, 4) for key, value in means(judged)[0].figures.items()}
+
+
+if __name__ == "__main__":
+    main()

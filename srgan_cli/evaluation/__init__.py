@@ -1,0 +1,1 @@
+"""Networks x pictures -> figures."""

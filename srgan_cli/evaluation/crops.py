@@ -1,0 +1,98 @@
+"""Parts of a picture: named by hand, or the ones with the most detail."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from srgan_cli.errors import ImageError, OptionError
+from srgan_cli.images.value import Image
+from srgan_cli.metrics import to_y
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Its top left corner and its size, in pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width} x {self.height} at {self.x},{self.y}"
+
+    def times(self, scale: int) -> "Crop":
+        """The same part of the picture that is `scale` times as large."""
+        return Crop(self.x * scale, self.y * scale, self.width * scale, self.height * scale)
+
+    def shrunk(self, scale: int) -> "Crop":
+        """The pixels, at least one, that cover it in the picture `scale` times smaller."""
+        x, y = self.x // scale, self.y // scale
+        right, bottom = -(-(self.x + self.width) // scale), -(-(self.y + self.height) // scale)
+        return Crop(x, y, right - x, bottom - y)
+
+    def grown(self, margin: int, picture: Image) -> "Crop":
+        """With its surroundings, as far as the picture goes."""
+        x, y = max(0, self.x - margin), max(0, self.y - margin)
+        right = min(picture.width, self.x + self.width + margin)
+        bottom = min(picture.height, self.y + self.height + margin)
+        return Crop(x, y, right - x, bottom - y)
+
+    def middle(self) -> "Crop":
+        """Its central half, a quarter of the area."""
+        width, height = max(1, self.width // 2), max(1, self.height // 2)
+        x, y = self.x + (self.width - width) // 2, self.y + (self.height - height) // 2
+        return Crop(x, y, width, height)
+
+    def relative_to(self, other: "Crop") -> "Crop":
+        return Crop(self.x - other.x, self.y - other.y, self.width, self.height)
+
+
+def parse_crop(text: str) -> Crop:
+    """`x,y,width,height`. Raises OptionError."""
+    try:
+        x, y, width, height = (int(part) for part in text.split(","))
+    except ValueError as error:
+        raise OptionError(f"{text!r} is not a crop: give x,y,width,height in pixels") from error
+    if min(x, y) < 0 or min(width, height) < 1:
+        raise OptionError(f"{text!r} is not a crop: its size must be at least 1 x 1")
+    return Crop(x, y, width, height)
+
+
+def cut(picture: Image, crop: Crop) -> Image:
+    """With its colour profile. Raises ImageError for a crop that reaches outside."""
+    if crop.x + crop.width > picture.width or crop.y + crop.height > picture.height:
+        size = f"{picture.width} x {picture.height}"
+        raise ImageError(f"the crop {crop} reaches outside of a picture of {size}")
+    rows = slice(crop.y, crop.y + crop.height)
+    pixels = picture.pixels[rows, crop.x : crop.x + crop.width].copy()  # not to hold the whole
+    return Image(pixels, icc_profile=picture.icc_profile)
+
+
+def detailed_crops(picture: Image, side: int, count: int) -> list[Crop]:
+    """Up to `count` squares, or the whole height or width where that is less, with the most detail.
+
+    They do not overlap.
+    """
+    width, height = min(side, picture.width), min(side, picture.height)
+    energy = _detail(picture.pixels, height, width)
+    found: list[Crop] = []
+    while len(found) < count and energy.max() >= 0:
+        y, x = divmod(int(energy.argmax()), energy.shape[1])
+        found.append(Crop(x, y, width, height))
+        energy[max(0, y - height + 1) : y + height, max(0, x - width + 1) : x + width] = -1
+    return found
+
+
+def _detail(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """(H - height + 1, W - width + 1): how much changes in the window that begins there.
+
+    Steps are limited, lest one hard edge outweigh a texture.
+    """
+    luma = to_y(pixels)
+    across = np.abs(np.diff(luma, axis=1, prepend=luma[:, :1]))
+    down = np.abs(np.diff(luma, axis=0, prepend=luma[:1]))
+    sums = cv2.integral(np.minimum(across + down, 48.0))
+    inner = sums[height:, width:] - sums[:-height, width:]
+    return np.asarray(inner - sums[height:, :-width] + sums[:-height, :-width])

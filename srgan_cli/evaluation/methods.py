@@ -1,0 +1,116 @@
+"""Ways to enlarge that stand side by side: bicubic, networks, and blends of networks."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from srgan_cli.assembly import enlarger
+from srgan_cli.choice import Chosen, choose
+from srgan_cli.engine.enlarger import Enlarger
+from srgan_cli.engine.settings import Machine
+from srgan_cli.engine.size import Size
+from srgan_cli.engine.upscaler import Upscaler
+from srgan_cli.errors import OptionError, WeightsError
+from srgan_cli.evaluation.lineup import Lineup
+from srgan_cli.images.value import Image
+from srgan_cli.library import BICUBIC, DEFAULT_BLEND, ENDS, Choice, default_model, ends_of
+
+SCALE = 4  # where nothing tells it
+
+
+@dataclass(frozen=True, eq=False)
+class Method:
+    """enlarge: a picture and a scale -> the picture so many times larger.
+
+    context: pixels of the low picture that a part of it needs around itself to look as it does in
+    the whole. scale: what it enlarges by in one pass; None for any.
+    """
+
+    name: str
+    enlarge: Callable[[Image, int], Image]
+    context: int = 2
+    scale: int | None = None
+
+
+def methods(lineup: Lineup) -> list[Method]:
+    """Bicubic, then everything in the line-up. Raises OptionError, WeightsError, DeviceError."""
+    chosen = [choose(choice) for choice in choices(lineup)]
+    return [bicubic(), *(by_network(one, lineup.machine) for one in chosen)]
+
+
+def scale_of(ways: Sequence[Method]) -> int:
+    """The first one's that has a scale of its own."""
+    return next((way.scale for way in ways if way.scale), SCALE)
+
+
+def bicubic() -> Method:
+    return Method(BICUBIC, _by(Enlarger()))
+
+
+def by_network(chosen: Chosen, machine: Machine) -> Method:
+    """As many passes as the scale takes, then a bicubic to fit, as `srgan upscale` does."""
+    built = enlarger(chosen.weights, machine, Size())
+    if not built.upscalers:
+        raise WeightsError(f"{chosen.name} does not enlarge: compare networks of a scale above 1")
+    context = max(_context(upscaler) for upscaler in built.upscalers.values())
+    native = SCALE if SCALE in built.upscalers else built.native
+    return Method(_label(chosen), _by(built), context, native)
+
+
+def _label(chosen: Chosen) -> str:
+    return chosen.name if chosen.blend is None else f"{chosen.name} blend {chosen.blend:g}"
+
+
+def _context(upscaler: Upscaler) -> int:
+    """Each further pass sees as far again, in pixels that are `scale` times smaller."""
+    return -(-upscaler.context * upscaler.scale // (upscaler.scale - 1))
+
+
+def _by(built: Enlarger) -> Callable[[Image, int], Image]:
+    def enlarge(picture: Image, scale: int) -> Image:
+        bare = Image(picture.pixels, icc_profile=picture.icc_profile)
+        return replace(built, size=Size(scale=Fraction(scale)))(bare)
+
+    return enlarge
+
+
+def choices(lineup: Lineup) -> list[Choice]:
+    """One for each network or blend that is to be shown besides bicubic. Raises OptionError."""
+    if lineup.models or lineup.files:
+        models = [name for name in lineup.models if name != BICUBIC]
+        shown = [choice for name in models for choice in _of_model(name, lineup)]
+        shown += _of_files(lineup)
+    else:
+        shown = _of_default(default_model(), lineup.amounts)
+    if lineup.amounts and all(choice.amount is None for choice in shown):
+        raise OptionError("--blend needs two ends: a model that has both, or -w PSNR -w GAN")
+    return shown
+
+
+def _of_default(model: str, amounts: tuple[float, ...]) -> list[Choice]:
+    if model == BICUBIC:
+        return []
+    if not _two_ended(model):
+        return _at(model, amounts)
+    own = DEFAULT_BLEND.get(model, 1.0)
+    return _at(model, amounts or tuple(dict.fromkeys((0.0, own, 1.0))))
+
+
+def _of_model(model: str, lineup: Lineup) -> list[Choice]:
+    """An amount that suits another model is not asked of one with a single end."""
+    spared = not _two_ended(model) and len(lineup.models) + len(lineup.files) > 1
+    return _at(model, () if spared else lineup.amounts)
+
+
+def _of_files(lineup: Lineup) -> list[Choice]:
+    if lineup.amounts and len(lineup.files) == len(ENDS):
+        return [Choice(files=lineup.files, amount=amount) for amount in lineup.amounts]
+    return [Choice(files=(file,)) for file in lineup.files]
+
+
+def _at(model: str, amounts: tuple[float, ...]) -> list[Choice]:
+    return [Choice(model, amount=amount) for amount in amounts or (None,)]
+
+
+def _two_ended(model: str) -> bool:
+    return any(len(ends) == len(ENDS) for ends in ends_of(model).values())

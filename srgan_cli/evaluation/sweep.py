@@ -1,0 +1,88 @@
+"""From faithful to vivid: one photograph by the blends of two networks."""
+
+from collections.abc import Sequence
+
+from srgan_cli.choice import Chosen
+from srgan_cli.engine.settings import Machine
+from srgan_cli.evaluation.comparing import Compared, Seen, Subject, see
+from srgan_cli.evaluation.crops import Crop, cut, detailed_crops
+from srgan_cli.evaluation.judging import FIDELITY, Metric, naturalness
+from srgan_cli.evaluation.methods import Method, bicubic, by_network
+from srgan_cli.figures import Cell, Curve, Panel, Row, curves, in_srgb, sheet, stack
+from srgan_cli.images.value import Image
+from srgan_cli.metrics.naturalness import PATCH
+from srgan_cli.weights import Weights, blend
+
+AMOUNTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+MEASURED = 256  # low pixels a side that the figures are of, at most
+SHOWN = 64  # low pixels a side in the strip, at most
+
+DISTORTION = FIDELITY[0]
+AUTO = Machine()
+
+
+def sweep(
+    ends: tuple[Weights, Weights],
+    photo: Subject,
+    amounts: Sequence[float] = AMOUNTS,
+    perception: Metric | None = None,
+    machine: Machine = AUTO,
+) -> Image:
+    """A strip of the most detailed part, a cell for each blend of the faithful and the vivid end.
+
+    With an original, figures and the perception-distortion curve are added; `perception` is its
+    vertical axis, NIQE if not given. Raises WeightsError for ends that cannot be blended.
+    """
+    mixes = [(f"alpha {amount:g}", blend(*ends, amount)) for amount in amounts]
+    chosen = [Chosen(name, {mix.facts.scale: mix}) for name, mix in mixes]
+    return sweep_methods([by_network(one, machine) for one in chosen], photo, perception)
+
+
+def sweep_methods(
+    ways: Sequence[Method], photo: Subject, perception: Metric | None = None
+) -> Image:
+    """The same for methods at hand, in their order."""
+    part = detailed_crops(photo.low, MEASURED, 1)[0]
+    metrics = [DISTORTION]
+    if perception or min(part.width, part.height) * photo.scale >= PATCH:  # what NIQE needs
+        metrics.append(perception or naturalness())
+    compared = see(photo, part, [bicubic(), *ways], metrics)
+    strip = _strip(compared, metrics)
+    if photo.high is None or len(metrics) == 1:
+        return strip
+    return stack([strip, _curve(compared, metrics)])
+
+
+def _strip(compared: Compared, metrics: Sequence[Metric]) -> Image:
+    """The most detailed part of the part; figures are of the whole part."""
+    scale = compared.scale
+    inner = detailed_crops(compared.low, SHOWN, 1)[0]
+    cells = [
+        Cell(in_srgb(cut(one.image, inner.times(scale))), one.method, one.note(metrics))
+        for one in compared.seen[1:]
+    ]
+    where = Crop(compared.crop.x + inner.x, compared.crop.y + inner.y, inner.width, inner.height)
+    title = f"{compared.name}: {where}, enlarged {scale} times"
+    if cells[0].note:
+        title += f"; figures of {compared.crop}"
+    return sheet([Row(tuple(cells), title)])
+
+
+def _curve(compared: Compared, metrics: Sequence[Metric]) -> Image:
+    """Bicubic as a lone point, the blends joined."""
+    lone, *blends, _ = compared.seen
+    distortion, perception = metrics
+    shown = _points("blends", blends, metrics), _points(lone.method, [lone], metrics)
+    panel = Panel(
+        f"Perception and distortion, {compared.title}",
+        f"{distortion.label} in dB: more is more faithful",
+        f"{perception.label}: less looks more natural",
+        shown,
+    )
+    return curves([panel])
+
+
+def _points(name: str, seen: Sequence[Seen], metrics: Sequence[Metric]) -> Curve:
+    across, up = ([one.figures[metric.key] for one in seen] for metric in metrics)
+    notes = [one.method for one in seen]
+    return Curve(name, across, up, marked=True, joined=len(seen) > 1, notes=notes)

@@ -1,0 +1,87 @@
+"""PSNR and SSIM as the papers of the field measure them: on Y, a border left out.
+
+SSIM: Wang et al., "Image quality assessment: from error visibility to structural similarity", 2004.
+All functions take (H, W, 3) or (H, W, 1) integers; the dtype is the bit depth. Figures are those of
+the 8-bit scale whatever the depth.
+"""
+
+import math
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from srgan_cli.errors import ImageError
+
+Channel = Literal["y", "rgb"]
+
+PEAK = 255.0
+WINDOW = 11
+SIGMA = 1.5
+C1 = (0.01 * PEAK) ** 2
+C2 = (0.03 * PEAK) ** 2
+
+
+def to_y(pixels: np.ndarray) -> np.ndarray:
+    """(H, W, C) integers -> (H, W) float64 from 16 to 235: MATLAB's luma (BT.601), unrounded."""
+    share = _levels(pixels) / PEAK
+    red, green, blue = np.moveaxis(np.broadcast_to(share, (*share.shape[:2], 3)), 2, 0)
+    luma: np.ndarray = 65.481 * red + 128.553 * green + 24.966 * blue + 16.0
+    return luma
+
+
+def psnr(ours: np.ndarray, truth: np.ndarray, border: int = 0, channel: Channel = "y") -> float:
+    """In dB; infinite for equal pictures. `border` pixels are left out on each side."""
+    a, b = _planes(ours, truth, border, channel)
+    error = float(np.mean((a - b) ** 2))
+    return 10 * math.log10(PEAK**2 / error) if error else math.inf
+
+
+def ssim(ours: np.ndarray, truth: np.ndarray, border: int = 0, channel: Channel = "y") -> float:
+    """From -1 to 1 (equal); of "rgb" the mean of the three channels.
+
+    Windows that would reach over the (cropped) edge are left out.
+    """
+    a, b = _planes(ours, truth, border, channel)
+    if min(a.shape[:2]) < WINDOW:
+        raise ImageError(f"SSIM needs {WINDOW} x {WINDOW} pixels inside the border: measure larger")
+    mean_a, mean_b = _window(a), _window(b)
+    variances = _window(a * a) + _window(b * b) - mean_a**2 - mean_b**2
+    covariance = _window(a * b) - mean_a * mean_b
+    luminance = (2 * mean_a * mean_b + C1) / (mean_a**2 + mean_b**2 + C1)
+    return float(np.mean(luminance * (2 * covariance + C2) / (variances + C2)))
+
+
+def _planes(
+    ours: np.ndarray, truth: np.ndarray, border: int, channel: Channel
+) -> tuple[np.ndarray, np.ndarray]:
+    """What is compared, (H, W, 1 or 3) floats from 0 to 255, cropped; gray equals R = G = B."""
+    if ours.shape[:2] != truth.shape[:2]:
+        raise ImageError(f"the pictures differ in size: {_size(ours)} and {_size(truth)}")
+    if min(ours.shape[:2]) <= 2 * border:
+        raise ImageError(f"nothing is left of {_size(ours)} pixels inside a border of {border}")
+    convert = _luma if channel == "y" else _levels
+    a, b = np.broadcast_arrays(convert(ours), convert(truth))
+    inside = np.s_[border : a.shape[0] - border, border : a.shape[1] - border]
+    return a[inside], b[inside]
+
+
+def _luma(pixels: np.ndarray) -> np.ndarray:
+    return to_y(pixels)[..., None]
+
+
+def _levels(pixels: np.ndarray) -> np.ndarray:
+    """Integers of any depth -> float64 from 0 to 255."""
+    return pixels * (PEAK / np.iinfo(pixels.dtype).max)
+
+
+def _size(pixels: np.ndarray) -> str:
+    return f"{pixels.shape[1]} x {pixels.shape[0]}"
+
+
+def _window(planes: np.ndarray) -> np.ndarray:
+    """Gaussian-weighted means of all whole 11 x 11 windows."""
+    kernel = cv2.getGaussianKernel(WINDOW, SIGMA)
+    margin = WINDOW // 2
+    smooth = cv2.sepFilter2D(np.ascontiguousarray(planes), cv2.CV_64F, kernel, kernel)
+    return smooth[margin:-margin, margin:-margin]

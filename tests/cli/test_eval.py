@@ -1,0 +1,116 @@
+"""`srgan eval`: figures on stdout, failures on stderr, exit codes."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from srgan_cli.cli import main
+from srgan_cli.images.value import Image
+from srgan_cli.images.write import write_image
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two pictures of noise."""
+    high = tmp_path / "high"
+    high.mkdir()
+    for seed, name in enumerate(("a.png", "b.png")):
+        pixels = np.random.default_rng(seed).integers(0, 256, (112, 113, 3), np.uint8)
+        write_image(Image(pixels), high / name)
+    return high
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["eval", "-m", "bicubic", *map(str, arguments)])
+
+
+def test_a_picture_alone_is_measured_by_bicubic(folder: Path) -> None:
+    result = run(folder / "a.png")
+
+    assert result.exit_code == 0, result.output
+    assert "PSNR Y" in result.stdout
+    assert "a.png" in result.stdout
+    assert "bicubic" in result.stdout
+    assert result.stderr == ""
+
+
+def test_without_a_network_named_bicubic_is_there_all_the_same(folder: Path) -> None:
+    result = CliRunner().invoke(main, ["eval", str(folder / "a.png")])
+
+    assert result.exit_code == 0, result.output
+    assert "bicubic" in result.stdout
+
+
+def test_json_has_a_line_for_each_picture_and_the_mean(folder: Path) -> None:
+    result = run(folder, "--json", "-s", 2, "--niqe")
+
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["picture"] for line in lines] == ["a.png", "b.png", "mean"]
+    assert list(lines[0]) == [
+        "picture",
+        "method",
+        "psnr_y",
+        "ssim_y",
+        "psnr_rgb",
+        "ssim_rgb",
+        "niqe",
+        "seconds",
+    ]
+    assert lines[2]["psnr_y"] == pytest.approx((lines[0]["psnr_y"] + lines[1]["psnr_y"]) / 2)
+
+
+def test_csv_says_the_same(folder: Path) -> None:
+    rows = list(csv.DictReader(run(folder, "--csv").stdout.splitlines()))
+
+    assert [row["picture"] for row in rows] == ["a.png", "b.png", "mean"]
+    assert 0 < float(rows[0]["psnr_y"]) < 100
+
+
+def test_equal_pictures_have_no_number_for_infinity(folder: Path) -> None:
+    result = run(folder / "a.png", folder / "a.png", "--json")
+
+    assert json.loads(result.stdout.splitlines()[0])["psnr_y"] is None
+
+
+def test_what_cannot_be_measured_is_named_and_the_rest_is(folder: Path, tmp_path: Path) -> None:
+    low = tmp_path / "low"
+    low.mkdir()
+    for name, side in (("a.png", 28), ("b.png", 31), ("spare.png", 28)):
+        write_image(Image(np.zeros((side, side, 3), np.uint8)), low / name)
+    (folder / "text.png").write_text("not a picture")
+    write_image(Image(np.zeros((28, 28, 3), np.uint8)), low / "text.png")
+
+    result = run(folder, low, "--json")
+
+    assert result.exit_code == 1
+    assert [json.loads(line)["picture"] for line in result.stdout.splitlines()] == ["a.png", "mean"]
+    errors = result.stderr.splitlines()
+    assert len(errors) == 3
+    for name in ("spare.png", "b.png", "text.png"):
+        assert any(line.startswith(f"Error: {name}: ") for line in errors)
+
+
+def test_a_missing_picture_is_one_line(tmp_path: Path) -> None:
+    result = run(tmp_path / "nowhere.png")
+
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_an_unknown_model_is_named(folder: Path) -> None:
+    result = run(folder, "-m", "nonesuch")
+
+    assert result.exit_code == 1
+    assert "nonesuch" in result.stderr
+
+
+def test_a_vgg_file_that_is_none_is_one_line(folder: Path) -> None:
+    result = run(folder, "--vgg", folder / "a.png")
+
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 1

@@ -1,0 +1,105 @@
+"""Parts side by side, and sweeps."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from examples import noise, save
+
+from srgan_cli.engine.settings import Machine
+from srgan_cli.evaluation.comparing import (
+    Compared,
+    Parts,
+    Source,
+    Subject,
+    compare_all,
+    enlarged_part,
+    rows_of,
+    see,
+)
+from srgan_cli.evaluation.crops import Crop, cut
+from srgan_cli.evaluation.judging import FIDELITY, naturalness
+from srgan_cli.evaluation.lineup import Lineup
+from srgan_cli.evaluation.methods import bicubic, methods
+from srgan_cli.evaluation.pairs import Failure
+from srgan_cli.evaluation.sweep import sweep
+from srgan_cli.weights import Weights
+
+Ends = tuple[Weights, Weights]
+
+
+@pytest.mark.usefixtures("personal")
+@pytest.mark.parametrize("crop", [Crop(0, 0, 8, 8), Crop(11, 9, 5, 7), Crop(30, 20, 10, 12)])
+def test_an_enlarged_part_is_that_of_the_whole(crop: Crop) -> None:
+    subject = Subject("noise", noise(32, 40), 4)
+    for method in methods(Lineup(models=("lone",), machine=Machine("cpu", "fp32"))):
+        whole = method.enlarge(subject.low, 4)
+        part = enlarged_part(subject, crop, method)
+        difference = part.pixels.astype(int) - cut(whole, crop.times(4)).pixels
+        assert np.abs(difference).max() <= 1  # sums of floats in another order
+
+
+def test_only_figures_that_need_no_original_are_taken_without_one() -> None:
+    metrics = (*FIDELITY, naturalness())
+    crop = Crop(0, 0, 32, 32)
+    low, high = noise(32, 32), noise(128, 128)
+
+    alone = see(Subject("noise", low, 4), crop, [bicubic()], metrics)
+    paired = see(Subject("noise", low, 4, high), crop, [bicubic()], metrics)
+
+    assert [list(one.figures) for one in alone.seen] == [["niqe"]]
+    assert [one.method for one in paired.seen] == ["bicubic", "original"]
+    assert list(paired.seen[0].figures) == ["psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "niqe"]
+    assert list(paired.seen[1].figures) == ["niqe"]
+
+
+def test_rows_are_the_part_and_its_middle_twice_as_large() -> None:
+    compared = see(Subject("noise", noise(16, 16), 2), Crop(4, 4, 8, 8), [bicubic()], ())
+
+    whole, middle = rows_of(compared, ())
+
+    assert [cell.label for cell in whole.cells] == ["input, its pixels", "bicubic"]
+    assert whole.cells[1].pixels.shape == middle.cells[1].pixels.shape == (16, 16, 3)
+    assert np.array_equal(middle.cells[1].pixels[::2, ::2], whole.cells[1].pixels[4:12, 4:12])
+
+
+def test_a_crop_by_hand_is_in_pixels_of_the_photograph(tmp_path: Path) -> None:
+    (photo,) = save(tmp_path, "a.png", height=64, width=64)
+    parts = Parts((Crop(16, 8, 32, 32),))
+
+    (shrunk_first,) = compare_all([Source(photo, is_high=True)], [bicubic()], (), parts, 4)
+    (as_it_is,) = compare_all([Source(photo)], [bicubic()], (), parts, 4)
+
+    assert isinstance(shrunk_first, list)
+    assert isinstance(as_it_is, list)
+    assert shrunk_first[0].crop == Crop(4, 2, 8, 8)
+    assert as_it_is[0].crop == Crop(16, 8, 32, 32)
+
+
+def test_a_photograph_that_cannot_be_compared_is_named(tmp_path: Path) -> None:
+    (photo,) = save(tmp_path, "a.png", height=64, width=64)
+    sources = [Source(tmp_path / "missing.png"), Source(photo, photo), Source(photo)]
+
+    missing, same, good = compare_all(sources, [bicubic()], FIDELITY, Parts(), 4)
+
+    assert isinstance(missing, Failure)
+    assert isinstance(same, list)
+    assert same[0].scale == 1
+    assert isinstance(good, list)
+    assert isinstance(good[0], Compared)
+
+
+def test_a_sweep_is_a_strip_and_with_an_original_a_curve(ends: Ends) -> None:
+    low, high = noise(24, 24), noise(96, 96)
+
+    strip = sweep(ends, Subject("noise", low, 4), (0, 0.5, 1))
+    both = sweep(ends, Subject("noise", low, 4, high), (0, 0.5, 1))
+
+    assert strip.width > 3 * 96
+    assert both.height > strip.height + 300
+
+
+def test_a_sweep_of_a_picture_too_small_for_niqe_is_a_strip(ends: Ends) -> None:
+    strip = sweep(ends, Subject("noise", noise(8, 8), 4, noise(32, 32)), (0, 1))
+
+    assert strip.height < 300  # a panel of a curve is 400 high

@@ -1,0 +1,53 @@
+"""Figures of methods on pictures."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from examples import noise, save
+
+from srgan_cli.evaluation.judging import FIDELITY, Judged, judge, judge_all, means
+from srgan_cli.evaluation.methods import Method, bicubic
+from srgan_cli.evaluation.pairs import Failure, Pair, shrunk
+from srgan_cli.images.value import Image
+
+
+def perfect(example_high: Image) -> Method:
+    return Method("perfect", lambda low, scale: example_high)
+
+
+def test_figures_are_of_what_a_method_makes_within_the_border() -> None:
+    example = shrunk(noise(96, 96), 4)
+    spoiled = example.high.pixels.copy()
+    spoiled[:4] = 0
+
+    score = judge(example, [perfect(Image(spoiled))], FIDELITY)[0]
+
+    assert score.figures["psnr_y"] == np.inf
+    assert score.figures["ssim_rgb"] == pytest.approx(1)
+    assert judge(example, [perfect(Image(spoiled))], FIDELITY, border=0)[0].figures["psnr_y"] < 30
+
+
+def test_one_bad_picture_is_named_and_the_rest_measured(tmp_path: Path) -> None:
+    good, other = save(tmp_path, "a.png", "b.png", height=64, width=64)
+    bad = tmp_path / "text.png"
+    bad.write_text("not a picture")
+    pairs = [Pair(good), Pair(bad), Pair(other)]
+
+    first, failure, last = judge_all(pairs, [bicubic()], FIDELITY, scale=2)
+
+    assert isinstance(failure, Failure)
+    assert failure.picture == "text.png"
+    assert isinstance(first, Judged)
+    assert isinstance(last, Judged)
+
+
+def test_means_are_taken_method_by_method(tmp_path: Path) -> None:
+    paths = save(tmp_path, "a.png", "b.png", height=64, width=64)
+    judged = list(judge_all([Pair(p) for p in paths], [bicubic()], FIDELITY, scale=2))
+
+    (mean,) = means([one for one in judged if isinstance(one, Judged)])
+
+    figures = [one.scores[0].figures["psnr_y"] for one in judged if isinstance(one, Judged)]
+    assert mean.figures["psnr_y"] == pytest.approx(sum(figures) / 2)
+    assert means([]) == ()

@@ -1,0 +1,72 @@
+"""What stands side by side, and how it enlarges."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from examples import noise
+
+from srgan_cli.engine.settings import Machine
+from srgan_cli.errors import OptionError
+from srgan_cli.evaluation.lineup import Lineup
+from srgan_cli.evaluation.methods import bicubic, choices, methods, scale_of
+from srgan_cli.library import Choice
+
+
+@pytest.mark.parametrize(
+    ("lineup", "expected"),
+    [
+        (Lineup(models=("bicubic",)), []),
+        (Lineup(models=("tiny",)), [Choice("tiny")]),
+        (
+            Lineup(models=("tiny", "lone"), amounts=(0.3, 1)),
+            [Choice("tiny", amount=0.3), Choice("tiny", amount=1), Choice("lone")],
+        ),
+        (Lineup(models=("lone",), amounts=(0.3,)), [Choice("lone", amount=0.3)]),
+        (
+            Lineup(files=(Path("a"), Path("b")), amounts=(0.5,)),
+            [Choice(files=(Path("a"), Path("b")), amount=0.5)],
+        ),
+        (
+            Lineup(files=(Path("a"), Path("b"))),
+            [Choice(files=(Path("a"),)), Choice(files=(Path("b"),))],
+        ),
+    ],
+)
+@pytest.mark.usefixtures("personal")
+def test_a_line_up_is_a_choice_for_each_thing_shown(lineup: Lineup, expected: list[Choice]) -> None:
+    assert choices(lineup) == expected
+
+
+@pytest.mark.usefixtures("personal")
+@pytest.mark.parametrize(
+    "unblendable",
+    [
+        Lineup(models=("lone",)),
+        Lineup(models=("bicubic",)),
+        Lineup(files=(Path("a"),)),
+        Lineup(files=(Path("a"), Path("b"), Path("c"))),
+    ],
+)
+def test_a_blend_of_nothing_with_two_ends_is_a_usage_error(unblendable: Lineup) -> None:
+    with pytest.raises(OptionError, match="--blend needs two ends"):
+        methods(replace(unblendable, amounts=(0.5,)))
+
+
+def test_no_network_named_shows_the_default_from_end_to_end(personal: Path) -> None:
+    for end in ("psnr", "gan"):
+        (personal / f"tiny-x4-{end}.safetensors").rename(personal / f"photo-x4-{end}.safetensors")
+
+    names = [method.name for method in methods(Lineup(machine=Machine(precision="fp32")))]
+
+    assert names == ["bicubic", "photo blend 0", "photo blend 0.7", "photo blend 1"]
+
+
+@pytest.mark.usefixtures("personal")
+def test_a_network_of_another_scale_takes_passes_and_a_resize() -> None:
+    tiny = methods(Lineup(models=("lone",)))[1]
+
+    assert scale_of([bicubic(), tiny]) == 4
+    for scale in (2, 4, 5):
+        made = tiny.enlarge(noise(6, 5), scale)
+        assert (made.height, made.width) == (6 * scale, 5 * scale)

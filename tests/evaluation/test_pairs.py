@@ -1,0 +1,63 @@
+"""Which low picture belongs to which high one."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from examples import noise, save
+
+from srgan_cli.errors import ImageError
+from srgan_cli.evaluation.pairs import Pair, Pairing, pair_up, read_example, shrunk
+
+
+def test_a_file_stands_for_itself(tmp_path: Path) -> None:
+    assert pair_up(tmp_path / "a.png") == Pairing((Pair(tmp_path / "a.png"),))
+    both = pair_up(tmp_path / "a.png", tmp_path / "b.png")
+    assert both == Pairing((Pair(tmp_path / "a.png", tmp_path / "b.png"),))
+
+
+def test_folders_are_matched_by_name_with_or_without_the_scale(tmp_path: Path) -> None:
+    a, b = save(tmp_path / "high", "a.png", "b_1.png")
+    low_a, low_b = save(tmp_path / "low", "ax4.png", "b_1_x4.webp")
+
+    assert pair_up(tmp_path / "high", tmp_path / "low").pairs == (Pair(a, low_a), Pair(b, low_b))
+
+
+def test_pictures_without_a_counterpart_are_failures(tmp_path: Path) -> None:
+    save(tmp_path / "high", "a.png", "lonely.png")
+    save(tmp_path / "low", "a.png", "spare.png")
+
+    pairing = pair_up(tmp_path / "high", tmp_path / "low")
+
+    assert [failure.picture for failure in pairing.failures] == ["lonely.png", "spare.png"]
+    assert len(pairing.pairs) == 1
+
+
+def test_a_folder_without_pictures_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="has no pictures"):
+        pair_up(tmp_path)
+
+
+def test_a_high_picture_is_cropped_at_the_bottom_right() -> None:
+    example = shrunk(noise(33, 26), 4)
+
+    assert (example.low.height, example.low.width) == (8, 6)
+    assert np.array_equal(example.high.pixels, noise(33, 26).pixels[:32, :24])
+
+
+def test_sizes_tell_the_scale(tmp_path: Path) -> None:
+    (high,) = save(tmp_path, "high.png", height=33, width=25)
+    (low,) = save(tmp_path, "low.png", height=16, width=12)
+
+    example = read_example(Pair(high, low), scale=4)
+
+    assert (example.scale, example.high.height, example.high.width) == (2, 32, 24)
+
+
+@pytest.mark.parametrize("size", [(16, 11), (17, 12), (40, 30)])
+def test_sizes_that_do_not_fit_are_named(tmp_path: Path, size: tuple[int, int]) -> None:
+    (high,) = save(tmp_path, "high.png", height=33, width=25)
+    (low,) = save(tmp_path, "low.png", height=size[0], width=size[1])
+
+    with pytest.raises(ImageError, match="25 x 33, which is no multiple"):
+        read_example(Pair(high, low), scale=4)
