@@ -30,10 +30,24 @@ class Box:
         """As of an array: height, width."""
         return self.height, self.width
 
+    def index(self, scale: int = 1) -> tuple[slice, slice]:
+        """What to put between the brackets of an array that is `scale` times as large."""
+        rows = slice(self.top * scale, self.bottom * scale)
+        return rows, slice(self.left * scale, self.right * scale)
+
     def at_least(self, side: int) -> "Box":
         """This box, longer at the bottom and wider at the right where it has not that side."""
         height, width = max(self.height, side), max(self.width, side)
         return Box(self.top, self.left, self.top + height, self.left + width)
+
+    def aligned(self, step: int) -> "Box":
+        """The smallest box around this one whose edges are multiples of `step`."""
+        return Box(
+            self.top // step * step,
+            self.left // step * step,
+            -(-self.bottom // step) * step,
+            -(-self.right // step) * step,
+        )
 
     def halves(self) -> tuple["Box", "Box"]:
         """The two halves of this box, cut across its longer side, which must be 2 or more."""

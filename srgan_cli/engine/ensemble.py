@@ -16,6 +16,7 @@ class Ensemble(nn.Module):
         self.generator = generator
         self.scale = generator.scale
         self.reach = generator.reach
+        self.alignment = getattr(generator, "alignment", 1)
 
     def forward(self, low: Tensor) -> Tensor:
         made = [self._turned(low, turns, mirrored) for turns in range(4) for mirrored in (0, 1)]

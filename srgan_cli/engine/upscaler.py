@@ -54,6 +54,11 @@ class Upscaler:
     def context(self) -> int:
         return int(self.generator.reach) if self.margin is None else self.margin  # type: ignore[arg-type]
 
+    @property
+    def alignment(self) -> int:
+        """Contexts begin and end at multiples of it: networks that unshuffle pixels have one."""
+        return int(getattr(self.generator, "alignment", 1))
+
     @cached_property
     def core(self) -> int:
         return self.tile or tile_side(self.generator, self.device, self.dtype, self.context)
@@ -101,7 +106,8 @@ class Upscaler:
 
     @torch.inference_mode()
     def _core(self, source: RowSource, tile: Tile, least: int) -> np.ndarray:
-        layers = cut(source, tile.context.at_least(least), self.context)
+        context = tile.context.at_least(least).aligned(self.alignment)
+        layers = cut(source, context, self.context)
         low = to_tensor(layers).permute(2, 0, 1)[None].to(self.device)  # (1, C, H, W)
         colours = low.shape[1] - (low.shape[1] in (2, 4))
         high = self._colour(low[:, :colours].expand(-1, 3, -1, -1))
@@ -109,9 +115,10 @@ class Upscaler:
             high = as_gray(high)[:, :1].expand(-1, colours, -1, -1)
         alpha = enlarge(low[:, colours:], self.scale)
         high = torch.cat([high, alpha], dim=1) if alpha.shape[1] else high
-        edge, height, width = (n * self.scale for n in (self.context, *tile.core.shape))
-        kept = high[0, :, edge : edge + height, edge : edge + width]
-        return to_pixels(kept.permute(1, 2, 0), source.depth)
+        top, left = tile.core.top - context.top, tile.core.left - context.left
+        kept = Box(top, left, top + tile.core.height, left + tile.core.width).index(self.scale)
+        high = high[0][:, kept[0], kept[1]]
+        return to_pixels(high.permute(1, 2, 0), source.depth)
 
     def _colour(self, low: Tensor) -> Tensor:
         """(1, 3, H, W) -> (1, 3, sH, sW) float32, every value a number."""

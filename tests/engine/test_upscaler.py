@@ -62,6 +62,16 @@ def test_tiles_give_what_the_whole_picture_gives(name, height, width, tile):
     np.testing.assert_array_equal(tiled.pixels, whole.pixels)
 
 
+@pytest.mark.parametrize("unshuffle", [2, 4])
+def test_networks_that_unshuffle_pixels_leave_no_seams_either(unshuffle):
+    torch.manual_seed(3)
+    generator = GENERATORS["rrdbnet"](scale=1, unshuffle=unshuffle, **TINY["rrdbnet"]).eval()
+    image = picture(37, 41)
+    whole = Upscaler(generator, tile=1000).upscale(image)
+    tiled = Upscaler(generator, tile=9).upscale(image)
+    np.testing.assert_array_equal(tiled.pixels, whole.pixels)
+
+
 @pytest.mark.parametrize("name", GENERATORS)
 def test_in_float64_tiles_differ_by_rounding_alone(name):
     generator = tiny_generator(name).double()
