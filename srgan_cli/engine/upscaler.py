@@ -46,6 +46,10 @@ class Upscaler:
     margin: int | None = None
     """What a tile sees around its core; None is the network's whole reach, which is exact."""
 
+    def __post_init__(self) -> None:
+        """Channels last is the layout in which convolutions are fastest, on CPUs as on GPUs."""
+        self.generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
     @property
     def scale(self) -> int:
         return int(self.generator.scale)  # type: ignore[arg-type]
