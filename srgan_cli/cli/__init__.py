@@ -13,6 +13,12 @@ from srgan_cli.cli.upscale import upscale_command
 from srgan_cli.errors import OptionError, SrganError
 
 
+class WrongCommandLine(click.ClickException):
+    """In one line, unlike Click's own, which repeats the usage."""
+
+    exit_code = 2
+
+
 class FriendlyGroup(click.Group):
     """Shows the errors we foresaw as `Error: ...`; all others keep their traceback."""
 
@@ -20,7 +26,7 @@ class FriendlyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except OptionError as error:
-            raise click.UsageError(str(error), ctx) from error
+            raise WrongCommandLine(str(error)) from error
         except SrganError as error:
             raise click.ClickException(str(error)) from error
 
