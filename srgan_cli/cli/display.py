@@ -10,8 +10,12 @@ import click
 from srgan_cli.cli.talk import Talk
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as ProgressBar
+
     from srgan_cli.batch.naming import Job
-    from srgan_cli.training.loop import Progress as TrainingProgress
+    from srgan_cli.training.telling import Progress as TrainingProgress
+    from srgan_cli.training.telling import Watcher
+    from srgan_cli.training.validation import Score
 
 PATIENCE = 2.0
 """Seconds of work that pass without a bar."""
@@ -52,7 +56,7 @@ def batch_display(
 
 
 @contextmanager
-def training_display() -> Iterator[Callable[["TrainingProgress"], None]]:
+def training_display() -> Iterator["Watcher"]:
     """Yields what is told of each step."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -70,23 +74,42 @@ def training_display() -> Iterator[Callable[["TrainingProgress"], None]]:
         TextColumn("{task.fields[figures]}"),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("training", total=None, figures="")
-
-        def tell(now: "TrainingProgress") -> None:
-            figures = figures_of(now)
-            bar.update(
-                task, description=now.stage, completed=now.step, total=now.steps, figures=figures
-            )
-            if now.score is not None:
-                console.print(f"{now.stage} step {now.step}: {figures}")
-
-        yield tell
+        yield _Bar(bar)
 
 
 def figures_of(now: "TrainingProgress") -> str:
     losses = " ".join(f"{name} {value:.4f}" for name, value in now.losses.items())
-    quality = f" | PSNR {now.score.psnr:.3f} dB SSIM {now.score.ssim:.4f}" if now.score else ""
-    return losses + quality
+    return losses + _quality(now.score)
+
+
+def _quality(score: "Score | None") -> str:
+    if score is None:
+        return ""
+    features = "" if score.features is None else f" features {score.features:.4f}"
+    return f" | PSNR {score.psnr:.3f} dB SSIM {score.ssim:.4f}{features}"
+
+
+class _Bar:
+    """The steps of a stage, with rate and time left, and a line for each validation."""
+
+    def __init__(self, bar: "ProgressBar") -> None:
+        self.bar = bar
+        self.task = bar.add_task("training", total=None, figures="")
+        self.stage = ""
+
+    def progress(self, now: "TrainingProgress") -> None:
+        if now.stage != self.stage:
+            self.stage = now.stage
+            self.bar.reset(self.task, completed=now.step, description=now.stage)
+        pace = self.bar.tasks[0].speed
+        rate = f"{pace:.2f} steps/s " if pace else ""
+        figures = figures_of(now)
+        self.bar.update(self.task, completed=now.step, total=now.steps, figures=rate + figures)
+        if now.score is not None:
+            self.say(f"{now.stage} step {now.step}: {figures}")
+
+    def say(self, line: str) -> None:
+        self.bar.console.print(line, markup=False, highlight=False)
 
 
 class _Lines:
@@ -95,9 +118,12 @@ class _Lines:
     def __init__(self) -> None:
         self.last = time.monotonic()
 
-    def __call__(self, now: "TrainingProgress") -> None:
+    def progress(self, now: "TrainingProgress") -> None:
         if now.score is None and time.monotonic() - self.last < LINE_EVERY:
             return
         self.last = time.monotonic()
         total = "" if now.steps is None else f" of {now.steps}"
-        click.echo(f"{now.stage} step {now.step}{total}: {figures_of(now)}", err=True)
+        self.say(f"{now.stage} step {now.step}{total}: {figures_of(now)}")
+
+    def say(self, line: str) -> None:
+        click.echo(line, err=True)

@@ -2,40 +2,40 @@
 
 import json
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import nn
 
 from srgan_cli.errors import TrainingError
+from srgan_cli.training.budget import Length
 from srgan_cli.training.checkpoint import TrainingState, save_state
+from srgan_cli.training.distributed import World
 from srgan_cli.training.patches import Pair
+from srgan_cli.training.pictures import read_log
 from srgan_cli.training.recipes import Stage
 from srgan_cli.training.schedule import average_, learning_rate
-from srgan_cli.training.steps import Losses, NonFiniteError
-from srgan_cli.training.validation import Score
+from srgan_cli.training.signals import Stop, watched_signals
+from srgan_cli.training.steps import Losses, NonFiniteError, Step
+from srgan_cli.training.telling import Progress, Watcher
+from srgan_cli.training.validation import Judgement, Score
+from srgan_cli.training.watch import CollapseWatch
 
 LOG_EVERY = 50
 SAVE_EVERY = 120.0  # seconds
+VALIDATE_EVERY = 1000
+VALIDATIONS = 10
+"""At least so many in a stage."""
+
 PATIENCE = 10
 """Steps in a row that may fail before the run stops."""
 
-CALIBRATION = 30
-"""Steps after which a budget is turned into a number of steps; the first third is not counted."""
-
-
-class Step(Protocol):
-    def __call__(self, pairs: list[Pair], share: float) -> Losses: ...
-    def rate(self, lr: float) -> None: ...
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+ENDLESS = 10**9
+"""Stands for a length that is not decided yet."""
 
 
 class Interrupted(Exception):  # noqa: N818 it is not an error
@@ -47,152 +47,171 @@ class Interrupted(Exception):  # noqa: N818 it is not an error
 
 
 @dataclass(frozen=True)
-class Progress:
-    stage: str
-    step: int
-    steps: int | None
-    losses: Losses
-    score: Score | None = None
+class Outlets:
+    """Where a stage's results go."""
+
+    run: Path
+    watcher: Watcher
+    keep: Callable[[nn.Module, "Position", Score], None]
+    """What to do with an average that is the best so far."""
+    draw: Callable[[Judgement, int], None]
+    """What to show of a validation at that step."""
+
+
+@dataclass
+class Position:
+    """How far a stage has come."""
+
+    done: int = 0
+    best: float = float("-inf")
+    skipped: int = 0
+    seconds: float = 0.0
 
 
 @dataclass
 class Trainer:
     """One stage of a run. `batches(first)` yields batch number `first` and all that follow."""
 
-    run: Path
     stage: Stage
     step: Step
-    network: nn.Module
     average: nn.Module
     batches: Callable[[int], Iterator[Pair]]
-    validate: Callable[[nn.Module], Score]
-    keep: Callable[["Trainer", Score], None]
-    """What to do with an average that is the best so far."""
-    tell: Callable[[Progress], None]
+    validate: Callable[[nn.Module], Judgement]
+    outlets: Outlets
     lr: float
+    length: Length
     accumulate: int = 1
-    steps: int | None = None
-    """None until `budget` has been turned into steps."""
-    budget: float | None = None
-    decide: Callable[[int], None] = lambda steps: None
-    """Told the number of steps that a budget came to."""
-
-    done: int = 0
-    best: float = float("-inf")
-    skipped: int = 0
-    seconds: float = 0.0
+    world: World = field(default_factory=World)
+    position: Position = field(default_factory=Position)
+    collapse: CollapseWatch = field(default_factory=CollapseWatch)
     _failures: int = field(default=0, init=False)
-    _stopped_by: int | None = field(default=None, init=False)
+
+    @property
+    def network(self) -> nn.Module:
+        return self.step.lesson.learners[0].alone
 
     def restore(self, state: TrainingState) -> None:
         self.step.load_state_dict(state.networks)
         self.average.load_state_dict(state.average)
-        self.done, self.best = state.step, state.best
-        self.seconds, self.skipped = state.seconds, state.skipped
+        self.position = Position(state.step, state.best, state.skipped, state.seconds)
         torch.set_rng_state(state.rng)
+        if self.world.leads:
+            self._forget_log_after(state.step)
 
-    def save(self) -> Path:
+    def save(self) -> None:
+        if not self.world.leads:
+            return
+        at = self.position
         state = TrainingState(
             stage=self.stage.end,
-            step=self.done,
+            step=at.done,
             networks=self.step.state_dict(),
             average=self.average.state_dict(),
-            best=self.best,
-            seconds=self.seconds,
-            skipped=self.skipped,
+            best=at.best,
+            seconds=at.seconds,
+            skipped=at.skipped,
             rng=torch.get_rng_state(),
         )
-        return save_state(state, self.run)
+        save_state(state, self.outlets.run)
 
     def train(self) -> None:
         """All steps that are left; raises Interrupted after Ctrl-C, once the state is saved."""
-        with self._signals():
-            saved = clock = time.monotonic()
-            batches = self.batches(self.done * self.accumulate)
-            while self.steps is None or self.done < self.steps:
+        saved = clock = time.monotonic()
+        batches = self.batches(self.position.done * self.accumulate)
+        with watched_signals() as stop:
+            while not self.length.reached(self.position.done):
                 losses = self._one_step([next(batches) for _ in range(self.accumulate)])
                 now = time.monotonic()
-                self.seconds, clock = self.seconds + now - clock, now
-                self._turn_budget_into_steps()
-                self._report(losses)
-                if self._stopped_by is not None:
-                    self.save()
-                    raise Interrupted(128 + self._stopped_by)
-                if now - saved > SAVE_EVERY or self.done == self.steps:
+                self.position.seconds, clock = self.position.seconds + now - clock, now
+                settled = self.length.settle(self.position.done, self.position.seconds, self.world)
+                validated = self._report(losses)
+                self._stop_if_asked(stop)
+                due = settled or validated or now - saved > SAVE_EVERY
+                if due and not self._failures:  # what may be broken replaces nothing good
                     self.save()
                     saved = time.monotonic()
 
     def _one_step(self, pairs: list[Pair]) -> Losses:
         self.network.train()
-        self.step.rate(learning_rate(self.stage, self.lr, self.done, self.steps or 10**9))
+        self.step.rate(self._rate())
         try:
-            losses = self.step(pairs, 1 / len(pairs))
-            self._failures = 0
+            losses = self.step(pairs)
         except NonFiniteError as error:
-            losses = {}
+            self.position.done += 1
             self._fail(str(error))
-        self.done += 1
-        average_(self.average, self.network, self.stage.ema, self.done)
+            return {}
+        self._failures = 0
+        self.position.done += 1
+        average_(self.average, self.network, self.stage.ema, self.position.done)
         return losses
 
+    def _rate(self) -> float:
+        return learning_rate(self.stage, self.lr, self.position.done, self.length.steps or ENDLESS)
+
     def _fail(self, what: str) -> None:
-        self.skipped += 1
+        self.position.skipped += 1
         self._failures += 1
         self._log({"skipped": what})
         if self._failures == PATIENCE:
             raise TrainingError(
-                f"{what} was not a number {PATIENCE} steps in a row, up to step {self.done}; "
-                f"the last good checkpoint is in {self.run}: try a lower --lr with --resume"
+                f"{what} was not a number {PATIENCE} steps in a row, up to step "
+                f"{self.position.done} of stage {self.stage.end}; the last good checkpoint is in "
+                f"{self.outlets.run}: begin a new run with a lower --lr, --from its weights"
             )
 
-    def _turn_budget_into_steps(self) -> None:
-        if self.steps is not None or self.budget is None:
-            return
-        if self.done == CALIBRATION // 3:
-            self._calibrated_from = self.seconds
-        if self.done >= CALIBRATION:
-            pace = (self.seconds - self._calibrated_from) / (self.done - CALIBRATION // 3)
-            left = max(0.0, 0.95 * self.budget - self.seconds)  # the rest is for validation
-            self.steps = self.done + max(1, int(left / pace))
-            self.decide(self.steps)
+    def _stop_if_asked(self, stop: Stop) -> None:
+        asked = float(stop.number is not None)
+        if self.world.mean([asked]) != [0.0]:  # one process asked, all stop
+            self.save()
+            raise Interrupted(128 + (stop.number or signal.SIGINT))
 
-    def _report(self, losses: Losses) -> None:
-        score = None
-        if self.steps is not None and self._validation_is_due():
-            score = self.validate(self.average)
-            if score.psnr > self.best:
-                self.best = score.psnr
-                self.keep(self, score)
-            self._log({"psnr": score.psnr, "ssim": score.ssim})
-        elif self.done % LOG_EVERY == 0:
-            self._log(
-                {"lr": learning_rate(self.stage, self.lr, self.done - 1, self.steps or 10**9)}
-                | losses
+    def _report(self, losses: Losses) -> bool:
+        """Returns whether there was a validation, which only the first process makes."""
+        due = self._validation_is_due()
+        if self.world.leads:
+            warning = self.collapse(losses)
+            if warning is not None:
+                self.outlets.watcher.say(warning)
+                self._log({"warning": warning})
+            score = self._validated() if due else None
+            at = self.position
+            if at.done % LOG_EVERY == 0 and losses:
+                self._log({"lr": self._rate()} | losses)
+            self.outlets.watcher.progress(
+                Progress(self.stage.end, at.done, self.length.steps, losses, score)
             )
-        self.tell(Progress(self.stage.end, self.done, self.steps, losses, score))
+        return due
+
+    def _validated(self) -> Score:
+        judged = self.validate(self.average)
+        score = judged.score
+        self._log({name: value for name, value in vars(score).items() if value is not None})
+        if score.merit(self.stage.end) > self.position.best:
+            self.position.best = score.merit(self.stage.end)
+            self.outlets.keep(self.average, self.position, score)
+        self.outlets.draw(judged, self.position.done)
+        return score
 
     def _validation_is_due(self) -> bool:
-        assert self.steps is not None
-        return self.done == self.steps or self.done % max(1, min(1000, self.steps // 10)) == 0
+        done, steps = self.position.done, self.length.steps
+        if steps is None:
+            return False
+        return done == steps or done % max(1, min(VALIDATE_EVERY, steps // VALIDATIONS)) == 0
 
     def _log(self, row: dict[str, Any]) -> None:
-        about = {"stage": self.stage.end, "step": self.done, "seconds": round(self.seconds, 1)}
-        with (self.run / "log.jsonl").open("a") as log:
+        if not self.world.leads:
+            return
+        at = self.position
+        about = {"stage": self.stage.end, "step": at.done, "seconds": round(at.seconds, 1)}
+        with (self.outlets.run / "log.jsonl").open("a") as log:
             log.write(json.dumps(about | row) + "\n")
 
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM let the step in hand finish."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        watched = (signal.SIGINT, signal.SIGTERM)
-        before = [signal.signal(number, self._stop) for number in watched]
-        try:
-            yield
-        finally:
-            for number, handler in zip(watched, before, strict=True):
-                signal.signal(number, handler)
-
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        self._stopped_by = number
+    def _forget_log_after(self, step: int) -> None:
+        """What a killed run has done since its checkpoint is done, and logged, again."""
+        path = self.outlets.run / "log.jsonl"
+        rows = [
+            row
+            for row in read_log(path)
+            if row.get("stage") != self.stage.end or row.get("step", 0) <= step
+        ]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -4,28 +4,45 @@ import re
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from srgan_cli.errors import OptionError
+from srgan_cli.training.vggfiles import VggFile
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+STAGES = ("psnr", "gan", "both")
+
+POSITIVE = ("scale", "steps", "budget", "batch_size", "patch", "lr", "blocks", "accumulate")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """None stands for what the recipe says."""
+    """None stands for what the recipe says. Raises OptionError for what makes no sense."""
 
     folders: tuple[Path, ...]
     out: Path
     recipe: str = "clean"
     scale: int = 4
+    stages: str | None = None
+    """"psnr", "gan" or "both"; None for all that the recipe has."""
     steps: int | None = None
+    """Of the whole run; two stages share them as the recipe's own steps do."""
     budget: float | None = None
     """Seconds of wall time, instead of steps."""
+    planned: dict[str, int] = field(default_factory=dict)
+    """Stage -> the steps that the budget came to: written into the run folder, not an option."""
     start: Path | None = None
     """A weights file to begin with, instead of random numbers."""
     val: Path | None = None
     """Pictures to validate on; without them, one in twenty of `folders` is held out."""
+    low: Path | None = None
+    """Low pictures that belong to those of `folders`; without them low ones are made."""
+    vgg: tuple[str, ...] = ()
+    """FILE, FILE:layer=weight,... or download: what the perceptual loss looks through."""
     batch_size: int | None = None
+    """Of all processes together."""
     patch: int | None = None
     """Side of the high-resolution crop, in pixels."""
     lr: float | None = None
@@ -35,6 +52,8 @@ class TrainOptions:
     seed: int = 0
     workers: int = 1
     """Processes that cut patches; 0 cuts them in the training process."""
+    cache: float = 8e9
+    """Bytes of decoded pictures kept in RUN/cache; those beyond are decoded when drawn."""
     device: str = "auto"
     precision: str = "auto"
     lineage: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -43,21 +62,44 @@ class TrainOptions:
     def __post_init__(self) -> None:
         if not self.folders:
             raise OptionError("name at least one folder of pictures to train on")
+        for name in POSITIVE:
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise OptionError(f"{flag(name)} must be more than 0, not {value}")
         if self.patch is not None and self.patch % self.scale:
             raise OptionError(
                 f"--patch must be a multiple of the scale {self.scale}, not {self.patch}"
             )
         if self.steps is not None and self.budget is not None:
             raise OptionError("--steps and --budget exclude each other")
-        for name in ("steps", "budget", "batch_size", "patch", "lr", "blocks", "accumulate"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise OptionError(f"--{name.replace('_', '-')} must be more than 0, not {value}")
+        if self.stages == "gan" and self.start is None:
+            raise OptionError(
+                "--stages gan begins with a trained network: name it with --from, or take "
+                "--stages both"
+            )
+        self.vgg_files()
+
+    def vgg_files(self) -> list[VggFile]:
+        return [VggFile.parse(text) for text in self.vgg]
+
+
+def flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def seconds(text: str) -> float:
     """A span of time such as "90s", "20m", "2h" or "1d" in seconds; a bare number is minutes."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
+    return _measured(text, SECONDS, "m", "--budget takes a span such as 90s, 20m or 2h")
+
+
+def size(text: str) -> float:
+    """A size such as "500MB" or "8GB" in bytes; a bare number is GB."""
+    return _measured(text, BYTES, "GB", "--cache takes a size such as 500MB or 8GB")
+
+
+def _measured(text: str, units: dict[str, Any], usual: str, wanted: str) -> float:
+    match = re.fullmatch(rf"(\d+(?:\.\d+)?)\s*({'|'.join(units)})?", text.strip(), re.IGNORECASE)
     if match is None or float(match[1]) <= 0:
-        raise OptionError(f"--budget takes a span such as 90s, 20m or 2h, not {text!r}")
-    return float(match[1]) * SECONDS[match[2] or "m"]
+        raise OptionError(f"{wanted}, not {text!r}")
+    names = {unit.lower(): value for unit, value in units.items()}
+    return float(match[1]) * names[(match[2] or usual).lower()]

@@ -1,5 +1,6 @@
 """Pairs of patches, low and high, cut from photographs: endless, each a function of its number."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -20,74 +21,146 @@ CANDIDATES = 4
 
 class Pair(TypedDict):
     low: Tensor
-    """(B, 3, P / scale, P / scale), 8-bit levels in [0, 1]."""
+    """(B, 3, P / scale, P / scale), 8-bit levels in [0, 1]; of one sample without the B."""
     high: Tensor
     """(B, 3, P, P), 8-bit levels in [0, 1]."""
 
 
-@dataclass(frozen=True)
-class Cut:
-    """How patches are cut: all sides in high-resolution pixels."""
+Cutter = Callable[[np.random.Generator], Pair]
+"""One sample, a function of nothing but the random numbers."""
 
-    batch_size: int
-    patch: int
-    scale: int
-    shrink: float
-    seed: int
+Shrinker = Callable[[Tensor, int, np.random.Generator], Tensor]
+"""(3, H, W) levels from 0 to 255, H and W multiples of the scale -> the low picture's levels."""
 
 
 class Batches(Dataset[Pair]):
-    """Batch number i, the same whoever asks for it and whenever: what makes a run resumable."""
+    """Batch number i, the same whoever asks for it and whenever: what makes a run resumable.
 
-    def __init__(self, photographs: Photographs, cut: Cut) -> None:
-        self.photographs = photographs
-        self.cut = cut
+    Process number `rank` of `world` gets its part of each batch.
+    """
+
+    def __init__(
+        self, cut: Cutter, batch_size: int, seed: int, rank: int = 0, world: int = 1
+    ) -> None:
+        self.cut, self.seed = cut, seed
+        part = batch_size // world
+        self.places = range(rank * part, (rank + 1) * part)
 
     def __getitem__(self, number: int) -> Pair:
-        rng = np.random.default_rng([self.cut.seed, number])
-        pairs = [self._pair(rng) for _ in range(self.cut.batch_size)]
+        pairs = [self.cut(np.random.default_rng([self.seed, number, i])) for i in self.places]
         return {
-            "low": torch.stack([p["low"] for p in pairs]),
-            "high": torch.stack([p["high"] for p in pairs]),
+            "low": torch.stack([pair["low"] for pair in pairs]),
+            "high": torch.stack([pair["high"] for pair in pairs]),
         }
 
-    def _pair(self, rng: np.random.Generator) -> Pair:
-        padded = self.cut.patch + 2 * MARGIN * self.cut.scale
-        region = self._region(rng, padded)
-        turned = np.rot90(region, int(rng.integers(4)))
-        turned = turned[:, ::-1] if rng.integers(2) else turned
-        high = torch.from_numpy(np.ascontiguousarray(turned)).permute(2, 0, 1).float()
+
+@dataclass(frozen=True)
+class Cut:
+    """How large patches are: sides in high-resolution pixels."""
+
+    patch: int
+    scale: int
+    shrink: float = 1.0
+    """Photographs are shrunk by a random factor between this and 1 before a patch is cut."""
+
+    @property
+    def padded(self) -> int:
+        """The side of a patch and its margin."""
+        return self.patch + 2 * MARGIN * self.scale
+
+    def inside(self, low: Tensor, high: Tensor) -> Pair:
+        """A pair without its margin, from levels."""
+        return {"low": inner(low, MARGIN) / 255, "high": inner(high, MARGIN * self.scale) / 255}
+
+
+@dataclass(frozen=True)
+class MadePairs:
+    """Patches of photographs, and the low ones that `shrinker` makes of them."""
+
+    photographs: Photographs
+    cut: Cut
+    shrinker: Shrinker
+
+    def __call__(self, rng: np.random.Generator) -> Pair:
+        padded = self.cut.padded
+        high = as_planes(turned(self._region(rng), rng))
         if high.shape[-1] != padded:
             high = quantised(resize(high, padded, padded))
-        low = quantised(resize(high, padded // self.cut.scale, padded // self.cut.scale))
-        return {"low": inner(low, MARGIN) / 255, "high": inner(high, MARGIN * self.cut.scale) / 255}
+        return self.cut.inside(self.shrinker(high, self.cut.scale, rng), high)
 
-    def _region(self, rng: np.random.Generator, padded: int) -> np.ndarray:
-        """(side, side, 3), the patch before it is shrunk to `padded`."""
-        photograph = self.photographs.draw(rng, at_least=padded)
+    def _region(self, rng: np.random.Generator) -> np.ndarray:
+        """(side, side, 3), the patch before it is shrunk."""
+        padded = self.cut.padded
+        photograph = self.photographs[self.photographs.draw(rng)]
         smallest = min(photograph.shape[:2])
         largest_side = min(int(padded / self.cut.shrink), smallest)
-        shrink = rng.uniform(padded / largest_side, 1.0)
+        shrink = float((padded / largest_side) ** rng.random())  # each halving as likely
         side = min(round(padded / shrink), smallest)
-        return _detailed(photograph, side, rng)
+        top, left = detailed_place(photograph, side, rng)
+        return photograph[top : top + side, left : left + side]
 
 
-def _detailed(photograph: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
-    height, width = photograph.shape[:2]
+@dataclass(frozen=True)
+class GivenPairs:
+    """Patches of pairs of pictures, low ones and high ones in the same order."""
+
+    low: Photographs
+    high: Photographs
+    cut: Cut
+
+    def __call__(self, rng: np.random.Generator) -> Pair:
+        number = self.high.draw(rng)
+        low, high = self.low[number], self.high[number]
+        side, scale = self.cut.patch // self.cut.scale, self.cut.scale
+        top, left = detailed_place(low, side, rng)
+        cut_low = low[top : top + side, left : left + side]
+        top, left = top * scale, left * scale
+        cut_high = high[top : top + side * scale, left : left + side * scale]
+        turns, flip = int(rng.integers(4)), bool(rng.integers(2))
+        cut_low, cut_high = (_turned(region, turns, flip) for region in (cut_low, cut_high))
+        return {"low": as_planes(cut_low) / 255, "high": as_planes(cut_high) / 255}
+
+
+def bicubic_low(high: Tensor, scale: int, rng: np.random.Generator) -> Tensor:
+    """What the papers' low pictures are. A Shrinker without chance."""
+    height, width = high.shape[-2:]
+    return quantised(resize(high, height // scale, width // scale))
+
+
+def turned(region: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One of the eight ways to lay a square."""
+    return _turned(region, int(rng.integers(4)), bool(rng.integers(2)))
+
+
+def _turned(region: np.ndarray, turns: int, flip: bool) -> np.ndarray:
+    result = np.rot90(region, turns)
+    return result[:, ::-1] if flip else result
+
+
+def detailed_place(picture: np.ndarray, side: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Top and left of a square of that side; where there is more to see, more likely."""
+    height, width = picture.shape[:2]
     tops = rng.integers(height - side + 1, size=CANDIDATES)
     lefts = rng.integers(width - side + 1, size=CANDIDATES)
-    regions = [
-        photograph[top : top + side, left : left + side]
-        for top, left in zip(tops, lefts, strict=True)
-    ]
-    details = np.array([detail(region) for region in regions])
-    return regions[rng.choice(CANDIDATES, p=details / details.sum())]
+    details = np.array(
+        [
+            detail(picture[top : top + side, left : left + side])
+            for top, left in zip(tops, lefts, strict=True)
+        ]
+    )
+    chosen = rng.choice(CANDIDATES, p=details / details.sum())
+    return int(tops[chosen]), int(lefts[chosen])
 
 
 def detail(region: np.ndarray) -> float:
     """How much there is to see: the mean step between neighbours in green, never zero."""
     green = region[::3, :, 1].astype(np.int16)
     return float(np.abs(np.diff(green, axis=1)).mean()) + 0.1
+
+
+def as_planes(pixels: np.ndarray) -> Tensor:
+    """(H, W, 3) uint8 -> (3, H, W) float levels from 0 to 255."""
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1).float()
 
 
 def quantised(levels: Tensor) -> Tensor:

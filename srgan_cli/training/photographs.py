@@ -1,26 +1,37 @@
-"""The pictures to train on: found, decoded once into a memory-mapped file, drawn from."""
+"""The pictures to train on, decoded once into a memory-mapped file and drawn from it."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from srgan_cli.errors import DatasetError, ImageError
+from srgan_cli.images.atomic import atomically
 from srgan_cli.images.encoding import FORMATS
 from srgan_cli.images.read import read_image
 from srgan_cli.images.value import Image
 
+KEPT = 8
+"""Pictures beyond the cache that a process keeps in memory once it has decoded them."""
+
 
 @dataclass(frozen=True)
 class Entry:
-    """Where one picture lies in the cache."""
+    """One picture, and where it lies in the cache."""
 
-    name: str
+    path: str
     height: int
     width: int
-    offset: int
+    offset: int | None
+    """None for a picture that the cache has no room for."""
+
+    @property
+    def area(self) -> int:
+        return self.height * self.width
 
 
 @dataclass(frozen=True)
@@ -30,14 +41,20 @@ class Refusal:
     path: Path
     reason: str
 
+    @property
+    def line(self) -> str:
+        """Reasons from codecs name the file themselves."""
+        named = self.path.name in self.reason
+        return self.reason if named else f"{self.path}: {self.reason}"
+
 
 class Photographs:
     """(H, W, 3) uint8 pictures, drawn in proportion to their area."""
 
     def __init__(self, file: Path, entries: Sequence[Entry]) -> None:
         self.file = file
-        self.entries = entries
-        self._areas = np.array([entry.height * entry.width for entry in entries], np.float64)
+        self.entries = tuple(entries)
+        self._until = np.cumsum([entry.area for entry in self.entries], dtype=np.float64)
         self._bytes: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -45,8 +62,9 @@ class Photographs:
 
     def __getitem__(self, number: int) -> np.ndarray:
         entry = self.entries[number]
-        size = entry.height * entry.width * 3
-        flat = self._mapped()[entry.offset : entry.offset + size]
+        if entry.offset is None:
+            return _decoded(entry.path)
+        flat = self._mapped()[entry.offset : entry.offset + entry.area * 3]
         return flat.reshape(entry.height, entry.width, 3)
 
     def __getstate__(self) -> dict[str, object]:
@@ -57,75 +75,131 @@ class Photographs:
             self._bytes = np.memmap(self.file, np.uint8, mode="r")
         return self._bytes
 
-    def draw(self, rng: np.random.Generator, at_least: int) -> np.ndarray:
-        """A picture whose shorter side is `at_least` long; see `fit_for`."""
-        chances = np.where(
-            [min(entry.height, entry.width) >= at_least for entry in self.entries], self._areas, 0
-        )
-        return self[int(rng.choice(len(self), p=chances / chances.sum()))]
+    def draw(self, rng: np.random.Generator) -> int:
+        """The number of a picture."""
+        place = np.searchsorted(self._until, rng.random() * self._until[-1], side="right")
+        return min(int(place), len(self) - 1)
 
-    def fit_for(self, side: int) -> bool:
-        return any(min(entry.height, entry.width) >= side for entry in self.entries)
+    def some(self, numbers: Sequence[int]) -> "Photographs":
+        return Photographs(self.file, [self.entries[number] for number in numbers])
 
 
-def find_pictures(folders: Sequence[Path]) -> list[Path]:
-    """All files below `folders` whose suffix is a picture's, in order of their names."""
+@lru_cache(maxsize=KEPT)
+def _decoded(path: str) -> np.ndarray:
+    return as_training(read_image(Path(path)))
+
+
+def find_pictures(
+    folders: Sequence[Path], besides: Path | None = None
+) -> tuple[list[Path], list[Refusal]]:
+    """All files below `folders`, in order of their names: pictures by their suffix, and others.
+
+    Hidden files and all below `besides` are passed over. Raises DatasetError for a missing folder.
+    """
     for folder in folders:
         if not folder.is_dir():
             raise DatasetError(f"{folder} is not a folder of pictures")
-    found = (path for folder in folders for path in sorted(folder.rglob("*")))
-    return [path for path in found if path.suffix.lower() in FORMATS and path.is_file()]
+    found = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    if besides is not None:
+        apart = besides.resolve()
+        found = [path for path in found if apart not in path.resolve().parents]
+    seen = [path for path in dict.fromkeys(found) if not path.name.startswith(".")]
+    others = [path for path in seen if path.suffix.lower() not in FORMATS]
+    pictures = [path for path in seen if path.suffix.lower() in FORMATS]
+    return pictures, [Refusal(path, "not a picture by its name") for path in others]
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Where decoded pictures lie, and how many bytes of them."""
+
+    file: Path
+    limit: float = float("inf")
+
+    def beside(self, name: str) -> "Cache":
+        """Another one of the same size."""
+        return Cache(self.file.with_name(f"{self.file.stem}-{name}.bytes"), self.limit)
+
+
+Check = Callable[[Path, Image], None]
+"""Raises ImageError for a picture that is not to be trained on."""
 
 
 def load_photographs(
-    paths: Sequence[Path], cache: Path, smallest: int
+    paths: Sequence[Path], cache: Cache, check: Check, about: Any
 ) -> tuple[Photographs, list[Refusal]]:
-    """Decode `paths` into the file `cache` unless it holds them already.
+    """Decode `paths` into the cache unless it holds them already.
 
-    Pictures with a side shorter than `smallest` are refused, and so are unreadable ones. Raises
-    DatasetError if none is left.
+    `about` is what `check` depends on. Unreadable pictures and those that fail the check are
+    refused; raises DatasetError if none is left.
     """
-    index = cache.with_suffix(".json")
-    wanted = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in paths]
-    known = json.loads(index.read_text()) if index.exists() and cache.exists() else {}
-    if known.get("paths") != wanted or known.get("smallest") != smallest:
-        known = _decode_all(paths, cache, smallest)
-        index.write_text(json.dumps(known | {"paths": wanted, "smallest": smallest}))
+    index = cache.file.with_suffix(".json")
+    files = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in paths]
+    wanted = {"files": files, "limit": min(cache.limit, 1e18), "about": about}
+    known = json.loads(index.read_text()) if index.exists() and cache.file.exists() else {}
+    if known.get("wanted") != json.loads(json.dumps(wanted)):
+        index.unlink(missing_ok=True)
+        try:
+            known = _decode_all(paths, cache, check)
+        except OSError as error:
+            raise DatasetError(
+                f"{cache.file} cannot be written ({error.strerror}): take a smaller --cache"
+            ) from error
+        with atomically(index, DatasetError) as part:
+            part.write_text(json.dumps(known | {"wanted": wanted}))
     refusals = [Refusal(Path(path), reason) for path, reason in known["refusals"]]
     if not known["entries"]:
-        reasons = f", the first: {refusals[0].path}: {refusals[0].reason}" if refusals else ""
-        raise DatasetError(f"no picture to train on among {len(paths)} files{reasons}")
-    return Photographs(cache, [Entry(**entry) for entry in known["entries"]]), refusals
+        first = f", the first: {refusals[0].reason}" if refusals else ""
+        raise DatasetError(f"no picture to train on among {len(paths)} files{first}")
+    return Photographs(cache.file, [Entry(**entry) for entry in known["entries"]]), refusals
 
 
-def _decode_all(paths: Sequence[Path], cache: Path, smallest: int) -> dict[str, list[object]]:
+def _decode_all(paths: Sequence[Path], cache: Cache, check: Check) -> dict[str, list[object]]:
     entries: list[object] = []
     refusals: list[object] = []
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    with cache.open("wb") as out:
+    cache.file.parent.mkdir(parents=True, exist_ok=True)
+    with cache.file.open("wb") as out:
         for path in paths:
             try:
-                pixels = training_pixels(read_image(path), smallest)
+                image = read_image(path)
+                check(path, image)
             except ImageError as error:
                 refusals.append((str(path), str(error)))
                 continue
-            entries.append(asdict(Entry(path.name, pixels.shape[0], pixels.shape[1], out.tell())))
-            out.write(pixels.tobytes())
+            entries.append(asdict(_stored(path, as_training(image), out, cache.limit)))
     return {"entries": entries, "refusals": refusals}
 
 
-def training_pixels(image: Image, smallest: int) -> np.ndarray:
-    """(H, W, 3) uint8; raises ImageError for a picture too small to cut a patch from."""
-    if min(image.height, image.width) < smallest:
-        raise ImageError(
-            f"{image.width} x {image.height} is too small: a patch needs {smallest} pixels a side"
-        )
+def _stored(path: Path, pixels: np.ndarray, out: BinaryIO, limit: float) -> Entry:
+    offset = out.tell()
+    height, width = pixels.shape[:2]
+    if offset + pixels.nbytes > limit:
+        return Entry(str(path), height, width, None)
+    out.write(pixels.tobytes())
+    return Entry(str(path), height, width, offset)
+
+
+def at_least(side: int) -> Check:
+    """Refuses pictures too small to cut a patch from."""
+
+    def check(path: Path, image: Image) -> None:
+        if min(image.height, image.width) < side:
+            raise ImageError(
+                f"{path}: {image.width} x {image.height} is too small: a patch and what is around "
+                f"it need {side} pixels a side"
+            )
+
+    return check
+
+
+def as_training(image: Image) -> np.ndarray:
+    """(H, W, 3) uint8, whatever its depth and channels."""
     pixels = image.pixels
     if pixels.dtype == np.uint16:
-        pixels = (pixels.astype(np.uint32) + 128) // 257
-    return np.broadcast_to(pixels, (*pixels.shape[:2], 3)).astype(np.uint8)
+        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
 
 
-def held_out(paths: Sequence[Path], share: int = 20) -> Iterator[Path]:
-    """One in `share` of the pictures, at least one."""
-    yield from paths[:: max(1, min(share, len(paths)))]
+def held_out(count: int, share: int = 20) -> list[int]:
+    """The numbers of one in `share` of `count` pictures, at least one."""
+    return list(range(0, count, max(1, min(share, count))))

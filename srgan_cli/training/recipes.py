@@ -1,17 +1,47 @@
 """What distinguishes one paper's training from another's. Values only; no torch."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from srgan_cli.errors import OptionError
+
+End = Literal["psnr", "gan"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Perceptual:
+    """A distance between features of VGG19."""
+
+    layers: dict[str, float]
+    """Weights of the layers, unless --vgg names others."""
+    activated: bool
+    """Whether features are taken after their ReLU."""
+    distance: Literal["l1", "mse"]
+    scale: float = 1.0
+    """Features are multiplied by it."""
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adversary:
+    """A discriminator and the game it plays."""
+
+    game: Literal["standard", "relativistic"]
+    weight: float
+    discriminator: str
+    """One of models.DISCRIMINATORS."""
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
     """One objective, trained from its first step to its last."""
 
-    end: Literal["psnr", "gan"] = "psnr"
+    end: End = "psnr"
     pixel: Literal["l1", "mse"] = "l1"
+    pixel_weight: float = 1.0
+    perceptual: Perceptual | None = None
+    adversary: Adversary | None = None
     steps: int
     batch_size: int = 16
     patch: int = 128
@@ -40,8 +70,10 @@ class Recipe:
     architecture: str
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     stages: tuple[Stage, ...]
-    shrink: float = 0.4
+    shrink: float = 0.25
     """Photographs are shrunk by a random factor between this and 1 before a patch is cut."""
+    spoiled: bool = False
+    """Low pictures are blurred, noisy and compressed, not only small."""
 
     def sized(self, scale: int, blocks: int | None) -> dict[str, Any]:
         """The network's hyperparameters for a run."""
@@ -52,13 +84,57 @@ class Recipe:
             raise OptionError(f"--blocks does not go with --recipe {self.name}: it has no blocks")
         return sizes | {"blocks": blocks}
 
+    def chosen(self, stages: str | None) -> tuple[Stage, ...]:
+        """The stages that a run goes through; `stages` as in TrainOptions."""
+        if stages is None or (stages == "both" and len(self.stages) > 1):
+            return self.stages
+        chosen = tuple(stage for stage in self.stages if stage.end == stages)
+        if not chosen:
+            raise OptionError(
+                f"--stages {stages} does not go with --recipe {self.name}: it has no GAN stage"
+            )
+        return chosen
+
+
+# Of Real-ESRGAN, https://arxiv.org/abs/2107.10833, section 4.1.
+REAL_LAYERS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}
+
+OUR_PSNR = Stage(steps=200_000, lr=1e-3, warmup=200, clip=1.0)
+
+OUR_GAN = Stage(
+    end="gan",
+    pixel_weight=0.1,
+    perceptual=Perceptual(layers=REAL_LAYERS, activated=False, distance="l1"),
+    adversary=Adversary(game="relativistic", weight=0.02, discriminator="patch"),
+    steps=50_000,
+    batch_size=8,
+    lr=2e-4,
+    milestones=(0.5, 0.8),
+    clip=10.0,
+)
 
 CLEAN = Recipe(
     name="clean",
     paper="ours; blocks of EDSR, https://arxiv.org/abs/1707.02921",
     architecture="fast",
     hyperparameters={"features": 64, "blocks": 8, "thin": 8},
-    stages=(Stage(steps=200_000, lr=1e-3, warmup=200, clip=1.0),),
+    stages=(OUR_PSNR, OUR_GAN),
+)
+
+PIXELWISE = Adversary(
+    game="relativistic",
+    weight=0.02,
+    discriminator="unet",
+    hyperparameters={"features": 32},
+)
+
+PHOTO = Recipe(
+    name="photo",
+    paper="ours; spoiling and discriminator after Real-ESRGAN, https://arxiv.org/abs/2107.10833",
+    architecture="fast",
+    hyperparameters=CLEAN.hyperparameters,
+    stages=(OUR_PSNR, replace(OUR_GAN, adversary=PIXELWISE)),
+    spoiled=True,
 )
 
 SRRESNET = Recipe(
@@ -69,12 +145,54 @@ SRRESNET = Recipe(
     stages=(Stage(pixel="mse", steps=1_000_000, patch=96, lr=1e-4, milestones=()),),
 )
 
+SRGAN = Recipe(
+    name="srgan",
+    paper="SRGAN, https://arxiv.org/abs/1609.04802",
+    architecture="srresnet",
+    hyperparameters={"blocks": 16},
+    stages=(
+        *SRRESNET.stages,
+        Stage(
+            end="gan",
+            pixel_weight=0.0,
+            perceptual=Perceptual(
+                layers={"conv5_4": 1.0}, activated=True, distance="mse", scale=1 / 12.75
+            ),
+            adversary=Adversary(game="standard", weight=1e-3, discriminator="srgan"),
+            steps=200_000,
+            patch=96,
+            lr=1e-4,
+            milestones=(0.5,),
+            drop=0.1,
+        ),
+    ),
+)
+
 RRDB = Recipe(
     name="rrdb",
     paper="ESRGAN, https://arxiv.org/abs/1809.00219, section 4.1",
     architecture="rrdbnet",
     hyperparameters={"blocks": 23},
     stages=(Stage(steps=1_000_000, lr=2e-4, milestones=(0.2, 0.4, 0.6, 0.8)),),
+)
+
+ESRGAN = Recipe(
+    name="esrgan",
+    paper="ESRGAN, https://arxiv.org/abs/1809.00219",
+    architecture="rrdbnet",
+    hyperparameters={"blocks": 23},
+    stages=(
+        *RRDB.stages,
+        Stage(
+            end="gan",
+            pixel_weight=1e-2,
+            perceptual=Perceptual(layers={"conv5_4": 1.0}, activated=False, distance="l1"),
+            adversary=Adversary(game="relativistic", weight=5e-3, discriminator="srgan"),
+            steps=400_000,
+            lr=1e-4,
+            milestones=(0.125, 0.25, 0.5, 0.75),
+        ),
+    ),
 )
 
 SRCNN = Recipe(
@@ -91,4 +209,6 @@ VDSR = Recipe(
     stages=(Stage(pixel="mse", steps=100_000, patch=96, lr=5e-4, clip=0.4),),
 )
 
-RECIPES = {recipe.name: recipe for recipe in (CLEAN, SRCNN, VDSR, SRRESNET, RRDB)}
+RECIPES = {
+    recipe.name: recipe for recipe in (CLEAN, PHOTO, SRGAN, ESRGAN, SRRESNET, RRDB, SRCNN, VDSR)
+}

@@ -1,235 +1,119 @@
-"""A run folder: from options to trained weights files."""
+"""`srgan train`, below the command line: from options to trained weights files."""
 
-import copy
-import json
-import signal
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import torch
-from torch.utils.data import DataLoader
-
-from srgan_cli import __version__
-from srgan_cli.device import pick_device, pick_precision
-from srgan_cli.errors import OptionError, WeightsError
-from srgan_cli.images.atomic import atomically
+from srgan_cli.device import pick_device
+from srgan_cli.errors import DeviceError
+from srgan_cli.training.assembly import Job, build_trainer
 from srgan_cli.training.checkpoint import checkpoints, load_state
-from srgan_cli.training.loop import Progress, Trainer
+from srgan_cli.training.data import Data, batch_size, load_data
+from srgan_cli.training.distributed import World, local_device, world
+from srgan_cli.training.features import Eyes, open_eyes, perceptual_loss, require_files
+from srgan_cli.training.memory import out_of_memory
 from srgan_cli.training.options import TrainOptions
-from srgan_cli.training.patches import MARGIN, Batches, Cut, Pair
-from srgan_cli.training.photographs import (
-    Photographs,
-    Refusal,
-    find_pictures,
-    held_out,
-    load_photographs,
-)
+from srgan_cli.training.photographs import Refusal
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
-from srgan_cli.training.steps import PIXEL_LOSSES, Numerics, PixelStep
-from srgan_cli.training.validation import Score, centre_samples, score
-from srgan_cli.weights import (
-    Facts,
-    Weights,
-    build_generator,
-    load_generator,
-    read_weights,
-    write_weights,
-)
+from srgan_cli.training.start import starting_weights, weights_file
+from srgan_cli.training.telling import Watcher
+from srgan_cli.weights import write_weights
 
-PATHS = ("out", "start", "val")
+SHOWN = 10
+"""Refused files that are named one by one."""
 
 
-@dataclass(frozen=True)
-class Data:
-    """The pictures of a run."""
-
-    training: Photographs
-    validation: Photographs
-    refusals: list[Refusal]
-
-
-def write_options(options: TrainOptions, run: Path) -> None:
-    record = {name: _plain(value) for name, value in asdict(options).items()}
-    with atomically(run / "options.json", OptionError) as part:
-        part.write_text(json.dumps(record, indent=1) + "\n")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [str(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
+def check(options: TrainOptions) -> list[Eyes]:
+    """All that can be found wrong before a run folder is made; the VGG files of the run."""
+    recipe = RECIPES[options.recipe]
+    stages = recipe.chosen(options.stages)
+    starting_weights(options, recipe)
+    files = options.vgg_files()
+    require_files(recipe.name, stages, files)
+    opened = open_eyes(files)
+    for stage in stages:
+        if stage.perceptual is not None:
+            perceptual_loss(opened, stage.perceptual)
+    return opened
 
 
-def read_options(run: Path) -> TrainOptions:
-    """The options a run was begun with."""
-    try:
-        record = json.loads((run / "options.json").read_text())
-        paths = {name: Path(record[name]) for name in PATHS if record[name] is not None}
-        return TrainOptions(**record | paths | {"folders": tuple(map(Path, record["folders"]))})
-    except FileNotFoundError as error:
-        raise OptionError(f"{run} is not a run folder: it has no options.json") from error
-    except (TypeError, KeyError, ValueError) as error:
-        raise OptionError(f"{run / 'options.json'} is damaged: {error}") from error
-
-
-def begin(options: TrainOptions) -> None:
-    """Make the run folder. Raises OptionError where there is a run already."""
-    if (options.out / "options.json").exists():
-        raise OptionError(
-            f"{options.out} holds a run already: go on with --resume, or choose another"
-        )
-    options.out.mkdir(parents=True, exist_ok=True)
-    write_options(options, options.out)
-
-
-def patch_side(options: TrainOptions, stage: Stage) -> int:
-    return options.patch or stage.patch * options.scale // 4
-
-
-def load_data(options: TrainOptions, recipe: Recipe) -> Data:
-    """The pictures to train and to validate with, decoded into RUN/cache."""
-    smallest = max(patch_side(options, stage) for stage in recipe.stages)
-    smallest += 2 * MARGIN * options.scale
-    paths = find_pictures(options.folders)
-    apart = find_pictures([options.val]) if options.val else list(held_out(paths))
-    rest = [path for path in paths if path not in set(apart)] or paths
-    cache = options.out / "cache"
-    training, refusals = load_photographs(rest, cache / "training.bytes", smallest)
-    validation, more = load_photographs(apart, cache / "validation.bytes", 2 * options.scale + 11)
-    return Data(training, validation, [*refusals, *more])
-
-
-def train(options: TrainOptions, tell: Callable[[Progress], None], command: str) -> list[Path]:
+def train(
+    options: TrainOptions, opened: Sequence[Eyes], watcher: Watcher, command: str
+) -> list[Path]:
     """Run all stages of `options`, from the newest checkpoint if there is one.
 
     Returns the weights files written, one a stage.
     """
     recipe = RECIPES[options.recipe]
-    device = pick_device(options.device)
+    device = pick_device(local_device(options.device))
+    with world(device) as here:
+        data = _data(options, recipe, here, watcher)
+        job = Job(options, recipe, data, opened, device, here, watcher, command)
+        if here.leads:
+            _provide_start(job)
+        here.wait()
+        for stage in _stages_left(job):
+            _train_stage(job, stage)
+    return [weights_file(options.out, stage.end) for stage in job.stages]
+
+
+def _data(options: TrainOptions, recipe: Recipe, here: World, watcher: Watcher) -> Data:
+    """The first process decodes; the others then find the cache complete."""
+    if not here.leads:
+        here.wait()
     data = load_data(options, recipe)
-    saved = checkpoints(options.out)
+    if here.leads:
+        here.wait()
+        _tell_refusals(data.refusals, watcher)
+    return data
+
+
+def _tell_refusals(refusals: Sequence[Refusal], watcher: Watcher) -> None:
+    for refusal in refusals[:SHOWN]:
+        watcher.say(f"left out: {refusal.line}")
+    if len(refusals) > SHOWN:
+        watcher.say(f"left out: {len(refusals) - SHOWN} more files; srgan check lists all")
+
+
+def _provide_start(job: Job) -> None:
+    """A run of the GAN stage alone holds the other end as well, ready for `srgan interp`."""
+    file = weights_file(job.options.out, "psnr")
+    if job.stages[0].end == "gan" and not file.exists():
+        weights = starting_weights(job.options, job.recipe)
+        write_weights(replace(weights, facts=replace(weights.facts, objective="psnr")), file)
+
+
+def _stages_left(job: Job) -> tuple[Stage, ...]:
+    """From the stage of the newest checkpoint on."""
+    saved = checkpoints(job.options.out)
+    ends = [stage.end for stage in job.stages]
+    if not saved:
+        return job.stages
+    reached = load_state(saved[-1]).stage
+    return job.stages[ends.index(reached) :] if reached in ends else job.stages
+
+
+def _train_stage(job: Job, stage: Stage) -> None:
+    trainer = build_trainer(job, stage)
+    saved = checkpoints(job.options.out)
     state = load_state(saved[-1]) if saved else None
-    files = []
-    for stage in recipe.stages:
-        file = options.out / f"{stage.end}.safetensors"
-        trainer = _trainer(options, recipe, stage, data, device, command, file, tell)
-        if state is not None and state.stage == stage.end:
-            trainer.restore(state)
+    if state is not None and state.stage == stage.end:
+        trainer.restore(state)
+    job.world.wait()
+    try:
         trainer.train()
-        files.append(file)
-    return files
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+        raise DeviceError(_advice(job, stage)) from error
+    job.world.wait()
 
 
-def _trainer(
-    options: TrainOptions,
-    recipe: Recipe,
-    stage: Stage,
-    data: Data,
-    device: torch.device,
-    command: str,
-    file: Path,
-    tell: Callable[[Progress], None],
-) -> Trainer:
-    torch.manual_seed(options.seed)
-    weights = _start(options, recipe)
-    network = load_generator(weights).to(device)
-    lr = options.lr or stage.lr
-    numerics = Numerics(device, pick_precision(options.precision, device))
-    step = PixelStep(
-        network,
-        torch.optim.Adam(
-            network.parameters(), lr, stage.betas, weight_decay=stage.decay, fused=True
-        ),
-        PIXEL_LOSSES[stage.pixel],
-        numerics,
-        stage.clip,
+def _advice(job: Job, stage: Stage) -> str:
+    size, accumulate = batch_size(job.options, stage), job.options.accumulate
+    if size == 1:
+        return f"not enough memory on {job.device} for one patch: take a smaller --patch"
+    return (
+        f"not enough memory on {job.device} for batches of {size}: --batch-size {size // 2} "
+        f"--accumulate {accumulate * 2} makes steps as large in half of it"
     )
-    samples = centre_samples(
-        [data.validation[i] for i in range(len(data.validation))], options.scale
-    )
-    steps = options.steps or (None if options.budget else stage.steps)
-    facts = replace(weights.facts, objective=stage.end)
-    record = {
-        "command": command,
-        "recipe": recipe.name,
-        "version": __version__,
-        "data": _about(data),
-    }
-
-    def keep(trainer: Trainer, best: Score) -> None:
-        told = record | {
-            "steps": trainer.done,
-            "of": trainer.steps,
-            "seconds": round(trainer.seconds),
-            "validation": asdict(best),
-        }
-        result = replace(
-            weights, state=trainer.average.state_dict(), facts=replace(facts, training=told)
-        )
-        write_weights(result, file)
-
-    return Trainer(
-        run=options.out,
-        stage=stage,
-        step=step,
-        network=network,
-        average=copy.deepcopy(network),
-        batches=lambda first: _batches(options, recipe, stage, data.training, first),
-        validate=lambda average: score(average, samples, device),
-        keep=keep,
-        tell=tell,
-        lr=lr,
-        accumulate=options.accumulate,
-        steps=steps,
-        budget=options.budget,
-        decide=lambda found: write_options(replace(options, steps=found, budget=None), options.out),
-    )
-
-
-def _about(data: Data) -> dict[str, Any]:
-    pixels = sum(entry.height * entry.width for entry in data.training.entries)
-    return {"pictures": len(data.training), "megapixels": round(pixels / 1e6, 1)}
-
-
-def _start(options: TrainOptions, recipe: Recipe) -> Weights:
-    """The weights a run starts from: random ones, or those of `options.start`."""
-    sizes = recipe.sized(options.scale, options.blocks)
-    if options.start is None:
-        network = build_generator(recipe.architecture, sizes)
-        facts = Facts(scale=options.scale, lineage=options.lineage)
-        return Weights(recipe.architecture, sizes, network.state_dict(), facts)
-    given = read_weights(options.start)
-    if given.architecture != recipe.architecture:
-        raise WeightsError(
-            f"{options.start} is {given}, but --recipe {recipe.name} trains {recipe.architecture}"
-        )
-    return given
-
-
-def _batches(
-    options: TrainOptions, recipe: Recipe, stage: Stage, photographs: Photographs, first: int
-) -> Iterator[Pair]:
-    cut = Cut(
-        batch_size=options.batch_size or stage.batch_size,
-        patch=patch_side(options, stage),
-        scale=options.scale,
-        shrink=recipe.shrink,
-        seed=options.seed,
-    )
-    loader = DataLoader(
-        Batches(photographs, cut),
-        batch_size=None,
-        sampler=range(first, 2**62),
-        num_workers=options.workers,
-        worker_init_fn=_ignore_interrupts,
-        prefetch_factor=4 if options.workers else None,
-    )
-    return iter(loader)
-
-
-def _ignore_interrupts(worker: int) -> None:
-    """Ctrl-C, and often SIGTERM, reach the whole group of processes; the main one decides."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)

@@ -1,18 +1,18 @@
-"""One optimisation step: pairs in, losses out, weights moved."""
+"""One optimisation step: pairs in, losses out, weights moved, or nothing at all."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import l1_loss, mse_loss
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
+from srgan_cli.training.distributed import World, alone, unshared
+from srgan_cli.training.losses import Distance, Game, certainty
 from srgan_cli.training.patches import Pair
-
-PIXEL_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": l1_loss, "mse": mse_loss}
 
 Losses = dict[str, float]
 
@@ -28,57 +28,224 @@ class Numerics:
         halved = self.dtype != torch.float32
         return torch.autocast(self.device.type, self.dtype if halved else None, enabled=halved)
 
+    def scaler(self) -> torch.amp.GradScaler:
+        """Lifts gradients above what fp16 can hold; idle in other precisions."""
+        return torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
+
     def place(self, pair: Pair) -> tuple[Tensor, Tensor]:
-        low = pair["low"].to(self.device, non_blocking=True)
-        return low, pair["high"].to(self.device, non_blocking=True)
+        low, high = (pair[name].to(self.device, non_blocking=True) for name in ("low", "high"))
+        return tuple(x.contiguous(memory_format=torch.channels_last) for x in (low, high))  # type: ignore[return-value]
 
 
 class NonFiniteError(ArithmeticError):
-    """A loss or a gradient that is not a number; the weights have not moved."""
+    """A loss or a gradient that is not a number; the networks are as they were."""
 
 
 @dataclass
-class PixelStep:
-    """The generator learns to come near the original, pixel by pixel."""
+class Learner:
+    """A network and what moves its weights."""
 
-    generator: nn.Module
+    name: str
+    network: nn.Module
+    """Shared with other processes or not."""
     optimizer: Optimizer
-    pixel_loss: Callable[[Tensor, Tensor], Tensor]
-    numerics: Numerics
     clip: float | None = None
 
-    def __call__(self, pairs: Iterable[Pair], share: float = 1.0) -> Losses:
-        """Move once along the gradients of `pairs`, each counting `share`."""
-        self.optimizer.zero_grad(set_to_none=True)
-        total = 0.0
-        for pair in pairs:
-            low, high = self.numerics.place(pair)
-            with self.numerics.autocast():
-                made = self.generator(low)
-            loss = self.pixel_loss(made.float(), high) * share
-            loss.backward()
-            total += loss.item()
-        descend(self.optimizer, self.clip, {"pixel": total})
-        return {"pixel": total}
+    @property
+    def alone(self) -> nn.Module:
+        return alone(self.network)
+
+    def gradient_is_finite(self) -> bool:
+        """Clips the gradient as well."""
+        limit = self.clip if self.clip is not None else float("inf")
+        return bool(clip_grad_norm_(self.alone.parameters(), limit).isfinite())
+
+
+@dataclass(frozen=True)
+class Part:
+    """One batch of a step."""
+
+    share: float
+    """How much its losses count: all shares of a step make 1."""
+    last: bool
+    autocast: Callable[[], torch.autocast]
+    backward: Callable[[Tensor], None]
+
+
+class Lesson(Protocol):
+    """What the networks learn from a batch: gradients are added, and the losses told."""
+
+    def __call__(self, low: Tensor, high: Tensor, part: Part) -> Losses: ...
+    @property
+    def learners(self) -> list[Learner]: ...
+
+
+@dataclass
+class Step:
+    """All that moves at each step."""
+
+    lesson: Lesson
+    numerics: Numerics
+    world: World = field(default_factory=World)
+
+    def __post_init__(self) -> None:
+        self.scaler = self.numerics.scaler()
+
+    def __call__(self, pairs: Sequence[Pair]) -> Losses:
+        """Move once along the mean gradient of `pairs`.
+
+        Raises NonFiniteError, and leaves everything as it was, where that is not a number.
+        """
+        learners = self.lesson.learners
+        for learner in learners:
+            learner.optimizer.zero_grad(set_to_none=True)
+        with buffers_kept([learner.alone for learner in learners]):
+            losses = self._gradients(pairs)
+            self._check(losses)
+        for learner in learners:
+            self.scaler.step(learner.optimizer)
+        self.scaler.update()
+        return losses
+
+    def _gradients(self, pairs: Sequence[Pair]) -> Losses:
+        totals: Losses = {}
+        for number, pair in enumerate(pairs, start=1):
+            last = number == len(pairs)
+            part = Part(1 / len(pairs), last, self.numerics.autocast, self._backward)
+            told = self.lesson(*self.numerics.place(pair), part)
+            for name, value in told.items():
+                totals[name] = totals.get(name, 0.0) + value * part.share
+        return dict(zip(totals, self.world.mean(list(totals.values())), strict=True))
+
+    def _backward(self, loss: Tensor) -> None:
+        self.scaler.scale(loss).backward()
+
+    def _check(self, losses: Losses) -> None:
+        broken = [f"the {name} loss" for name, value in losses.items() if not _finite(value)]
+        for learner in self.lesson.learners:
+            self.scaler.unscale_(learner.optimizer)
+            if not learner.gradient_is_finite():
+                broken.append(f"the {learner.name}'s gradient")
+        if broken:
+            self.scaler.update()  # fp16 tries a smaller factor next time
+            raise NonFiniteError(broken[0])
 
     def rate(self, lr: float) -> None:
         """Set the learning rate."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        for learner in self.lesson.learners:
+            for group in learner.optimizer.param_groups:
+                group["lr"] = lr
 
     def state_dict(self) -> dict[str, Any]:
-        return {"generator": self.generator.state_dict(), "optimizer": self.optimizer.state_dict()}
+        state: dict[str, Any] = {"scaler": self.scaler.state_dict()}
+        for learner, (network, optimizer) in zip(self.lesson.learners, KEYS, strict=False):
+            state[network] = learner.alone.state_dict()
+            state[optimizer] = learner.optimizer.state_dict()
+        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.generator.load_state_dict(state["generator"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for learner, (network, optimizer) in zip(self.lesson.learners, KEYS, strict=False):
+            learner.alone.load_state_dict(state[network])
+            learner.optimizer.load_state_dict(state[optimizer])
+        self.scaler.load_state_dict(state.get("scaler", {}) or self.scaler.state_dict())
 
 
-def descend(optimizer: Optimizer, clip: float | None, losses: Losses) -> None:
-    """Take the step, or raise NonFiniteError and leave everything as it was."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    norm = clip_grad_norm_(parameters, clip if clip is not None else float("inf"))
-    broken = [name for name, value in losses.items() if not abs(value) < float("inf")]
-    if broken or not norm.isfinite():
-        raise NonFiniteError(f"the {broken[0]} loss" if broken else "a gradient")
-    optimizer.step()
+KEYS = (("generator", "optimizer"), ("discriminator", "discriminator_optimizer"))
+"""What the learners are called in a checkpoint."""
+
+
+@dataclass
+class PixelLesson:
+    """The generator learns to come near the original, pixel by pixel."""
+
+    generator: Learner
+    distance: Distance
+
+    @property
+    def learners(self) -> list[Learner]:
+        return [self.generator]
+
+    def __call__(self, low: Tensor, high: Tensor, part: Part) -> Losses:
+        with unshared(self.generator.network, part.last):
+            with part.autocast():
+                made = self.generator.network(low).float()
+            loss = self.distance(made, high)
+            part.backward(loss * part.share)
+        return {"pixel": loss.item()}
+
+
+@dataclass
+class AdversarialLesson:
+    """The discriminator learns to tell pictures apart, the generator to be taken for real.
+
+    Both gradients are of the networks as they are before the step.
+    """
+
+    generator: Learner
+    discriminator: Learner
+    game: Game
+    adversarial_weight: float
+    terms: dict[str, tuple[float, Distance]]
+    """What else the generator is told: name -> weight and distance of the made and the real."""
+
+    @property
+    def learners(self) -> list[Learner]:
+        return [self.generator, self.discriminator]
+
+    def __call__(self, low: Tensor, high: Tensor, part: Part) -> Losses:
+        with unshared(self.generator.network, part.last):
+            with part.autocast():
+                made = self.generator.network(low).float()
+            verdict, told = self._teach_discriminator(made.detach(), high, part)
+            with part.autocast():
+                losses = self._generator_losses(made, high, verdict)
+            weighted = [self._weight(name) * loss for name, loss in losses.items()]
+            part.backward(torch.stack(weighted).sum() * part.share)
+        return {name: loss.item() for name, loss in losses.items()} | told
+
+    def _teach_discriminator(self, made: Tensor, high: Tensor, part: Part) -> tuple[Tensor, Losses]:
+        """Returns the logits of the originals as well."""
+        network = self.discriminator.network
+        with unshared(network, part.last):
+            with part.autocast():
+                real, fake = network(high).float(), network(made).float()
+            loss = self.game.discriminator(real, fake)
+            part.backward(loss * part.share)
+        real, fake = real.detach(), fake.detach()
+        return real, {"discriminator": loss.item()} | certainty(self.game, real, fake)
+
+    def _generator_losses(self, made: Tensor, high: Tensor, real: Tensor) -> dict[str, Tensor]:
+        losses = {name: distance(made, high) for name, (_, distance) in self.terms.items()}
+        with frozen(self.discriminator.alone):
+            fake = self.discriminator.alone(made).float()
+        return losses | {"adversarial": self.game.generator(real, fake)}
+
+    def _weight(self, name: str) -> float:
+        return self.adversarial_weight if name == "adversarial" else self.terms[name][0]
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Gradients pass through `network` and leave none behind."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)
+
+
+@contextmanager
+def buffers_kept(networks: Sequence[nn.Module]) -> Iterator[None]:
+    """After a NonFiniteError, running statistics are what they were before."""
+    buffers = [buffer for network in networks for buffer in network.buffers()]
+    before = [buffer.clone() for buffer in buffers]
+    try:
+        yield
+    except NonFiniteError:
+        for buffer, value in zip(buffers, before, strict=True):
+            buffer.copy_(value)
+        raise
+
+
+def _finite(value: float) -> bool:
+    return abs(value) < float("inf")

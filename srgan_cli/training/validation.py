@@ -1,18 +1,22 @@
 """How good a network is on pictures that it does not train on."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from srgan_cli.metrics import psnr, ssim
-from srgan_cli.resample import resize
-from srgan_cli.training.patches import quantised
+from srgan_cli.metrics import Extractor, feature_distance, psnr, ssim
+from srgan_cli.training.data import Source
+from srgan_cli.training.patches import Shrinker, as_planes, quantised
 
 SIDE = 384
 """Validation looks at the centre of each picture, at most so many pixels a side."""
+
+SEED = 2017
+"""What spoils validation pictures is the same in every run."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,17 @@ class Score:
 
     psnr: float
     ssim: float
+    features: float | None = None
+    """The feature distance; None without a VGG file."""
+
+    def merit(self, end: str) -> float:
+        """What the best network of a stage has most of."""
+        if end == "gan" and self.features is not None:
+            return -self.features
+        return self.psnr
+
+    def is_finite(self) -> bool:
+        return math.isfinite(self.ssim) and not math.isnan(self.psnr)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,27 +46,60 @@ class Sample:
     """(sh, sw, 3) uint8."""
 
 
-def centre_samples(pictures: Sequence[np.ndarray], scale: int) -> list[Sample]:
-    return [_centre(pixels, scale) for pixels in pictures]
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """A score and the pictures it is of, in the samples' order: (sh, sw, 3) uint8."""
+
+    score: Score
+    pictures: Sequence[np.ndarray]
 
 
-def _centre(pixels: np.ndarray, scale: int) -> Sample:
-    height, width = (min(SIDE, side) // scale * scale for side in pixels.shape[:2])
-    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
-    high = np.ascontiguousarray(pixels[top : top + height, left : left + width])
-    tensor = torch.from_numpy(high).permute(2, 0, 1)[None].float()
-    return Sample(quantised(resize(tensor, height // scale, width // scale)) / 255, high)
+def centre_samples(source: Source, scale: int, shrinker: Shrinker) -> list[Sample]:
+    """The middle of each picture; the low one as given, or as the shrinker makes it."""
+    return [_centre(source, number, scale, shrinker) for number in range(len(source.high))]
 
 
-@torch.no_grad()
-def score(network: nn.Module, samples: Sequence[Sample], device: torch.device) -> Score:
-    network.eval()
-    scale = int(network.scale)  # type: ignore[arg-type]
-    made = [as_pixels(network(sample.low.to(device))) for sample in samples]
-    pairs = list(zip(made, (sample.high for sample in samples), strict=True))
+def _centre(source: Source, number: int, scale: int, shrinker: Shrinker) -> Sample:
+    pixels = source.high[number]
+    height, width = (min(SIDE, side) // scale for side in pixels.shape[:2])
+    top, left = (
+        ((pixels.shape[0] // scale) - height) // 2,
+        ((pixels.shape[1] // scale) - width) // 2,
+    )
+    high = _cut(pixels, top * scale, left * scale, height * scale, width * scale)
+    if source.low is not None:
+        low = as_planes(_cut(source.low[number], top, left, height, width))
+    else:
+        low = shrinker(as_planes(high), scale, np.random.default_rng([SEED, number]))
+    return Sample(low[None] / 255, high)
+
+
+def _cut(pixels: np.ndarray, top: int, left: int, height: int, width: int) -> np.ndarray:
+    return np.array(pixels[top : top + height, left : left + width])
+
+
+def validator(
+    samples: Sequence[Sample], device: torch.device, judge: Extractor | None
+) -> Callable[[nn.Module], Judgement]:
+    @torch.no_grad()
+    def validate(network: nn.Module) -> Judgement:
+        network.eval()
+        made = [as_pixels(network(sample.low.to(device))) for sample in samples]
+        truth = [sample.high for sample in samples]
+        return Judgement(score(made, truth, int(network.scale), judge), made)  # type: ignore[arg-type]
+
+    return validate
+
+
+def score(
+    made: Sequence[np.ndarray], truth: Sequence[np.ndarray], border: int, judge: Extractor | None
+) -> Score:
+    pairs = list(zip(made, truth, strict=True))
+    distances = [feature_distance(judge, a, b) for a, b in pairs] if judge else []
     return Score(
-        psnr=float(np.mean([psnr(a, b, scale) for a, b in pairs])),
-        ssim=float(np.mean([ssim(a, b, scale) for a, b in pairs])),
+        psnr=float(np.mean([psnr(a, b, border) for a, b in pairs])),
+        ssim=float(np.mean([ssim(a, b, border) for a, b in pairs])),
+        features=float(np.mean(distances)) if distances else None,
     )
 
 

@@ -1,0 +1,211 @@
+"""The parts of a stage, put together: networks, lesson, batches, validation."""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from srgan_cli import __version__
+from srgan_cli.device import pick_precision
+from srgan_cli.errors import OptionError
+from srgan_cli.models import DISCRIMINATORS
+from srgan_cli.training.budget import Length, budget_of, steps_of
+from srgan_cli.training.data import (
+    Data,
+    Loading,
+    batch_size,
+    cutter,
+    load_batches,
+    shrinker,
+)
+from srgan_cli.training.distributed import World
+from srgan_cli.training.features import Eyes, Judge, judge, perceptual_loss
+from srgan_cli.training.loop import Outlets, Position, Trainer
+from srgan_cli.training.losses import DISTANCES, GAMES, Distance
+from srgan_cli.training.options import TrainOptions
+from srgan_cli.training.patches import Batches, Pair
+from srgan_cli.training.pictures import Moment, draw_curves, draw_sheet
+from srgan_cli.training.recipes import Adversary, Recipe, Stage
+from srgan_cli.training.runfolder import write_options
+from srgan_cli.training.start import stage_weights, weights_file
+from srgan_cli.training.steps import (
+    AdversarialLesson,
+    Learner,
+    Lesson,
+    Numerics,
+    PixelLesson,
+    Step,
+)
+from srgan_cli.training.telling import Watcher
+from srgan_cli.training.validation import Judgement, Score, centre_samples, validator
+from srgan_cli.weights import Weights, load_generator, write_weights
+
+OUR_CHECKS = "srgan"
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A run and where it happens."""
+
+    options: TrainOptions
+    recipe: Recipe
+    data: Data
+    eyes: Sequence[Eyes]
+    device: torch.device
+    world: World
+    watcher: Watcher
+    command: str
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return self.recipe.chosen(self.options.stages)
+
+    @property
+    def numerics(self) -> Numerics:
+        return Numerics(self.device, pick_precision(self.options.precision, self.device))
+
+
+def build_trainer(job: Job, stage: Stage) -> Trainer:
+    """Stage `stage`, at its first step."""
+    torch.manual_seed(job.options.seed)
+    weights = stage_weights(job.options, job.recipe, stage.end)
+    network = placed(load_generator(weights), job.device)
+    average = copy.deepcopy(network)
+    lesson = build_lesson(job, stage, network)
+    check_batch(job, stage)
+    return Trainer(
+        stage=stage,
+        step=Step(lesson, job.numerics, job.world),
+        average=average,
+        batches=lambda first: _batches(job, stage, first),
+        validate=_validation(job),
+        outlets=_outlets(job, stage, weights),
+        lr=job.options.lr or stage.lr,
+        length=_length(job, stage),
+        accumulate=job.options.accumulate,
+        world=job.world,
+    )
+
+
+def placed(network: nn.Module, device: torch.device) -> nn.Module:
+    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def build_lesson(job: Job, stage: Stage, network: nn.Module) -> Lesson:
+    """What the stage teaches `network`; a discriminator is made for it if it needs one."""
+    generator = _learner(job, stage, "generator", network)
+    if stage.adversary is None:
+        return PixelLesson(generator, DISTANCES[stage.pixel])
+    rival = placed(build_discriminator(stage.adversary), job.device)
+    return AdversarialLesson(
+        generator=generator,
+        discriminator=_learner(job, stage, "discriminator", rival),
+        game=GAMES[stage.adversary.game],
+        adversarial_weight=stage.adversary.weight,
+        terms=_terms(job, stage),
+    )
+
+
+def build_discriminator(adversary: Adversary) -> nn.Module:
+    return DISCRIMINATORS[adversary.discriminator](**adversary.hyperparameters)
+
+
+def _learner(job: Job, stage: Stage, name: str, network: nn.Module) -> Learner:
+    optimizer = torch.optim.Adam(
+        network.parameters(),
+        lr=job.options.lr or stage.lr,
+        betas=stage.betas,
+        weight_decay=stage.decay,
+        fused=True,
+    )
+    return Learner(name, job.world.shared(network, job.device), optimizer, stage.clip)
+
+
+def _terms(job: Job, stage: Stage) -> dict[str, tuple[float, Distance]]:
+    terms: dict[str, tuple[float, Distance]] = {}
+    if stage.pixel_weight:
+        terms["pixel"] = stage.pixel_weight, DISTANCES[stage.pixel]
+    if stage.perceptual is not None:
+        loss = perceptual_loss(job.eyes, stage.perceptual)
+        terms["perceptual"] = stage.perceptual.weight, loss.to(job.device)
+    return terms
+
+
+def check_batch(job: Job, stage: Stage) -> None:
+    size, processes = batch_size(job.options, stage), job.world.size
+    if size % processes:
+        raise OptionError(
+            f"--batch-size {size} cannot be divided among {processes} processes: take a multiple"
+        )
+
+
+def _batches(job: Job, stage: Stage, first: int) -> Iterator[Pair]:
+    batches = Batches(
+        cutter(job.options, job.recipe, stage, job.data.training),
+        batch_size(job.options, stage),
+        job.options.seed,
+        job.world.rank,
+        job.world.size,
+    )
+    loading = Loading(job.options.workers, pinned=job.device.type == "cuda")
+    return load_batches(batches, first, loading)
+
+
+def _validation(job: Job) -> Callable[[nn.Module], Judgement]:
+    samples = centre_samples(job.data.validation, job.options.scale, shrinker(job.recipe))
+    return validator(samples, job.device, job_judge(job))
+
+
+def job_judge(job: Job) -> Judge | None:
+    return judge(job.eyes, job.stages, job.device)
+
+
+def _length(job: Job, stage: Stage) -> Length:
+    options = job.options
+
+    def decide(steps: int) -> None:
+        planned = {**options.planned, stage.end: steps}
+        options.planned.update(planned)
+        if job.world.leads:
+            write_options(options)
+
+    steps = steps_of(options, job.stages)[stage.end]
+    return Length(steps, budget_of(options, job.stages, stage), decide)
+
+
+def _outlets(job: Job, stage: Stage, weights: Weights) -> Outlets:
+    run = job.options.out
+    samples = centre_samples(job.data.validation, job.options.scale, shrinker(job.recipe))
+    facts = replace(weights.facts, objective=stage.end, effective_reach=None, figures={})
+
+    def keep(average: nn.Module, position: Position, best: Score) -> None:
+        told = _record(job) | {
+            "steps": position.done,
+            "seconds": round(position.seconds),
+            "skipped": position.skipped,
+            "validation": {k: v for k, v in asdict(best).items() if v is not None},
+        }
+        result = replace(weights, state=average.state_dict(), facts=replace(facts, training=told))
+        write_weights(result, weights_file(run, stage.end))
+
+    def draw(judged: Judgement, step: int) -> None:
+        draw_sheet(samples, judged.pictures, Moment(stage.end, step), run / "samples")
+        draw_curves(run)
+
+    return Outlets(run, job.watcher, keep, draw)
+
+
+def _record(job: Job) -> dict[str, Any]:
+    """What a weights file says of the run."""
+    sides = [entry.area for entry in job.data.training.high.entries]
+    judged_by = job_judge(job)
+    return {
+        "command": job.command,
+        "recipe": job.recipe.name,
+        "version": __version__,
+        "data": {"pictures": len(sides), "megapixels": round(sum(sides) / 1e6, 1)},
+        "judged_by": judged_by.layers if judged_by else {},
+    }

@@ -1,0 +1,82 @@
+"""How many steps a stage has: told, or found from a time and the pace of the first steps."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from srgan_cli.training.distributed import World
+from srgan_cli.training.options import TrainOptions
+from srgan_cli.training.recipes import Stage
+
+WARM = 10
+"""Steps that are slower than the rest, and not counted."""
+
+MEASURED = 20
+"""Steps after those, whose pace decides."""
+
+COST = 3.0
+"""A step against a discriminator takes about so many times longer."""
+
+USEFUL = 0.95
+"""Share of a budget that goes into steps; the rest is for validation."""
+
+
+@dataclass
+class Length:
+    """Of one stage. `steps` is None until `budget`, in seconds, has been turned into steps."""
+
+    steps: int | None = None
+    budget: float | None = None
+    decide: Callable[[int], None] = lambda steps: None
+    """Told the number of steps that a budget came to."""
+    _from: tuple[int, float] | None = field(default=None, init=False)
+    _seen: int = field(default=0, init=False)
+
+    def reached(self, done: int) -> bool:
+        return self.steps is not None and done >= self.steps
+
+    def settle(self, done: int, seconds: float, world: World) -> bool:
+        """Look at the pace after each step; returns whether it has decided just now."""
+        if self.steps is not None or self.budget is None:
+            return False
+        self._seen += 1
+        if self._seen == WARM:
+            self._from = done, seconds
+        if self._from is None or self._seen < WARM + MEASURED:
+            return False
+        pace = max(1e-6, (seconds - self._from[1]) / (done - self._from[0]))
+        left = max(0.0, USEFUL * self.budget - seconds)
+        self.steps = done + round(world.first(max(1, int(left / pace))))
+        self.decide(self.steps)
+        return True
+
+
+def shares(stages: Sequence[Stage], cost: float) -> dict[str, float]:
+    """Stage -> its part of a run, if a step against a discriminator counts `cost`."""
+    parts = {stage.end: stage.steps * (cost if stage.adversary else 1.0) for stage in stages}
+    return {end: part / sum(parts.values()) for end, part in parts.items()}
+
+
+def steps_of(options: TrainOptions, stages: Sequence[Stage]) -> dict[str, int | None]:
+    """Stage -> its steps; None where a budget will decide."""
+    if options.steps is not None:
+        return _divided(options.steps, stages)
+    if options.budget is not None:
+        return {stage.end: options.planned.get(stage.end) for stage in stages}
+    return {stage.end: stage.steps for stage in stages}
+
+
+def _divided(steps: int, stages: Sequence[Stage]) -> dict[str, int | None]:
+    """As the recipe's own steps are; each stage gets one at least, and all of them make `steps`."""
+    part = shares(stages, cost=1.0)
+    found: dict[str, int | None] = {}
+    left = steps
+    for number, stage in enumerate(stages, start=1):
+        last = number == len(stages)
+        found[stage.end] = max(1, left if last else round(steps * part[stage.end]))
+        left -= found[stage.end] or 0
+    return found
+
+
+def budget_of(options: TrainOptions, stages: Sequence[Stage], stage: Stage) -> float | None:
+    """Seconds for one stage."""
+    return options.budget and options.budget * shares(stages, COST)[stage.end]

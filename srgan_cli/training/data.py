@@ -1,0 +1,173 @@
+"""The pictures of a run: found, checked, decoded, divided; and the batches made of them."""
+
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader
+
+from srgan_cli.errors import DatasetError
+from srgan_cli.training.degradation import spoiled_low
+from srgan_cli.training.options import TrainOptions
+from srgan_cli.training.pairs import Partners, both, refuse_broken
+from srgan_cli.training.patches import (
+    MARGIN,
+    Batches,
+    Cut,
+    Cutter,
+    GivenPairs,
+    MadePairs,
+    Pair,
+    Shrinker,
+    bicubic_low,
+)
+from srgan_cli.training.photographs import (
+    Cache,
+    Check,
+    Photographs,
+    Refusal,
+    at_least,
+    find_pictures,
+    held_out,
+    load_photographs,
+)
+from srgan_cli.training.recipes import Recipe, Stage
+
+SMALLEST_JUDGED = 11
+"""Pixels a side that SSIM needs inside the border."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """High pictures, and the low ones that belong to them, if they are given."""
+
+    high: Photographs
+    low: Photographs | None = None
+
+    def some(self, numbers: list[int]) -> "Source":
+        return Source(self.high.some(numbers), self.low and self.low.some(numbers))
+
+
+@dataclass(frozen=True)
+class Data:
+    """The pictures of a run."""
+
+    training: Source
+    validation: Source
+    refusals: list[Refusal]
+
+
+def patch_side(options: TrainOptions, stage: Stage) -> int:
+    return options.patch or stage.patch * options.scale // 4
+
+
+def batch_size(options: TrainOptions, stage: Stage) -> int:
+    """Of all processes together."""
+    return options.batch_size or stage.batch_size
+
+
+def needed_side(options: TrainOptions, recipe: Recipe) -> int:
+    """The shorter side that a picture must have to be trained on, in pixels."""
+    stages = recipe.chosen(options.stages)
+    margin = 0 if options.low else 2 * MARGIN * options.scale
+    return max(patch_side(options, stage) for stage in stages) + margin
+
+
+def needed_check(options: TrainOptions, recipe: Recipe) -> Check:
+    """What a picture to be trained on must pass."""
+    check = at_least(needed_side(options, recipe))
+    return both(check, Partners.of(options.low, options.scale).check) if options.low else check
+
+
+def load_data(options: TrainOptions, recipe: Recipe) -> Data:
+    """The pictures to train and to validate with, decoded into RUN/cache."""
+    needed = needed_side(options, recipe)
+    loaded, refusals = _loaded(options, options.folders, "training", needed)
+    if options.val is None:
+        apart = held_out(len(loaded.high))
+        rest = [i for i in range(len(loaded.high)) if i not in set(apart)] or apart
+        return Data(loaded.some(rest), loaded.some(apart), refusals)
+    judged = 3 * options.scale + SMALLEST_JUDGED
+    validation, more = _loaded(options, (options.val,), "validation", judged)
+    return Data(loaded, validation, [*refusals, *more])
+
+
+def _loaded(
+    options: TrainOptions, folders: Sequence[Path], name: str, smallest: int
+) -> tuple[Source, list[Refusal]]:
+    paths, others = find_pictures(folders, besides=options.out)
+    cache = Cache(options.out / "cache" / f"{name}.bytes", options.cache)
+    if options.low is not None:
+        return _loaded_pairs(options, paths, cache, smallest), others
+    photographs, refused = load_photographs(paths, cache, at_least(smallest), [smallest])
+    return Source(photographs), [*others, *refused]
+
+
+def _loaded_pairs(
+    options: TrainOptions, paths: Sequence[Path], cache: Cache, smallest: int
+) -> Source:
+    """Raises DatasetError unless all of them are right."""
+    assert options.low is not None
+    partners = Partners.of(options.low, options.scale)
+    check = both(at_least(smallest), partners.check)
+    about = [smallest, options.scale, sorted(map(str, partners.names.values()))]
+    high, refused = load_photographs(paths, cache, check, about)
+    refuse_broken(refused)
+    low_paths = [partners.of_picture(Path(entry.path)) for entry in high.entries]
+    low, _ = load_photographs(low_paths, cache.beside("low"), at_least(1), [])
+    _refuse_unequal(high, low, options.scale)
+    return Source(high, low)
+
+
+def _refuse_unequal(high: Photographs, low: Photographs, scale: int) -> None:
+    """Pictures may have been changed since they were decoded."""
+    if len(high) != len(low):
+        raise DatasetError("a low picture has become unreadable since it was checked")
+    for ours, partner in zip(high.entries, low.entries, strict=True):
+        if (ours.height, ours.width) != (partner.height * scale, partner.width * scale):
+            raise DatasetError(f"{partner.path} is no longer 1/{scale} of {ours.path}")
+
+
+def cutter(options: TrainOptions, recipe: Recipe, stage: Stage, source: Source) -> Cutter:
+    """Where the samples of a stage come from."""
+    side = patch_side(options, stage)
+    if source.low is not None:
+        return GivenPairs(source.low, source.high, Cut(side, options.scale))
+    return MadePairs(source.high, Cut(side, options.scale, recipe.shrink), shrinker(recipe))
+
+
+def shrinker(recipe: Recipe) -> Shrinker:
+    return spoiled_low if recipe.spoiled else bicubic_low
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How batches come to the training."""
+
+    workers: int = 0
+    pinned: bool = False
+    """Whether they wait in memory that a GPU reads directly."""
+
+
+def load_batches(batches: Batches, first: int, loading: Loading) -> Iterator[Pair]:
+    """Batch number `first` and all that follow."""
+    loader = DataLoader(
+        batches,
+        batch_size=None,
+        sampler=range(first, 2**62),
+        num_workers=loading.workers,
+        worker_init_fn=_quiet_worker,
+        prefetch_factor=4 if loading.workers else None,
+        pin_memory=loading.pinned,
+        generator=torch.Generator(),  # so that the training's own random numbers stay untouched
+    )
+    return iter(loader)
+
+
+def _quiet_worker(number: int) -> None:
+    """Ctrl-C, and often SIGTERM, reach the whole group of processes; the main one decides."""
+    torch.set_num_threads(1)
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, signal.SIG_IGN)

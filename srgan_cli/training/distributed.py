@@ -1,0 +1,109 @@
+"""Several processes, one training: what `torchrun` starts. A single process is the simplest case.
+
+Every process computes a part of each batch; process 0 writes and speaks.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+from torch.nn.parallel import DistributedDataParallel
+
+
+@dataclass(frozen=True)
+class World:
+    """Which of how many processes this is."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        return self.rank == 0
+
+    def mean(self, values: list[float]) -> list[float]:
+        """Averages over all processes."""
+        if self.size == 1:
+            return values
+        told = torch.tensor(values, dtype=torch.float64, device=_device())
+        dist.all_reduce(told)
+        return [float(value) / self.size for value in told.cpu()]
+
+    def first(self, value: float) -> float:
+        """What process 0 has."""
+        if self.size == 1:
+            return value
+        told = torch.tensor([value], dtype=torch.float64, device=_device())
+        dist.broadcast(told, 0)
+        return told.item()
+
+    def wait(self) -> None:
+        if self.size > 1:
+            dist.barrier()
+
+    def shared(self, network: nn.Module, device: torch.device) -> nn.Module:
+        """`network`, whose gradients are averaged over all processes when there are several."""
+        if self.size == 1:
+            return network
+        if device.type == "cuda":
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        devices = [device.index] if device.index is not None else None
+        return DistributedDataParallel(network, device_ids=devices, broadcast_buffers=False)
+
+
+def alone(network: nn.Module) -> nn.Module:
+    """The network itself, without what shares it."""
+    return network.module if isinstance(network, DistributedDataParallel) else network
+
+
+def unshared(network: nn.Module, last: bool) -> AbstractContextManager[None]:
+    """Inside, gradients are gathered and not yet averaged; the last batch of a step averages."""
+    if last or not isinstance(network, DistributedDataParallel):
+        return nullcontext()
+    return network.no_sync()
+
+
+def mean_of_all(logits: Tensor) -> Tensor:
+    """The mean over the batches of all processes; the gradient reaches all of them."""
+    mean = logits.mean()
+    if not (dist.is_available() and dist.is_initialized()):
+        return mean
+    total: Tensor = all_reduce(mean)
+    return total / dist.get_world_size()
+
+
+@contextmanager
+def world(device: torch.device) -> Iterator[World]:
+    """The processes that torchrun has started, if it has."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1 or not dist.is_available():
+        yield World()
+        return
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield World(dist.get_rank(), size)
+    finally:
+        dist.destroy_process_group()
+
+
+def leads() -> bool:
+    """Whether this process is the first, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def local_device(name: str) -> str:
+    """Each process of a machine takes a GPU of its own."""
+    if "LOCAL_RANK" in os.environ and name in ("auto", "cuda") and torch.cuda.is_available():
+        number = int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count()
+        torch.cuda.set_device(number)
+        return f"cuda:{number}"
+    return name
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if dist.get_backend() == "nccl" else "cpu")

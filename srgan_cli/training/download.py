@@ -1,0 +1,62 @@
+"""torchvision's VGG19, fetched once, for those who ask for it."""
+
+import hashlib
+import os
+import sys
+import urllib.request
+from pathlib import Path
+from urllib.error import URLError
+
+from srgan_cli.errors import WeightsError
+from srgan_cli.images.atomic import atomically
+
+VGG19 = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
+"""Its name ends in the first digits of its SHA-256, as torch's hub has it."""
+
+CHUNK = 1 << 20
+
+
+def downloaded_vgg() -> Path:
+    """The file in the user's cache, fetched if it is not there yet."""
+    return download(VGG19, cache_folder())
+
+
+def download(url: str, folder: Path) -> Path:
+    """`url`'s file in `folder`; raises WeightsError where it cannot be had or is not what it says.
+
+    The name ends in -XXXXXXXX.suffix, the beginning of its SHA-256.
+    """
+    name = url.rsplit("/", 1)[-1]
+    target = folder / name
+    if target.exists():
+        return target
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomically(target, WeightsError) as part:
+        try:
+            digest = _fetch(url, part)
+        except (URLError, TimeoutError, ConnectionError) as error:
+            raise WeightsError(
+                f"{url} cannot be fetched ({error}): fetch it elsewhere and name it with --vgg FILE"
+            ) from error
+        if not digest.startswith(target.stem.rsplit("-", 1)[-1]):
+            raise WeightsError(f"{url} is not what it should be: its SHA-256 is {digest}")
+    return target
+
+
+def _fetch(url: str, part: Path) -> str:
+    """SHA-256 of what was written."""
+    digest = hashlib.sha256()
+    with urllib.request.urlopen(url, timeout=60) as answer, part.open("wb") as out:
+        while chunk := answer.read(CHUNK):
+            digest.update(chunk)
+            out.write(chunk)
+    return digest.hexdigest()
+
+
+def cache_folder() -> Path:
+    """Where this system keeps what can be fetched again."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "srgan" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "srgan"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "srgan"

@@ -1,0 +1,52 @@
+"""Every picture of a folder looked at as a training would, one after the other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from srgan_cli.errors import ImageError
+from srgan_cli.images.read import read_image
+from srgan_cli.training.data import needed_check
+from srgan_cli.training.options import TrainOptions
+from srgan_cli.training.photographs import Check, Refusal, find_pictures
+from srgan_cli.training.recipes import RECIPES
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What can be trained on and what cannot."""
+
+    usable: int
+    pixels: int
+    unfit: Sequence[Refusal]
+    others: Sequence[Refusal]
+    """Files that are no pictures by their names."""
+
+    @property
+    def summary(self) -> str:
+        return (
+            f"{self.usable} pictures can be used ({self.pixels / 1e6:.1f} megapixels), "
+            f"{len(self.unfit)} cannot, {len(self.others)} files are none"
+        )
+
+
+def inspect(options: TrainOptions) -> Inspection:
+    """Raises DatasetError for a missing folder and for low pictures of one name."""
+    paths, others = find_pictures(list(options.folders))
+    check = needed_check(options, RECIPES[options.recipe])
+    areas: list[int] = []
+    unfit: list[Refusal] = []
+    for path in paths:
+        found = _looked_at(path, check)
+        (unfit if isinstance(found, Refusal) else areas).append(found)  # type: ignore[arg-type]
+    return Inspection(len(areas), sum(areas), unfit, others)
+
+
+def _looked_at(path: Path, check: Check) -> int | Refusal:
+    """Its area, or what is wrong with it."""
+    try:
+        image = read_image(path)
+        check(path, image)
+    except ImageError as error:
+        return Refusal(path, str(error))
+    return image.height * image.width

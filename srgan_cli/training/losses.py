@@ -1,0 +1,89 @@
+"""What the generator and the discriminator are told. Every function gives a mean, a scalar."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import l1_loss, mse_loss, softplus
+
+from srgan_cli.training.distributed import mean_of_all
+
+Distance = Callable[[Tensor, Tensor], Tensor]
+
+DISTANCES: dict[str, Distance] = {"l1": l1_loss, "mse": mse_loss}
+
+
+def says(logits: Tensor, real: bool) -> Tensor:
+    """How wrong it is to find pictures real with `logits`: -log of the probability, averaged."""
+    return softplus(-logits if real else logits).mean()
+
+
+class StandardGan:
+    """Real or fake? Goodfellow et al.; the generator's term does not saturate. SRGAN, eq. 5."""
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        return says(real, True) + says(fake, False)
+
+    def generator(self, real: Tensor, fake: Tensor) -> Tensor:
+        return says(fake, True)
+
+
+class RelativisticGan:
+    """Real should look more real than the average fake. ESRGAN, section 3.2.
+
+    The averages are those of the batches of all processes.
+    """
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        return says(real - mean_of_all(fake), True) + says(fake - mean_of_all(real), False)
+
+    def generator(self, real: Tensor, fake: Tensor) -> Tensor:
+        return self.discriminator(real=fake, fake=real)  # the same game, roles swapped
+
+
+Game = StandardGan | RelativisticGan
+
+GAMES: dict[str, Game] = {"standard": StandardGan(), "relativistic": RelativisticGan()}
+
+
+def certainty(game: Game, real: Tensor, fake: Tensor) -> dict[str, float]:
+    """The mean log-probabilities of being right: 0 is certain, -0.69 a coin's."""
+    if isinstance(game, RelativisticGan):
+        real, fake = real - fake.mean(), fake - real.mean()
+    return {"log D(real)": -says(real, True).item(), "log 1-D(fake)": -says(fake, False).item()}
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """One network that shows features, and how much each of its layers counts."""
+
+    features: nn.Module
+    """(B, 3, H, W) in [0, 1] -> layer -> (B, C, h, w)."""
+    weights: Mapping[str, float]
+
+
+class PerceptualLoss(nn.Module):
+    """The distance of two pictures' features, summed over files and layers with their weights.
+
+    SRGAN, section 2.2.1; ESRGAN, section 3.3.
+    """
+
+    def __init__(self, looks: Iterable[Look], distance: Distance, scale: float = 1.0) -> None:
+        super().__init__()
+        looks = list(looks)
+        self.networks = nn.ModuleList(look.features for look in looks)
+        self.weights = [dict(look.weights) for look in looks]
+        self.distance, self.scale = distance, scale
+
+    def forward(self, made: Tensor, real: Tensor) -> Tensor:
+        """Gradients flow to `made` only."""
+        total = made.new_zeros((), dtype=torch.float32)
+        for network, weights in zip(self.networks, self.weights, strict=True):
+            with torch.no_grad():
+                wanted = network(real)
+            seen = network(made)
+            for layer, weight in weights.items():
+                a, b = seen[layer].float() * self.scale, wanted[layer].float() * self.scale
+                total = total + weight * self.distance(a, b)
+        return total

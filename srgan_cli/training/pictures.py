@@ -1,0 +1,119 @@
+"""What a run shows of itself: sheets of samples, and curves."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from srgan_cli.figures import Cell, Curve, Panel, Row, curves, sheet
+from srgan_cli.images.value import Image
+from srgan_cli.images.write import write_image
+from srgan_cli.metrics import psnr
+from srgan_cli.resample import resize_array
+from srgan_cli.training.validation import Sample, as_pixels
+
+SHOWN = 4
+"""Samples on a sheet."""
+
+SIDE = 192
+"""Pixels a side of each."""
+
+LOSSES = ("pixel", "perceptual", "adversarial", "discriminator")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Of which stage and step a sheet is."""
+
+    stage: str
+    step: int
+
+
+def draw_sheet(
+    samples: Sequence[Sample], made: Sequence[np.ndarray], moment: Moment, folder: Path
+) -> Path:
+    """Low, bicubic, ours, original of the first few samples, as a PNG."""
+    rows = [_row(*pair) for pair in list(zip(samples, made, strict=True))[:SHOWN]]
+    path = folder / f"{moment.stage}-{moment.step:08d}.png"
+    folder.mkdir(exist_ok=True)
+    write_image(sheet(rows, f"{moment.stage}, step {moment.step}"), path)
+    return path
+
+
+def _row(sample: Sample, made: np.ndarray) -> Row:
+    scale = sample.high.shape[0] // sample.low.shape[2]
+    low = as_pixels(sample.low)
+    large = low.repeat(scale, axis=0).repeat(scale, axis=1)
+    bicubic = resize_array(low, *sample.high.shape[:2])
+    return Row(
+        (
+            Cell(_middle(large), "low"),
+            Cell(_middle(bicubic), "bicubic", _note(bicubic, sample, scale)),
+            Cell(_middle(made), "ours", _note(made, sample, scale)),
+            Cell(_middle(sample.high), "original"),
+        )
+    )
+
+
+def _note(pixels: np.ndarray, sample: Sample, scale: int) -> str:
+    return f"{psnr(pixels, sample.high, scale):.2f} dB"
+
+
+def _middle(pixels: np.ndarray) -> np.ndarray:
+    top, left = (max(0, (side - SIDE) // 2) for side in pixels.shape[:2])
+    return pixels[top : top + SIDE, left : left + SIDE]
+
+
+def draw_curves(run: Path) -> None:
+    """RUN/log.jsonl as RUN/curves.png."""
+    rows = read_log(run / "log.jsonl")
+    panels = [_panel(rows, "loss", LOSSES, log=True)]
+    panels += [
+        _panel(rows, name, (name,)) for name in ("psnr", "features") if any(name in r for r in rows)
+    ]
+    write_image(_drawn(panels), run / "curves.png")
+
+
+def _drawn(panels: Sequence[Panel]) -> Image:
+    return curves(panels)
+
+
+def _panel(
+    rows: Sequence[dict[str, Any]], title: str, names: Sequence[str], log: bool = False
+) -> Panel:
+    """One curve for each name and stage that there is."""
+    stages = list(dict.fromkeys(row["stage"] for row in rows if "stage" in row))
+    found = [
+        _curve(
+            f"{stage}: {name}" if log else stage, [r for r in rows if r.get("stage") == stage], name
+        )
+        for stage in stages
+        for name in names
+    ]
+    shown = tuple(curve for curve in found if len(curve.x))
+    return Panel(title, "step of the stage", UNITS.get(title, title), shown, log=log)
+
+
+UNITS = {"psnr": "dB on Y", "features": "feature distance"}
+
+
+def _curve(label: str, rows: Sequence[dict[str, Any]], name: str) -> Curve:
+    points = [(row["step"], row[name]) for row in rows if name in row]
+    x, y = [p[0] for p in points], [p[1] for p in points]
+    return Curve(label, x, y, smooth=name in LOSSES, marked=name not in LOSSES)
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The rows of a log; one that a power failure cut short is left out."""
+    if not path.exists():
+        return []
+    rows = []
+    for line in path.read_text().splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue
+    return rows

@@ -1,0 +1,127 @@
+"""What a run would do, without doing it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from srgan_cli.device import pick_device, pick_precision
+from srgan_cli.training.assembly import build_discriminator
+from srgan_cli.training.budget import budget_of, steps_of
+from srgan_cli.training.data import batch_size, patch_side
+from srgan_cli.training.features import Eyes, judge, perceptual_loss, weighed
+from srgan_cli.training.memory import COPIES, kept_bytes, weight_bytes
+from srgan_cli.training.options import TrainOptions
+from srgan_cli.training.photographs import find_pictures
+from srgan_cli.training.recipes import RECIPES, Recipe, Stage
+from srgan_cli.training.start import starting_weights
+from srgan_cli.weights import load_generator
+
+
+@dataclass(frozen=True, eq=False)
+class Cast:
+    """The networks of a stage, on the meta device."""
+
+    generator: nn.Module
+    discriminator: nn.Module | None
+    perceptual: nn.Module | None
+
+    @property
+    def all(self) -> list[nn.Module]:
+        return [n for n in (self.generator, self.discriminator, self.perceptual) if n is not None]
+
+
+def plan(options: TrainOptions, opened: list[Eyes]) -> Iterator[str]:
+    """Lines for people."""
+    recipe = RECIPES[options.recipe]
+    stages = recipe.chosen(options.stages)
+    weights = starting_weights(options, recipe)
+    found, others = find_pictures(list(options.folders), besides=options.out)
+    origin = f"from {options.start}" if options.start else "from random numbers"
+    yield f"recipe {recipe.name}: {recipe.paper}"
+    yield f"generator: {weights}, {count(load_generator(weights))} parameters, {origin}"
+    yield f"pictures: {len(found)} files, and {len(others)} that are none"
+    yield f"low pictures: {_lows(options, recipe)}"
+    for stage in stages:
+        yield from _stage_lines(options, recipe, stage, opened)
+    judged = judge(opened, stages, torch.device("cpu"))
+    for name, layers in (judged.layers if judged else {}).items():
+        yield f"judged by: {name}: {', '.join(layers)}"
+    yield f"written to: {options.out}"
+
+
+def _lows(options: TrainOptions, recipe: Recipe) -> str:
+    if options.low is not None:
+        return f"from {options.low}"
+    return "blurred, noisy and compressed by chance" if recipe.spoiled else "by MATLAB's bicubic"
+
+
+def _stage_lines(
+    options: TrainOptions, recipe: Recipe, stage: Stage, opened: list[Eyes]
+) -> Iterator[str]:
+    device = pick_device(options.device)
+    dtype = pick_precision(options.precision, device)
+    side, size = patch_side(options, stage), batch_size(options, stage)
+    steps = steps_of(options, recipe.chosen(options.stages))[stage.end]
+    budget = budget_of(options, recipe.chosen(options.stages), stage)
+    length = f"{steps} steps" if steps else f"as many steps as fit {budget:.0f} seconds"
+    batches = f" x {options.accumulate}" if options.accumulate > 1 else ""
+    yield (
+        f"stage {stage.end}: {length} of {size}{batches} patches, {side} pixels high "
+        f"({side // options.scale} low), learning rate {options.lr or stage.lr:g}"
+    )
+    yield f"  losses: {', '.join(_losses(stage, opened))}"
+    cast = _cast(options, recipe, stage, opened)
+    if cast.discriminator is not None and stage.adversary is not None:
+        name = stage.adversary.discriminator
+        yield f"  discriminator: {name}, {count(cast.discriminator)} parameters"
+    need = needed_bytes(cast, stage, size, side, options.scale, dtype)
+    yield f"  memory: about {need / 1e9:.1f} GB on {device}, computing in {str(dtype)[6:]}"
+
+
+def _losses(stage: Stage, opened: list[Eyes]) -> Iterator[str]:
+    if stage.pixel_weight:
+        yield f"{stage.pixel} x {stage.pixel_weight:g}"
+    if stage.perceptual is not None:
+        when = "after" if stage.perceptual.activated else "before"
+        for eyes in opened:
+            layers = ", ".join(f"{n} x {w:g}" for n, w in weighed(eyes, stage.perceptual).items())
+            about = f"features {when} activation ({stage.perceptual.distance})"
+            yield f"{about} of {eyes.name}: {layers}"
+    if stage.adversary is not None:
+        yield f"{stage.adversary.game} GAN x {stage.adversary.weight:g}"
+
+
+def _cast(options: TrainOptions, recipe: Recipe, stage: Stage, opened: list[Eyes]) -> Cast:
+    generator = load_generator(starting_weights(options, recipe)).to("meta")
+    rival = build_discriminator(stage.adversary).to("meta") if stage.adversary else None
+    seen = perceptual_loss(opened, stage.perceptual).to("meta") if stage.perceptual else None
+    return Cast(generator, rival, seen)
+
+
+def needed_bytes(
+    cast: Cast, stage: Stage, size: int, side: int, scale: int, dtype: torch.dtype
+) -> float:
+    """An estimate: weights and what goes with them, and what one sample keeps, times the batch."""
+    low = torch.zeros(1, 3, side // scale, side // scale, device="meta")
+    high = torch.zeros(1, 3, side, side, device="meta")
+
+    def compute() -> None:
+        made = cast.generator(low)
+        if cast.discriminator is not None:
+            cast.discriminator(made), cast.discriminator(high), cast.discriminator(made.detach())
+        if cast.perceptual is not None:
+            cast.perceptual(made, high)
+
+    cast.generator.train()
+    sample = kept_bytes(cast.all, compute) * dtype.itemsize / 4
+    trained = [n for n in (cast.generator, cast.discriminator) if n is not None]
+    fixed = sum(weight_bytes(network) * COPIES for network in trained)
+    fixed += weight_bytes(cast.generator)  # the running average
+    fixed += weight_bytes(cast.perceptual) if cast.perceptual is not None else 0
+    return fixed + sample * size
+
+
+def count(network: nn.Module) -> str:
+    return f"{sum(p.numel() for p in network.parameters()):,}"

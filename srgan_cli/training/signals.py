@@ -1,0 +1,37 @@
+"""Ctrl-C and SIGTERM, which let the step in hand finish."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+WATCHED = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass
+class Stop:
+    """The signal that has come, if any."""
+
+    number: int | None = None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.number == number == signal.SIGINT:
+            raise KeyboardInterrupt  # who presses twice does not want to wait
+        self.number = number
+
+
+@contextmanager
+def watched_signals() -> Iterator[Stop]:
+    """Outside of the main thread, where signals do not arrive, nothing is watched."""
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = [signal.signal(number, stop) for number in WATCHED]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(WATCHED, before, strict=True):
+            signal.signal(number, handler)

@@ -1,0 +1,138 @@
+"""`srgan train` from the shell's side."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from srgan_cli.cli import FriendlyGroup
+from srgan_cli.cli.train import train_command
+from srgan_cli.images.value import Image
+from srgan_cli.images.write import write_image
+from srgan_cli.weights import read_weights
+
+GROUP = FriendlyGroup(commands=[train_command])
+TINY = ("--blocks", "1", "--patch", "16", "--batch-size", "2", "--scale", "2", "--workers", "0")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    for name in "abc":
+        pixels = rng.integers(0, 256, (64, 70, 3), dtype=np.uint8)
+        write_image(Image(pixels), folder / f"{name}.png")
+    return folder
+
+
+def run(*words: str | Path) -> Result:
+    return CliRunner().invoke(GROUP, ["train", *map(str, words)])
+
+
+def tiny(photos: Path, out: Path, *more: str) -> Result:
+    short = () if "--steps" in more or "--budget" in more else ("--steps", "2")
+    return run(photos, "-o", out, "--stages", "psnr", *TINY, *short, *more)
+
+
+def test_a_run_leaves_weights_and_their_record(photos: Path, tmp_path: Path) -> None:
+    result = tiny(photos, tmp_path / "run")
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.splitlines()[-1] == str(tmp_path / "run" / "psnr.safetensors")
+    assert result.stdout == ""
+    facts = read_weights(tmp_path / "run" / "psnr.safetensors").facts
+    assert facts.training["steps"] == 2
+    assert facts.training["recipe"] == "clean"
+    assert facts.training["data"]["pictures"] == 2
+
+
+def test_a_run_is_resumed_to_more_steps(photos: Path, tmp_path: Path) -> None:
+    tiny(photos, tmp_path / "run")
+    result = run("--resume", "-o", tmp_path / "run", "--steps", "4")
+    assert result.exit_code == 0, result.stderr
+    assert "psnr step 4 of 4" in result.stderr
+    assert json.loads((tmp_path / "run" / "options.json").read_text())["steps"] == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--steps", "2", "--budget", "2m"), "exclude each other"),
+        (("--budget", "soon"), "--budget takes a span"),
+        (("--cache", "huge"), "--cache takes a size"),
+        (("--patch", "15"), "multiple of the scale"),
+        (("--recipe", "srcnn"), "--blocks does not go with"),
+        (("--stages", "gan"), "--from"),
+        (("--stages", "both"), "--vgg download"),
+        (("--vgg", "f:conv1_1=x"), "is a number"),
+    ],
+)
+def test_options_that_make_no_sense_end_with_two_and_no_folder(
+    photos: Path, tmp_path: Path, words: tuple[str, ...], message: str
+) -> None:
+    result = tiny(photos, tmp_path / "run", *words)
+    assert result.exit_code == 2, result.stderr
+    assert message in " ".join(result.stderr.split())
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_existing_run_is_refused_without_resume(photos: Path, tmp_path: Path) -> None:
+    tiny(photos, tmp_path / "run")
+    result = tiny(photos, tmp_path / "run")
+    assert result.exit_code == 2
+    assert "--resume" in result.stderr
+
+
+def test_resume_takes_nothing_else(photos: Path, tmp_path: Path) -> None:
+    tiny(photos, tmp_path / "run")
+    result = run("--resume", "-o", tmp_path / "run", "--lr", "1e-5")
+    assert result.exit_code == 2
+    assert "only --steps, --budget and --device may differ" in result.stderr
+    assert run("--resume", "-o", tmp_path).exit_code == 2
+
+
+def test_a_dry_run_only_talks(photos: Path, tmp_path: Path) -> None:
+    result = tiny(photos, tmp_path / "run", "--dry-run")
+    assert result.exit_code == 0, result.stderr
+    assert "generator: fast (features 64, blocks 1, thin 8, scale 2)" in result.stdout
+    assert "stage psnr: 2 steps of 2 patches" in result.stdout
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_start_is_an_error_of_one_line(photos: Path, tmp_path: Path) -> None:
+    result = tiny(photos, tmp_path / "run", "--from", str(tmp_path / "none.safetensors"))
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: ")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_a_signal_saves_and_says_how_to_go_on(
+    photos: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "srgan_cli", "train", str(photos), "-o", str(out), *TINY]
+    process = subprocess.Popen(
+        [*command, "--stages", "psnr", "--steps", "100000"],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not (out / "log.jsonl").exists():
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code, said
+    assert f"Saved. Go on with: srgan train --resume -o {out}" in said
+    assert "Traceback" not in said
+    assert list(out.glob("checkpoint-psnr-*.pt"))

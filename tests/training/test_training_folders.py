@@ -1,0 +1,133 @@
+"""Folders as people have them: what can be used is used, and the rest is listed."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from tiny_pictures import picture, save_picture
+
+from srgan_cli.errors import DatasetError
+from srgan_cli.training.data import load_data
+from srgan_cli.training.inspection import inspect
+from srgan_cli.training.photographs import (
+    Cache,
+    Photographs,
+    at_least,
+    find_pictures,
+    held_out,
+    load_photographs,
+)
+from srgan_cli.training.recipes import RECIPES
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """One of each kind; the first in order of names is broken."""
+    folder = tmp_path / "mixed"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "notes.txt").write_text("not a picture")
+    (folder / ".hidden").write_text("nor this")
+    whole = save_picture(folder / "whole.jpg", 1)
+    (folder / "a-truncated.jpg").write_bytes(whole.read_bytes()[:900])
+    deep = (picture(2).astype(np.uint16) * 257)[..., ::-1]
+    cv2.imwrite(str(folder / "inner" / "deep.png"), deep)
+    Pillow.fromarray(picture(3)).convert("CMYK").save(folder / "cmyk.jpg")
+    Pillow.fromarray(picture(4)).convert("L").save(folder / "gray.png")
+    save_picture(folder / "small.png", 5, height=12, width=90)
+    Pillow.new("RGB", (100_000, 4)).save(folder / "line.png")
+    return folder
+
+
+def test_a_mixed_folder_is_trained_on_and_what_is_unfit_is_listed(make, run, mixed) -> None:
+    listener = run(make(folders=(mixed,), steps=2))
+    assert [p.step for p in listener.seen] == [1, 2]
+    told = "\n".join(listener.lines)
+    for name in ("notes.txt", "a-truncated.jpg", "small.png", "line.png"):
+        assert f"{name}" in told
+    assert "100000 x 4 is too small" in told
+    assert ".hidden" not in told
+    assert "left out" in listener.lines[0]
+    assert len(listener.lines) == 4
+
+
+def test_what_is_usable_comes_out_as_eight_bits_in_three_channels(make, mixed) -> None:
+    options = make(folders=(mixed,))
+    options.out.mkdir()
+    data = load_data(options, RECIPES["clean"])
+    names = [
+        Path(entry.path).name
+        for part in (data.training, data.validation)
+        for entry in part.high.entries
+    ]
+    assert sorted(names) == ["cmyk.jpg", "deep.png", "gray.png", "whole.jpg"]
+    paths, _ = find_pictures([mixed / "inner"])
+    deep, _ = load_photographs(paths, Cache(options.out / "deep.bytes"), at_least(1), [])
+    assert np.array_equal(deep[0], picture(2))
+
+
+def test_a_folder_without_a_usable_picture_says_why(make, run, tmp_path) -> None:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    save_picture(folder / "small.png", height=20, width=20)
+    with pytest.raises(DatasetError, match="no picture to train on among 1 files, the first: "):
+        run(make(folders=(folder,)))
+
+
+def test_the_run_folder_is_not_trained_on(photos, make, run) -> None:
+    options = make(out=photos / "run", steps=2)
+    run(options)
+    assert list((options.out / "samples").glob("*.png"))
+    paths, others = find_pictures([photos], besides=options.out)
+    assert [path.name for path in paths] == ["0.png", "1.png", "2.png", "3.png"]
+    assert others == []
+
+
+def test_one_in_twenty_is_held_out() -> None:
+    assert held_out(60) == [0, 20, 40]
+    assert held_out(3) == [0]
+    assert held_out(1) == [0]
+
+
+def test_pictures_beyond_the_cache_are_decoded_when_drawn(photos: Path, tmp_path: Path) -> None:
+    paths, _ = find_pictures([photos])
+    room = 2.5 * picture(0).nbytes
+    half, _ = load_photographs(paths, Cache(tmp_path / "half.bytes", room), at_least(1), [])
+    assert (tmp_path / "half.bytes").stat().st_size == 2 * picture(0).nbytes
+    assert [entry.offset is None for entry in half.entries] == [False, False, True, True]
+    assert all(np.array_equal(half[i], picture(i)) for i in range(4))
+
+
+def test_a_cache_is_used_again_and_renewed_when_a_picture_changes(photos, tmp_path) -> None:
+    def load() -> Photographs:
+        paths, _ = find_pictures([photos])
+        return load_photographs(paths, Cache(tmp_path / "c.bytes"), at_least(1), [])[0]
+
+    load()
+    written = (tmp_path / "c.bytes").stat().st_mtime_ns
+    load()
+    assert (tmp_path / "c.bytes").stat().st_mtime_ns == written
+    save_picture(photos / "3.png", 9)
+    assert np.array_equal(load()[3], picture(9))
+
+
+def test_pictures_are_drawn_in_proportion_to_their_area(photos, tmp_path) -> None:
+    save_picture(photos / "4.png", 4, height=144, width=160)
+    paths, _ = find_pictures([photos])
+    drawn = load_photographs(paths, Cache(tmp_path / "c.bytes"), at_least(1), [])[0]
+    rng = np.random.default_rng(0)
+    counts = np.bincount([drawn.draw(rng) for _ in range(4000)], minlength=5)
+    assert counts[4] == pytest.approx(2000, abs=150)
+    assert counts[:4] == pytest.approx([500] * 4, abs=100)
+
+
+def test_inspection_counts_what_a_run_would_use(make, mixed) -> None:
+    found = inspect(make(folders=(mixed,)))
+    assert found.usable == 4
+    assert {refusal.path.name for refusal in found.unfit} == {
+        "a-truncated.jpg",
+        "small.png",
+        "line.png",
+    }
+    assert [refusal.path.name for refusal in found.others] == ["notes.txt"]

@@ -1,0 +1,114 @@
+"""What a run is asked to do, and how it is remembered."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from srgan_cli.errors import OptionError
+from srgan_cli.training.options import seconds, size
+from srgan_cli.training.recipes import RECIPES
+from srgan_cli.training.runfolder import begin, read_options, resumed, write_options
+from srgan_cli.training.vggfiles import VggFile
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"folders": ()}, "at least one folder"),
+        ({"steps": 3, "budget": 60.0}, "exclude each other"),
+        ({"steps": 0}, "--steps must be more than 0"),
+        ({"batch_size": -1}, "--batch-size must be more than 0"),
+        ({"patch": 15}, "multiple of the scale 2"),
+        ({"stages": "gan"}, "--from"),
+        ({"vgg": ("f.pth:conv2_2=x",)}, "is a number"),
+        ({"vgg": ("f.pth:conv2_2=0",)}, "more than 0"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(make, changes, message) -> None:
+    with pytest.raises(OptionError, match=message):
+        make(**changes)
+
+
+def test_spans_and_sizes() -> None:
+    assert [seconds(t) for t in ("90s", "20m", "2h", "1.5d", "3")] == [90, 1200, 7200, 129600, 180]
+    assert [size(t) for t in ("500MB", "8GB", "8", "1.5 tb")] == [5e8, 8e9, 8e9, 1.5e12]
+    for wrong in ("", "0", "two hours", "-3m"):
+        with pytest.raises(OptionError):
+            seconds(wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "file", "layers"),
+    [
+        ("vgg.pth", "vgg.pth", {}),
+        ("vgg.pth:conv2_2=0.5,conv3_1", "vgg.pth", {"conv2_2": 0.5, "conv3_1": 1.0}),
+        ("C:\\nets\\vgg.pth:conv1_1", "C:\\nets\\vgg.pth", {"conv1_1": 1.0}),
+        ("C:\\nets\\vgg.pth", "C:\\nets\\vgg.pth", {}),
+    ],
+)
+def test_a_vgg_file_and_its_layers(text, file, layers) -> None:
+    assert VggFile.parse(text) == VggFile(file, layers)
+
+
+def test_a_run_folder_remembers_its_options(make, monkeypatch, tmp_path) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = make(folders=(Path("photos"),), out=Path("run"), val=Path("photos"))
+    begin(given)
+    monkeypatch.chdir("/")
+    found = read_options(tmp_path / "run")
+    paths = {"folders": (tmp_path / "photos",), "val": tmp_path / "photos", "out": tmp_path / "run"}
+    assert found == replace(given, **paths)
+
+
+def test_an_existing_run_is_not_begun_again(make) -> None:
+    begin(make())
+    with pytest.raises(OptionError, match="--resume"):
+        begin(make())
+
+
+def test_a_folder_that_is_no_run_cannot_be_resumed(make, tmp_path) -> None:
+    with pytest.raises(OptionError, match="not a run folder"):
+        read_options(tmp_path)
+    options = make()
+    begin(options)
+    (options.out / "options.json").write_text('{"steps": 3}')
+    with pytest.raises(OptionError, match="damaged"):
+        read_options(options.out)
+
+
+def test_options_of_an_older_version_are_completed_with_defaults(make) -> None:
+    options = make(vgg=(), stages=None)
+    begin(options)
+    path = options.out / "options.json"
+    record = json.loads(path.read_text())
+    for name in ("vgg", "stages", "low", "cache", "planned"):
+        del record[name]
+    path.write_text(json.dumps(record))
+    assert read_options(options.out) == options
+
+
+def test_resuming_with_other_steps_forgets_the_budget_and_its_plan(make) -> None:
+    options = make(steps=None, budget=60.0, planned={"psnr": 40})
+    begin(options)
+    assert resumed(options.out, {}) == options
+    more = resumed(options.out, {"steps": 80})
+    assert (more.steps, more.budget, more.planned) == (80, None, {})
+    longer = resumed(options.out, {"budget": 90.0})
+    write_options(longer)
+    assert (longer.steps, longer.budget, longer.planned) == (None, 90.0, {})
+
+
+def test_stages_are_chosen_from_what_the_recipe_has() -> None:
+    ends = {s: [stage.end for stage in RECIPES["clean"].chosen(s)] for s in (None, "both", "gan")}
+    assert ends == {None: ["psnr", "gan"], "both": ["psnr", "gan"], "gan": ["gan"]}
+    for wrong in ("gan", "both"):
+        with pytest.raises(OptionError, match="has no GAN stage"):
+            RECIPES["srcnn"].chosen(wrong)
+
+
+def test_blocks_belong_to_networks_that_have_some() -> None:
+    assert RECIPES["esrgan"].sized(2, 3) == {"scale": 2, "blocks": 3}
+    with pytest.raises(OptionError, match="it has no blocks"):
+        RECIPES["srcnn"].sized(4, 3)

@@ -1,0 +1,94 @@
+"""Patches: the same for the same number, whoever cuts them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_pictures import picture
+
+from srgan_cli.resample import resize
+from srgan_cli.training.data import Loading, load_batches
+from srgan_cli.training.patches import (
+    Batches,
+    Cut,
+    MadePairs,
+    bicubic_low,
+    detailed_place,
+    quantised,
+)
+from srgan_cli.training.photographs import Cache, Photographs, at_least, load_photographs
+
+
+@pytest.fixture
+def photographs(photos: Path, tmp_path: Path) -> Photographs:
+    paths = sorted(photos.iterdir())
+    return load_photographs(paths, Cache(tmp_path / "c.bytes"), at_least(1), [])[0]
+
+
+@pytest.fixture
+def cut(photographs: Photographs) -> MadePairs:
+    return MadePairs(photographs, Cut(patch=16, scale=2, shrink=0.5), bicubic_low)
+
+
+def test_a_batch_is_a_function_of_its_number(cut) -> None:
+    first, again = Batches(cut, 3, seed=1), Batches(cut, 3, seed=1)
+    for number in (0, 5, 1):
+        assert torch.equal(first[number]["high"], again[number]["high"])
+    assert not torch.equal(first[0]["high"], first[1]["high"])
+    assert not torch.equal(first[0]["high"], Batches(cut, 3, seed=2)[0]["high"])
+
+
+def test_workers_deliver_the_same_batches_in_the_same_order(cut) -> None:
+    batches = Batches(cut, 2, seed=1)
+    alone, helped = (load_batches(batches, 3, Loading(workers)) for workers in (0, 2))
+    for _ in range(5):
+        assert torch.equal(next(alone)["low"], next(helped)["low"])
+
+
+def test_processes_share_a_batch_without_overlap(cut) -> None:
+    whole = Batches(cut, 4, seed=1)[7]["high"]
+    parts = [Batches(cut, 4, seed=1, rank=rank, world=2)[7]["high"] for rank in (0, 1)]
+    assert torch.equal(torch.cat(parts), whole)
+
+
+def test_patches_are_whole_levels_of_the_right_size(cut) -> None:
+    batch = Batches(cut, 4, seed=1)[0]
+    assert batch["low"].shape == (4, 3, 8, 8)
+    assert batch["high"].shape == (4, 3, 16, 16)
+    for name in ("low", "high"):
+        levels = batch[name] * 255
+        assert torch.allclose(levels, levels.round(), atol=1e-3)
+        assert 0 <= levels.min() <= levels.max() <= 255.001
+
+
+def test_the_low_patch_is_the_high_one_shrunk_with_what_lies_around_it(photographs) -> None:
+    """So that its border is what a picture's inside is, not what an edge is."""
+    cut = MadePairs(photographs, Cut(patch=16, scale=2, shrink=1.0), bicubic_low)
+    pairs = [cut(np.random.default_rng(seed)) for seed in range(20)]
+    alone = [quantised(resize(pair["high"] * 255, 8, 8)) / 255 for pair in pairs]
+    difference = torch.stack(
+        [(pair["low"] - low).abs() * 255 for pair, low in zip(pairs, alone, strict=True)]
+    )
+    assert difference[..., 2:-2, 2:-2].max() < 0.01
+    assert difference.max() > 1.5
+
+
+def test_patches_are_laid_in_all_eight_ways(photographs) -> None:
+    one = photographs.some([0])
+    side = 2 * 8 + 56  # with its margin the whole height
+    cut = MadePairs(one, Cut(patch=56, scale=2, shrink=1.0), bicubic_low)
+    assert cut.cut.padded == side == picture(0).shape[0]
+    corners = {
+        tuple(cut(np.random.default_rng(seed))["high"][:, 0, 0].tolist()) for seed in range(200)
+    }
+    assert len(corners) >= 8
+
+
+def test_detail_attracts() -> None:
+    half_flat = np.full((64, 128, 3), 90, np.uint8)
+    half_flat[:, 64:] = np.random.default_rng(0).integers(0, 255, (64, 64, 3))
+    rng = np.random.default_rng(1)
+    lefts = np.array([detailed_place(half_flat, 16, rng)[1] for _ in range(300)])
+    assert np.mean(lefts > 56) > 0.75
+    assert np.mean(lefts < 48) > 0.01  # flat places are drawn as well

@@ -1,0 +1,69 @@
+"""Each recipe, with small networks, learns one fixed pair by heart."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny_pictures import picture
+
+from srgan_cli.models import GENERATORS
+from srgan_cli.training.assembly import Job, build_lesson, placed
+from srgan_cli.training.data import Data
+from srgan_cli.training.distributed import World
+from srgan_cli.training.features import open_eyes
+from srgan_cli.training.patches import as_planes, bicubic_low
+from srgan_cli.training.recipes import RECIPES, Recipe, Stage
+from srgan_cli.training.steps import Losses, Numerics, Step
+from srgan_cli.training.telling import Silent
+
+SMALL = {
+    "fast": {"blocks": 1, "features": 16},
+    "srcnn": {},
+    "vdsr": {"depth": 4, "features": 16},
+    "srresnet": {"blocks": 1, "features": 16},
+    "rrdbnet": {"blocks": 1, "features": 16, "growth": 8},
+}
+RIVALS = {"srgan": {"features": 4, "dense": 8}, "unet": {"features": 4}, "patch": {"features": 4}}
+STAGES = [(name, stage.end) for name, recipe in RECIPES.items() for stage in recipe.stages]
+
+
+@pytest.fixture
+def learn(make):
+    """The losses of each step of a stage on one pair."""
+
+    def learned(recipe: Recipe, stage: Stage, steps: int) -> list[Losses]:
+        options = make(lr=2e-3)
+        cpu = torch.device("cpu")
+        nothing = Data(None, None, [])  # type: ignore[arg-type]
+        eyes = open_eyes(options.vgg_files())
+        job = Job(options, recipe, nothing, eyes, cpu, World(), Silent(), "")
+        torch.manual_seed(0)
+        network = GENERATORS[recipe.architecture](scale=2, **SMALL[recipe.architecture])
+        step = Step(build_lesson(job, stage, placed(network.train(), cpu)), Numerics(cpu))
+        high = as_planes(picture(2)[:24, :24])
+        pair = {"low": bicubic_low(high, 2, None)[None] / 255, "high": high[None] / 255}
+        return [step([pair]) for _ in range(steps)]
+
+    return learned
+
+
+@pytest.mark.parametrize(("name", "end"), STAGES)
+def test_a_recipe_learns_one_pair_by_heart(learn, name: str, end: str) -> None:
+    recipe = RECIPES[name]
+    (stage,) = recipe.chosen(end)
+    if stage.adversary is not None:
+        rival = replace(stage.adversary, hyperparameters=RIVALS[stage.adversary.discriminator])
+        stage = replace(stage, adversary=rival)
+    losses = learn(recipe, stage, 400 if end == "psnr" else 200)
+    term = "pixel" if end == "psnr" else "perceptual"
+    first, last = losses[0][term], min(loss[term] for loss in losses[-20:])
+    assert last < (0.45 if end == "psnr" else 0.7) * first
+
+
+def test_recipes_name_what_there_is() -> None:
+    assert set(RECIPES) == {
+        *("clean", "photo", "srgan", "esrgan", "srresnet", "rrdb", "srcnn", "vdsr")
+    }
+    for recipe in RECIPES.values():
+        assert recipe.architecture in GENERATORS
+        assert recipe.stages[0].end == "psnr"

@@ -1,0 +1,121 @@
+"""Resumed equals uninterrupted, bit for bit."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from srgan_cli.training.checkpoint import checkpoints, load_state
+from srgan_cli.training.loop import Interrupted
+from srgan_cli.training.options import TrainOptions
+from srgan_cli.training.pictures import read_log
+from srgan_cli.training.run import check, train
+from srgan_cli.training.runfolder import write_options
+from srgan_cli.training.telling import Progress, Silent
+from srgan_cli.weights import read_weights
+
+
+class StopAfter(Silent):
+    """Sends this process a signal at a step."""
+
+    def __init__(self, stage: str, step: int, number: int = signal.SIGINT) -> None:
+        self.moment, self.number = (stage, step), number
+
+    def progress(self, now: Progress) -> None:
+        if (now.stage, now.step) == self.moment:
+            os.kill(os.getpid(), self.number)
+
+
+def same(a: object, b: object) -> bool:
+    """Nested containers of tensors and plain values, bit for bit."""
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    return a == b
+
+
+def last_state(options: TrainOptions) -> dict[str, object]:
+    state = vars(load_state(checkpoints(options.out)[-1]))
+    return {name: value for name, value in state.items() if name != "seconds"}
+
+
+def assert_same_end(ours: TrainOptions, other: TrainOptions) -> None:
+    assert same(last_state(ours), last_state(other))
+    for end in ("psnr", "gan"):
+        files = [options.out / f"{end}.safetensors" for options in (ours, other)]
+        assert files[0].exists() == files[1].exists()
+        if files[0].exists():
+            states = [dict(read_weights(file).state) for file in files]
+            assert same(*states)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_goes_on_as_if_nothing_had_happened(make, run, tmp_path, number) -> None:
+    whole = make(steps=7)
+    run(whole)
+    stopped = replace(whole, out=tmp_path / "stopped")
+    stopped.out.mkdir()
+    with pytest.raises(Interrupted) as caught:
+        train(stopped, check(stopped), StopAfter("psnr", 3, number), "")
+    assert caught.value.code == 128 + number
+    assert load_state(checkpoints(stopped.out)[-1]).step == 3
+    run(stopped)
+    assert_same_end(stopped, whole)
+
+
+@pytest.mark.parametrize(("stage", "step"), [("psnr", 3), ("psnr", 8), ("gan", 1)])
+def test_a_run_of_two_stages_resumes_in_either(make, run, tmp_path, stage, step) -> None:
+    whole = make(stages="both", steps=10)
+    assert len(run(whole).seen) == 10
+    stopped = replace(whole, out=tmp_path / "stopped")
+    stopped.out.mkdir()
+    with pytest.raises(Interrupted):
+        train(stopped, check(stopped), StopAfter(stage, step), "")
+    run(stopped)
+    assert_same_end(stopped, whole)
+
+
+def test_more_workers_and_accumulation_change_nothing_in_the_order(make, run, tmp_path) -> None:
+    alone = make(accumulate=2)
+    run(alone)
+    helped = replace(alone, out=tmp_path / "helped", workers=2)
+    run(helped)
+    assert_same_end(helped, alone)
+
+
+def killed(options: TrainOptions, at_step: int) -> None:
+    """Begin the run in another process and kill it, without mercy, after that step is logged."""
+    command = [sys.executable, "-m", "srgan_cli", "train", "--resume", "-o", str(options.out)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 120
+    while time.monotonic() < until and process.poll() is None:
+        if any(row["step"] >= at_step for row in read_log(options.out / "log.jsonl")):
+            break
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(make, run, tmp_path: Path) -> None:
+    whole = make(steps=60)
+    torch.set_num_threads(1)
+    run(whole)
+    stopped = replace(whole, out=tmp_path / "killed")
+    stopped.out.mkdir()
+    write_options(stopped)
+    killed(stopped, at_step=18)
+    assert checkpoints(stopped.out)
+    run(stopped)
+    assert_same_end(stopped, whole)
+    steps = [row["step"] for row in read_log(stopped.out / "log.jsonl") if "psnr" in row]
+    assert steps == list(range(6, 61, 6))

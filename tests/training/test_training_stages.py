@@ -1,0 +1,175 @@
+"""What stages leave behind, and what they begin with."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from srgan_cli.errors import OptionError, WeightsError
+from srgan_cli.training.budget import Length, budget_of, steps_of
+from srgan_cli.training.distributed import World
+from srgan_cli.training.features import judge, open_eyes
+from srgan_cli.training.pictures import read_log
+from srgan_cli.training.recipes import RECIPES
+from srgan_cli.training.run import check
+from srgan_cli.training.runfolder import read_options, write_options
+from srgan_cli.training.start import starting_weights
+from srgan_cli.weights import blend, read_weights, write_weights
+
+
+def test_both_ends_share_a_lineage_and_blend(make, run) -> None:
+    options = make(stages="both", steps=10)
+    listener = run(options)
+    assert [(p.stage, p.steps) for p in listener.seen] == [("psnr", 8)] * 8 + [("gan", 2)] * 2
+    psnr, gan = (read_weights(options.out / f"{end}.safetensors") for end in ("psnr", "gan"))
+    assert psnr.facts.lineage == gan.facts.lineage == options.lineage
+    assert (psnr.facts.objective, gan.facts.objective) == ("psnr", "gan")
+    assert any(not torch.equal(psnr.state[name], gan.state[name]) for name in psnr.state)
+    assert blend(psnr, gan, 0.5).facts.lineage == options.lineage
+
+
+def test_a_run_folder_holds_pictures_of_its_progress(make, run) -> None:
+    options = make(stages="both", steps=10)
+    run(options)
+    names = {path.name for path in options.out.iterdir()}
+    assert {"options.json", "log.jsonl", "samples", "curves.png", "cache"} <= names
+    assert (options.out / "samples" / "gan-00000002.png").exists()
+    rows = read_log(options.out / "log.jsonl")
+    assert all(row["features"] > 0 for row in rows if "psnr" in row)
+
+
+def test_the_gan_end_alone_begins_with_a_file_and_keeps_its_lineage(make, run, tmp_path) -> None:
+    first = make(steps=2)
+    run(first)
+    given = first.out / "psnr.safetensors"
+    second = make(stages="gan", start=given, out=tmp_path / "second", steps=2, lineage="other")
+    run(second)
+    gan = read_weights(second.out / "gan.safetensors")
+    psnr = read_weights(second.out / "psnr.safetensors")
+    assert gan.facts.lineage == psnr.facts.lineage == first.lineage
+    state = read_weights(given).state
+    assert all(torch.equal(psnr.state[name], state[name]) for name in state)
+
+
+def test_another_scale_keeps_all_but_the_tail_and_begins_a_lineage(make, run, tmp_path) -> None:
+    first = make(steps=2)
+    run(first)
+    given = first.out / "psnr.safetensors"
+    larger = make(start=given, scale=4, out=tmp_path / "larger", lineage="new", steps=2)
+    torch.manual_seed(7)
+    before, after = read_weights(given), starting_weights(larger, RECIPES["clean"])
+    assert after.facts.scale == after.hyperparameters["scale"] == 4
+    assert after.facts.lineage == "new"
+    kept = {n.split(".")[0] for n in after.state if n in before.state
+            and torch.equal(after.state[n], before.state[n])}  # fmt: skip
+    assert kept >= {"head", "body", "body_end"}
+    assert not any(torch.equal(after.state[n], before.state.get(n, torch.zeros(1)))
+                   for n in after.state if n.startswith("up."))  # fmt: skip
+    run(larger)
+    with pytest.raises(OptionError, match="--stages both"):
+        check(replace(larger, stages="gan"))
+
+
+def test_a_file_of_another_network_or_depth_is_refused(make, run) -> None:
+    first = make(steps=2)
+    run(first)
+    given = first.out / "psnr.safetensors"
+    with pytest.raises(OptionError, match="--blocks 2 does not go with"):
+        check(make(start=given, blocks=2))
+    with pytest.raises(WeightsError, match="trains rrdbnet"):
+        check(make(start=given, recipe="rrdb"))
+
+
+def test_facts_of_the_file_begun_with_do_not_stick_to_what_is_trained(make, run, tmp_path) -> None:
+    first = make(steps=2)
+    run(first)
+    given = read_weights(first.out / "psnr.safetensors")
+    known = replace(given.facts, effective_reach=3, figures={"set5": {"psnr_y": 31.0}})
+    write_weights(replace(given, facts=known), tmp_path / "known.safetensors")
+    second = make(start=tmp_path / "known.safetensors", out=tmp_path / "second", steps=2)
+    run(second)
+    facts = read_weights(second.out / "psnr.safetensors").facts
+    assert (facts.effective_reach, facts.figures) == (None, {})
+
+
+def test_a_gan_recipe_without_a_vgg_file_names_both_ways(make) -> None:
+    with pytest.raises(OptionError, match=r"--vgg FILE, or let --vgg download"):
+        check(make(stages="both", vgg=()))
+    assert check(make(stages="psnr", vgg=())) == []
+
+
+def test_a_layer_that_the_file_lacks_is_found_before_training(make, vgg_file) -> None:
+    with pytest.raises(WeightsError, match=r"no conv5_4; it has conv1_1, .*conv3_1"):
+        check(make(stages="both", vgg=(f"{vgg_file}:conv5_4",)))
+    with pytest.raises(WeightsError, match="name its layers"):
+        check(make(stages="both", vgg=(str(vgg_file),)))  # the recipe's own layers go deeper
+
+
+def test_a_file_that_is_no_vgg_is_refused(make, tmp_path) -> None:
+    (tmp_path / "junk.pth").write_bytes(b"junk")
+    with pytest.raises(WeightsError, match=r"junk\.pth"):
+        check(make(vgg=(str(tmp_path / "junk.pth"),)))
+    torch.save({"fc.weight": torch.ones(2)}, tmp_path / "other.pth")
+    with pytest.raises(WeightsError, match="no VGG file"):
+        check(make(vgg=(str(tmp_path / "other.pth"),)))
+
+
+def test_results_are_judged_by_layers_that_are_not_trained_on(make) -> None:
+    eyes = open_eyes(make().vgg_files())
+    judged = judge(eyes, RECIPES["clean"].stages, torch.device("cpu"))
+    assert list(judged.layers.values()) == [["conv1_2", "conv2_1"]]
+
+
+def test_steps_are_divided_as_the_recipes_are(make) -> None:
+    stages = RECIPES["clean"].stages
+    assert steps_of(make(steps=1000, stages="both"), stages) == {"psnr": 800, "gan": 200}
+    assert steps_of(make(steps=1, stages="both"), stages) == {"psnr": 1, "gan": 1}
+    assert steps_of(make(steps=None), stages) == {"psnr": 200_000, "gan": 50_000}
+
+
+def test_a_budget_is_divided_by_what_steps_cost(make) -> None:
+    options = make(steps=None, budget=70.0, stages="both", planned={"psnr": 9})
+    stages = RECIPES["clean"].stages
+    assert steps_of(options, stages) == {"psnr": 9, "gan": None}
+    spans = [budget_of(options, stages, stage) for stage in stages]
+    assert spans == pytest.approx([40.0, 30.0])
+
+
+def test_a_budget_becomes_steps_after_the_first_ones() -> None:
+    told = []
+    length = Length(budget=100.0, decide=told.append)
+    settled = [length.settle(done, 5.0 + 0.5 * done, World()) for done in range(1, 41)]
+    assert settled.index(True) == 29
+    assert sum(settled) == 1
+    assert told == [30 + int((95 - 20) / 0.5)]
+    assert length.reached(180)
+    assert not length.reached(179)
+
+
+def test_a_budget_resumed_before_it_was_settled_measures_anew() -> None:
+    length = Length(budget=10.0)
+    assert not any(length.settle(done, done * 0.1, World()) for done in range(25, 54))
+    assert length.settle(54, 5.4, World())
+
+
+def test_a_run_with_a_budget_records_its_steps_and_ends(make, run) -> None:
+    options = make(steps=None, budget=1.5)
+    options.out.mkdir()
+    write_options(options)
+    seen = run(options).seen
+    recorded = read_options(options.out).planned
+    assert recorded == {"psnr": seen[-1].step}
+    assert seen[-1].step == seen[-1].steps
+    assert seen[-1].score is not None
+
+
+def test_the_best_network_of_a_gan_stage_is_nearest_in_features(make, run) -> None:
+    options = make(stages="both", steps=50)
+    run(options)
+    rows = [r for r in read_log(options.out / "log.jsonl") if "features" in r]
+    best = min(row["features"] for row in rows if row["stage"] == "gan")
+    facts = read_weights(options.out / "gan.safetensors").facts
+    assert facts.training["validation"]["features"] == best
+    best = max(row["psnr"] for row in rows if row["stage"] == "psnr")
+    facts = read_weights(options.out / "psnr.safetensors").facts
+    assert facts.training["validation"]["psnr"] == best

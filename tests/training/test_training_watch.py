@@ -1,0 +1,118 @@
+"""Warnings, advice, and what is fetched."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import torch
+
+from srgan_cli.errors import DeviceError, WeightsError
+from srgan_cli.models import GENERATORS
+from srgan_cli.training.download import download
+from srgan_cli.training.memory import kept_bytes, out_of_memory
+from srgan_cli.training.plan import plan
+from srgan_cli.training.run import check, train
+from srgan_cli.training.telling import Progress, Silent
+from srgan_cli.training.watch import CollapseWatch
+
+
+def follow(real: float, fake: float, steps: int = 2000) -> list[str]:
+    watch = CollapseWatch()
+    told = [watch({"log D(real)": real, "log 1-D(fake)": fake}) for _ in range(steps)]
+    return [line for line in told if line is not None]
+
+
+def test_a_fair_game_is_not_warned_about() -> None:
+    assert follow(-0.69, -0.69) == []
+    assert follow(-0.1, -0.2) == []
+    assert CollapseWatch()({"pixel": 1.0}) is None
+
+
+def test_a_discriminator_that_is_always_right_is_warned_about_once() -> None:
+    (line,) = follow(-0.001, -0.002)
+    assert "always right" in line
+    assert "log D(real) -0.0" in line
+
+
+def test_a_discriminator_that_is_always_wrong_is_warned_about() -> None:
+    (line,) = follow(-0.5, -9.0)
+    assert "lost its way" in line
+
+
+class OutOfMemory(Silent):
+    """Fails as a GPU does."""
+
+    def progress(self, now: Progress) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def test_too_little_memory_suggests_a_batch_and_accumulation(make) -> None:
+    options = make(batch_size=4, accumulate=2)
+    options.out.mkdir()
+    with pytest.raises(DeviceError, match="--batch-size 2 --accumulate 4"):
+        train(options, check(options), OutOfMemory(), "")
+
+
+def test_other_faults_are_not_taken_for_a_lack_of_memory() -> None:
+    assert out_of_memory(RuntimeError("can't allocate memory: you tried to allocate 9 bytes"))
+    assert not out_of_memory(RuntimeError("shapes do not match"))
+
+
+def test_memory_is_counted_without_computing() -> None:
+    network = GENERATORS["fast"](scale=2, blocks=1).to("meta")
+    sizes = [
+        kept_bytes(
+            [network], lambda side=side: network(torch.zeros(1, 3, side, side, device="meta"))
+        )
+        for side in (16, 32)
+    ]
+    assert sizes[1] == pytest.approx(4 * sizes[0], rel=0.2)
+    assert sizes[0] > 16 * 16 * 64 * 4 * 3  # three layers of 64 channels at least
+
+
+def test_a_plan_says_it_all(make) -> None:
+    options = make(stages="both", steps=1000)
+    text = "\n".join(plan(options, check(options)))
+    for expected in (
+        "recipe clean",
+        "pictures: 4 files",
+        "stage psnr: 800 steps of 2 patches, 16 pixels high (8 low)",
+        "stage gan: 200 steps",
+        "l1 x 0.1, features before activation (l1) of",
+        "conv2_2 x 0.5, conv3_1 x 1",
+        "relativistic GAN x 0.02",
+        "discriminator: patch, 1,1",
+        "memory: about",
+        "judged by",
+    ):
+        assert expected in text
+    assert not options.out.exists()
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> str:
+    data = b"weights" * 1000
+    digest = hashlib.sha256(data).hexdigest()[:8]
+    path = tmp_path / f"net-{digest}.pth"
+    path.write_bytes(data)
+    return path.as_uri()
+
+
+def test_a_file_is_fetched_once(published: str, tmp_path: Path) -> None:
+    target = download(published, tmp_path / "cache")
+    assert target.read_bytes() == b"weights" * 1000
+    Path(published.removeprefix("file://")).unlink()
+    assert download(published, tmp_path / "cache") == target
+
+
+def test_a_file_that_is_not_what_its_name_says_is_refused(published: str, tmp_path: Path) -> None:
+    Path(published.removeprefix("file://")).write_bytes(b"something else")
+    with pytest.raises(WeightsError, match="its SHA-256 is"):
+        download(published, tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_file_that_cannot_be_fetched_names_the_other_way(tmp_path: Path) -> None:
+    missing = (tmp_path / "no-00000000.pth").as_uri()
+    with pytest.raises(WeightsError, match="--vgg FILE"):
+        download(missing, tmp_path / "cache")
