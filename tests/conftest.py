@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,11 @@ def tiny_weights(seed: int = 0, scale: int = 4, **facts: object) -> Weights:
         network.to_rgb.weight.normal_(0, 0.05)  # it starts at zero: bicubic alone
     told = {"objective": "psnr", "lineage": "family"} | facts
     return Weights("fast", sizes, network.state_dict(), Facts(scale=scale, **told))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def make_weights() -> Callable[..., Weights]:
+    return tiny_weights
 
 
 @pytest.fixture
