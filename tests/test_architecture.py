@@ -30,7 +30,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"images", "tiling", "resample", "colour"},
     "choice": {"weights", "library"},
     "assembly": {"weights", "engine", "device"},
-    "training": {"weights", "models", "images", "resample", "metrics", "figures", "device"},
+    "training": {
+        *("weights", "models", "pickles", "device"),
+        *("images", "resample", "metrics", "figures"),
+    },
     "batch": {"engine", "images"},
     "evaluation": {
         *("engine", "weights", "choice", "assembly", "device", "library"),

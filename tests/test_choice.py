@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from srgan_cli.choice import choose
 from srgan_cli.errors import OptionError
 from srgan_cli.library import Choice

@@ -3,6 +3,7 @@
 import click
 
 from srgan_cli import __version__
+from srgan_cli.cli.check import check_command
 from srgan_cli.cli.compare import compare_command
 from srgan_cli.cli.evaluate import eval_command
 from srgan_cli.cli.interp import interp_command
@@ -43,6 +44,7 @@ def main() -> None:
 COMMANDS = (
     upscale_command,
     train_command,
+    check_command,
     interp_command,
     models_command,
     eval_command,

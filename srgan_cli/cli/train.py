@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -157,20 +158,26 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
 
 
 def _train(options: TrainOptions, opened: list[Any]) -> None:
+    from srgan_cli.training.distributed import leads
     from srgan_cli.training.loop import Interrupted
     from srgan_cli.training.run import train
 
     again = f"srgan train --resume -o {shlex.quote(str(options.out))}"
+    speak = partial(click.echo, err=True) if leads() else silent
     try:
         with training_display() as watcher:
             files = train(options, opened, watcher, shlex.join(["srgan", *sys.argv[1:]]))
     except Interrupted as stop:
-        click.echo(f"Saved. Go on with: {again}", err=True)
+        speak(f"Saved. Go on with: {again}")
         sys.exit(stop.code)
     except KeyboardInterrupt:
-        click.echo(f"Stopped. Go on from the last checkpoint with: {again}", err=True)
+        speak(f"Stopped. Go on from the last checkpoint with: {again}")
         sys.exit(130)
-    click.echo(", ".join(map(str, files)), err=True)
+    speak(", ".join(map(str, files)))
+
+
+def silent(line: str) -> None:
+    """What all processes but the first say."""
 
 
 def _recorded(given: dict[str, Any]) -> TrainOptions:

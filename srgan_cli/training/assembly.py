@@ -23,6 +23,7 @@ from srgan_cli.training.data import (
 )
 from srgan_cli.training.distributed import World
 from srgan_cli.training.features import Eyes, Judge, judge, perceptual_loss
+from srgan_cli.training.lessons import AdversarialLesson, PixelLesson
 from srgan_cli.training.loop import Outlets, Position, Trainer
 from srgan_cli.training.losses import DISTANCES, GAMES, Distance
 from srgan_cli.training.options import TrainOptions
@@ -31,19 +32,11 @@ from srgan_cli.training.pictures import Moment, draw_curves, draw_sheet
 from srgan_cli.training.recipes import Adversary, Recipe, Stage
 from srgan_cli.training.runfolder import write_options
 from srgan_cli.training.start import stage_weights, weights_file
-from srgan_cli.training.steps import (
-    AdversarialLesson,
-    Learner,
-    Lesson,
-    Numerics,
-    PixelLesson,
-    Step,
-)
+from srgan_cli.training.steps import Learner, Lesson, Numerics, Step
 from srgan_cli.training.telling import Watcher
+from srgan_cli.training.tensorboard import charts
 from srgan_cli.training.validation import Judgement, Score, centre_samples, validator
 from srgan_cli.weights import Weights, load_generator, write_weights
-
-OUR_CHECKS = "srgan"
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,8 +160,7 @@ def _length(job: Job, stage: Stage) -> Length:
     options = job.options
 
     def decide(steps: int) -> None:
-        planned = {**options.planned, stage.end: steps}
-        options.planned.update(planned)
+        options.planned[stage.end] = steps
         if job.world.leads:
             write_options(options)
 
@@ -195,7 +187,8 @@ def _outlets(job: Job, stage: Stage, weights: Weights) -> Outlets:
         draw_sheet(samples, judged.pictures, Moment(stage.end, step), run / "samples")
         draw_curves(run)
 
-    return Outlets(run, job.watcher, keep, draw)
+    chart = charts(run) if job.world.leads else lambda stage, step, figures: None
+    return Outlets(run, job.watcher, keep, draw, chart)
 
 
 def _record(job: Job) -> dict[str, Any]:

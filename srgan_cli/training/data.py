@@ -72,7 +72,13 @@ def needed_side(options: TrainOptions, recipe: Recipe) -> int:
     """The shorter side that a picture must have to be trained on, in pixels."""
     stages = recipe.chosen(options.stages)
     margin = 0 if options.low else 2 * MARGIN * options.scale
-    return max(patch_side(options, stage) for stage in stages) + margin
+    patch = max(patch_side(options, stage) for stage in stages)
+    return max(patch + margin, judged_side(options))
+
+
+def judged_side(options: TrainOptions) -> int:
+    """The shorter side that a picture must have to be validated with, in pixels."""
+    return 3 * options.scale + SMALLEST_JUDGED
 
 
 def needed_check(options: TrainOptions, recipe: Recipe) -> Check:
@@ -89,8 +95,7 @@ def load_data(options: TrainOptions, recipe: Recipe) -> Data:
         apart = held_out(len(loaded.high))
         rest = [i for i in range(len(loaded.high)) if i not in set(apart)] or apart
         return Data(loaded.some(rest), loaded.some(apart), refusals)
-    judged = 3 * options.scale + SMALLEST_JUDGED
-    validation, more = _loaded(options, (options.val,), "validation", judged)
+    validation, more = _loaded(options, (options.val,), "validation", judged_side(options))
     return Data(loaded, validation, [*refusals, *more])
 
 

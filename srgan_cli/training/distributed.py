@@ -7,12 +7,16 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 from torch.nn.parallel import DistributedDataParallel
+
+PATIENCE = timedelta(hours=6)
+"""How long processes wait for the first one, which decodes and validates alone."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,8 @@ def world(device: torch.device) -> Iterator[World]:
     if size == 1 or not dist.is_available():
         yield World()
         return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    dist.init_process_group(backend, timeout=PATIENCE)
     try:
         yield World(dist.get_rank(), size)
     finally:

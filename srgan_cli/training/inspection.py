@@ -34,11 +34,9 @@ def inspect(options: TrainOptions) -> Inspection:
     """Raises DatasetError for a missing folder and for low pictures of one name."""
     paths, others = find_pictures(list(options.folders))
     check = needed_check(options, RECIPES[options.recipe])
-    areas: list[int] = []
-    unfit: list[Refusal] = []
-    for path in paths:
-        found = _looked_at(path, check)
-        (unfit if isinstance(found, Refusal) else areas).append(found)  # type: ignore[arg-type]
+    found = [_looked_at(path, check) for path in paths]
+    unfit = [one for one in found if isinstance(one, Refusal)]
+    areas = [one for one in found if isinstance(one, int)]
     return Inspection(len(areas), sum(areas), unfit, others)
 
 

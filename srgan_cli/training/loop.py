@@ -22,6 +22,7 @@ from srgan_cli.training.schedule import average_, learning_rate
 from srgan_cli.training.signals import Stop, watched_signals
 from srgan_cli.training.steps import Losses, NonFiniteError, Step
 from srgan_cli.training.telling import Progress, Watcher
+from srgan_cli.training.tensorboard import Chart
 from srgan_cli.training.validation import Judgement, Score
 from srgan_cli.training.watch import CollapseWatch
 
@@ -56,6 +57,8 @@ class Outlets:
     """What to do with an average that is the best so far."""
     draw: Callable[[Judgement, int], None]
     """What to show of a validation at that step."""
+    chart: Chart
+    """Told what is logged."""
 
 
 @dataclass
@@ -205,6 +208,7 @@ class Trainer:
         about = {"stage": self.stage.end, "step": at.done, "seconds": round(at.seconds, 1)}
         with (self.outlets.run / "log.jsonl").open("a") as log:
             log.write(json.dumps(about | row) + "\n")
+        self.outlets.chart(self.stage.end, at.done, row)
 
     def _forget_log_after(self, step: int) -> None:
         """What a killed run has done since its checkpoint is done, and logged, again."""

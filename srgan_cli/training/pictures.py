@@ -9,17 +9,13 @@ from typing import Any
 import numpy as np
 
 from srgan_cli.figures import Cell, Curve, Panel, Row, curves, sheet
-from srgan_cli.images.value import Image
 from srgan_cli.images.write import write_image
 from srgan_cli.metrics import psnr
 from srgan_cli.resample import resize_array
-from srgan_cli.training.validation import Sample, as_pixels
+from srgan_cli.training.validation import Sample, as_pixels, middle
 
 SHOWN = 4
 """Samples on a sheet."""
-
-SIDE = 192
-"""Pixels a side of each."""
 
 LOSSES = ("pixel", "perceptual", "adversarial", "discriminator")
 
@@ -50,21 +46,16 @@ def _row(sample: Sample, made: np.ndarray) -> Row:
     bicubic = resize_array(low, *sample.high.shape[:2])
     return Row(
         (
-            Cell(_middle(large), "low"),
-            Cell(_middle(bicubic), "bicubic", _note(bicubic, sample, scale)),
-            Cell(_middle(made), "ours", _note(made, sample, scale)),
-            Cell(_middle(sample.high), "original"),
+            Cell(middle(large), "low"),
+            Cell(middle(bicubic), "bicubic", _note(bicubic, sample, scale)),
+            Cell(middle(made), "ours", _note(made, sample, scale)),
+            Cell(middle(sample.high), "original"),
         )
     )
 
 
 def _note(pixels: np.ndarray, sample: Sample, scale: int) -> str:
     return f"{psnr(pixels, sample.high, scale):.2f} dB"
-
-
-def _middle(pixels: np.ndarray) -> np.ndarray:
-    top, left = (max(0, (side - SIDE) // 2) for side in pixels.shape[:2])
-    return pixels[top : top + SIDE, left : left + SIDE]
 
 
 def draw_curves(run: Path) -> None:
@@ -74,11 +65,7 @@ def draw_curves(run: Path) -> None:
     panels += [
         _panel(rows, name, (name,)) for name in ("psnr", "features") if any(name in r for r in rows)
     ]
-    write_image(_drawn(panels), run / "curves.png")
-
-
-def _drawn(panels: Sequence[Panel]) -> Image:
-    return curves(panels)
+    write_image(curves(panels), run / "curves.png")
 
 
 def _panel(

@@ -15,6 +15,9 @@ from srgan_cli.training.patches import Shrinker, as_planes, quantised
 SIDE = 384
 """Validation looks at the centre of each picture, at most so many pixels a side."""
 
+LOOKED_AT = 192
+"""Features, which cost more than the network itself, are compared in so many pixels a side."""
+
 SEED = 2017
 """What spoils validation pictures is the same in every run."""
 
@@ -26,7 +29,7 @@ class Score:
     psnr: float
     ssim: float
     features: float | None = None
-    """The feature distance; None without a VGG file."""
+    """The feature distance of the middle of each; None without a VGG file."""
 
     def merit(self, end: str) -> float:
         """What the best network of a stage has most of."""
@@ -95,12 +98,19 @@ def score(
     made: Sequence[np.ndarray], truth: Sequence[np.ndarray], border: int, judge: Extractor | None
 ) -> Score:
     pairs = list(zip(made, truth, strict=True))
-    distances = [feature_distance(judge, a, b) for a, b in pairs] if judge else []
+    looked_at = [tuple(middle(picture) for picture in pair) for pair in pairs]
+    distances = [feature_distance(judge, *pair) for pair in looked_at] if judge else []
     return Score(
         psnr=float(np.mean([psnr(a, b, border) for a, b in pairs])),
         ssim=float(np.mean([ssim(a, b, border) for a, b in pairs])),
         features=float(np.mean(distances)) if distances else None,
     )
+
+
+def middle(pixels: np.ndarray, side: int = LOOKED_AT) -> np.ndarray:
+    """At most `side` pixels a side."""
+    top, left = (max(0, (length - side) // 2) for length in pixels.shape[:2])
+    return pixels[top : top + side, left : left + side]
 
 
 def as_pixels(picture: Tensor) -> np.ndarray:

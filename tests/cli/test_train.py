@@ -6,16 +6,22 @@ import signal
 import subprocess
 import sys
 import time
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
+from rich.progress import Progress
 
 from srgan_cli.cli import FriendlyGroup
+from srgan_cli.cli.display import _Bar
 from srgan_cli.cli.train import train_command
 from srgan_cli.images.value import Image
 from srgan_cli.images.write import write_image
+from srgan_cli.training.telling import Progress as Told
+from srgan_cli.training.validation import Score
 from srgan_cli.weights import read_weights
 
 GROUP = FriendlyGroup(commands=[train_command])
@@ -136,3 +142,21 @@ def test_a_signal_saves_and_says_how_to_go_on(
     assert f"Saved. Go on with: srgan train --resume -o {out}" in said
     assert "Traceback" not in said
     assert list(out.glob("checkpoint-psnr-*.pt"))
+
+
+def test_a_terminal_shows_a_bar_and_a_line_for_each_validation() -> None:
+    shown = StringIO()
+    console = Console(file=shown, force_terminal=True, width=200)
+    score = Score(psnr=30.0, ssim=0.9, features=0.1)
+    with Progress(console=console) as bar:
+        watcher = _Bar(bar)
+        watcher.progress(Told("psnr", 1, None, {"pixel": 0.5}))
+        watcher.progress(Told("psnr", 2, 2, {"pixel": 0.5}, score))
+        watcher.progress(Told("gan", 1, 9, {}))
+        watcher.say("left out: [a].png")
+        (task,) = bar.tasks
+        assert (task.description, task.completed, task.total) == ("gan", 1, 9)
+    text = shown.getvalue()
+    assert "psnr step 2: " in text
+    assert "pixel 0.5000 | PSNR 30.000 dB SSIM 0.9000 features 0.1000" in text
+    assert "left out: [a].png" in text

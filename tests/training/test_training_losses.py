@@ -8,9 +8,10 @@ from torch.nn.functional import softplus
 from srgan_cli.models import DISCRIMINATORS, GENERATORS
 from srgan_cli.models.vgg import VGG
 from srgan_cli.training.features import perceptual_loss
+from srgan_cli.training.lessons import AdversarialLesson
 from srgan_cli.training.losses import DISTANCES, GAMES, PerceptualLoss, certainty
 from srgan_cli.training.recipes import RECIPES, Perceptual
-from srgan_cli.training.steps import AdversarialLesson, Learner, Numerics, Part
+from srgan_cli.training.steps import Learner, Numerics, Part
 
 SMALL = {
     "fast": {"blocks": 1, "features": 8},

@@ -92,30 +92,35 @@ def test_more_workers_and_accumulation_change_nothing_in_the_order(make, run, tm
     assert_same_end(helped, alone)
 
 
-def killed(options: TrainOptions, at_step: int) -> None:
+def killed(options: TrainOptions, stage: str, at_step: int) -> None:
     """Begin the run in another process and kill it, without mercy, after that step is logged."""
     command = [sys.executable, "-m", "srgan_cli", "train", "--resume", "-o", str(options.out)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 120
     while time.monotonic() < until and process.poll() is None:
-        if any(row["step"] >= at_step for row in read_log(options.out / "log.jsonl")):
+        rows = read_log(options.out / "log.jsonl")
+        if any(row["stage"] == stage and row["step"] >= at_step for row in rows):
             break
         time.sleep(0.01)
     process.kill()
     assert process.wait() == -signal.SIGKILL
 
 
-def test_a_killed_run_goes_on_from_its_last_checkpoint(make, run, tmp_path: Path) -> None:
-    whole = make(steps=60)
+@pytest.mark.parametrize(("stage", "stages", "steps"), [("psnr", "psnr", 60), ("gan", "both", 100)])
+def test_a_killed_run_goes_on_from_its_last_checkpoint(
+    make, run, tmp_path: Path, stage: str, stages: str, steps: int
+) -> None:
+    whole = make(stages=stages, steps=steps)
     torch.set_num_threads(1)
     run(whole)
     stopped = replace(whole, out=tmp_path / "killed")
     stopped.out.mkdir()
     write_options(stopped)
-    killed(stopped, at_step=18)
+    killed(stopped, stage, at_step=8)
     assert checkpoints(stopped.out)
     run(stopped)
     assert_same_end(stopped, whole)
-    steps = [row["step"] for row in read_log(stopped.out / "log.jsonl") if "psnr" in row]
-    assert steps == list(range(6, 61, 6))
+    logs = [read_log(options.out / "log.jsonl") for options in (stopped, whole)]
+    moments = [[(row["stage"], row["step"]) for row in log if "psnr" in row] for log in logs]
+    assert moments[0] == moments[1]

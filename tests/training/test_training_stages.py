@@ -173,3 +173,10 @@ def test_the_best_network_of_a_gan_stage_is_nearest_in_features(make, run) -> No
     best = max(row["psnr"] for row in rows if row["stage"] == "psnr")
     facts = read_weights(options.out / "psnr.safetensors").facts
     assert facts.training["validation"]["psnr"] == best
+
+
+@pytest.mark.parametrize("more", [{"recipe": "photo"}, {"precision": "bf16"}])
+def test_spoiled_pictures_and_half_precision_train_in_both_stages(make, run, more) -> None:
+    options = make(stages="both", steps=5, **more)
+    assert [p.stage for p in run(options).seen] == ["psnr"] * 4 + ["gan"]
+    assert (options.out / "gan.safetensors").exists()

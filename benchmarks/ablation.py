@@ -1,0 +1,104 @@
+"""Two claims of the ESRGAN paper, each as two short trainings that differ in one thing.
+
+python benchmarks/ablation.py FOLDER --from PSNR.safetensors --vgg FILE:conv3_4=1 -o OUT
+
+Features before activation keep the brightness that features after it lose; BatchNorm leaves
+artefacts. Prints the signed brightness error of each, and draws OUT/ablation.png.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from srgan_cli.device import pick_device
+from srgan_cli.figures import Cell, Row, sheet
+from srgan_cli.images.write import write_image
+from srgan_cli.training.assembly import Job, build_trainer
+from srgan_cli.training.data import load_data
+from srgan_cli.training.distributed import World
+from srgan_cli.training.features import open_eyes
+from srgan_cli.training.options import TrainOptions
+from srgan_cli.training.patches import bicubic_low
+from srgan_cli.training.recipes import RECIPES, Recipe, Stage
+from srgan_cli.training.start import weights_file
+from srgan_cli.training.telling import Silent
+from srgan_cli.training.validation import Judgement, Sample, centre_samples, middle
+from srgan_cli.weights import read_weights, write_weights
+
+
+def perceptual(activated: bool) -> Recipe:
+    """Our GAN stage led by the features alone."""
+    clean = RECIPES["clean"]
+    stage = clean.stages[1]
+    assert stage.perceptual is not None
+    looked_at = replace(stage.perceptual, activated=activated)
+    return replace(clean, stages=(replace(stage, pixel_weight=0.0, perceptual=looked_at),))
+
+
+def residual(norm: bool) -> Recipe:
+    """A small SRResNet from random numbers, L1."""
+    sizes = {"blocks": 4, "features": 32, "norm": norm}
+    return replace(RECIPES["srresnet"], hyperparameters=sizes, stages=(Stage(steps=1, lr=1e-3),))
+
+
+VARIANTS = {
+    "features before activation": perceptual(activated=False),
+    "features after activation": perceptual(activated=True),
+    "without BatchNorm": residual(norm=False),
+    "with BatchNorm": residual(norm=True),
+}
+
+
+def trained(name: str, recipe: Recipe, given: argparse.Namespace) -> tuple[list[Sample], Judgement]:
+    """Train one variant, and what it makes of the held-out pictures."""
+    (stage,) = recipe.stages
+    start = given.start if stage.end == "gan" else None
+    options = TrainOptions(
+        folders=(given.folder,),
+        out=given.out / name.replace(" ", "-"),
+        stages=stage.end,
+        steps=given.steps,
+        start=start,
+        batch_size=given.batch_size,
+        vgg=tuple(given.vgg) if start else (),
+    )
+    options.out.mkdir(parents=True)
+    if start:
+        write_weights(read_weights(start), weights_file(options.out, "psnr"))
+    data, eyes = load_data(options, recipe), open_eyes(options.vgg_files())
+    job = Job(options, recipe, data, eyes, pick_device("auto"), World(), Silent(), "ablation")
+    trainer = build_trainer(job, stage)
+    trainer.train()
+    samples = centre_samples(data.validation, options.scale, bicubic_low)
+    return samples, trainer.validate(trainer.average)
+
+
+def brightness_error(samples: list[Sample], made: Judgement) -> float:
+    """The mean over pictures of the mean signed difference, in levels."""
+    pairs = zip(made.pictures, samples, strict=True)
+    return float(np.mean([ours.mean() - sample.high.mean() for ours, sample in pairs]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--from", dest="start", type=Path, required=True)
+    parser.add_argument("--vgg", action="append", required=True)
+    parser.add_argument("-o", "--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--batch-size", type=int, default=4)
+    given = parser.parse_args()
+    cells = []
+    for name, recipe in VARIANTS.items():
+        samples, made = trained(name, recipe, given)
+        note = f"brightness {brightness_error(samples, made):+.2f} levels, {made.score.psnr:.2f} dB"
+        print(f"{name}: {note}")
+        cells.append(Cell(middle(made.pictures[0]), name, note))
+    cells.append(Cell(middle(samples[0].high), "original"))
+    write_image(sheet([Row(tuple(cells))]), given.out / "ablation.png")
+
+
+if __name__ == "__main__":
+    main()

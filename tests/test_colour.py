@@ -1,0 +1,105 @@
+"""Corrections after the networks."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from srgan_cli.colour import (
+    CONSISTENT_RADIUS,
+    FIX_RADIUS,
+    colour_fixed,
+    made_consistent,
+)
+from srgan_cli.images.read import read_image
+from srgan_cli.images.value import Image
+from srgan_cli.resample import resize_array
+
+
+def enlarged(low: Image, factor: float, noise: float = 15, shift: float = 5) -> Image:
+    """Bicubic, but of another brightness and with detail of its own."""
+    height, width = (max(1, round(side * factor)) for side in (low.height, low.width))
+    pixels = resize_array(low.pixels, height, width).astype(float)
+    top = np.iinfo(low.pixels.dtype).max
+    drawn = np.random.default_rng(0).normal(shift, noise, pixels.shape) * (top / 255)
+    return replace(low, pixels=np.rint(pixels + drawn).clip(0, top).astype(low.pixels.dtype))
+
+
+def shrunk(image: Image, low: Image) -> np.ndarray:
+    return resize_array(image.pixels, low.height, low.width).astype(float)
+
+
+@pytest.fixture(scope="module")
+def low() -> Image:
+    from tests.conftest import DATA
+
+    return Image(read_image(DATA / "photo.jpg").pixels[60:130, 80:160])
+
+
+@pytest.mark.parametrize("factor", [1.5, 2, 2.5, 3, 4, 8])
+def test_a_consistent_picture_shrinks_to_the_input(low, factor):
+    made = made_consistent(enlarged(low, factor), low)
+    kept = (low.pixels > 0) & (low.pixels < 255)
+    assert (np.abs(shrunk(made, low) - low.pixels)[kept] <= 1).mean() >= 0.999
+
+
+def test_16_bits_become_consistent_within_a_256th(low):
+    deep = Image(low.pixels.astype(np.uint16) * 257)
+    made = made_consistent(enlarged(deep, 4), deep)
+    kept = (low.pixels > 0) & (low.pixels < 255)
+    assert (np.abs(shrunk(made, deep) - deep.pixels)[kept] <= 257).mean() >= 0.999
+
+
+def test_what_is_consistent_already_stays_within_a_level():
+    ramp = np.linspace(20, 220, 24)
+    smooth = Image(np.rint(ramp[:, None, None] * 0.5 + ramp[None, :, None] * 0.5).astype(np.uint8))
+    high = enlarged(smooth, 4, noise=0, shift=0)
+    moved = made_consistent(high, smooth).pixels.astype(int) - high.pixels
+    assert np.abs(moved).max() <= 2
+
+
+def test_colour_fix_takes_a_cast_away_and_leaves_the_detail(low):
+    high = enlarged(low, 4, noise=3)
+    plain = enlarged(low, 4, noise=3, shift=0)
+    made = colour_fixed(high, low)
+    assert np.abs((shrunk(made, low) - low.pixels).mean(axis=(0, 1))).max() < 0.3
+    inner = slice(20, -20)
+    difference = made.pixels[inner, inner].astype(float) - plain.pixels[inner, inner]
+    assert np.abs(difference).mean() < 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    height=st.integers(1, 30),
+    width=st.integers(1, 30),
+    channels=st.sampled_from([1, 3]),
+    dtype=st.sampled_from([np.uint8, np.uint16]),
+    factor=st.floats(0.5, 5),
+)
+def test_both_keep_shape_depth_and_gray(height, width, channels, dtype, factor):
+    gray = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (height, width, 1), dtype)
+    low = Image(np.repeat(gray, channels, axis=2))
+    high = enlarged(low, factor)
+    high = replace(high, pixels=np.repeat(high.pixels[..., :1], channels, axis=2))
+    for correct in (colour_fixed, made_consistent):
+        made = correct(high, low)
+        assert made.pixels.shape == high.pixels.shape
+        assert made.pixels.dtype == dtype
+        assert made.gray
+
+
+@pytest.mark.parametrize(
+    ("correct", "radius"), [(colour_fixed, FIX_RADIUS), (made_consistent, CONSISTENT_RADIUS)]
+)
+def test_a_row_depends_on_no_more_than_the_stated_radius(correct, radius):
+    rng = np.random.default_rng(0)
+    low = Image(rng.integers(90, 160, (2 * radius + 40, 6, 1), dtype=np.uint8))
+    other = low.pixels.copy()
+    other[:20] = 255 - other[:20]
+    high = enlarged(low, 2, noise=5)
+    made, changed = (correct(high, one).pixels for one in (low, replace(low, pixels=other)))
+    far = 2 * (20 + radius)
+    np.testing.assert_array_equal(made[far:], changed[far:])
+    assert (made[:40] != changed[:40]).any()
