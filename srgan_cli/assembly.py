@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from srgan_cli.device import pick_device, pick_precision
+from srgan_cli.engine.corrections import NONE, Corrections
 from srgan_cli.engine.enlarger import Enlarger
 from srgan_cli.engine.ensemble import Ensemble
 from srgan_cli.engine.settings import Machine
@@ -25,7 +26,17 @@ def upscaler(weights: Weights, machine: Machine) -> Upscaler:
     return Upscaler(running, device, dtype, machine.tile, margin)
 
 
-def enlarger(weights: Mapping[int, Weights], machine: Machine, size: Size) -> Enlarger:
-    """For networks by their scale; none is plain bicubic."""
-    upscalers = {scale: upscaler(one, machine) for scale, one in weights.items() if scale > 1}
-    return Enlarger(upscalers, size)
+def enlarger(
+    weights: Mapping[int, Weights],
+    machine: Machine,
+    size: Size,
+    corrections: Corrections = NONE,
+) -> Enlarger:
+    """For networks by their scale; none is plain bicubic.
+
+    16-bit pictures run in float32 unless `machine` names a precision.
+    """
+    built = {scale: upscaler(one, machine) for scale, one in weights.items()}
+    larger = {scale: one for scale, one in built.items() if scale > 1}
+    restorer = None if larger else built.get(1)
+    return Enlarger(larger, size, corrections, restorer, precise=machine.precision == "auto")

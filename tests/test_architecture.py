@@ -39,7 +39,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("engine", "weights", "choice", "assembly", "device", "library"),
         *("images", "metrics", "colour", "figures", "resample", "models"),
     },
-    "export": {"engine", "weights", "images", "metrics", "models"},
     "pages": {"images", "figures"},
 }
 EVERYWHERE = {"errors", "__version__"}

@@ -1,10 +1,9 @@
-"""Which files go in, and what their results are called. Standard library only."""
+"""What is asked of a batch, and what results are called. Standard library only."""
 
-import glob
 import os
 import string
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from srgan_cli.engine.size import Sides
@@ -37,36 +36,21 @@ class Batch:
     def __post_init__(self) -> None:
         if not self.inputs:
             raise OptionError("name at least one picture, folder or - for standard input")
+        if "" in self.inputs or self.out == "":
+            raise OptionError("a file without a name: is a variable of the shell empty?")
         if self.name is not None:
-            unknown = [f for _, f, _, _ in _parsed(self.name) if f is not None and f not in FIELDS]
-            if unknown or os.sep in self.name:
-                fields = ", ".join(f"{{{field}}}" for field in FIELDS)
-                raise OptionError(f"--name takes a file name with {fields}, not {self.name!r}")
+            _check_template(self.name)
         if self.shard is not None and not 1 <= self.shard[0] <= self.shard[1]:
             raise OptionError("--shard takes I/N with I from 1 to N, such as 2/8")
 
 
-def _parsed(template: str) -> list[tuple[str, str | None, str | None, str | None]]:
-    try:
-        return list(string.Formatter().parse(template))
-    except ValueError as error:
-        raise OptionError(f"--name {template!r}: {error}") from error
-
-
-@dataclass(frozen=True)
-class Found:
-    """A file to enlarge, and the folder below the output folder that its result goes to."""
-
-    path: Path
-    below: Path = Path()
-
-
 @dataclass(frozen=True)
 class Job:
-    """One picture: from where, to where."""
+    """One picture: from where, to where. problem: why it cannot be done, known beforehand."""
 
     source: Path
     target: Path
+    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,70 +63,22 @@ class Naming:
     measure: Measure
 
 
-def find(batch: Batch) -> list[Found]:
-    """The inputs in order, folders and globs replaced by what they hold; missing files stay."""
-    found = [one for text in batch.inputs for one in _expanded(text, batch.recursive)]
-    if not found:
-        raise OptionError(f"there is no picture in {', '.join(map(shown, batch.inputs))}")
-    return list(dict.fromkeys(found))
+def _check_template(template: str) -> None:
+    unknown = fields_of(template) - set(FIELDS)
+    if unknown or not template.strip() or {"/", os.sep} & set(template):
+        fields = ", ".join(f"{{{field}}}" for field in FIELDS)
+        raise OptionError(f"--name takes a file name with {fields}, not {template!r}")
 
 
-def _expanded(text: str, recursive: bool) -> Iterator[Found]:
-    path = Path(text)
-    if path.is_dir():
-        yield from _pictures_in(path, recursive)
-    elif text != str(STREAM) and not path.exists() and glob.has_magic(text):
-        yield from (Found(Path(name)) for name in _matches(text))
-    else:
-        yield Found(path)
+def fields_of(template: str) -> set[str]:
+    try:
+        return {field for _, field, _, _ in string.Formatter().parse(template) if field is not None}
+    except ValueError as error:
+        raise OptionError(f"--name {template!r}: {error}") from error
 
 
-def _matches(pattern: str) -> list[str]:
-    return sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 absolute ones too
-
-
-def _pictures_in(folder: Path, recursive: bool) -> Iterator[Found]:
-    for path in sorted(folder.rglob("*") if recursive else folder.iterdir()):
-        if path.suffix.lower() in FORMATS and path.is_file():
-            yield Found(path, path.relative_to(folder).parent)
-
-
-def plan(batch: Batch, naming: Naming) -> list[Job]:
-    """A job for each input of this shard.
-
-    Raises OptionError for two inputs with one output, and for an output that is an input. The
-    check sees all shards, so no two of them ever write one file.
-    """
-    found = find(batch)
-    jobs = [Job(one.path, _target(one, batch, naming, many=_many(batch, found))) for one in found]
-    refuse_clashes(jobs)
-    if batch.shard is None:
-        return jobs
-    number, count = batch.shard
-    return jobs[number - 1 :: count]
-
-
-def _many(batch: Batch, found: Sequence[Found]) -> bool:
-    """Whether the output is a folder by reason of the inputs."""
-    return len(found) > 1 or any(Path(text).is_dir() for text in batch.inputs)
-
-
-def _target(one: Found, batch: Batch, naming: Naming, many: bool) -> Path:
-    if batch.out == str(STREAM):
-        if many:
-            raise OptionError("-o - takes one picture, not several")
-        return STREAM
-    if batch.out is None:
-        if one.path == STREAM:
-            raise OptionError("the picture from standard input needs -o: a file, or - for output")
-        return one.path.with_name(_name(one.path, batch, naming))
-    ends_as_folder = batch.out.endswith(("/", os.sep))
-    if many or ends_as_folder or Path(batch.out).is_dir():
-        return Path(batch.out) / one.below / _name(one.path, batch, naming)
-    return _checked(Path(batch.out), naming.encoding)
-
-
-def _checked(path: Path, encoding: Encoding) -> Path:
+def checked(path: Path, encoding: Encoding) -> Path:
+    """`path`, whose format is known. Raises OptionError."""
     if encoding.format is None and path.suffix.lower() not in FORMATS:
         known = " ".join(FORMATS)
         raise OptionError(
@@ -152,56 +88,47 @@ def _checked(path: Path, encoding: Encoding) -> Path:
     return path
 
 
-def _name(path: Path, batch: Batch, naming: Naming) -> str:
-    suffix = _suffix(path, naming.encoding)
-    stem = "stdin" if path == STREAM else path.stem
+def name_of(source: Path, template: str | None, naming: Naming) -> str:
+    """What the result for `source` is called. Raises OptionError for a template that cannot be."""
     default = "{stem}_x{scale}{suffix}" if naming.scale else "{stem}_{width}x{height}{suffix}"
-    template = batch.name or default
-    known = {"stem": stem, "suffix": suffix, "scale": naming.scale or "", "model": naming.model}
-    if {"width", "height"} & {field for _, field, _, _ in _parsed(template)}:
-        known |= _sides(path, naming.measure)
+    chosen = default if template is None else template
     try:
-        name = template.format(**known)
-    except (ValueError, KeyError, IndexError) as error:
-        raise OptionError(f"--name {template!r}: {error}") from error
-    return name if Path(name).suffix.lower() in FORMATS else name + suffix
+        name = chosen.format(**_values(source, fields_of(chosen), naming))
+    except (ValueError, LookupError) as error:
+        raise OptionError(f"--name {chosen!r}: {error}") from error
+    return name if _ends_in_format(chosen) else name + suffix_of(source, naming.encoding)
 
 
-def _sides(path: Path, measure: Measure) -> dict[str, str]:
+def _ends_in_format(template: str) -> bool:
+    return template.endswith("{suffix}") or Path(template).suffix.lower() in FORMATS
+
+
+def _values(source: Path, fields: set[str], naming: Naming) -> dict[str, str]:
+    known = {
+        "stem": "stdin" if source == STREAM else source.stem,
+        "suffix": suffix_of(source, naming.encoding),
+        "scale": naming.scale or "",
+        "model": naming.model,
+    }
+    if fields & {"width", "height"} or ("scale" in fields and naming.scale is None):
+        known |= _sides(source, naming.measure)
+    return known
+
+
+def _sides(source: Path, measure: Measure) -> dict[str, str]:
     """An unreadable picture gets a name all the same; it is reported when its turn comes."""
+    if source == STREAM:
+        raise OptionError("the size of standard input is not known beforehand: give -o a file name")
     try:
-        sides = measure(path)
+        sides = measure(source)
     except SrganError:
         return {"width": "unknown", "height": "unknown"}
     return {"width": str(sides.width), "height": str(sides.height)}
 
 
-def _suffix(path: Path, encoding: Encoding) -> str:
-    if encoding.format is not None:
-        return next(suffix for suffix, name in FORMATS.items() if name == encoding.format)
-    return path.suffix if path.suffix.lower() in FORMATS else ".png"
-
-
-def refuse_clashes(jobs: Sequence[Job]) -> None:
-    sources = {os.path.realpath(job.source): job.source for job in jobs if job.source != STREAM}
-    taken: dict[str, Path] = {}
-    for job in jobs:
-        if job.target == STREAM:
-            continue
-        place = os.path.realpath(job.target)
-        if place in sources:
-            raise OptionError(f"{shown(job.target)} is an input: choose another output")
-        if place in taken:
-            raise OptionError(
-                f"{shown(taken[place])} and {shown(job.source)} would both become "
-                f"{shown(job.target)}: give them different names, or --name"
-            )
-        taken[place] = job.source
-
-
-def sharded(batch: Batch, environment: dict[str, str]) -> Batch:
-    """`batch` with the shard that torchrun's RANK and WORLD_SIZE name, unless it has one."""
-    count = int(environment.get("WORLD_SIZE", "1"))
-    if batch.shard is not None or count == 1:
-        return batch
-    return replace(batch, shard=(int(environment["RANK"]) + 1, count))
+def suffix_of(source: Path, encoding: Encoding) -> str:
+    """The source's own, where it means the format that is written."""
+    own = FORMATS.get(source.suffix.lower())
+    if encoding.format in (None, own):
+        return source.suffix if own else ".png"
+    return next(suffix for suffix, name in FORMATS.items() if name == encoding.format)

@@ -73,7 +73,7 @@ class BoxType(click.ParamType):  # type: ignore[type-arg]
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int]:
         width, _, height = str(value).lower().partition("x")
-        if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
+        if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
             self.fail(f"{value!r} is not a size such as 1920x1080", param, ctx)
         return int(width), int(height)
 
@@ -97,7 +97,7 @@ class TileType(click.ParamType):  # type: ignore[type-arg]
     ) -> int | None:
         if value == "auto":
             return None
-        if not str(value).isdigit() or int(value) < 16:
+        if not str(value).isdecimal() or int(value) < 16:
             self.fail(f"{value!r} is neither auto nor a number of pixels from 16", param, ctx)
         return int(value)
 

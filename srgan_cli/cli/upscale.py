@@ -1,16 +1,18 @@
 """`srgan upscale`."""
 
-import json
 import os
-import signal
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from srgan_cli.batch.naming import STREAM, Batch, Naming, plan, sharded
+from srgan_cli.batch.finding import exists
+from srgan_cli.batch.naming import STREAM, Batch, Job, Naming
+from srgan_cli.batch.planning import plan, sharded
 from srgan_cli.cli.display import batch_display
 from srgan_cli.cli.options import (
     choice_options,
@@ -19,25 +21,32 @@ from srgan_cli.cli.options import (
     machine_options,
     size_options,
 )
+from srgan_cli.cli.outcomes import Tally, rehearse
+from srgan_cli.cli.stopping import stopping
 from srgan_cli.cli.talk import Talk, talk_options
+from srgan_cli.engine.corrections import Corrections
 from srgan_cli.engine.settings import Machine
 from srgan_cli.engine.size import Sides, Size
 from srgan_cli.errors import OptionError
-from srgan_cli.images.atomic import shown
 from srgan_cli.images.encoding import Encoding
 from srgan_cli.library import Choice
 
 if TYPE_CHECKING:
-    from srgan_cli.batch.run import Outcome
+    from srgan_cli.batch.run import Work
     from srgan_cli.choice import Chosen
     from srgan_cli.engine.enlarger import Enlarger
+
+GO_ON = (
+    "the pictures done so far are complete, no other was touched; "
+    "the same command with --skip-existing goes on"
+)
 
 
 def shard(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     number, _, count = text.partition("/")
-    if not (number.isdigit() and count.isdigit()):
+    if not (number.isdecimal() and count.isdecimal()):
         raise click.BadParameter(f"{text!r} is not I/N, such as 2/8", ctx, param)
     return int(number), int(count)
 
@@ -71,11 +80,24 @@ batch_options = gathered(
 )
 
 
+corrections_options = gathered(
+    "corrections",
+    Corrections,
+    click.option("--color-fix", is_flag=True, help="Make the low frequencies those of the input."),
+    click.option(
+        "--consistent",
+        is_flag=True,
+        help="Change the result so that a bicubic shrinks it to the input again.",
+    ),
+)
+
+
 @click.command("upscale")
 @batch_options
 @size_options
 @choice_options
 @machine_options
+@corrections_options
 @encoding_options
 @talk_options
 @click.option(
@@ -89,6 +111,7 @@ def upscale_command(
     size: Size,
     choice: Choice,
     machine: Machine,
+    corrections: Corrections,
     encoding: Encoding,
     talk: Talk,
     max_pixels: int,
@@ -99,27 +122,39 @@ def upscale_command(
     """
     if talk.json and batch.out == str(STREAM):
         raise OptionError("--json and -o - both want standard output: choose one")
+    advice = "nothing was written" if batch.out == str(STREAM) else GO_ON
+    with stopping(advice):
+        from srgan_cli.assembly import enlarger
+        from srgan_cli.batch.run import Work
+        from srgan_cli.choice import choose
 
-    from srgan_cli.assembly import enlarger
-    from srgan_cli.batch.run import Work, run_jobs
-    from srgan_cli.choice import choose
+        chosen = choose(choice)
+        grow = enlarger(chosen.weights, machine, size, corrections)
+        jobs = plan(sharded(batch, os.environ), _naming(chosen, grow, encoding))
+        work = Work(grow, encoding, max_pixels, batch.skip_existing)
+        tally = Tally(talk, chosen, encoding)
+        sys.exit(_rehearsed(jobs, work, tally) if batch.dry_run else _done(jobs, work, tally))
 
-    chosen = choose(choice)
-    grow = enlarger(chosen.weights, machine, size)
-    jobs = plan(sharded(batch, dict(os.environ)), _naming(chosen, grow, encoding))
-    if batch.dry_run:
-        for job in jobs:
-            click.echo(f"{shown(job.source)} -> {shown(job.target)}")
-        return
-    _say_how(grow, chosen, talk)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    with batch_display(len(jobs), talk) as watch:
-        work = Work(grow, encoding, max_pixels, batch.skip_existing, watch)
-        outcomes = []
-        for outcome in run_jobs(jobs, work):
-            _report(outcome, chosen, talk)
-            outcomes.append(outcome)
-    _sum_up(outcomes)
+
+def _rehearsed(jobs: Sequence[Job], work: "Work", tally: Tally) -> int:
+    """The exit code; nothing is touched."""
+    from srgan_cli.batch.run import Outcome
+
+    for job in jobs:
+        there = work.skip_existing and exists(job.target)
+        rehearse(Outcome(job, error=job.problem, skipped=there), tally.chosen, tally.talk)
+    return 1 if any(job.problem is not None for job in jobs) else 0
+
+
+def _done(jobs: Sequence[Job], work: "Work", tally: Tally) -> int:
+    """The exit code."""
+    from srgan_cli.batch.run import run_jobs
+
+    _say_how(work.enlarger, tally.chosen, tally.talk)
+    with batch_display(len(jobs), tally.talk) as watch:
+        for outcome in run_jobs(jobs, replace(work, watch=watch)):
+            tally.add(outcome)
+    return tally.finish()
 
 
 def _naming(chosen: "Chosen", grow: "Enlarger", encoding: Encoding) -> Naming:
@@ -143,50 +178,3 @@ def _say_how(grow: "Enlarger", chosen: "Chosen", talk: Talk) -> None:
         talk.detail(
             f"x{scale}: {one.device}, {precision}, tiles of {one.core} + {one.context} pixels"
         )
-
-
-def _report(outcome: "Outcome", chosen: "Chosen", talk: Talk) -> None:
-    job, error = outcome.job, outcome.error
-    if talk.json and not outcome.skipped:
-        click.echo(json.dumps(_row(outcome, chosen)))
-    if error is not None:
-        click.echo(f"Error: {error}", err=True)
-    elif outcome.skipped:
-        talk.detail(f"{shown(job.target)} is there already")
-    else:
-        talk.line(f"{shown(job.source)} -> {shown(job.target)} ({_sizes(outcome)})")
-
-
-def _sizes(outcome: "Outcome") -> str:
-    assert outcome.before is not None
-    assert outcome.after is not None
-    before, after = outcome.before, outcome.after
-    grown = f"{before.width}x{before.height} to {after.width}x{after.height}"
-    return f"{grown}, {outcome.seconds:.1f} s"
-
-
-def _row(outcome: "Outcome", chosen: "Chosen") -> dict[str, Any]:
-    def pair(sides: Sides | None) -> list[int] | None:
-        return None if sides is None else [sides.width, sides.height]
-
-    return {
-        "input": str(outcome.job.source),
-        "output": None if outcome.error else str(outcome.job.target),
-        "input_size": pair(outcome.before),
-        "output_size": pair(outcome.after),
-        "seconds": round(outcome.seconds, 3),
-        "model": chosen.name,
-        "blend": chosen.blend,
-        "error": outcome.error,
-    }
-
-
-def _sum_up(outcomes: "list[Outcome]") -> None:
-    """Exit code 1 if anything failed; a last line that says how much, where there were several."""
-    failed = [outcome.job.source for outcome in outcomes if outcome.error is not None]
-    if not failed:
-        return
-    if len(outcomes) > 1:
-        names = ", ".join(shown(path) for path in failed[:5]) + (", ..." if len(failed) > 5 else "")
-        click.echo(f"{len(failed)} of {len(outcomes)} pictures failed: {names}", err=True)
-    sys.exit(1)

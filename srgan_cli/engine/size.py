@@ -34,6 +34,15 @@ class Size:
         if len(given) > 1:
             options = " and ".join(f"--{'size' if name == 'box' else name}" for name in given)
             raise OptionError(f"{options} exclude each other")
+        self._check_positive()
+
+    def _check_positive(self) -> None:
+        for name in ("scale", "width", "height", "megapixels"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise OptionError(f"--{name} {value}: it must be above 0")
+        if self.box is not None and min(self.box) < 1:
+            raise OptionError("--size takes a width and a height of at least 1")
 
     def of(self, height: int, width: int, native: int) -> Sides:
         """The sides of the result for a picture of that size and a network of scale `native`."""
@@ -49,7 +58,7 @@ class Size:
             return min(Fraction(self.box[0], width), Fraction(self.box[1], height))
         if self.megapixels is not None:
             return Fraction(math.sqrt(self.megapixels * 1e6 / (height * width)))
-        return Fraction(native) if self.scale is None else self.scale
+        return Fraction(native) if self.scale is None else Fraction(self.scale)
 
 
 NATIVE = Size()

@@ -18,10 +18,7 @@ def atomically(path: Path, error: type[SrganError] = ImageError) -> Iterator[Pat
     After an exception neither exists, and an older `path` is untouched. A link is followed. An
     OSError of the body or of the renaming becomes `error`.
     """
-    target = Path(os.path.realpath(path)) if path.is_symlink() else path
-    if target.exists() and not target.is_file():
-        kind = "is a folder" if target.is_dir() else "is not a regular file"
-        raise error(f"{shown(path)}: {kind}; name a file to write")
+    target = _file_behind(path, error)
     part = part_name(target)
     try:
         yield part
@@ -32,6 +29,17 @@ def atomically(path: Path, error: type[SrganError] = ImageError) -> Iterator[Pat
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def _file_behind(path: Path, error: type[SrganError]) -> Path:
+    try:
+        target = Path(os.path.realpath(path)) if path.is_symlink() else path
+        if not target.exists() or target.is_file():
+            return target
+    except OSError as fault:  # such as a name that is too long
+        raise error(_explained(path, path.parent, fault)) from fault
+    kind = "is a folder" if target.is_dir() else "is not a regular file"
+    raise error(f"{shown(path)}: {kind}; name a file to write")
 
 
 def part_name(path: Path) -> Path:

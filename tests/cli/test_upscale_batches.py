@@ -1,0 +1,300 @@
+"""`srgan upscale` on many pictures: names, failures, streams, shards."""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image as Pillow
+
+from srgan_cli.batch.naming import Job
+from srgan_cli.batch.run import Work, run_jobs
+from srgan_cli.cli import main
+from srgan_cli.cli.upscale import upscale_command
+from srgan_cli.engine.enlarger import Enlarger
+from srgan_cli.images.encoding import Encoding
+from srgan_cli.images.header import MAX_PIXELS
+from srgan_cli.resample import resize_array
+
+
+def srgan(*words: object, model: str = "bicubic", **how: object) -> Result:
+    result = CliRunner().invoke(main, ["upscale", *map(str, words), "-m", model], **how)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
+    return result
+
+
+def picture(path: Path, side: int = 5) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawn = np.random.default_rng(side).integers(0, 256, (side, side + 1, 3), dtype=np.uint8)
+    Pillow.fromarray(drawn).save(path)
+    return path
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Pillow.open(path) as opened:
+        return np.asarray(opened)
+
+
+def enlarged(path: Path) -> np.ndarray:
+    low = pixels(path)
+    return resize_array(low, 4 * low.shape[0], 4 * low.shape[1])
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_folder_gives_a_folder_of_larger_pictures_with_its_tree():
+    for number, name in enumerate(("a.png", "b/c.png", "b/d/e.png")):
+        picture(Path("in") / name, 5 + number)
+    result = srgan("in", "-o", "out", "--recursive")
+    assert result.exit_code == 0
+    assert "3 pictures done" in result.stderr
+    assert files(Path("out")) == ["a_x4.png", "b/c_x4.png", "b/d/e_x4.png"]
+    for name in ("a", "b/c", "b/d/e"):
+        wanted = enlarged(Path("in") / f"{name}.png")
+        np.testing.assert_array_equal(pixels(Path("out") / f"{name}_x4.png"), wanted)
+
+
+def test_one_bad_file_is_reported_and_the_rest_goes_on():
+    picture(Path("a.png"))
+    Path("b.png").write_text("no picture")
+    picture(Path("d.png"))
+    result = srgan("a.png", "b.png", "c.png", "d.png", "-o", "out")
+    assert result.exit_code == 1
+    assert files(Path("out")) == ["a_x4.png", "d_x4.png"]
+    errors = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 2
+    assert errors[0].startswith("Error: b.png: ")
+    assert errors[1] == "Error: c.png: no such file"
+    assert "2 of 4 pictures failed: b.png, c.png" in result.stderr
+
+
+def test_json_lines_say_what_became_of_each_picture():
+    picture(Path("a.png"))
+    picture(Path("old.png"))
+    picture(Path("out/old_x4.png"))
+    result = srgan("a.png", "nix.png", "old.png", "-o", "out", "--json", "--skip-existing", "-q")
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    keys = ["input", "output", "input_size", "output_size", "seconds", "model", "blend", "error"]
+    assert all(list(row) == keys for row in rows)
+    assert [row["input"] for row in rows] == ["a.png", "nix.png", "old.png"]
+    assert rows[0]["input_size"] == [6, 5]
+    assert rows[0]["output_size"] == [24, 20]
+    assert rows[0]["output"] == "out/a_x4.png"
+    assert (rows[0]["model"], rows[0]["error"]) == ("bicubic", None)
+    assert rows[1]["output"] is None
+    assert "no such file" in rows[1]["error"]
+    assert (rows[2]["output"], rows[2]["output_size"]) == ("out/old_x4.png", None)
+    assert result.stderr.splitlines()[0] == "Error: nix.png: no such file"
+
+
+def test_a_picture_from_stdin_to_stdout():
+    source = picture(Path("a.png")).read_bytes()
+    result = srgan("-", "-o", "-", "--format", "png", input=source)
+    assert result.exit_code == 0
+    made = np.asarray(Pillow.open(io.BytesIO(result.stdout_bytes)))
+    np.testing.assert_array_equal(made, enlarged(Path("a.png")))
+
+
+def test_stdin_that_is_no_picture_is_an_error_line():
+    result = srgan("-", "-o", "out.png", input=b"nothing")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: -: ")
+
+
+def test_skip_existing_leaves_finished_files_alone_and_clears_what_a_kill_left():
+    for name in ("a.png", "b.png"):
+        picture(Path("in") / name)
+    Path("out").mkdir()
+    Path("out/a_x4.png").write_bytes(b"mine")
+    for stale in ("out/.a_x4.png.part", "out/.b_x4.png.part"):
+        Path(stale).write_bytes(b"half")
+    result = srgan("in", "-o", "out", "--skip-existing")
+    assert result.exit_code == 0
+    assert "1 pictures done, 1 were there already" in result.stderr
+    assert Path("out/a_x4.png").read_bytes() == b"mine"
+    assert files(Path("out")) == ["a_x4.png", "b_x4.png"]
+
+
+def test_a_folder_can_be_gone_through_again_where_results_lie_beside_their_sources():
+    picture(Path("in/a.png"))
+    assert srgan("in").exit_code == 0
+    picture(Path("in/b.png"))
+    assert srgan("in", "--skip-existing").exit_code == 0
+    assert files(Path("in")) == ["a.png", "a_x4.png", "b.png", "b_x4.png"]
+    again = srgan("in")
+    assert again.exit_code == 2
+    assert "--skip-existing" in again.stderr
+
+
+def test_dry_run_says_what_would_be_and_touches_nothing():
+    picture(Path("in/a.png"))
+    result = srgan("in", "-o", "out", "--dry-run", "--width", 10)
+    assert result.stdout == "in/a.png -> out/a_10x8.png\n"
+    assert not Path("out").exists()
+    rows = srgan("in", "-o", "out", "--dry-run", "--json").stdout
+    assert json.loads(rows)["output"] == "out/a_x4.png"
+
+
+def test_shards_and_torchrun_do_all_once(monkeypatch):
+    for number in range(5):
+        picture(Path(f"in/{number}.png"))
+    assert srgan("in", "-o", "out", "--shard", "2/2").exit_code == 0
+    assert files(Path("out")) == ["1_x4.png", "3_x4.png"]
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    assert srgan("in", "-o", "out").exit_code == 0
+    assert len(files(Path("out"))) == 5
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "x", "1/", "1/0", "²/3"])
+def test_a_shard_that_makes_no_sense_is_a_usage_error(shard):
+    picture(Path("a.png"))
+    assert srgan("a.png", "--shard", shard).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "two words.png",
+        "quo'te\".png",
+        "new\nline.png",
+        "\N{SNOWMAN} \N{GRINNING FACE}.png",
+        "-dash.png",
+        "[bracket]*.png",
+        "{brace}.png",
+        "100%.png",
+        os.fsdecode(b"not-utf8-\xff.png"),
+        "x" * 246 + ".png",
+        "UPPER.PNG",
+    ],
+)
+def test_names_of_all_kinds_work(name):
+    source = picture(Path("in") / name)
+    result = srgan("in", "-o", "out")
+    assert result.exit_code == 0, result.output
+    made = Path("out") / f"{source.stem}_x4{source.suffix}"
+    np.testing.assert_array_equal(pixels(made), enlarged(source))
+    assert result.stderr.count("\n") == 1
+    assert srgan("--dry-run", "-o", "out", "--", str(source)).exit_code == 0
+
+
+def test_a_result_whose_name_would_be_too_long_fails_alone():
+    picture(Path("in") / ("x" * 251 + ".png"))
+    picture(Path("in/a.png"))
+    result = srgan("in", "-o", "out")
+    assert result.exit_code == 1
+    assert "--name" in result.stderr
+    assert files(Path("out")) == ["a_x4.png"]
+
+
+def test_outputs_that_are_inputs_through_links_are_refused():
+    picture(Path("a.png"))
+    before = Path("a.png").read_bytes()
+    Path("soft.png").symlink_to("a.png")
+    os.link("a.png", "hard.png")
+    for out in ("a.png", "soft.png", "hard.png", "./a.png"):
+        result = srgan("a.png", "-o", out)
+        assert result.exit_code == 2
+        assert "is an input" in result.stderr
+    assert srgan("soft.png", "-o", "a.png").exit_code == 2
+    assert Path("a.png").read_bytes() == before
+
+
+def test_a_target_that_is_a_link_is_followed():
+    picture(Path("a.png"))
+    picture(Path("real/old.png"))
+    Path("out.png").symlink_to("real/old.png")
+    assert srgan("a.png", "-o", "out.png").exit_code == 0
+    assert Path("out.png").is_symlink()
+    np.testing.assert_array_equal(pixels(Path("real/old.png")), enlarged(Path("a.png")))
+
+
+def test_two_inputs_for_one_output_touch_nothing():
+    picture(Path("1/a.png"))
+    picture(Path("2/a.png"))
+    result = srgan("1/a.png", "2/a.png", "-o", "out")
+    assert result.exit_code == 2
+    assert "would both become" in result.stderr
+    assert not Path("out").exists()
+
+
+def test_a_target_that_is_a_folder_or_lies_in_a_file_fails():
+    picture(Path("a.png"))
+    Path("out/a_x4.png").mkdir(parents=True)
+    for out, message in (("out/", "is a folder"), ("a.png/b.png", "a.png")):
+        result = srgan("a.png", "-o", out)
+        assert result.exit_code == 1
+        assert message in result.stderr
+        assert result.stderr.startswith("Error: ")
+
+
+def test_a_file_where_a_folder_is_wanted_is_a_usage_error():
+    picture(Path("a.png"))
+    picture(Path("b.png"))
+    picture(Path("c.png"))
+    result = srgan("a.png", "b.png", "-o", "c.png")
+    assert result.exit_code == 2
+    assert "a folder for the results is wanted" in result.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_folder_that_must_not_be_written_to_fails():
+    picture(Path("a.png"))
+    Path("out").mkdir(mode=0o500)
+    result = srgan("a.png", "-o", "out")
+    assert result.exit_code == 1
+    assert "cannot be written" in result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's full device")
+def test_a_full_disk_on_stdout_is_an_error_line():
+    picture(Path("a.png"))
+    words = ["upscale", "a.png", "-o", "-", "--format", "png", "-m", "bicubic"]
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "srgan_cli", *words]
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+        ended = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False
+        )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Error: standard output cannot be written")
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_source_that_vanishes_in_mid_run_fails_alone():
+    jobs = [Job(picture(Path(f"{n}.png")), Path(f"{n}_x4.png")) for n in range(4)]
+    outcomes = []
+    for outcome in run_jobs(jobs, Work(Enlarger(), Encoding(), 1000)):
+        Path("3.png").unlink(missing_ok=True)
+        outcomes.append(outcome)
+    assert [outcome.error for outcome in outcomes] == [None, None, None, "3.png: no such file"]
+
+
+def test_the_output_is_replaced_only_by_a_whole_one():
+    picture(Path("a.png"))
+    Path("out.png").write_bytes(b"old")
+    Path("broken.png").write_bytes(Path("a.png").read_bytes()[:60])
+    assert srgan("broken.png", "-o", "out.png").exit_code == 1
+    assert Path("out.png").read_bytes() == b"old"
+    assert srgan("a.png", "-o", "out.png").exit_code == 0
+    shutil.copy("out.png", "copy.png")
+    assert files(Path()) == ["a.png", "broken.png", "copy.png", "out.png"]
+
+
+def test_the_limit_of_pixels_is_the_readers():
+    option = next(each for each in upscale_command.params if each.name == "max_pixels")
+    assert option.default == MAX_PIXELS

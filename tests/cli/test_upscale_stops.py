@@ -1,0 +1,115 @@
+"""`srgan upscale` when it is stopped or killed."""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from srgan_cli.cli import main
+from srgan_cli.images.read import read_image
+from srgan_cli.images.value import Image
+from srgan_cli.images.write import write_image
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Two small pictures, and one that keeps the network busy."""
+    (tmp_path / "in").mkdir()
+    rng = np.random.default_rng(0)
+    for name, side in (("a", 8), ("b", 9), ("c", 700)):
+        pixels = rng.integers(0, 256, (side, side, 3), dtype=np.uint8)
+        write_image(Image(pixels), tmp_path / "in" / f"{name}.png")
+    return tmp_path
+
+
+def heed_signals() -> None:
+    """Shells let what runs in the background ignore Ctrl-C, and this would be inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_with_nothing_half_done(folder, tiny_file, number, code):
+    command = [sys.executable, "-m", "srgan_cli", "upscale", "in", "-o", "out", "-w", tiny_file]
+    process = subprocess.Popen(
+        [*map(str, command), "--tta", "-s", "16", "--tile", "64"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_signals,
+    )
+    first = folder / "out" / "a_x16.png"
+    deadline = time.monotonic() + 60
+    while not first.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    process.send_signal(number)
+    try:
+        stderr = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+    assert process.returncode == code, stderr
+    assert "Stopped: " in stderr
+    assert "--skip-existing" in stderr
+    assert "Traceback" not in stderr
+    left = sorted(path.name for path in (folder / "out").iterdir())
+    assert left == ["a_x16.png", "b_x16.png"][: len(left)]
+    for name in left:
+        assert read_image(folder / "out" / name).width in (8 * 16, 9 * 16)
+
+
+def test_sigterm_is_what_it_was_after_the_command(folder, tiny_file):
+    before = signal.getsignal(signal.SIGTERM)
+    words = ["upscale", str(folder / "in" / "a.png"), "-w", str(tiny_file)]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_command_runs_outside_of_the_main_thread(folder, tiny_file):
+    codes = []
+    words = ["upscale", str(folder / "in" / "a.png"), "-w", str(tiny_file)]
+    thread = threading.Thread(
+        target=lambda: codes.append(CliRunner().invoke(main, words).exit_code)
+    )
+    thread.start()
+    thread.join()
+    assert codes == [0]
+
+
+def benchmark(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_after_kill_9_a_rerun_gives_the_same_bytes(tmp_path, monkeypatch):
+    """Two moments; benchmarks/kill.py tries fifty."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    kill = benchmark("kill")
+    command = kill.materials(tmp_path, pictures=6)
+    kill.undisturbed(command, tmp_path / "whole")
+    whole = kill.contents(tmp_path / "whole")
+    assert len(whole) == 6
+    for number, moment in enumerate((0.0, 0.01)):
+        kill.check_round(command, tmp_path / str(number), moment, whole)
+
+
+def test_damaged_files_end_in_one_line(tmp_path, capsys, monkeypatch):
+    """A file of each kind; benchmarks/fuzz.py tries thousands."""
+    monkeypatch.setattr(sys, "argv", ["fuzz.py", "--files", "40"])
+    benchmark("fuzz").main()
+    assert "40 files" in capsys.readouterr().out
