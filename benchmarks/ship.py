@@ -27,7 +27,10 @@ def main() -> None:
         "val": pair_up(arguments.val).pairs,
     }
     figures = {name: _figures(weights, pairs) for name, pairs in sets.items()}
-    write_weights(replace(weights, facts=replace(weights.facts, figures=figures)), arguments.target)
+    told = {"command": arguments.command, "note": arguments.note}
+    record = weights.facts.training | {name: text for name, text in told.items() if text}
+    facts = replace(weights.facts, figures=figures, training=record)
+    write_weights(replace(weights, facts=facts), arguments.target)
     for name, row in figures.items():
         print(name, " ".join(f"{key} {value:.4f}" for key, value in row.items()))
 
@@ -40,6 +43,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("target", type=Path)
     parser.add_argument("--set5", type=Path, required=True)
     parser.add_argument("--val", type=Path, required=True)
+    parser.add_argument("--command", help="What the record shall say in place of its command.")
+    parser.add_argument("--note", help="What the record shall say besides.")
     return parser.parse_args()
 
 
