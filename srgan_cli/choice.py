@@ -6,7 +6,8 @@ from pathlib import Path
 
 from srgan_cli.errors import OptionError
 from srgan_cli.library import BICUBIC, DEFAULT_BLEND, ENDS, Choice, End, ends_of, find_model
-from srgan_cli.weights import Weights, blend, read_weights
+from srgan_cli.opening import open_weights
+from srgan_cli.weights import Weights, blend
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ def choose(choice: Choice) -> Chosen:
 
 def _from_files(choice: Choice) -> Chosen:
     name = " + ".join(path.stem for path in choice.files)
-    weights = read_weights(choice.files[0])
+    weights = open_weights(choice.files[0])
     if choice.amount is not None:
-        weights = blend(weights, read_weights(choice.files[1]), choice.amount)
+        weights = blend(weights, open_weights(choice.files[1]), choice.amount)
     return Chosen(name, {weights.facts.scale: weights}, choice.amount)
 
 
@@ -45,7 +46,7 @@ def _single(choice: Choice) -> Chosen:
     assert choice.model is not None
     if choice.amount is not None:
         raise OptionError(f"--blend needs two ends, and model {choice.model!r} is a single network")
-    weights = read_weights(find_model(choice.model)[0].path)
+    weights = open_weights(find_model(choice.model)[0].path)
     return Chosen(choice.model, {weights.facts.scale: weights})
 
 
@@ -67,8 +68,8 @@ def _amount(choice: Choice, scales: Mapping[int, Mapping[End, Path]]) -> float |
 def _between(ends: Mapping[End, Path], amount: float | None) -> Weights:
     """At an end the file itself, so that its figures hold exactly; a lone end is all there is."""
     if len(ends) == 1:
-        return read_weights(next(iter(ends.values())))
+        return open_weights(next(iter(ends.values())))
     if amount in (0.0, 1.0):
-        return read_weights(ends["gan" if amount else "psnr"])
+        return open_weights(ends["gan" if amount else "psnr"])
     assert amount is not None
-    return blend(read_weights(ends["psnr"]), read_weights(ends["gan"]), amount)
+    return blend(open_weights(ends["psnr"]), open_weights(ends["gan"]), amount)

@@ -74,7 +74,7 @@ def shipped_folder() -> Path:
 def personal_folder() -> Path:
     """`$SRGAN_WEIGHTS`, else where this system keeps a user's data."""
     if named := os.environ.get("SRGAN_WEIGHTS"):
-        return Path(named)
+        return Path(named).expanduser()
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "srgan"
     if sys.platform == "darwin":
@@ -83,18 +83,18 @@ def personal_folder() -> Path:
 
 
 def networks() -> list[Network]:
-    """All there are; a personal one hides a shipped one of the same name."""
-    found = {
-        path.name: _network(path, personal)
-        for folder, personal in ((shipped_folder(), False), (personal_folder(), True))
-        for path in _files(folder)
-    }
-    return [found[name] for name in sorted(found)]
+    """All there are, by name. A personal model hides the shipped one of its name and scale: ends
+    of two origins must not be blended."""
+    yours = [_network(path, personal=True) for path in _files(personal_folder())]
+    ours = [_network(path, personal=False) for path in _files(shipped_folder())]
+    hidden = {(one.model, one.scale) for one in yours}
+    shown = [one for one in ours if not {(one.model, one.scale), (one.model, None)} & hidden]
+    return sorted([*yours, *shown], key=lambda one: one.path.name)
 
 
 def _files(folder: Path) -> list[Path]:
     try:
-        return [path for path in folder.iterdir() if path.suffix == SUFFIX]
+        return [p for p in folder.iterdir() if p.suffix == SUFFIX and not p.is_dir()]
     except OSError:
         return []
 

@@ -3,10 +3,10 @@
 On disk: safetensors whose header says everything else, with a SHA-256 of the tensors.
 """
 
-import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from srgan_cli.errors import WeightsError
+from srgan_cli.foreign import by_spandrel
 from srgan_cli.images.atomic import atomically
 from srgan_cli.models import GENERATORS
-
-FORMAT = "srgan 1"
-HEADER = ("architecture", "hyperparameters", "facts", "sha256")
+from srgan_cli.seals import FORMAT, SEAL, broken_seals, checksum, is_ours, seal
 
 State = Mapping[str, Tensor]
 Hyperparameters = Mapping[str, Any]
@@ -46,6 +46,15 @@ class Facts:
     figures: dict[str, Any] = field(default_factory=dict)
     """Measured on benchmarks after training: set -> {"psnr_y": dB, "ssim_y": ...}."""
 
+    def __post_init__(self) -> None:
+        """Raises TypeError or ValueError: they may come out of a file."""
+        whole = [self.scale] if self.effective_reach is None else [self.scale, self.effective_reach]
+        if any(type(number) is not int for number in whole) or min(whole) < 0 or self.scale < 1:
+            raise ValueError(f"a scale {self.scale!r}, a reach {self.effective_reach!r}")
+        texts = isinstance(self.objective, str) and isinstance(self.lineage, str)
+        if not (texts and isinstance(self.training, dict) and isinstance(self.figures, dict)):
+            raise TypeError("facts of a wrong type")
+
 
 @dataclass(frozen=True, eq=False)
 class Weights:
@@ -62,44 +71,60 @@ class Weights:
 
 
 def read_weights(path: Path) -> Weights:
-    """Our own weights file, checked against its checksum.
+    """Our own weights file, checked against its checksums and against the network it is for.
 
-    Raises WeightsError for a file that is missing, damaged, incomplete or not ours.
+    Raises WeightsError for a file that is missing or not ours, and with all that is wrong with it.
     """
+    about, state = _contents(path)
+    if not is_ours(about):
+        raise WeightsError(f"{path} was not written by srgan: its header does not say {FORMAT!r}")
+    faults = [*broken_seals(about, state)]
+    try:
+        weights = _parsed(about, state)
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
+        raise WeightsError(_refusal(path, [*faults, f"its header is wrong: {error}"])) from error
+    faults += unfit(weights)
+    if faults:
+        raise WeightsError(_refusal(path, faults))
+    return weights
+
+
+def _refusal(path: Path, faults: Sequence[str]) -> str:
+    return f"{path} cannot be used: {listed(faults)}"
+
+
+def listed(faults: Sequence[str], most: int = 8) -> str:
+    """For a message of one line."""
+    more = [f"and {len(faults) - most} more"] if len(faults) > most else []
+    return "; ".join([*faults[:most], *more])
+
+
+def _contents(path: Path) -> tuple[dict[str, str], State]:
+    """What the header says, and the tensors by their names."""
     try:
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return about, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise WeightsError(f"{path} does not exist") from error
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} is not a readable weights file: {error}") from error
-    return _assembled(path, about, state)
 
 
-def _assembled(path: Path, about: Mapping[str, str], state: State) -> Weights:
-    if about.get("format") != FORMAT:
-        raise WeightsError(f"{path} was not written by srgan: its header does not say {FORMAT!r}")
-    missing = [name for name in HEADER if name not in about]
-    if missing:
-        raise WeightsError(f"{path} is incomplete: its header lacks {', '.join(missing)}")
-    if about["sha256"] != checksum(state):
-        raise WeightsError(f"{path} is damaged: its tensors do not match their checksum")
-    try:
-        facts = _facts(json.loads(about["facts"]))
-        sizes = json.loads(about["hyperparameters"])
-    except (TypeError, ValueError) as error:
-        raise WeightsError(f"{path} has a damaged header: {error}") from error
-    return Weights(about["architecture"], sizes, state, facts)
-
-
-def _facts(record: dict[str, Any]) -> Facts:
+def _parsed(about: Mapping[str, str], state: State) -> Weights:
+    """Raises KeyError, TypeError, ValueError."""
+    sizes, record = json.loads(about["hyperparameters"]), json.loads(about["facts"])
+    if not isinstance(sizes, dict) or not isinstance(record, dict):
+        raise TypeError("hyperparameters and facts are named values")
     known = {field.name for field in fields(Facts)}
-    return Facts(**{name: value for name, value in record.items() if name in known})
+    facts = Facts(**{name: value for name, value in record.items() if name in known})
+    return Weights(about["architecture"], sizes, state, facts)
 
 
 def write_weights(weights: Weights, path: Path) -> None:
     """Put `weights` at `path`, whole or not at all."""
+    if weights.architecture not in GENERATORS:
+        raise WeightsError(f"{weights} runs only from the file it came in")
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.state.items()}
     about = {
         "format": FORMAT,
@@ -108,26 +133,22 @@ def write_weights(weights: Weights, path: Path) -> None:
         "facts": json.dumps(asdict(weights.facts)),
         "sha256": checksum(state),
     }
+    about[SEAL] = seal(about)
     with atomically(path, WeightsError) as part:
         part.write_bytes(save(state, metadata=about))
 
 
-def checksum(state: State) -> str:
-    """SHA-256 over the name, type, shape and bytes of each tensor, in order of names."""
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        tensor = state[name].detach().cpu().contiguous()
-        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
 def halved(weights: Weights) -> Weights:
-    """The same network with its floats in 16 bits: half the size on disk."""
+    """The same network with its floats in 16 bits: half the size on disk.
+
+    Raises WeightsError where a value is too large for them.
+    """
     state = {
         name: tensor.half() if tensor.is_floating_point() else tensor
         for name, tensor in weights.state.items()
     }
+    if faults := [*_not_finite(state)]:
+        raise WeightsError(f"16 bits do not suffice: in them, {listed(faults)}")
     return replace(weights, state=state)
 
 
@@ -136,12 +157,46 @@ def load_generator(weights: Weights) -> nn.Module:
 
     Raises WeightsError with everything that does not fit.
     """
-    network = build_generator(weights.architecture, weights.hyperparameters)
-    faults = [*mismatches(network.state_dict(), weights.state), *_not_finite(weights.state)]
-    if faults:
-        raise WeightsError(f"the weights do not fit {weights}: {'; '.join(faults)}")
-    network.load_state_dict(dict(weights.state))
+    if weights.architecture == by_spandrel.ARCHITECTURE:
+        return by_spandrel.generator(weights.state)
+    if faults := unfit(weights):
+        raise WeightsError(f"the weights do not fit {weights}: {listed(faults)}")
+    network = _outlined(weights)
+    types = {name: tensor.dtype for name, tensor in network.state_dict().items()}
+    state = {name: weights.state[name].to(types[name], copy=True) for name in types}
+    network.load_state_dict(state, assign=True)
     return network.eval()
+
+
+def unfit(weights: Weights) -> list[str]:
+    """What is wrong with a network of ours, one phrase each."""
+    try:
+        network = _outlined(weights)
+    except WeightsError as error:
+        return [str(error)]
+    faults = [*mismatches(network.state_dict(), weights.state), *_not_finite(weights.state)]
+    if network.scale != weights.facts.scale:
+        faults.append(f"it enlarges by {network.scale}, not by {weights.facts.scale}")
+    return faults
+
+
+def _outlined(weights: Weights) -> nn.Module:
+    """The network without its numbers: drawing random ones would take longer than all the rest."""
+    with _Undrawn():
+        return build_generator(weights.architecture, weights.hyperparameters)
+
+
+class _Undrawn(TorchFunctionMode):
+    """Tensors keep whatever their memory held."""
+
+    def __torch_function__(
+        self, func: Any, types: object, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if getattr(func, "__module__", None) == nn.init.__name__:
+            return None
+        if func in (Tensor.normal_, Tensor.uniform_):
+            return args[0]
+        return func(*args, **(kwargs or {}))
 
 
 def build_generator(architecture: str, hyperparameters: Hyperparameters) -> nn.Module:
@@ -179,27 +234,65 @@ def blend(psnr: Weights, gan: Weights, amount: float) -> Weights:
     """`(1 - amount) * psnr + amount * gan`, over all parameters and float buffers.
 
     ESRGAN, https://arxiv.org/abs/1809.00219, section 3.4. Raises WeightsError for two networks
-    whose tensors differ in name or shape.
+    whose tensors differ in name or shape, or which use them differently.
     """
-    faults = mismatches(psnr.state, gan.state)
-    if psnr.architecture != gan.architecture or faults:
-        detail = f": {'; '.join(faults)}" if faults else ""
-        raise WeightsError(f"cannot blend {psnr} with {gan}{detail}")
-    state = {name: _mixed(psnr.state[name], gan.state[name], amount) for name in psnr.state}
-    lineage = psnr.facts.lineage if psnr.facts.lineage == gan.facts.lineage else ""
-    facts = replace(
-        psnr.facts,
-        objective="blend",
-        lineage=lineage,
-        effective_reach=_larger(psnr.facts.effective_reach, gan.facts.effective_reach),
-        training={"alpha": amount, "psnr": psnr.facts.training, "gan": gan.facts.training},
+    return blend_all((psnr, gan), (1 - amount, amount))
+
+
+def blend_all(networks: Sequence[Weights], shares: Sequence[float]) -> Weights:
+    """The networks' mean by `shares`, which add up to 1; integers are the first one's.
+
+    A share of 1 gives that network itself, so that what is known of it holds. Raises WeightsError.
+    """
+    first = networks[0]
+    for other in networks[1:]:
+        if faults := differences(first, other):
+            raise WeightsError(f"cannot blend {first} with {other}: {listed(faults)}")
+    if 1 in shares:
+        return networks[shares.index(1)]
+    states = [network.state for network in networks]
+    state = {name: _mixed([state[name] for state in states], shares) for name in first.state}
+    return replace(first, state=state, facts=_blended([n.facts for n in networks], shares))
+
+
+def differences(a: Weights, b: Weights) -> list[str]:
+    """Why the two cannot be blended, one phrase each."""
+    if a.architecture != b.architecture:
+        return [f"one is of the kind {a.architecture}, the other {b.architecture}"]
+    ours, theirs = _completed(a), _completed(b)
+    sizes = [f"{n} is {theirs.get(n)}, not {ours[n]}" for n in ours if ours[n] != theirs.get(n)]
+    return [*sizes, *mismatches(a.state, b.state)]
+
+
+def _completed(weights: Weights) -> Hyperparameters:
+    """With those that were left at their defaults."""
+    kind = GENERATORS.get(weights.architecture)
+    known = signature(kind).parameters.values() if kind else ()
+    return {parameter.name: parameter.default for parameter in known} | dict(
+        weights.hyperparameters
     )
-    return replace(psnr, state=state, facts=facts)
 
 
-def _mixed(a: Tensor, b: Tensor, amount: float) -> Tensor:
-    return a.float().lerp(b.float(), amount) if a.is_floating_point() else a
+def _mixed(tensors: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
+    if not tensors[0].is_floating_point():
+        return tensors[0]
+    parts = [tensor.float() * share for tensor, share in zip(tensors, shares, strict=True)]
+    return torch.stack(parts).sum(dim=0)
 
 
-def _larger(a: int | None, b: int | None) -> int | None:
-    return None if a is None or b is None else max(a, b)
+def _blended(facts: Sequence[Facts], shares: Sequence[float]) -> Facts:
+    """Figures of the parts do not hold for the whole."""
+    lineages = {one.lineage for one in facts}
+    reaches = [one.effective_reach for one in facts]
+    known = [reach for reach in reaches if reach is not None]
+    parts = [
+        {"share": share, "objective": one.objective, "training": one.training}
+        for one, share in zip(facts, shares, strict=True)
+    ]
+    return Facts(
+        scale=facts[0].scale,
+        objective="blend",
+        lineage=lineages.pop() if len(lineages) == 1 else "",
+        effective_reach=max(known) if len(known) == len(reaches) else None,
+        training={"blend": parts},
+    )

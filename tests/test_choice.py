@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from srgan_cli.choice import choose
-from srgan_cli.errors import OptionError
+from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.library import Choice
 from srgan_cli.weights import write_weights
 
@@ -52,3 +52,15 @@ def test_two_files_are_blended(models):
     files = (models / "two-x4-psnr.safetensors", models / "two-x4-gan.safetensors")
     expected = head(choose(Choice("two", amount=0.3)))
     torch.testing.assert_close(head(choose(Choice(files=files, amount=0.3))), expected)
+
+
+def test_a_damaged_file_is_named_in_one_line(models):
+    (models / "alone.safetensors").write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match=r"alone.safetensors: neither a PyTorch nor"):
+        choose(Choice("alone"))
+
+
+def test_ends_that_do_not_fit_are_told(models, make_weights):
+    write_weights(make_weights(1, scale=2), models / "two-x4-gan.safetensors")
+    with pytest.raises(WeightsError, match=r"cannot blend .* scale is 2, not 4"):
+        choose(Choice("two", amount=0.5))

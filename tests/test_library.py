@@ -41,6 +41,37 @@ def test_a_personal_network_hides_a_shipped_one(folders):
     assert library.find_network("clean", 4, "psnr").parent == folders[1]
 
 
+def test_a_personal_model_hides_both_shipped_ends_of_its_scale(folders):
+    """Ends of two origins must not be blended."""
+    shipped, personal = folders
+    for name in ("clean-x4-psnr", "clean-x4-gan", "clean-x2-psnr"):
+        (shipped / f"{name}.safetensors").touch()
+    (personal / "clean-x4-psnr.safetensors").touch()
+    assert library.ends_of("clean") == {
+        2: {"psnr": shipped / "clean-x2-psnr.safetensors"},
+        4: {"psnr": personal / "clean-x4-psnr.safetensors"},
+    }
+
+
+def test_a_personal_network_of_a_shipped_models_name_is_that_model(folders):
+    (folders[0] / "clean-x4-psnr.safetensors").touch()
+    (folders[1] / "clean.safetensors").touch()
+    assert library.ends_of("clean") == {}
+    assert [one.path for one in library.find_model("clean")] == [folders[1] / "clean.safetensors"]
+    assert library.default_model() == "clean"
+
+
+def test_the_variable_may_name_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SRGAN_WEIGHTS", "~/networks")
+    assert library.personal_folder() == tmp_path / "networks"
+
+
+def test_a_folder_that_is_not_there_holds_nothing(folders, monkeypatch):
+    monkeypatch.setenv("SRGAN_WEIGHTS", str(folders[1] / "none"))
+    assert library.model_names() == ["bicubic"]
+
+
 def test_what_is_missing_is_told_with_what_there_is(folders):
     (folders[0] / "clean-x4-psnr.safetensors").touch()
     with pytest.raises(WeightsError, match="has no x2 psnr network; it has x4 psnr"):

@@ -1,21 +1,37 @@
 import json
+import random
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import load, save, save_file
 
 from srgan_cli.errors import WeightsError
+from srgan_cli.models import GENERATORS
+from srgan_cli.opening import open_weights
+from srgan_cli.seals import checksum
 from srgan_cli.weights import (
+    Facts,
+    Weights,
     blend,
+    blend_all,
     build_generator,
-    checksum,
+    differences,
     halved,
     load_generator,
     read_weights,
     write_weights,
 )
+
+SMALL = {
+    "fast": {"scale": 3, "features": 3, "blocks": 1, "thin": 2},
+    "srcnn": {"scale": 2, "n1": 3, "n2": 2},
+    "vdsr": {"scale": 2, "depth": 3, "features": 3},
+    "srresnet": {"scale": 2, "features": 3, "blocks": 1},
+    "rrdbnet": {"scale": 2, "features": 3, "blocks": 1, "growth": 2, "unshuffle": 2},
+    "compact": {"scale": 2, "features": 3, "convolutions": 1},
+}
 
 
 def test_what_is_written_is_read_back(tiny, tiny_file):
@@ -38,15 +54,59 @@ def test_halved_weights_come_back_as_float32(tiny, tmp_path):
     assert {p.dtype for p in load_generator(again).parameters()} == {torch.float32}
 
 
-@pytest.mark.parametrize(("amount", "expected"), [(0.0, 2.0), (0.25, 3.0), (1.0, 6.0)])
-def test_a_blend_lies_between_its_parents(tiny, amount, expected):
-    faithful = replace(tiny, state={"w": torch.tensor(2.0), "n": torch.tensor(3)})
-    vivid = replace(tiny, state={"w": torch.tensor(6.0), "n": torch.tensor(3)})
-    blended = blend(faithful, vivid, amount)
-    assert blended.state["w"] == expected
-    assert blended.state["n"] == 3
-    assert blended.facts.objective == "blend"
-    assert blended.facts.lineage == tiny.facts.lineage
+def numbers(tiny: Weights, number: float, **facts: object) -> Weights:
+    """A float and a counter, as a BatchNorm has both."""
+    state = {"w": torch.tensor(number), "mean": torch.tensor(-number), "n": torch.tensor(3)}
+    return replace(tiny, state=state, facts=replace(tiny.facts, **facts))
+
+
+def test_a_blend_lies_between_its_parents(tiny):
+    blended = blend(numbers(tiny, 2.0), numbers(tiny, 6.0), 0.25)
+    assert (blended.state["w"], blended.state["mean"], blended.state["n"]) == (3.0, -3.0, 3)
+
+
+def test_a_blend_of_many_goes_by_their_shares(tiny):
+    three = [numbers(tiny, number) for number in (1.0, 10.0, 100.0)]
+    assert blend_all(three, (0.5, 0.25, 0.25)).state["w"] == 28.0
+
+
+def test_an_end_of_a_blend_is_that_network_itself(tiny):
+    faithful, vivid = numbers(tiny, 2.0), numbers(tiny, 6.0)
+    assert blend(faithful, vivid, 0) is faithful
+    assert blend(faithful, vivid, 1) is vivid
+
+
+def test_a_blend_tells_what_it_is_made_of_and_claims_no_figures(tiny):
+    faithful = numbers(tiny, 2.0, training={"steps": 7}, effective_reach=9, figures={"set5": {}})
+    vivid = numbers(tiny, 6.0, objective="gan", effective_reach=11)
+    facts = blend(faithful, vivid, 0.25).facts
+    assert (facts.objective, facts.lineage, facts.effective_reach) == ("blend", "family", 11)
+    assert facts.figures == {}
+    assert facts.training["blend"] == [
+        {"share": 0.75, "objective": "psnr", "training": {"steps": 7}},
+        {"share": 0.25, "objective": "gan", "training": {}},
+    ]
+    stranger = numbers(tiny, 6.0, lineage="other", effective_reach=None)
+    facts = blend(faithful, stranger, 0.25).facts
+    assert (facts.lineage, facts.effective_reach) == ("", None)
+
+
+def test_networks_that_use_equal_tensors_differently_do_not_blend():
+    torch.manual_seed(0)
+    sizes = {"scale": 2, "features": 3, "convolutions": 1, "activation": "relu"}
+    state = build_generator("compact", sizes).state_dict()
+    relu = Weights("compact", sizes, state, Facts(scale=2))
+    leaky = replace(relu, hyperparameters={**sizes, "activation": "leakyrelu"})
+    with pytest.raises(WeightsError, match="activation is leakyrelu, not relu"):
+        blend(relu, leaky, 0.5)
+
+
+def test_a_size_left_at_its_default_is_no_difference(tiny):
+    given = {"scale": 4, "features": 4, "blocks": 1, "thin": 8}
+    told, untold = (
+        replace(tiny, hyperparameters=h) for h in (given, dict(list(given.items())[:3]))
+    )
+    assert differences(told, untold) == []
 
 
 def test_networks_of_different_size_do_not_blend(tiny):
@@ -86,11 +146,24 @@ def rewritten(path: Path, **changes: str | None) -> Path:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": None}, "not written by srgan"),
-        ({"facts": None, "sha256": None}, "lacks facts, sha256"),
-        ({"sha256": "0" * 64}, "do not match their checksum"),
-        ({"facts": "{"}, "damaged header"),
-        ({"facts": "{}"}, "damaged header"),
+        ({"format": None}, "its header has no 'format'"),
+        ({"facts": None, "sha256": None}, "no 'facts', no 'sha256'"),
+        ({"format": "srgan 9"}, "its format is 'srgan 9', and this version reads 'srgan 1'"),
+        ({"colour": "red"}, "an unknown 'colour'"),
+        ({"sha256": "0" * 64}, "tensors do not match their checksum"),
+        ({"header_sha256": "0" * 64}, "header does not match its checksum"),
+        ({"facts": '{"scale": 4, "lineage": "another"}'}, "header does not match its checksum"),
+        ({"facts": "{"}, "its header is wrong"),
+        ({"facts": "{}"}, "its header is wrong"),
+        ({"facts": "[4]"}, "its header is wrong"),
+        ({"facts": '{"scale": "4"}'}, "its header is wrong: a scale '4'"),
+        ({"facts": '{"scale": 4, "effective_reach": -1}'}, "a reach -1"),
+        ({"facts": '{"scale": 4, "training": 1}'}, "facts of a wrong type"),
+        ({"facts": "[" * 100_000}, "its header is wrong"),
+        ({"hyperparameters": "[]"}, "its header is wrong"),
+        ({"hyperparameters": '{"features": "many"}'}, "fast cannot be built so"),
+        ({"hyperparameters": '{"scale": 2, "features": 4}'}, "body.1.conv1.weight is missing"),
+        ({"architecture": "swin"}, "unknown architecture 'swin'"),
     ],
 )
 def test_damaged_headers_are_named(tiny_file, changes, message):
@@ -98,21 +171,70 @@ def test_damaged_headers_are_named(tiny_file, changes, message):
         read_weights(rewritten(tiny_file, **changes))
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_damaged_files_never_pass(tiny_file, seed):
-    """A byte of the tensors flipped, or the end missing."""
-    generator = torch.Generator().manual_seed(seed)
-    raw = bytearray(tiny_file.read_bytes())
-    header = 8 + int.from_bytes(raw[:8], "little")
-    place = int(torch.randint(header, len(raw), (1,), generator=generator))
-    if seed % 4 == 0:
-        raw = raw[:place]
-    else:
-        raw[place] ^= 1 + seed
-    tiny_file.write_bytes(raw)
+def test_everything_wrong_is_in_one_message(tiny, tiny_file):
+    tensors = {**tiny.state, "tail": torch.zeros(1), "head.bias": torch.full((4,), torch.nan)}
+    write_weights(replace(tiny, state=tensors), tiny_file)
     with pytest.raises(WeightsError) as caught:
+        read_weights(rewritten(tiny_file, sha256="", colour="red"))
+    parts = ("unknown 'colour'", "checksum", "tail is unknown", "head.bias holds values")
+    assert all(part in str(caught.value) for part in (str(tiny_file), *parts))
+
+
+def test_a_scale_that_is_not_the_networks_is_told(tiny, tiny_file):
+    write_weights(replace(tiny, facts=replace(tiny.facts, scale=2)), tiny_file)
+    with pytest.raises(WeightsError, match="it enlarges by 4, not by 2"):
         read_weights(tiny_file)
-    assert "\n" not in str(caught.value)
+
+
+def test_a_file_from_before_headers_were_sealed_is_read(tiny, tiny_file):
+    assert read_weights(rewritten(tiny_file, header_sha256=None)).facts == tiny.facts
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_damaged_files_never_pass(tiny_file, seed):
+    """Bits flipped in the header or the tensors, or the end missing."""
+    luck, raw = random.Random(seed), bytearray(tiny_file.read_bytes())
+    header = 8 + int.from_bytes(raw[:8], "little")
+    first, last = [(0, len(raw)), (0, header), (header, len(raw))][seed % 3]
+    if seed % 10 == 0:
+        del raw[luck.randrange(len(raw)) :]
+    else:
+        for place in luck.sample(range(first, last), luck.choice([1, 1, 5])):
+            raw[place] ^= 1 << luck.randrange(8)
+    tiny_file.write_bytes(raw)
+    for read in (read_weights, open_weights):
+        with pytest.raises(WeightsError) as caught:
+            read(tiny_file)
+        assert str(tiny_file) in str(caught.value)
+        assert len(str(caught.value).splitlines()) == 1
+
+
+def test_loading_leaves_the_random_numbers_alone_and_the_weights_too(tiny):
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    network = load_generator(tiny)
+    assert torch.rand(1) == expected
+    with torch.no_grad():
+        next(network.parameters()).zero_()
+    assert all(tensor.any() for name, tensor in tiny.state.items() if name == "head.weight")
+
+
+@pytest.mark.parametrize("architecture", GENERATORS)
+def test_every_network_is_the_same_after_a_round_trip(architecture, tmp_path):
+    network = build_generator(architecture, SMALL[architecture]).eval()
+    facts = Facts(scale=network.scale)
+    weights = Weights(architecture, SMALL[architecture], network.state_dict(), facts)
+    write_weights(weights, tmp_path / "one.safetensors")
+    again = load_generator(read_weights(tmp_path / "one.safetensors"))
+    low = torch.rand(1, 3, 9, 8)
+    torch.testing.assert_close(again(low), network(low), rtol=0, atol=0)
+
+
+def test_what_16_bits_cannot_hold_is_not_halved(tiny):
+    state = {**tiny.state, "head.bias": torch.full((4,), 1e6)}
+    with pytest.raises(WeightsError, match="16 bits do not suffice"):
+        halved(replace(tiny, state=state))
 
 
 def test_missing_and_foreign_files_are_named(tmp_path):
@@ -121,6 +243,9 @@ def test_missing_and_foreign_files_are_named(tmp_path):
     (tmp_path / "page.safetensors").write_text("<html>not found</html>")
     with pytest.raises(WeightsError, match="not a readable weights file"):
         read_weights(tmp_path / "page.safetensors")
+    save_file({"a": torch.zeros(1)}, tmp_path / "foreign.safetensors", {"format": "pt"})
+    with pytest.raises(WeightsError, match="not written by srgan"):
+        read_weights(tmp_path / "foreign.safetensors")
 
 
 def test_the_checksum_sees_names_types_shapes_and_values(tiny):

@@ -5,7 +5,9 @@ import click
 from srgan_cli import __version__
 from srgan_cli.cli.check import check_command
 from srgan_cli.cli.compare import compare_command
+from srgan_cli.cli.convert import convert_command
 from srgan_cli.cli.evaluate import eval_command
+from srgan_cli.cli.info import info_command
 from srgan_cli.cli.interp import interp_command
 from srgan_cli.cli.models import models_command
 from srgan_cli.cli.rate import rate_command
@@ -47,6 +49,8 @@ COMMANDS = (
     check_command,
     interp_command,
     models_command,
+    info_command,
+    convert_command,
     eval_command,
     compare_command,
     rate_command,

@@ -1,28 +1,214 @@
 """`srgan interp`."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from srgan_cli.cli.options import weights_file
+from srgan_cli.cli.options import gathered, weights_file
+from srgan_cli.cli.outputs import check_outputs
+from srgan_cli.errors import OptionError, WeightsError
+from srgan_cli.images.encoding import FORMATS
+from srgan_cli.library import SUFFIX
+
+if TYPE_CHECKING:
+    from srgan_cli.weights import Weights
+
+RECOMMENDED = 0.8
+"""ESRGAN, section 4.4: vivid with hardly an artefact."""
+
+PLACE = "{alpha}"
+
+
+class NumbersType(click.ParamType):  # type: ignore[type-arg]
+    name = "numbers"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        try:
+            numbers = tuple(float(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no number or list such as 0,.5,1", param, ctx)
+        if not all(0 <= number <= 1 for number in numbers):
+            self.fail(f"{value!r} is not all between 0 and 1", param, ctx)
+        return numbers
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How much of each network: `alphas` of two, one blend for each, or `shares` of any number."""
+
+    alphas: tuple[float, ...] | None = None
+    shares: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.alphas is not None and self.shares is not None:
+            raise OptionError("--alpha and --shares exclude each other")
+        if self.shares is not None and abs(sum(self.shares) - 1) > 1e-6:
+            raise OptionError(f"--shares add up to {sum(self.shares):g}: they must add up to 1")
+
+    def check(self, networks: int) -> None:
+        """Raises OptionError where it does not go with so many networks."""
+        if networks < 2:
+            raise OptionError("a blend needs two networks at least: interp PSNR GAN -o OUT")
+        if self.shares is not None and len(self.shares) != networks:
+            raise OptionError(f"--shares has {len(self.shares)} numbers for {networks} networks")
+        if self.shares is None and networks > 2:
+            raise OptionError(f"{networks} networks need --shares, such as .5,.3,.2")
+
+    def outputs(self, output: Path) -> dict[Path, tuple[float, ...]]:
+        """Each file that is to be written, and the shares in it."""
+        if self.shares is not None:
+            return {_checked(output, PLACE not in str(output), "--shares"): self.shares}
+        alphas = self.alphas or (RECOMMENDED,)
+        _checked(output, len(alphas) == 1 or PLACE in str(output), f"{len(alphas)} alphas")
+        names = [Path(str(output).replace(PLACE, f"{alpha:g}")) for alpha in alphas]
+        check_outputs(names, [])
+        return {name: (1 - alpha, alpha) for name, alpha in zip(names, alphas, strict=True)}
+
+
+def _checked(output: Path, fits: bool, what: str) -> Path:
+    if not fits:
+        known = "needs" if PLACE not in str(output) else "cannot have"
+        raise OptionError(f"-o {output} {known} {PLACE} in it with {what}")
+    if output.suffix != SUFFIX:
+        raise OptionError(f"{output}: blends are {SUFFIX} files; srgan convert makes others")
+    return output
+
+
+@dataclass(frozen=True)
+class Look:
+    """A photograph, and where a strip of it from faithful to vivid goes."""
+
+    photo: Path | None = None
+    sheet: Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.photo is None) != (self.sheet is None):
+            raise OptionError("--sweep PHOTO and --sheet PICTURE go together")
+        if self.sheet is not None and self.sheet.suffix.lower() not in FORMATS:
+            raise OptionError(f"{self.sheet}: a sheet is a picture, such as .png")
 
 
 @click.command("interp")
-@click.argument("psnr", type=weights_file)
-@click.argument("gan", type=weights_file)
+@click.argument("networks", metavar="PSNR GAN...", nargs=-1, required=True, type=weights_file)
 @click.option(
     "-o",
     "--output",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The blended network.",
+    type=click.Path(path_type=Path),
+    help=f"The blended network, {SUFFIX}; with {PLACE} in its name for several.",
+)
+@gathered(
+    "mix",
+    Mix,
+    click.option(
+        "--alpha",
+        "alphas",
+        metavar="A[,A...]",
+        type=NumbersType(),
+        help=f"From 0, all PSNR, to 1, all GAN.  [default: {RECOMMENDED}]",
+    ),
+    click.option(
+        "--shares",
+        metavar="S,S...",
+        type=NumbersType(),
+        help="Of each network, in their order; they add up to 1.",
+    ),
+)
+@gathered(
+    "look",
+    Look,
+    click.option(
+        "--sweep",
+        "photo",
+        metavar="PHOTO",
+        type=click.Path(path_type=Path),
+        help="Show a part of this photograph from faithful to vivid (see --sheet).",
+    ),
+    click.option(
+        "--sheet",
+        metavar="PICTURE",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Where --sweep shows it.",
+    ),
 )
 @click.option(
-    "--alpha", type=click.FloatRange(0, 1), default=0.8, help="From 0, all PSNR, to 1, all GAN."
+    "--force", is_flag=True, help="Blend networks that were not trained from one another."
 )
-def interp_command(psnr: Path, gan: Path, output: Path, alpha: float) -> None:
-    """Blend a faithful and a vivid network, weight by weight, into one."""
-    from srgan_cli.weights import blend, read_weights, write_weights
+def interp_command(
+    networks: tuple[Path, ...], output: Path | None, mix: Mix, look: Look, force: bool
+) -> None:
+    """Blend a faithful and a vivid network, weight by weight, into one; or several by shares.
 
-    write_weights(blend(read_weights(psnr), read_weights(gan), alpha), output)
-    click.echo(f"{psnr} + {gan} -> {output}", err=True)
+    \b
+      srgan interp run/psnr.safetensors run/gan.safetensors -o run/mine.safetensors --alpha 0.7
+      srgan interp a.pth b.pth -o 'blend-{alpha}.safetensors' --alpha 0,.25,.5
+      srgan interp a.safetensors b.safetensors c.pth -o abc.safetensors --shares .5,.3,.2
+      srgan interp a.pth b.pth --sweep photo.jpg --sheet sweep.png
+    """
+    if output is None and look.sheet is None:
+        raise OptionError("name the blend with -o OUT, or look at it with --sweep and --sheet")
+    mix.check(len(networks))
+    planned = {} if output is None else mix.outputs(output)
+    check_outputs([*planned, *filter(None, [look.sheet])], [*networks, *filter(None, [look.photo])])
+    if look.photo is not None and len(networks) != 2:
+        raise OptionError("--sweep goes from one network to another: give two")
+
+    opened = _opened(networks)
+    _warn_of_strangers(opened, next(iter(planned.values()), (0.5, 0.5)), force)
+    _write(opened, planned, networks)
+    if look.photo is not None and look.sheet is not None:
+        _show(opened, look.photo, look.sheet, mix.alphas)
+
+
+def _opened(networks: Sequence[Path]) -> "list[Weights]":
+    """Raises WeightsError, naming the files, unless all are of one shape."""
+    from srgan_cli.opening import open_weights
+    from srgan_cli.weights import differences, listed
+
+    opened = [open_weights(path) for path in networks]
+    for path, other in zip(networks[1:], opened[1:], strict=True):
+        if faults := differences(opened[0], other):
+            raise WeightsError(f"cannot blend {networks[0]} with {path}: {listed(faults)}")
+    return opened
+
+
+def _warn_of_strangers(opened: "Sequence[Weights]", shares: Sequence[float], force: bool) -> None:
+    from srgan_cli.kinship import strangers, what_a_blend_shows
+
+    if not strangers(opened):
+        return
+    even = [1 / len(opened)] * len(opened)
+    shown = what_a_blend_shows(opened, even if 1 in shares else shares)
+    found = f"these networks were not trained from one another: {shown}"
+    if not force:
+        raise WeightsError(f"{found}; --force blends them all the same")
+    click.echo(f"Warning: {found}", err=True)
+
+
+def _write(
+    opened: "Sequence[Weights]",
+    planned: dict[Path, tuple[float, ...]],
+    networks: Sequence[Path],
+) -> None:
+    from srgan_cli.weights import blend_all, write_weights
+
+    for output, shares in planned.items():
+        write_weights(blend_all(opened, shares), output)
+        parts = zip(shares, networks, strict=True)
+        click.echo(f"{' + '.join(f'{s:g} {path}' for s, path in parts)} -> {output}", err=True)
+
+
+def _show(
+    ends: "Sequence[Weights]", photo: Path, sheet: Path, alphas: tuple[float, ...] | None
+) -> None:
+    from srgan_cli.evaluation.comparing import Source, read_subject
+    from srgan_cli.evaluation.sweep import AMOUNTS, sweep
+    from srgan_cli.images.write import write_image
+
+    subject = read_subject(Source(photo), ends[0].facts.scale)
+    write_image(sweep((ends[0], ends[1]), subject, alphas or AMOUNTS), sheet)
+    click.echo(f"{photo} -> {sheet}", err=True)

@@ -37,11 +37,11 @@ def models_command(as_json: bool) -> None:
 
 
 def _row(network: Network) -> Row:
-    from srgan_cli.weights import read_weights
+    from srgan_cli.opening import open_weights
 
     folder = "yours" if network.personal else "shipped"
     try:
-        weights = read_weights(network.path)
+        weights = open_weights(network.path)
     except WeightsError as error:
         return Row(network.model, network.scale, "", f"unreadable: {error}", None, None, folder)
     facts = weights.facts

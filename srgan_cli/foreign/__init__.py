@@ -36,18 +36,22 @@ class Adopted:
 
 
 def adopt(
-    found: Mapping[str, Any], scale: int | None = None, activation: str | None = None
+    found: Mapping[str, Any],
+    scale: int | None = None,
+    activation: str | None = None,
+    guess: int | None = None,
 ) -> Adopted:
     """`found` is what a file holds, wrappers, prefixes and all.
 
-    `scale` and `activation` ("relu" or "leakyrelu") are for files whose keys do not tell them.
-    Raises WeightsError for what is no generator of a known family, saying what it looks like.
+    `scale` and `activation` ("relu" or "leakyrelu") are for files whose keys do not tell them;
+    `guess` is a scale to take only then. Raises WeightsError for what is no generator of
+    a known family, saying what it looks like.
     """
     state = unwrapped(found)
     refuse_strangers(state)
     family = nearest(state, FAMILIES)
     try:
-        layout = family.measure(state, Hints(scale, activation))
+        layout = family.measure(state, Hints(scale, guess, activation))
         check(state, layout)
     except WeightsError as error:
         raise WeightsError(f"this looks like {family.name}, but {error}") from error

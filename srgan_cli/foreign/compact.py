@@ -49,7 +49,8 @@ def measure(state: State, hints: Hints) -> Layout:
 def told(hints: Hints) -> str:
     if hints.activation not in ("relu", "leakyrelu"):
         raise WeightsError(
-            "no key tells whether its activation is ReLU or LeakyReLU; say so: relu or leakyrelu"
+            "no key tells its activation, relu or leakyrelu; say it once: "
+            "`srgan convert FILE -o OUT --activation NAME`, and use OUT"
         )
     return hints.activation
 

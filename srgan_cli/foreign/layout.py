@@ -33,10 +33,15 @@ class Layout:
 
 @dataclass(frozen=True)
 class Hints:
-    """What a person may know that no key tells."""
+    """What a person may know that no key tells; `guess` is a scale that a file's name suggests."""
 
     scale: int | None = None
+    guess: int | None = None
     activation: str | None = None
+
+
+class UnknownNetworkError(WeightsError):
+    """Of no family here, but perhaps of another program's."""
 
 
 @dataclass(frozen=True)

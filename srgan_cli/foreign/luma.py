@@ -5,9 +5,13 @@ from srgan_cli.foreign.layout import Entry, Family, Hints, Layout, State, conv, 
 
 
 def scale_of(hints: Hints) -> int:
-    if hints.scale is None:
-        raise WeightsError("no key tells its scale; say for which it was trained (--scale)")
-    return hints.scale
+    scale = hints.scale or hints.guess
+    if scale is None:
+        raise WeightsError(
+            "no key tells its scale; let the file's name say it, such as NAME-x4, "
+            "or `srgan convert FILE -o OUT --scale N`"
+        )
+    return scale
 
 
 def lay_out_srcnn(scale: int, widths: tuple[int, int], kernels: tuple[int, int, int]) -> Layout:

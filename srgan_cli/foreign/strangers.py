@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.foreign.layout import Family, State
+from srgan_cli.foreign.layout import Family, State, UnknownNetworkError
 from srgan_cli.foreign.unwrap import some
 
 KINDS = (
@@ -21,9 +21,10 @@ KINDS = (
         r"^features\.\d+\.(weight|bias)$",
         "a VGG network of features, which belongs to `srgan train --vgg`",
     ),
-    (r"(relative_position_bias_table|relative_position_index|\.attn\.qkv\.)", "a transformer"),
 )
 """Pattern of a key -> what such a file is."""
+
+TRANSFORMER = r"(relative_position_bias_table|relative_position_index|\.attn\.qkv\.)"
 
 OTHERWISE = "give a generator of the families of ESRGAN, Compact (Real-ESRGAN's) or SRResNet"
 SIMILAR = 0.5
@@ -34,6 +35,9 @@ def refuse_strangers(state: State) -> None:
         key = next((key for key in state if re.search(pattern, key)), None)
         if key is not None:
             raise WeightsError(f"this looks like {what} (it holds {key}); {OTHERWISE}")
+    key = next((key for key in state if re.search(TRANSFORMER, key)), None)
+    if key is not None:
+        raise UnknownNetworkError(f"this looks like a transformer (it holds {key}); {OTHERWISE}")
 
 
 def patterns(keys: Iterable[str]) -> set[str]:
@@ -57,7 +61,7 @@ def nearest(state: State, families: Iterable[Family]) -> Family:
         usual = [entry.theirs for entry in family.example.entries]
         strange = [key for key in state if not patterns([key]) & patterns(usual)]
         lacking = [key for key in usual if not patterns([key]) & patterns(state)]
-        raise WeightsError(
+        raise UnknownNetworkError(
             f"this is no network known here; nearest is {family.name}, "
             f"but the file has {some(strange, 2)} and not {some(lacking, 2)}; {OTHERWISE}"
         )

@@ -1,0 +1,111 @@
+"""`srgan convert`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from srgan_cli.cli.options import gathered, weights_file
+from srgan_cli.cli.outputs import check_outputs
+from srgan_cli.errors import OptionError
+
+if TYPE_CHECKING:
+    from srgan_cli.weights import Weights
+
+PICKLED = (".pth", ".pt")
+SUFFIXES = {
+    "srgan": (".safetensors",),
+    "real-esrgan": (*PICKLED, ".safetensors"),
+    "esrgan": (*PICKLED, ".safetensors"),
+    "esrgan-old": (*PICKLED, ".safetensors"),
+    "onnx": (".onnx",),
+}
+"""Kind of file -> what its name may end in. The first kind with a suffix is its default."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the keys of a foreign file may leave open."""
+
+    scale: int | None = None
+    activation: str | None = None
+
+
+told_options = gathered(
+    "told",
+    Told,
+    click.option(
+        "-s",
+        "--scale",
+        type=click.IntRange(1, 16),
+        help="Of another program's file that does not tell it.",
+    ),
+    click.option(
+        "--activation",
+        type=click.Choice(["relu", "leakyrelu"]),
+        help="Of another program's file that does not tell it.",
+    ),
+)
+
+
+@click.command("convert")
+@click.argument("source", metavar="IN", type=weights_file)
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="The file to write."
+)
+@click.option(
+    "--to",
+    "kind",
+    type=click.Choice(list(SUFFIXES)),
+    help="[default: by the suffix: .safetensors srgan, .pth real-esrgan, .onnx onnx]",
+)
+@click.option("--half", is_flag=True, help="Numbers of 16 bits: half the size.")
+@told_options
+def convert_command(source: Path, output: Path, kind: str | None, half: bool, told: Told) -> None:
+    """Turn any readable weights into ours, into other programs' naming, or into ONNX.
+
+    Of Real-ESRGAN's and ESRGAN's networks there are RRDBNet and, for Real-ESRGAN, Compact; all
+    others go to ONNX, which takes pictures of any height and width (opset 17, RGB in [0, 1]).
+
+    \b
+      srgan convert anime.pth -o anime.safetensors
+      srgan convert mine.safetensors -o mine.pth --half        # for Upscayl, chaiNNer
+      srgan convert mine.safetensors -o mine.onnx
+    """
+    kind = _kind(output, kind)
+    if half and kind == "onnx":
+        raise OptionError("--half does not go with ONNX: its 32 bits are checked against torch")
+    check_outputs([output], [source])
+
+    from srgan_cli.opening import open_weights
+    from srgan_cli.weights import halved
+
+    weights = open_weights(source, told.scale, told.activation)
+    note = _write(halved(weights) if half else weights, output, kind)
+    click.echo(f"{source} -> {output} ({weights}; {note})", err=True)
+
+
+def _kind(output: Path, kind: str | None) -> str:
+    """Raises OptionError for a suffix that says nothing, or something else."""
+    suffix = output.suffix.lower()
+    found = kind or next((name for name in SUFFIXES if suffix in SUFFIXES[name]), None)
+    if found is None or suffix not in SUFFIXES[found]:
+        known = sorted({end for ends in SUFFIXES.values() for end in ends})
+        allowed = known if found is None else SUFFIXES[found]
+        raise OptionError(f"{output}: end its name in {' or '.join(allowed)}")
+    return found
+
+
+def _write(weights: "Weights", output: Path, kind: str) -> str:
+    """Returns what there is to say about it."""
+    from srgan_cli.export import OPSET, write_foreign, write_onnx
+    from srgan_cli.weights import write_weights
+
+    if kind == "onnx":
+        return f"ONNX opset {OPSET}, within {write_onnx(weights, output):.1g} of torch"
+    if kind == "srgan":
+        write_weights(weights, output)
+    else:
+        write_foreign(weights, output, kind)
+    return f"{kind} naming"

@@ -1,0 +1,99 @@
+"""`srgan convert`: any readable weights into ours, other programs' naming, or ONNX."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+
+from srgan_cli.cli import main
+from srgan_cli.models import GENERATORS
+from srgan_cli.opening import open_weights
+from srgan_cli.weights import read_weights
+
+RRDB = {"scale": 4, "features": 3, "blocks": 1, "growth": 2}
+SRCNN = {"n1": 3, "n2": 2, "f1": 3, "f2": 1, "f3": 3}
+
+
+def convert(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["convert", *map(str, arguments)])
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    torch.save({"params": GENERATORS["rrdbnet"](**RRDB).state_dict()}, tmp_path / "theirs.pth")
+    return tmp_path / "theirs.pth"
+
+
+def test_other_programs_weights_become_ours(foreign):
+    ours = foreign.with_name("ours.safetensors")
+    result = convert(foreign, "-o", ours)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"{foreign} -> {ours} (rrdbnet (scale 4, features 3,")
+    torch.testing.assert_close(dict(read_weights(ours).state), dict(open_weights(foreign).state))
+    assert read_weights(ours).facts.training == {"family": "Real-ESRGAN"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        (("there.pth",), "body.0.rdb1.conv1.weight"),
+        (("there.pth", "--to", "esrgan"), "RRDB_trunk.0.RDB1.conv1.weight"),
+        (("there.pt", "--to", "esrgan-old"), "model.1.sub.0.RDB1.conv1.0.weight"),
+    ],
+)
+def test_the_suffix_or_the_option_tells_the_naming(foreign, arguments, key, monkeypatch):
+    monkeypatch.chdir(foreign.parent)
+    result = convert(foreign, "-o", *arguments, "--half")
+    assert result.exit_code == 0, result.output
+    found = torch.load(arguments[0], weights_only=True)
+    found = found.get("params_ema", found)
+    assert found[key].dtype == torch.float16
+
+
+def test_half_halves_our_files(tiny_file, tmp_path):
+    convert(tiny_file, "-o", tmp_path / "half.safetensors", "--half")
+    again = read_weights(tmp_path / "half.safetensors")
+    assert again.facts == read_weights(tiny_file).facts
+    assert {tensor.dtype for tensor in again.state.values()} == {torch.float16}
+
+
+def test_onnx_by_its_suffix(tiny_file, tmp_path):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    result = convert(tiny_file, "-o", tmp_path / "out.onnx")
+    assert result.exit_code == 0, result.output
+    assert "ONNX opset 17, within" in result.stderr
+    assert (tmp_path / "out.onnx").exists()
+
+
+def test_a_scale_that_no_key_tells_can_be_told(tmp_path):
+    torch.save(GENERATORS["srcnn"](**SRCNN).state_dict(), tmp_path / "srcnn.pth")
+    out = tmp_path / "out.safetensors"
+    assert convert(tmp_path / "srcnn.pth", "-o", out).exit_code == 1
+    assert convert(tmp_path / "srcnn.pth", "-o", out, "--scale", 3).exit_code == 0
+    assert read_weights(out).facts.scale == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["-o", "out.xyz"], 2, "end its name in .onnx or .pt or .pth or .safetensors"),
+        (["-o", "out.pth", "--to", "srgan"], 2, "end its name in .safetensors"),
+        (["-o", "out.pth", "--to", "onnx"], 2, "end its name in .onnx"),
+        (["-o", "out.onnx", "--half"], 2, "--half does not go with ONNX"),
+        (["-o", "tiny.safetensors"], 2, "is an input"),
+        (["-o", "out.pth"], 1, "others go to ONNX"),
+        (["-o", "none/out.safetensors"], 1, "there is no folder none"),
+    ],
+)
+def test_mistakes_get_one_line_and_write_nothing(arguments, code, message, tiny_file, monkeypatch):
+    monkeypatch.chdir(tiny_file.parent)
+    before = tiny_file.read_bytes()
+    result = convert("tiny.safetensors", *arguments)
+    assert result.exit_code == code, result.output
+    assert message in result.stderr
+    assert [path.name for path in Path().iterdir()] == ["tiny.safetensors"]
+    assert tiny_file.read_bytes() == before

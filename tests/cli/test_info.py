@@ -1,0 +1,78 @@
+"""`srgan info`: what a weights file is."""
+
+import json
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from torch import nn
+
+from srgan_cli.cli import main
+from srgan_cli.inspecting import flop_per_megapixel
+from srgan_cli.models import GENERATORS
+from srgan_cli.weights import build_generator, write_weights
+
+
+def info(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["info", *map(str, arguments)])
+
+
+def test_a_line_of_json_tells_all(tiny_file, tmp_path, make_weights):
+    facts = {"effective_reach": 5, "training": {"steps": 7}, "figures": {"set5": {"psnr_y": 30.5}}}
+    write_weights(make_weights(**facts), tiny_file)
+    result = info(tiny_file, "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["kind"] == "srgan"
+    assert found["architecture"] == "fast"
+    assert found["hyperparameters"]["features"] == 4
+    assert (found["scale"], found["reach"], found["effective_reach"]) == (4, 6, 5)
+    assert found["parameters"] == sum(t.numel() for t in make_weights().state.values())
+    assert found["precision"] == ["float32"]
+    assert (found["objective"], found["lineage"]) == ("psnr", "family")
+    assert {name: found[name] for name in ("training", "figures")} == {
+        name: facts[name] for name in ("training", "figures")
+    }
+
+
+def test_a_table_tells_it_in_words(tiny_file, make_weights):
+    training = {"options": {"seed": 1}, "data": ["a", "b"]}
+    write_weights(make_weights(training=training), tiny_file)
+    lines = {" ".join(line.split()) for line in info(tiny_file).stdout.splitlines()}
+    for line in (
+        "network fast (scale 4, features 4, blocks 1, thin 2)",
+        "scale x4",
+        "effective reach not measured",
+        "training options seed 1",
+        "training data a, b",
+    ):
+        assert line in lines
+
+
+def test_another_programs_file_is_named_by_its_family(tmp_path):
+    torch.save(GENERATORS["compact"](features=3, convolutions=1).state_dict(), tmp_path / "a.pth")
+    found = json.loads(info(tmp_path / "a.pth", "--json").stdout)
+    assert found["kind"] == "Compact (SRVGGNetCompact)"
+    assert found["objective"] == "unknown"
+
+
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
+    (tmp_path / "a.pth").write_text("<html>")
+    result = info(tmp_path / "a.pth")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: {tmp_path / 'a.pth'}: an HTML page")
+
+
+def test_operations_are_counted_as_by_hand():
+    sizes = {"scale": 2, "features": 8, "convolutions": 3}
+    pixel = 2 * 9 * (3 * 8 + 3 * 8 * 8 + 8 * 12)  # Compact: all of it at low resolution
+    assert flop_per_megapixel(build_generator("compact", sizes)) == pixel * 1_000_000
+
+
+@pytest.mark.parametrize("architecture", GENERATORS)
+def test_every_layer_counts(architecture):
+    """At least what the convolutions do at low resolution."""
+    network = build_generator(architecture, {})
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    least = sum(2 * layer.weight.numel() for layer in layers) * 1_000_000
+    assert flop_per_megapixel(network) >= least

@@ -1,0 +1,55 @@
+"""`srgan models`: the networks that there are."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors.torch import save_file
+
+from srgan_cli.cli import main
+from srgan_cli.models import GENERATORS
+from srgan_cli.weights import write_weights
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SRGAN_WEIGHTS", str(tmp_path))
+    return tmp_path
+
+
+def rows() -> dict[str, dict]:
+    result = CliRunner().invoke(main, ["models", "--json"])
+    assert result.exit_code == 0, result.output
+    return {row["model"]: row for row in map(json.loads, result.stdout.splitlines())}
+
+
+def test_personal_networks_are_listed_whoever_wrote_them(folder, make_weights):
+    figures = {"set5": {"psnr_y": 31.5}}
+    write_weights(make_weights(scale=2, figures=figures), folder / "my-anime-x2.safetensors")
+    foreign = GENERATORS["compact"](scale=3, features=3, convolutions=1)
+    save_file(dict(foreign.state_dict()), folder / "theirs.safetensors")
+    found = rows()
+    mine, theirs = found["my-anime-x2"], found["theirs"]
+    assert (mine["scale"], mine["end"], mine["folder"]) == (2, "psnr", "yours")
+    assert mine["set5_psnr"] == 31.5
+    assert (theirs["scale"], theirs["end"]) == (3, "unknown")
+    assert theirs["network"].startswith("compact")
+
+
+def test_what_cannot_be_read_is_listed_as_such(folder, tiny_file, tmp_path):
+    raw = bytearray(tiny_file.read_bytes())
+    raw[-1] ^= 1
+    tiny_file.write_bytes(raw)
+    (folder / "empty.safetensors").touch()
+    (folder / "page.safetensors").write_text("<html>")
+    (folder / "gone.safetensors").symlink_to(folder / "nowhere")
+    (folder / "folder.safetensors").mkdir()
+    save_file({"odd": torch.zeros(2)}, folder / "odd.safetensors")
+    found = rows()
+    for name in ("tiny", "empty", "page", "gone", "odd"):
+        assert found[name]["network"].startswith("unreadable: ")
+    assert "checksum" in found["tiny"]["network"]
+    assert "folder" not in found
+    assert CliRunner().invoke(main, ["models"]).exit_code == 0
