@@ -1,6 +1,7 @@
 """Corrections after the networks."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,11 +32,9 @@ def shrunk(image: Image, low: Image) -> np.ndarray:
     return resize_array(image.pixels, low.height, low.width).astype(float)
 
 
-@pytest.fixture(scope="module")
-def low() -> Image:
-    from tests.conftest import DATA
-
-    return Image(read_image(DATA / "photo.jpg").pixels[60:130, 80:160])
+@pytest.fixture
+def low(photo_file: Path) -> Image:
+    return Image(read_image(photo_file).pixels[60:130, 80:160])
 
 
 @pytest.mark.parametrize("factor", [1.5, 2, 2.5, 3, 4, 8])

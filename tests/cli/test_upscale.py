@@ -16,6 +16,7 @@ from srgan_cli.images.read import read_image, read_picture
 from srgan_cli.images.value import Image, Sequence
 from srgan_cli.images.write import write_picture
 from srgan_cli.resample import resize_array
+from srgan_cli.weights import write_weights
 
 BICUBIC = ("-m", "bicubic")
 
@@ -101,11 +102,8 @@ def test_a_target_not_larger_is_a_plain_resize_and_said_so(saved, noise, tiny_fi
     np.testing.assert_array_equal(read_image(tmp_path / "out.png").pixels, wanted)
 
 
-def test_a_network_of_scale_one_is_used(saved, noise, tmp_path):
-    from srgan_cli.weights import write_weights
-    from tests.conftest import tiny_weights
-
-    write_weights(tiny_weights(scale=1), tmp_path / "one.safetensors")
+def test_a_network_of_scale_one_is_used(saved, noise, tmp_path, make_weights):
+    write_weights(make_weights(scale=1), tmp_path / "one.safetensors")
     result = done(saved(noise), "-o", tmp_path / "out.png", "-w", tmp_path / "one.safetensors")
     made = read_image(tmp_path / "out.png").pixels
     assert made.shape == noise.pixels.shape

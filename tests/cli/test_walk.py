@@ -117,9 +117,15 @@ def test_models_lists_what_there_is(tiny_file, monkeypatch):
 def test_version_and_help():
     assert srgan("--version").output == f"srgan, version {__version__}\n"
     for command in main.commands:
-        result = srgan(command, "-h")
+        result = srgan(command, "--help")
         assert result.exit_code == 0
         assert result.output.startswith("Usage:")
+
+
+@pytest.mark.parametrize("words", [["-h"], ["upscale", "-h"]])
+def test_the_short_help_option_as_a_module(words):
+    command = [sys.executable, "-m", "srgan_cli", *words]
+    assert subprocess.check_output(command, text=True).startswith("Usage: srgan ")
 
 
 def test_help_needs_no_torch():
