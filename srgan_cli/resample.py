@@ -5,7 +5,6 @@ of the field rests on this filter; torch's own bicubic uses a = -0.75.
 """
 
 import math
-from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
@@ -101,8 +100,3 @@ def resize_array(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     resized = resized.permute(1, 2, 0) if pixels.ndim == 3 else resized
     top = np.iinfo(pixels.dtype).max
     return resized.round().clamp(0, top).numpy().astype(pixels.dtype)
-
-
-def target_side(side: int, scale: float | Fraction) -> int:
-    """The side of the resized picture: floor(side x scale + 0.5), at least 1."""
-    return max(1, math.floor(side * Fraction(scale).limit_denominator(10**6) + Fraction(1, 2)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from srgan_cli.cli.options import Decorator, device_option, gathered, weights_file
+from srgan_cli.cli.options import Decorator, device_option, gathered, precision_option, weights_file
 from srgan_cli.engine.settings import Machine
 from srgan_cli.evaluation.lineup import Lineup
 
@@ -51,12 +51,7 @@ def lineup_options(precision: str) -> Decorator:
             " repeatable.  [default: the model's]",
         ),
         device_option,
-        click.option(
-            "--precision",
-            type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-            default=precision,
-            help="Of the convolutions; auto takes the fastest.",
-        ),
+        precision_option(precision),
     )
 
 

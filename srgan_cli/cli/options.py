@@ -167,16 +167,21 @@ device_option = click.option(
     help="Where to compute: auto, cpu, cuda, cuda:1, mps.",
 )
 
+
+def precision_option(default: str) -> Decorator:
+    return click.option(
+        "--precision",
+        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+        default=default,
+        help="Of the convolutions; auto takes the fastest.",
+    )
+
+
 machine_options = gathered(
     "machine",
     Machine,
     device_option,
-    click.option(
-        "--precision",
-        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-        default=Machine.precision,
-        help="Of the convolutions; auto takes the fastest.",
-    ),
+    precision_option(Machine.precision),
     click.option(
         "--tile",
         type=TileType(),

@@ -9,7 +9,14 @@ from typing import Any
 import click
 
 from srgan_cli.cli.display import training_display
-from srgan_cli.cli.options import POSITIVE, device_option, folder, gathered, weights_file
+from srgan_cli.cli.options import (
+    POSITIVE,
+    device_option,
+    folder,
+    gathered,
+    precision_option,
+    weights_file,
+)
 from srgan_cli.errors import OptionError
 from srgan_cli.training.options import STAGES, TrainOptions, seconds, size
 from srgan_cli.training.recipes import RECIPES
@@ -111,12 +118,7 @@ train_options = gathered(
         help="Decoded pictures kept on disk; those beyond are decoded when needed.  [default: 8GB]",
     ),
     device_option,
-    click.option(
-        "--precision",
-        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-        default=TrainOptions.precision,
-        help="In which convolutions are computed.",
-    ),
+    precision_option(TrainOptions.precision),
 )
 
 

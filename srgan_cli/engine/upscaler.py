@@ -116,7 +116,7 @@ class Upscaler:
         colours = low.shape[1] - (low.shape[1] in (2, 4))
         high = self._colour(low[:, :colours].expand(-1, 3, -1, -1))
         if source.gray:
-            high = as_gray(high)[:, :1].expand(-1, colours, -1, -1)
+            high = as_gray(high).expand(-1, colours, -1, -1)
         alpha = enlarge(low[:, colours:], self.scale)
         high = torch.cat([high, alpha], dim=1) if alpha.shape[1] else high
         top, left = tile.core.top - context.top, tile.core.left - context.left
