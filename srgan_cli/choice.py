@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from srgan_cli.errors import OptionError
+from srgan_cli.errors import OptionError, WeightsError
+from srgan_cli.kinship import objection
 from srgan_cli.library import BICUBIC, DEFAULT_BLEND, ENDS, Choice, End, ends_of, find_model
 from srgan_cli.opening import open_weights
 from srgan_cli.weights import Weights, blend
@@ -38,7 +39,7 @@ def _from_files(choice: Choice) -> Chosen:
     name = " + ".join(path.stem for path in choice.files)
     weights = open_weights(choice.files[0])
     if choice.amount is not None:
-        weights = blend(weights, open_weights(choice.files[1]), choice.amount)
+        weights = _blended(weights, open_weights(choice.files[1]), choice.amount)
     return Chosen(name, {weights.facts.scale: weights}, choice.amount)
 
 
@@ -72,4 +73,12 @@ def _between(ends: Mapping[End, Path], amount: float | None) -> Weights:
     if amount in (0.0, 1.0):
         return open_weights(ends["gan" if amount else "psnr"])
     assert amount is not None
-    return blend(open_weights(ends["psnr"]), open_weights(ends["gan"]), amount)
+    return _blended(open_weights(ends["psnr"]), open_weights(ends["gan"]), amount)
+
+
+def _blended(psnr: Weights, gan: Weights, amount: float) -> Weights:
+    """Raises WeightsError for networks that do not fit, or were not trained from one another."""
+    made = blend(psnr, gan, amount)
+    if 0 < amount < 1 and (found := objection((psnr, gan), (1 - amount, amount))):
+        raise WeightsError(f"{found}; srgan interp --force blends them all the same, into a file")
+    return made

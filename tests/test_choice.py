@@ -1,7 +1,9 @@
 import pytest
 import torch
+from click.testing import CliRunner
 
 from srgan_cli.choice import choose
+from srgan_cli.cli import main
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.library import Choice
 from srgan_cli.weights import write_weights
@@ -63,4 +65,47 @@ def test_a_damaged_file_is_named_in_one_line(models):
 def test_ends_that_do_not_fit_are_told(models, make_weights):
     write_weights(make_weights(1, scale=2), models / "two-x4-gan.safetensors")
     with pytest.raises(WeightsError, match=r"cannot blend .* scale is 2, not 4"):
+        choose(Choice("two", amount=0.5))
+
+
+@pytest.fixture
+def stranger(models, make_weights):
+    """Of the shape of the two ends, but no relative of theirs."""
+    write_weights(make_weights(1, lineage="elsewhere"), models / "stranger.safetensors")
+    return models / "stranger.safetensors"
+
+
+def upscale(photo, out, *words):
+    return CliRunner().invoke(main, ["upscale", str(photo), "-o", str(out), *map(str, words)])
+
+
+def test_strangers_are_not_blended_on_the_fly(models, stranger, photo_file, tmp_path):
+    ends = ("-w", models / "two-x4-psnr.safetensors", "-w", stranger)
+    result = upscale(photo_file, tmp_path / "out.png", *ends, "--blend", 0.3)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: these networks were not trained from one another: on a")
+    assert "srgan interp --force blends them all the same" in result.stderr
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_the_remedy_for_strangers_works(models, stranger, photo_file, tmp_path):
+    mixed = tmp_path / "mixed.safetensors"
+    parts = [str(models / "two-x4-psnr.safetensors"), str(stranger)]
+    made = CliRunner().invoke(main, ["interp", "--force", *parts, "-o", str(mixed)])
+    assert made.exit_code == 0, made.output
+    result = upscale(photo_file, tmp_path / "out.png", "-w", mixed)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out.png").exists()
+
+
+def test_one_of_two_strangers_alone_is_no_blend(models, stranger, make_weights):
+    files = (models / "two-x4-psnr.safetensors", stranger)
+    torch.testing.assert_close(
+        head(choose(Choice(files=files, amount=1.0))), make_weights(1).state["head.weight"]
+    )
+
+
+def test_a_model_whose_ends_are_strangers_is_refused(models, make_weights):
+    write_weights(make_weights(1, lineage="elsewhere"), models / "two-x4-gan.safetensors")
+    with pytest.raises(WeightsError, match="not trained from one another"):
         choose(Choice("two", amount=0.5))

@@ -1,8 +1,10 @@
 from dataclasses import replace
 
+import pytest
 import torch
 
-from srgan_cli.kinship import distance, strangers, what_a_blend_shows
+from srgan_cli.kinship import distance, objection, strangers, what_a_blend_shows
+from srgan_cli.weights import build_generator
 
 
 def nudged(weights, amount, **facts):
@@ -37,3 +39,30 @@ def test_a_picture_shows_what_blending_does(make_weights):
     assert "off by" in shown
     assert "off by 0.0 levels" in what_a_blend_shows([a, a], (0.5, 0.5))
     assert "off by 0.0 levels" not in shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "sizes"),
+    [
+        ("srcnn", {}),
+        ("vdsr", {"depth": 4}),
+        ("srresnet", {"features": 8, "blocks": 2}),
+        ("rrdbnet", {"features": 8, "blocks": 1, "growth": 4}),
+        ("compact", {"features": 8, "convolutions": 3}),
+    ],
+)
+def test_fresh_networks_of_every_kind_are_far_apart(kind, sizes):
+    torch.manual_seed(0)
+    a, b = (build_generator(kind, sizes).state_dict() for _ in range(2))
+    assert 1.3 < distance(a, b) < 1.5
+
+
+def test_only_strangers_meet_an_objection_and_it_shows_their_blend(make_weights):
+    a, far = make_weights(0), make_weights(1, lineage="elsewhere")
+    assert objection([a, make_weights(1)], (0.5, 0.5)) is None
+    assert objection([a, nudged(a, 0.3)], (0.5, 0.5)) is None
+    found = objection([a, far], (0.7, 0.3))
+    assert found is not None
+    assert "not trained from one another" in found
+    assert what_a_blend_shows([a, far], (0.7, 0.3)) in found
+    assert what_a_blend_shows([a, far], (0.5, 0.5)) in objection([a, far], (1, 0))

@@ -177,13 +177,11 @@ def _opened(networks: Sequence[Path]) -> "list[Weights]":
 
 
 def _warn_of_strangers(opened: "Sequence[Weights]", shares: Sequence[float], force: bool) -> None:
-    from srgan_cli.kinship import strangers, what_a_blend_shows
+    from srgan_cli.kinship import objection
 
-    if not strangers(opened):
+    found = objection(opened, shares)
+    if found is None:
         return
-    even = [1 / len(opened)] * len(opened)
-    shown = what_a_blend_shows(opened, even if 1 in shares else shares)
-    found = f"these networks were not trained from one another: {shown}"
     if not force:
         raise WeightsError(f"{found}; --force blends them all the same")
     click.echo(f"Warning: {found}", err=True)

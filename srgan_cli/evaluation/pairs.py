@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from srgan_cli.engine.enlarger import fitted
+from srgan_cli.engine.fit import fitted
 from srgan_cli.engine.size import Sides
 from srgan_cli.errors import ImageError
 from srgan_cli.images.encoding import FORMATS

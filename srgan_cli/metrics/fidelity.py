@@ -24,7 +24,7 @@ C2 = (0.03 * PEAK) ** 2
 
 def to_y(pixels: np.ndarray) -> np.ndarray:
     """(H, W, C) integers -> (H, W) float64 from 16 to 235: MATLAB's luma (BT.601), unrounded."""
-    share = _levels(pixels) / PEAK
+    share = levels(pixels) / PEAK
     red, green, blue = np.moveaxis(np.broadcast_to(share, (*share.shape[:2], 3)), 2, 0)
     luma: np.ndarray = 65.481 * red + 128.553 * green + 24.966 * blue + 16.0
     return luma
@@ -60,7 +60,7 @@ def _planes(
         raise ImageError(f"the pictures differ in size: {_size(ours)} and {_size(truth)}")
     if min(ours.shape[:2]) <= 2 * border:
         raise ImageError(f"nothing is left of {_size(ours)} pixels inside a border of {border}")
-    convert = _luma if channel == "y" else _levels
+    convert = _luma if channel == "y" else levels
     a, b = np.broadcast_arrays(convert(ours), convert(truth))
     inside = np.s_[border : a.shape[0] - border, border : a.shape[1] - border]
     return a[inside], b[inside]
@@ -70,7 +70,7 @@ def _luma(pixels: np.ndarray) -> np.ndarray:
     return to_y(pixels)[..., None]
 
 
-def _levels(pixels: np.ndarray) -> np.ndarray:
+def levels(pixels: np.ndarray) -> np.ndarray:
     """Integers of any depth -> float64 from 0 to 255."""
     return pixels * (PEAK / np.iinfo(pixels.dtype).max)
 

@@ -1,0 +1,118 @@
+"""Shifts of colour, grids and dots, each made by hand and found again."""
+
+import numpy as np
+import pytest
+
+from srgan_cli.errors import ImageError
+from srgan_cli.metrics.artefacts import (
+    BLOCK,
+    FLAT,
+    SIDE,
+    colour_shift,
+    flat_blocks,
+    grid,
+    roughness,
+)
+
+SCALE = 4
+
+
+def by_pixels(low: np.ndarray, scale: int = SCALE) -> np.ndarray:
+    return low.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def gray_noise(side: int, sigma: float, seed: int = 0) -> np.ndarray:
+    drawn = np.random.default_rng(seed).normal(128, sigma, (side, side, 1))
+    return np.rint(drawn).astype(np.uint8)
+
+
+def waves(side: int, period: int, height: float) -> np.ndarray:
+    """(side, side, 1): a checkerboard of so many pixels' period."""
+    phase = 2 * np.pi * np.arange(side) / period
+    return height * (np.cos(phase)[:, None] * np.cos(phase))[..., None]
+
+
+def with_waves(period: int) -> np.ndarray:
+    side = SIDE * SCALE
+    return np.rint(gray_noise(side, 3.0) + waves(side, period, 4.0)).astype(np.uint8)
+
+
+def test_colours_shift_by_what_was_added_to_a_channel():
+    low = np.random.default_rng(0).integers(50, 200, (30, 40, 3), np.uint8)
+    ours = by_pixels(low)
+    ours[..., 1] += 3
+    shift = colour_shift(ours, low)
+    assert shift.mean == pytest.approx((0, 3, 0), abs=1e-5)
+    assert shift.local == pytest.approx(3, abs=1e-4)
+
+
+def test_a_shift_of_a_corner_is_local():
+    low = np.full((64, 64, 1), 100, np.uint8)
+    ours = by_pixels(low)
+    ours[: 16 * SCALE, : 16 * SCALE] += 20
+    shift = colour_shift(ours, low)
+    assert shift.mean == pytest.approx([20 / 16])
+    assert 15 < shift.local < 20
+
+
+def test_one_wrong_line_at_the_edge_counts_as_one_line():
+    low = np.full((64, 64, 1), 100, np.uint8)
+    ours = by_pixels(low)
+    ours[:SCALE] += 20
+    assert colour_shift(ours, low).local < 2.5
+
+
+def test_detail_inside_the_blocks_is_no_shift():
+    low = np.full((30, 30, 1), 100, np.uint8)
+    ours = by_pixels(low)
+    ours[::2] += 9
+    ours[1::2] -= 9
+    assert colour_shift(ours, low).local == pytest.approx(0, abs=1e-4)
+
+
+def test_sixteen_bits_shift_like_eight():
+    low = np.random.default_rng(0).integers(50, 200, (9, 9, 3), np.uint8)
+    ours = by_pixels(low) + np.uint8(2)
+    deep = colour_shift(ours.astype(np.uint16) * 257, low)
+    assert deep.mean == pytest.approx(colour_shift(ours, low).mean, abs=1e-4)
+
+
+@pytest.mark.parametrize(("period", "other"), [(2, 4), (4, 2)])
+def test_a_grid_is_found_at_its_period_alone(period, other):
+    found = grid(with_waves(period), SCALE).strength
+    assert found[period] > 5
+    assert found[other] < 1.5
+
+
+@pytest.mark.parametrize(("period", "height"), [(2, 4.0), (4, 2.0)])
+def test_the_height_of_a_grid_is_its_standard_deviation(period, height):
+    assert grid(with_waves(period), SCALE).height == pytest.approx(height, rel=0.1)
+
+
+def test_noise_and_blank_paper_have_no_grid():
+    side = SIDE * SCALE
+    for picture in (gray_noise(2 * side, 10.0), np.full((side, side, 3), 7, np.uint8)):
+        found = grid(picture, SCALE)
+        assert max(found.strength.values()) < 1.2
+        assert found.height < 0.5
+
+
+@pytest.mark.parametrize(("scale", "periods"), [(2, [2]), (3, [3]), (4, [2, 4])])
+def test_the_periods_are_those_of_the_scale(scale, periods):
+    assert list(grid(gray_noise(SIDE * scale, 10.0), scale).strength) == periods
+
+
+def test_a_picture_too_small_for_a_spectrum_is_refused():
+    with pytest.raises(ImageError, match="256 x 256"):
+        grid(gray_noise(SIDE * SCALE - 1, 10.0), SCALE)
+
+
+def test_dots_are_seen_where_the_low_picture_is_flat():
+    low = np.concatenate([gray_noise(BLOCK, 0.1), gray_noise(BLOCK, 9.0)], axis=1)
+    flat = flat_blocks(low)
+    assert flat.tolist() == [[True, False]]
+    ours = by_pixels(low)
+    assert roughness(ours, flat, SCALE) < FLAT
+    ours[::SCALE, ::SCALE] += 40  # one pixel in sixteen
+    expected = 40 * np.sqrt(1 / 16 * 15 / 16)
+    assert roughness(ours, flat, SCALE) == pytest.approx([expected], rel=0.02)
