@@ -90,14 +90,18 @@ def spectral_conv(
 
 
 class PatchDiscriminator(nn.Module):
-    """RGB in [0, 1], (B, 3, H, W) -> (B, 1, H/8, W/8): a verdict for each patch, in 8 layers."""
+    """RGB in [0, 1], (B, 3, H, W) -> (B, 1, H/8, W/8): a verdict for each patch, in 8 layers.
+
+    Its strided kernels are even: odd ones look at every second pixel more often than at the others,
+    and a generator learns to draw that pattern.
+    """
 
     def __init__(self, features: int = 32) -> None:
         super().__init__()
         n = features
         widths = [3, n, 2 * n, 2 * n, 4 * n, 4 * n, 8 * n, 8 * n]
         self.body = nn.ModuleList(
-            spectral_conv(inputs, outputs, stride=2 if i % 2 else 1, bias=True)
+            spectral_conv(inputs, outputs, *((4, 2) if i % 2 else (3, 1)), bias=True)
             for i, (inputs, outputs) in enumerate(pairwise(widths))
         )
         self.verdict = spectral_conv(8 * n, 1, bias=True)

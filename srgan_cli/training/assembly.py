@@ -25,7 +25,7 @@ from srgan_cli.training.distributed import World
 from srgan_cli.training.features import Eyes, Judge, judge, perceptual_loss
 from srgan_cli.training.lessons import AdversarialLesson, PixelLesson
 from srgan_cli.training.loop import Outlets, Position, Trainer
-from srgan_cli.training.losses import DISTANCES, GAMES, Distance
+from srgan_cli.training.losses import DISTANCES, GAMES, Distance, PhaseLoss, shifted
 from srgan_cli.training.options import TrainOptions
 from srgan_cli.training.patches import Batches, Pair
 from srgan_cli.training.pictures import Moment, draw_curves, draw_sheet
@@ -99,6 +99,7 @@ def build_lesson(job: Job, stage: Stage, network: nn.Module) -> Lesson:
         game=GAMES[stage.adversary.game],
         adversarial_weight=stage.adversary.weight,
         terms=_terms(job, stage),
+        shift=stage.shift,
     )
 
 
@@ -123,8 +124,15 @@ def _terms(job: Job, stage: Stage) -> dict[str, tuple[float, Distance]]:
         terms["pixel"] = stage.pixel_weight, DISTANCES[stage.pixel]
     if stage.perceptual is not None:
         loss = perceptual_loss(job.eyes, stage.perceptual)
-        terms["perceptual"] = stage.perceptual.weight, loss.to(job.device)
+        terms["perceptual"] = stage.perceptual.weight, _shifting(loss.to(job.device), stage.shift)
+    if stage.phase_weight:
+        terms["phase"] = stage.phase_weight, PhaseLoss(job.options.scale)
     return terms
+
+
+def _shifting(distance: Distance, shift: int) -> Distance:
+    """The distance of the same cut of both."""
+    return lambda made, real: distance(*shifted(shift, made, real))
 
 
 def check_batch(job: Job, stage: Stage) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from srgan_cli.training.distributed import unshared
-from srgan_cli.training.losses import Distance, Game, certainty
+from srgan_cli.training.losses import Distance, Game, certainty, shifted
 from srgan_cli.training.steps import Learner, Losses, Part
 
 
@@ -45,6 +45,8 @@ class AdversarialLesson:
     adversarial_weight: float
     terms: dict[str, tuple[float, Distance]]
     """What else the generator is told: name -> weight and distance of the made and the real."""
+    shift: int = 0
+    """As in Stage, for the discriminator."""
 
     @property
     def learners(self) -> list[Learner]:
@@ -65,6 +67,7 @@ class AdversarialLesson:
         """Returns the logits of the originals as well."""
         network = self.discriminator.network
         with unshared(network, part.last):
+            made, high = shifted(self.shift, made, high)
             with part.autocast():
                 real, fake = network(high).float(), network(made).float()
             loss = self.game.discriminator(real, fake)
@@ -75,7 +78,7 @@ class AdversarialLesson:
     def _generator_losses(self, made: Tensor, high: Tensor, real: Tensor) -> dict[str, Tensor]:
         losses = {name: distance(made, high) for name, (_, distance) in self.terms.items()}
         with frozen(self.discriminator.alone):
-            fake = self.discriminator.alone(made).float()
+            fake = self.discriminator.alone(*shifted(self.shift, made)).float()
         return losses | {"adversarial": self.game.generator(real, fake)}
 
     def _weight(self, name: str) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import l1_loss, mse_loss, softplus
+from torch.nn.functional import avg_pool2d, l1_loss, mse_loss, pixel_unshuffle, softplus
 
 from srgan_cli.training.distributed import mean_of_all
 
@@ -52,6 +52,44 @@ def certainty(game: Game, real: Tensor, fake: Tensor) -> dict[str, float]:
     if isinstance(game, RelativisticGan):
         real, fake = real - fake.mean(), fake - real.mean()
     return {"log D(real)": -says(real, True).item(), "log 1-D(fake)": -says(fake, False).item()}
+
+
+@dataclass(frozen=True)
+class PhaseLoss:
+    """What an enlarged picture shows of the lattice of its low one: checkerboards, cross-hatching.
+
+    Enlarging by s makes s x s pixels of each low one. The errors of each of these phases are
+    averaged over windows; textures, however invented, vanish in that mean, a pattern that comes
+    back with every low pixel does not. It is a pixel loss on narrow bands around the lattice's
+    frequencies alone, where photographs have nothing of their own.
+    """
+
+    scale: int
+    window: int = 8
+    """Side of a window in low-resolution pixels; they overlap by half."""
+
+    def __call__(self, made: Tensor, real: Tensor) -> Tensor:
+        errors = pixel_unshuffle(made - real, self.scale)  # (B, 3 s², h, w)
+        errors = errors.unflatten(1, (-1, self.scale**2))
+        lattice = (errors - errors.mean(dim=2, keepdim=True)).flatten(1, 2)
+        window = min(self.window, *lattice.shape[-2:])
+        return avg_pool2d(lattice, window, max(1, window // 2)).abs().mean()
+
+
+def shifted(shift: int, *pictures: Tensor) -> tuple[Tensor, ...]:
+    """The same cut of all (B, C, H, W), at a place chosen at random: `shift` pixels smaller."""
+    height, width = pictures[0].shape[-2:]
+    shift = min(shift, height // 4, width // 4)
+    if shift == 0:
+        return pictures
+    top, left = torch.randint(shift, (2,)).tolist()
+    height, width = height - shift, width - shift
+    return tuple(
+        picture[..., top : top + height, left : left + width].contiguous(
+            memory_format=torch.channels_last
+        )
+        for picture in pictures
+    )
 
 
 @dataclass(frozen=True, eq=False)

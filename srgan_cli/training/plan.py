@@ -89,6 +89,8 @@ def _losses(stage: Stage, opened: list[Eyes]) -> Iterator[str]:
             layers = ", ".join(f"{n} x {w:g}" for n, w in weighed(eyes, stage.perceptual).items())
             about = f"features {when} activation ({stage.perceptual.distance})"
             yield f"{about} of {eyes.name}: {layers}"
+    if stage.phase_weight:
+        yield f"phases x {stage.phase_weight:g}"
     if stage.adversary is not None:
         yield f"{stage.adversary.game} GAN x {stage.adversary.weight:g}"
 

@@ -41,6 +41,11 @@ class Stage:
     pixel: Literal["l1", "mse"] = "l1"
     pixel_weight: float = 1.0
     perceptual: Perceptual | None = None
+    phase_weight: float = 0.0
+    """Of PhaseLoss, which keeps textures free of cross-hatching."""
+    shift: int = 0
+    """Features and discriminators see patches cut at random by less than so many pixels, so that
+    the grids of their poolings and strides do not always meet that of the low pictures."""
     adversary: Adversary | None = None
     steps: int
     batch_size: int = 16
@@ -105,6 +110,8 @@ OUR_GAN = Stage(
     end="gan",
     pixel_weight=0.1,
     perceptual=Perceptual(layers=REAL_LAYERS, activated=False, distance="l1"),
+    phase_weight=100.0,
+    shift=4,
     adversary=Adversary(game="relativistic", weight=0.02, discriminator="patch"),
     steps=50_000,
     batch_size=8,

@@ -9,7 +9,14 @@ from srgan_cli.models import DISCRIMINATORS, GENERATORS
 from srgan_cli.models.vgg import VGG
 from srgan_cli.training.features import perceptual_loss
 from srgan_cli.training.lessons import AdversarialLesson
-from srgan_cli.training.losses import DISTANCES, GAMES, PerceptualLoss, certainty
+from srgan_cli.training.losses import (
+    DISTANCES,
+    GAMES,
+    PerceptualLoss,
+    PhaseLoss,
+    certainty,
+    shifted,
+)
 from srgan_cli.training.recipes import RECIPES, Perceptual
 from srgan_cli.training.steps import Learner, Numerics, Part
 
@@ -145,6 +152,40 @@ def test_srgans_and_esrgans_terms_are_the_papers() -> None:
     assert (esrgan.pixel_weight, esrgan.adversary.weight) == (1e-2, 5e-3)
 
 
+def test_the_phase_loss_sees_a_pattern_that_comes_back_with_every_low_pixel() -> None:
+    high = torch.rand(1, 3, 64, 64)
+    pattern = torch.randn(4, 4).repeat(16, 16)
+    alternating = torch.tensor([1.0, -1.0]).repeat_interleave(4).repeat(8)  # every second pixel's
+    loss = PhaseLoss(4)
+    assert loss(high + pattern - pattern.mean(), high) > 0.5
+    assert loss(high + alternating * pattern, high) < 1e-5
+    assert loss(high + 0.3, high) < 1e-5  # a change of brightness is another loss's business
+
+
+def test_the_phase_loss_lets_textures_pass() -> None:
+    torch.manual_seed(0)
+    high, texture = torch.zeros(2, 3, 128, 128), torch.randn(2, 3, 128, 128)
+    pattern = torch.randn(4, 4).repeat(32, 32)
+    assert PhaseLoss(4)(high + texture, high) < 0.2 * PhaseLoss(4)(high + pattern, high)
+
+
+@pytest.mark.parametrize(("scale", "side"), [(1, 8), (2, 6), (3, 9), (4, 4), (4, 128)])
+def test_the_phase_loss_takes_every_scale_and_patch(scale: int, side: int) -> None:
+    torch.manual_seed(0)
+    made, real = torch.rand(2, 3, side, side), torch.rand(2, 3, side, side)
+    loss = PhaseLoss(scale)(made, real)
+    assert (loss.item() == 0) == (scale == 1)
+
+
+def test_all_pictures_are_shifted_alike_and_at_random() -> None:
+    torch.manual_seed(0)
+    picture = torch.rand(1, 3, 32, 32)
+    cuts = [shifted(4, picture, 2 * picture) for _ in range(20)]
+    assert all(one.shape[-2:] == (28, 28) and torch.equal(2 * one, two) for one, two in cuts)
+    assert len({one[0, 0, 0, 0].item() for one, _ in cuts}) > 5
+    assert shifted(0, picture) == (picture,)
+
+
 def lesson(rival: str, game: str, perceptual: PerceptualLoss) -> AdversarialLesson:
     networks = generator(), discriminator(rival)
     learners = [
@@ -152,7 +193,7 @@ def lesson(rival: str, game: str, perceptual: PerceptualLoss) -> AdversarialLess
         for name, network in zip(("generator", "discriminator"), networks, strict=True)
     ]
     terms = {"pixel": (0.1, DISTANCES["l1"]), "perceptual": (1.0, perceptual)}
-    return AdversarialLesson(*learners, GAMES[game], 0.02, terms)
+    return AdversarialLesson(*learners, GAMES[game], 0.02, terms, shift=4)
 
 
 class Gradients:

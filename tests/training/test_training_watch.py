@@ -80,8 +80,9 @@ def test_a_plan_says_it_all(make) -> None:
         "stage gan: 200 steps",
         "l1 x 0.1, features before activation (l1) of",
         "conv2_2 x 0.5, conv3_1 x 1",
+        "phases x 100",
         "relativistic GAN x 0.02",
-        "discriminator: patch, 1,1",
+        "discriminator: patch, 1,4",
         "memory: about",
         "judged by",
     ):
