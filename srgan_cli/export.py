@@ -1,5 +1,6 @@
 """Weights for other programs: their names for the tensors, or ONNX. Nothing half done is left."""
 
+import io
 import warnings
 from importlib import import_module
 from pathlib import Path
@@ -34,7 +35,9 @@ def write_foreign(weights: Weights, path: Path, naming: str) -> None:
         if path.suffix == ".safetensors":
             part.write_bytes(save(state, metadata={"format": "pt"}))
         else:
-            torch.save({WRAPPED[naming]: state} if naming in WRAPPED else state, part)
+            memory = io.BytesIO()  # to a file, torch hides what is wrong with the disk
+            torch.save({WRAPPED[naming]: state} if naming in WRAPPED else state, memory)
+            part.write_bytes(memory.getbuffer())
 
 
 def write_onnx(weights: Weights, path: Path) -> float:

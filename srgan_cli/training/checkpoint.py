@@ -1,5 +1,6 @@
 """The state of a run in one file: torch.save of tensors and plain values, replaced atomically."""
 
+import io
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,9 @@ class TrainingState:
 def save_state(state: TrainingState, run: Path) -> Path:
     path = run / f"checkpoint-{state.stage}-{state.step:08d}.pt"
     with atomically(path, TrainingError) as part:
-        torch.save(vars(state), part)
+        memory = io.BytesIO()  # to a file, torch hides what is wrong with the disk
+        torch.save(vars(state), memory)
+        part.write_bytes(memory.getbuffer())
     for old in checkpoints(run)[:-KEPT]:
         old.unlink(missing_ok=True)
     return path

@@ -101,14 +101,5 @@ def leads() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def local_device(name: str) -> str:
-    """Each process of a machine takes a GPU of its own."""
-    if "LOCAL_RANK" in os.environ and name in ("auto", "cuda") and torch.cuda.is_available():
-        number = int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count()
-        torch.cuda.set_device(number)
-        return f"cuda:{number}"
-    return name
-
-
 def _device() -> torch.device:
     return torch.device("cuda" if dist.get_backend() == "nccl" else "cpu")

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from srgan_cli.errors import TrainingError
+from srgan_cli.images.atomic import atomically
 from srgan_cli.training.budget import Length
 from srgan_cli.training.checkpoint import TrainingState, save_state
 from srgan_cli.training.distributed import World
@@ -176,7 +177,8 @@ class Trainer:
             if warning is not None:
                 self.outlets.watcher.say(warning)
                 self._log({"warning": warning})
-            score = self._validated() if due else None
+            with torch.random.fork_rng(devices=[]):  # the other processes' dice do not move either
+                score = self._validated() if due else None
             at = self.position
             if at.done % LOG_EVERY == 0 and losses:
                 self._log({"lr": self._rate()} | losses)
@@ -206,8 +208,13 @@ class Trainer:
             return
         at = self.position
         about = {"stage": self.stage.end, "step": at.done, "seconds": round(at.seconds, 1)}
-        with (self.outlets.run / "log.jsonl").open("a") as log:
-            log.write(json.dumps(about | row) + "\n")
+        path = self.outlets.run / "log.jsonl"
+        try:
+            with path.open("a") as log:
+                log.write(json.dumps(about | row) + "\n")
+        except OSError as error:
+            why = f"{path}: cannot be written ({error.strerror})"
+            raise TrainingError(f"{why}; make room, then go on with --resume") from error
         self.outlets.chart(self.stage.end, at.done, row)
 
     def _forget_log_after(self, step: int) -> None:
@@ -218,4 +225,5 @@ class Trainer:
             for row in read_log(path)
             if row.get("stage") != self.stage.end or row.get("step", 0) <= step
         ]
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        with atomically(path, TrainingError) as part:
+            part.write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from srgan_cli.device import pick_device
+from srgan_cli.device import local_device, pick_device
 from srgan_cli.errors import DeviceError
 from srgan_cli.training.assembly import Job, build_trainer
 from srgan_cli.training.checkpoint import checkpoints, load_state
 from srgan_cli.training.data import Data, batch_size, load_data
-from srgan_cli.training.distributed import World, local_device, world
+from srgan_cli.training.distributed import World, world
 from srgan_cli.training.features import Eyes, open_eyes, perceptual_loss, require_files
 from srgan_cli.training.memory import out_of_memory
 from srgan_cli.training.options import TrainOptions

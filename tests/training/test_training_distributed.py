@@ -12,7 +12,7 @@ import torch
 from srgan_cli.errors import OptionError
 from srgan_cli.training.assembly import check_batch
 from srgan_cli.training.checkpoint import checkpoints, load_state
-from srgan_cli.training.distributed import World, local_device
+from srgan_cli.training.distributed import World
 from srgan_cli.training.options import TrainOptions
 from srgan_cli.training.runfolder import begin
 
@@ -127,10 +127,3 @@ def test_a_batch_must_divide_among_the_processes(make) -> None:
     job.options, job.world = options, World(0, 2)
     with pytest.raises(OptionError, match="--batch-size 3 cannot be divided among 2 processes"):
         check_batch(job, None)
-
-
-def test_a_lone_process_takes_the_device_it_is_told(monkeypatch) -> None:
-    monkeypatch.delenv("LOCAL_RANK", raising=False)
-    assert local_device("cpu") == "cpu"
-    monkeypatch.setenv("LOCAL_RANK", "1")
-    assert local_device("cpu") == "cpu"
