@@ -5,14 +5,17 @@ of the field rests on this filter; torch's own bicubic uses a = -0.75.
 """
 
 import math
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import lru_cache, reduce
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, pad
+from torch.nn.functional import pad
 
 SUPPORT = 4  # input samples that one output sample sees when enlarging
+BLOCK = 32  # output samples that are computed by one product of matrices
+SMALL = 1 << 16  # weights up to which a signal is resized by a single matrix
 
 
 def cubic(x: np.ndarray) -> np.ndarray:
@@ -30,6 +33,12 @@ def taps(length: int, target: int, scale: float, start: int = 0) -> tuple[np.nda
     (target, taps); beyond the ends the edge samples are repeated, as in the low pictures that the
     field's benchmarks come with.
     """
+    index, weight = _endless_taps(target, scale, start)
+    return index.clip(0, length - 1), weight
+
+
+def _endless_taps(target: int, scale: float, start: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """The same of a signal without ends: ascending indices."""
     shrink = min(scale, 1.0)
     reach = SUPPORT / shrink
     centre = (np.arange(start, start + target) + 0.5) / scale - 0.5
@@ -38,65 +47,136 @@ def taps(length: int, target: int, scale: float, start: int = 0) -> tuple[np.nda
     weight = cubic((centre[:, None] - index) * shrink)
     weight /= weight.sum(axis=1, keepdims=True)
     used = np.any(weight != 0, axis=0)
-    return index[:, used].astype(np.int64).clip(0, length - 1), weight[:, used]
-
-
-@lru_cache(maxsize=64)
-def _matrix(length: int, target: int, scale: float, start: int) -> Tensor:
-    index, weight = taps(length, target, scale, start)
-    dense = np.zeros((target, length))
-    np.add.at(dense, (np.arange(target)[:, None], index), weight)
-    return torch.from_numpy(dense)
+    return index[:, used].astype(np.int64), weight[:, used]
 
 
 def resize(pictures: Tensor, height: int, width: int) -> Tensor:
     """(..., H, W) floats -> (..., height, width), differentiable. Values are not clipped."""
     rows, columns = pictures.shape[-2:]
-    down = _apply(pictures.transpose(-1, -2), rows, height).transpose(-1, -2)
-    return _apply(down, columns, width)
+    if max(rows * height, columns * width) <= SMALL:
+        down, across = _matrix(rows, height), _matrix(columns, width)
+        return down.to(pictures) @ pictures @ across.to(pictures).T
+    planes = pictures.reshape(-1, rows, columns)
+    made = [resize_rows(each, all_of(rows), all_of(height), width) for each in planes]
+    return torch.stack(made).reshape(*pictures.shape[:-2], height, width)
 
 
-def _apply(signal: Tensor, length: int, target: int) -> Tensor:
-    if length == target:
-        return signal
-    if length * target <= 1 << 16:  # a matrix product beats gathering on small pictures
-        matrix = _matrix(length, target, target / length, 0).to(signal)
-        return signal @ matrix.T
+@lru_cache(maxsize=64)
+def _matrix(length: int, target: int) -> Tensor:
+    """(target, length): all weights of a short signal."""
     index, weight = taps(length, target, target / length)
-    result = signal.new_zeros((*signal.shape[:-1], target))
-    for i, w in zip(index.T, weight.T, strict=True):
-        result += signal[..., torch.from_numpy(i).to(signal.device)] * torch.from_numpy(w).to(
-            signal
-        )
-    return result
-
-
-@lru_cache(maxsize=8)
-def _phases(scale: int) -> Tensor:
-    """(scale, 5): weights of the samples i-2 .. i+2 in the outputs of sample i."""
-    index, weight = taps(5, scale, float(scale), start=2 * scale)
-    dense = np.zeros((scale, 5))
-    np.add.at(dense, (np.arange(scale)[:, None], index), weight)
+    dense = np.zeros((target, length))
+    np.add.at(dense, (np.arange(target)[:, None], index), weight)
     return torch.from_numpy(dense)
 
 
+@dataclass(frozen=True)
+class Rows:
+    """The rows top .. bottom of a picture that has `of` rows."""
+
+    top: int
+    bottom: int
+    of: int
+
+
+def all_of(height: int) -> Rows:
+    return Rows(0, height, height)
+
+
+def seen_by(made: Rows, height: int) -> Rows:
+    """What the rows `made` of a resized picture need of the picture, `height` rows high."""
+    reach = SUPPORT / 2 / min(made.of / height, 1.0)
+    first, last = ((row + 0.5) * height / made.of for row in (made.top, made.bottom - 1))
+    top, bottom = math.floor(first - reach), math.ceil(last + reach)
+    return Rows(max(0, top), min(height, bottom), height)
+
+
+def resize_rows(plane: Tensor, has: Rows, made: Rows, width: int) -> Tensor:
+    """(H, W), the rows `has` of a picture -> (h, width), the rows `made` of it resized.
+
+    Bit for bit the same out of any part that has the rows of `seen_by`: every product is of the
+    same blocks in the same place. Where more is needed the part's first or last row is repeated.
+    """
+    down = _blocks(has.of, made.of, plane.dtype, plane.device)
+    across = _blocks(plane.shape[1], width, plane.dtype, plane.device)
+    first, end = made.top // BLOCK, -(-made.bottom // BLOCK)
+    bands = []
+    for index, matrix in zip(down.index[first:end], down.matrix[first:end], strict=True):
+        seen = plane.index_select(0, index.clamp(has.top, has.bottom - 1) - has.top)
+        tall = torch.mm(seen.T, matrix.T)  # (W, BLOCK)
+        sides = tall.index_select(0, across.index.flatten()).unflatten(0, across.index.shape)
+        bands.append(torch.bmm(across.matrix, sides).flatten(0, 1)[:width].T)  # (BLOCK, width)
+    return torch.cat(bands)[made.top - first * BLOCK : made.bottom - first * BLOCK]
+
+
+@dataclass(frozen=True, eq=False)
+class _Blocks:
+    """A resampling as one small matrix for every BLOCK neighbouring outputs.
+
+    index: (blocks, inputs), the samples that each sees. matrix: (blocks, BLOCK, inputs).
+    """
+
+    index: Tensor
+    matrix: Tensor
+
+
+@lru_cache(maxsize=8)
+def _blocks(length: int, target: int, dtype: torch.dtype, device: torch.device) -> _Blocks:
+    count = -(-target // BLOCK)
+    index, weight = _endless_taps(count * BLOCK, target / length)
+    first = index[::BLOCK, 0]
+    seen = int((index[BLOCK - 1 :: BLOCK, -1] - first).max()) + 1
+    dense = np.zeros((count * BLOCK, seen))
+    place = index - np.repeat(first, BLOCK)[:, None]
+    np.add.at(dense, (np.arange(count * BLOCK)[:, None], place), weight)
+    matrix = torch.from_numpy(dense.reshape(count, BLOCK, seen)).to(device, dtype)
+    inputs = (first[:, None] + np.arange(seen)).clip(0, length - 1)
+    return _Blocks(torch.from_numpy(inputs).to(device), matrix)
+
+
+@lru_cache(maxsize=8)
+def _phases(scale: int) -> tuple[dict[int, float], ...]:
+    """Of each of the `scale` outputs of sample i: its weights, 0 for sample i - 2 to 4 for i + 2."""
+    index, weight = taps(5, scale, float(scale), start=2 * scale)
+    return tuple(
+        {int(i): float(w) for i, w in zip(*each, strict=True) if w}
+        for each in zip(index, weight, strict=True)
+    )
+
+
 def enlarge(pictures: Tensor, scale: int) -> Tensor:
-    """(B, C, H, W) floats -> (B, C, sH, sW): `resize` by an integer, as convolutions."""
-    batch, channels, height, width = pictures.shape
-    planes = pictures.reshape(batch * channels, 1, height, width)
-    weight = _phases(scale).to(pictures)
-    wide = conv2d(pad(planes, (2, 2, 0, 0), mode="replicate"), weight[:, None, None, :])
-    wide = wide.permute(0, 2, 3, 1).reshape(-1, 1, height, width * scale)
-    tall = conv2d(pad(wide, (0, 0, 2, 2), mode="replicate"), weight[:, None, :, None])
-    tall = tall.permute(0, 2, 1, 3)  # (BC, H, s, sW)
-    return tall.reshape(batch, channels, height * scale, width * scale)
+    """(B, C, H, W) floats -> (B, C, sH, sW): `resize` by an integer, differentiable.
+
+    Products and sums are rounded one by one, so a pixel is the same to the bit in every tile.
+    """
+    wide = torch.stack(_outputs(pad(pictures, (2, 2, 0, 0), mode="replicate"), scale, -1), dim=-1)
+    wide = wide.flatten(-2)
+    tall = torch.stack(_outputs(pad(wide, (0, 0, 2, 2), mode="replicate"), scale, -2), dim=-2)
+    return tall.flatten(-3, -2)
+
+
+def _outputs(padded: Tensor, scale: int, dim: int) -> list[Tensor]:
+    """What becomes of every sample along `dim`, two more on either side: its 1st, 2nd .. output."""
+    length = padded.shape[dim] - 4
+    seen = [padded.narrow(dim, i, length) for i in range(5)]
+    outputs = []
+    for weights in _phases(scale):
+        terms = [seen[i] * weight for i, weight in weights.items()]
+        outputs.append(reduce(Tensor.add_, terms))
+    return outputs
 
 
 def resize_array(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     """(H, W) or (H, W, C) integers -> the same depth, (height, width) or (height, width, C)."""
-    planes = torch.from_numpy(pixels.astype(np.float32))
-    planes = planes.permute(2, 0, 1) if pixels.ndim == 3 else planes
-    resized = resize(planes, height, width)
-    resized = resized.permute(1, 2, 0) if pixels.ndim == 3 else resized
+    return resize_band(pixels, all_of(len(pixels)), all_of(height), width)
+
+
+def resize_band(pixels: np.ndarray, has: Rows, made: Rows, width: int) -> np.ndarray:
+    """The rows `made` of a picture resized, out of its rows `has`: see `resize_rows`."""
     top = np.iinfo(pixels.dtype).max
-    return resized.round().clamp(0, top).numpy().astype(pixels.dtype)
+    result = np.empty((made.bottom - made.top, width, *pixels.shape[2:]), pixels.dtype)
+    for channel in np.ndindex(pixels.shape[2:]):
+        plane = torch.from_numpy(pixels[(..., *channel)].astype(np.float32))
+        made_plane = resize_rows(plane, has, made, width).round().clamp(0, top)
+        result[(..., *channel)] = made_plane.numpy()
+    return result

@@ -9,14 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srgan_cli.colour import (
-    CONSISTENT_RADIUS,
-    FIX_RADIUS,
     colour_fixed,
+    consistent_radius,
+    cut,
+    fix_radius,
     made_consistent,
 )
 from srgan_cli.images.read import read_image
 from srgan_cli.images.value import Image
-from srgan_cli.resample import resize_array
+from srgan_cli.resample import Rows, resize_array
 
 
 def enlarged(low: Image, factor: float, noise: float = 15, shift: float = 5) -> Image:
@@ -32,23 +33,41 @@ def shrunk(image: Image, low: Image) -> np.ndarray:
     return resize_array(image.pixels, low.height, low.width).astype(float)
 
 
+def agreeing(made: Image, low: Image) -> float:
+    """Share of values within a level of 8 bits, of those that are not black or white."""
+    top = np.iinfo(low.pixels.dtype).max
+    kept = (low.pixels > 0) & (low.pixels < top)
+    return float((np.abs(shrunk(made, low) - low.pixels)[kept] <= top // 255).mean())
+
+
 @pytest.fixture
 def low(photo_file: Path) -> Image:
     return Image(read_image(photo_file).pixels[60:130, 80:160])
 
 
-@pytest.mark.parametrize("factor", [1.5, 2, 2.5, 3, 4, 8])
+@pytest.mark.parametrize("factor", [1.2, 1.5, 2, 2.5, 3, 4, 8])
 def test_a_consistent_picture_shrinks_to_the_input(low, factor):
-    made = made_consistent(enlarged(low, factor), low)
-    kept = (low.pixels > 0) & (low.pixels < 255)
-    assert (np.abs(shrunk(made, low) - low.pixels)[kept] <= 1).mean() >= 0.999
+    assert agreeing(made_consistent(enlarged(low, factor), low), low) >= 0.999
+
+
+@pytest.mark.parametrize("factor", [1.01, 1.05, 1.1, 1.2])
+def test_where_nothing_clips_it_does_so_from_the_smallest_enlargement_on(low, factor):
+    soft = Image(low.pixels // 2 + 64)
+    assert agreeing(made_consistent(enlarged(soft, factor), soft), soft) >= 0.999
+
+
+@pytest.mark.parametrize("factor", [0.3, 0.5, 0.9, 0.99])
+def test_a_smaller_result_comes_nearer_to_the_input(low, factor):
+    high = enlarged(low, factor)
+    before, after = (
+        np.abs(shrunk(one, low) - low.pixels).mean() for one in (high, made_consistent(high, low))
+    )
+    assert after < before
 
 
 def test_16_bits_become_consistent_within_a_256th(low):
     deep = Image(low.pixels.astype(np.uint16) * 257)
-    made = made_consistent(enlarged(deep, 4), deep)
-    kept = (low.pixels > 0) & (low.pixels < 255)
-    assert (np.abs(shrunk(made, deep) - deep.pixels)[kept] <= 257).mean() >= 0.999
+    assert agreeing(made_consistent(enlarged(deep, 4), deep), deep) >= 0.999
 
 
 def test_what_is_consistent_already_stays_within_a_level():
@@ -89,16 +108,49 @@ def test_both_keep_shape_depth_and_gray(height, width, channels, dtype, factor):
         assert made.gray
 
 
-@pytest.mark.parametrize(
-    ("correct", "radius"), [(colour_fixed, FIX_RADIUS), (made_consistent, CONSISTENT_RADIUS)]
-)
+BOTH = [(colour_fixed, fix_radius), (made_consistent, consistent_radius)]
+
+
+@pytest.mark.parametrize(("correct", "radius"), BOTH)
 def test_a_row_depends_on_no_more_than_the_stated_radius(correct, radius):
     rng = np.random.default_rng(0)
-    low = Image(rng.integers(90, 160, (2 * radius + 40, 6, 1), dtype=np.uint8))
+    low = Image(rng.integers(90, 160, (2 * radius(2) + 40, 6, 1), dtype=np.uint8))
     other = low.pixels.copy()
     other[:20] = 255 - other[:20]
     high = enlarged(low, 2, noise=5)
     made, changed = (correct(high, one).pixels for one in (low, replace(low, pixels=other)))
-    far = 2 * (20 + radius)
+    far = 2 * (20 + radius(2))
     np.testing.assert_array_equal(made[far:], changed[far:])
     assert (made[:40] != changed[:40]).any()
+
+
+@pytest.mark.parametrize(("correct", "radius"), BOTH)
+@pytest.mark.parametrize(("height", "factor"), [(480, 4), (467, 1.37), (900, 0.6)])
+def test_bands_are_exactly_those_of_the_whole(correct, radius, height, factor):
+    rng = np.random.default_rng(0)
+    low = Image(rng.integers(0, 65536, (height, 5, 3), dtype=np.uint16))
+    noisy = enlarged(low, factor)
+    high = replace(noisy, alpha=noisy.pixels[..., 0])
+    bands = []
+    for top in range(0, high.height, 150):
+        made = Rows(top, min(top + 150, high.height), high.height)
+        band = cut(made, low.height, radius(factor))
+        assert band.high.bottom - band.high.top < high.height
+        bands.append(correct(part(high, band.high), part(low, band.low), band))
+    whole = correct(high, low)
+    np.testing.assert_array_equal(np.concatenate([one.samples for one in bands]), whole.samples)
+
+
+def test_a_gray_band_of_a_colour_picture_is_that_of_the_whole():
+    low = Image(np.random.default_rng(0).integers(0, 65536, (80, 7, 3), dtype=np.uint16))
+    low.pixels[:60] = low.pixels[:60, :, :1]
+    high = enlarged(low, 2)
+    high.pixels[:120] = high.pixels[:120, :, :1]
+    band = cut(Rows(0, 64, 160), 80, fix_radius(2))
+    made = colour_fixed(part(high, band.high), part(low, band.low), band)
+    np.testing.assert_array_equal(made.pixels, colour_fixed(high, low).pixels[:64])
+
+
+def part(image: Image, rows: Rows) -> Image:
+    alpha = None if image.alpha is None else image.alpha[rows.top : rows.bottom]
+    return replace(image, pixels=image.pixels[rows.top : rows.bottom], alpha=alpha)

@@ -1,10 +1,21 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srgan_cli.resample import cubic, enlarge, resize, resize_array, taps
+from srgan_cli.resample import (
+    Rows,
+    all_of,
+    cubic,
+    enlarge,
+    resize,
+    resize_array,
+    resize_band,
+    resize_rows,
+    seen_by,
+    taps,
+)
 
 sides = st.integers(1, 30)
 
@@ -45,6 +56,7 @@ def test_a_ramp_stays_a_ramp_away_from_its_ends(target):
     np.testing.assert_allclose(row[inside], exact[inside], atol=1e-9 if target >= 20 else 0.02)
 
 
+@settings(deadline=None)
 @given(sides, sides, sides, sides)
 def test_a_flat_picture_stays_flat(height, width, tall, wide):
     flat = torch.full((1, 1, height, width), 0.7, dtype=torch.float64)
@@ -53,6 +65,7 @@ def test_a_flat_picture_stays_flat(height, width, tall, wide):
     )
 
 
+@settings(deadline=None)
 @given(sides, sides, st.integers(1, 5))
 def test_enlarging_is_resizing_by_an_integer(height, width, scale):
     torch.manual_seed(height)
@@ -62,18 +75,36 @@ def test_enlarging_is_resizing_by_an_integer(height, width, scale):
     )
 
 
-def test_large_pictures_take_the_same_weights_as_small_ones():
-    """Beyond 2^16 weights samples are gathered instead of multiplied by a matrix."""
-    signal = torch.rand(1, 1, 1, 600, dtype=torch.float64)
-    index, weight = taps(600, 150, 0.25)
-    expected = (signal[0, 0, 0].numpy()[index] * weight).sum(axis=1)
-    np.testing.assert_allclose(resize(signal, 1, 150)[0, 0, 0].numpy(), expected)
+@pytest.mark.parametrize("target", [150, 599, 601, 1200, 1817])
+def test_large_pictures_take_the_same_weights_as_small_ones(target):
+    """Beyond 2^16 weights they are multiplied in blocks instead of at once."""
+    signal = torch.rand(2, 1, 600, dtype=torch.float64)
+    index, weight = taps(600, target, target / 600)
+    expected = (signal.numpy()[..., index] * weight).sum(axis=-1)
+    np.testing.assert_allclose(resize(signal, 1, target).numpy(), expected)
+    np.testing.assert_allclose(resize(signal.mT, target, 1).mT.numpy(), expected)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 90), st.integers(1, 200), st.data())
+def test_rows_are_the_same_out_of_any_part_that_has_what_they_need(height, target, data):
+    torch.manual_seed(0)
+    picture = torch.rand(height, 7)
+    top = data.draw(st.integers(0, target - 1))
+    made = Rows(top, data.draw(st.integers(top + 1, target)), target)
+    seen = seen_by(made, height)
+    part = resize_rows(picture[seen.top : seen.bottom], seen, made, 11)
+    whole = resize_rows(picture, all_of(height), all_of(target), 11)
+    assert torch.equal(part, whole[made.top : made.bottom])
 
 
 def test_both_ways_are_differentiable():
     pictures = torch.rand(1, 1, 6, 6, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: resize(x, 3, 9), (pictures,))
     assert torch.autograd.gradcheck(lambda x: enlarge(x, 2), (pictures,))
+    plane = torch.rand(40, 3, dtype=torch.float64, requires_grad=True)
+    parts = all_of(40), Rows(5, 50, 70), 4
+    assert torch.autograd.gradcheck(lambda x: resize_rows(x, *parts), (plane,))
 
 
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
@@ -86,3 +117,11 @@ def test_arrays_keep_their_depth_and_are_clipped(depth):
     assert large.min() == 0
     assert large.max() == top
     assert resize_array(np.dstack([step] * 3), 5, 7).shape == (5, 7, 3)
+
+
+def test_a_band_of_an_array_is_that_of_the_whole():
+    pixels = np.random.default_rng(0).integers(0, 65536, (90, 8, 3), dtype=np.uint16)
+    made = Rows(30, 70, 120)
+    seen = seen_by(made, 90)
+    band = resize_band(pixels[seen.top : seen.bottom], seen, made, 13)
+    np.testing.assert_array_equal(band, resize_array(pixels, 120, 13)[30:70])

@@ -63,6 +63,8 @@ def _deep_gray(opened: Pillow.Image) -> Image:
 
 def upright(image: Image, turn: int) -> Image:
     """Turned as EXIF's orientation says, 1 to 8."""
+    if turn == 1:
+        return image
     alpha = None if image.alpha is None else _turned(image.alpha, turn)
     return replace(image, pixels=_turned(image.pixels, turn), alpha=alpha)
 

@@ -14,6 +14,7 @@ from srgan_cli.images.encoding import FORMATS
 from srgan_cli.images.faults import LARGER, reading
 from srgan_cli.images.ifd import Block
 from srgan_cli.images.metadata import ORIENTATION, orientation, sound_exif
+from srgan_cli.images.png_colour import png_profile
 
 # Never those that run an interpreter (EPS, PDF) or another system's drawing calls (WMF).
 OPENED = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "JPEG2000", "PPM", "ICO")
@@ -56,7 +57,18 @@ def opening(file: BinaryIO, name: str, max_pixels: int) -> Iterator[Pillow.Image
     file.seek(0)
     formats = (*OPENED, "TGA") if _may_be_tga(file, name) else OPENED
     with Pillow.open(file, formats=formats) as opened:
+        if opened.format == "PNG" and not opened.info.get("icc_profile"):
+            opened.info["icc_profile"] = _described_colours(file)
         yield opened
+
+
+def _described_colours(file: BinaryIO) -> bytes | None:
+    """Puts the file back to where Pillow goes on."""
+    at = file.tell()
+    try:
+        return png_profile(head_of(file))
+    finally:
+        file.seek(at)
 
 
 def _may_be_tga(file: BinaryIO, name: str) -> bool:
