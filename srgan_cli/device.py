@@ -1,10 +1,26 @@
 """Where to compute, and in which precision."""
 
+import os
+
 import torch
 
 from srgan_cli.errors import DeviceError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def pick_devices(names: str) -> tuple[torch.device, ...]:
+    """One device, or of names with commas between them several."""
+    return tuple(pick_device(local_device(name.strip())) for name in names.split(","))
+
+
+def local_device(name: str) -> str:
+    """Each process that torchrun starts on a machine takes a GPU of its own."""
+    if "LOCAL_RANK" in os.environ and name in ("auto", "cuda") and torch.cuda.is_available():
+        number = int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count()
+        torch.cuda.set_device(number)
+        return f"cuda:{number}"
+    return name
 
 
 def pick_device(name: str) -> torch.device:
@@ -26,13 +42,19 @@ def _best() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def pick_precision(name: str, device: torch.device) -> torch.dtype:
+def pick_precision(name: str, *devices: torch.device) -> torch.dtype:
     """The type in which convolutions run; "auto" takes half precision only where it is faster.
 
-    bf16 where the chip has it, fp16 on CUDA devices that lack it, fp32 everywhere else.
+    bf16 where the chip has it, fp16 on CUDA devices that lack it, fp32 everywhere else, and where
+    several devices would differ: a picture has one precision.
     """
     if name != "auto":
         return PRECISIONS[name]
+    fastest = {_fastest(device) for device in devices}
+    return fastest.pop() if len(fastest) == 1 else torch.float32
+
+
+def _fastest(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(False) else torch.float16
     if device.type == "cpu" and _cpu_multiplies_bf16():

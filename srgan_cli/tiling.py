@@ -35,10 +35,26 @@ class Box:
         rows = slice(self.top * scale, self.bottom * scale)
         return rows, slice(self.left * scale, self.right * scale)
 
-    def at_least(self, side: int) -> "Box":
-        """This box, longer at the bottom and wider at the right where it has not that side."""
-        height, width = max(self.height, side), max(self.width, side)
+    @property
+    def area(self) -> int:
+        return self.height * self.width
+
+    def at_least(self, height: int, width: int) -> "Box":
+        """This box, longer at the bottom and wider at the right where it has not those sides."""
+        height, width = max(self.height, height), max(self.width, width)
         return Box(self.top, self.left, self.top + height, self.left + width)
+
+    def within(self, outer: "Box") -> "Box":
+        """This box moved to lie inside `outer`, cut off where it is larger."""
+        top = max(outer.top, min(self.top, outer.bottom - self.height))
+        left = max(outer.left, min(self.left, outer.right - self.width))
+        bottom, right = top + self.height, left + self.width
+        return Box(top, left, min(bottom, outer.bottom), min(right, outer.right))
+
+    def seen_from(self, outer: "Box") -> "Box":
+        """The same pixels, counted from the top left corner of `outer`."""
+        top, left = self.top - outer.top, self.left - outer.left
+        return Box(top, left, top + self.height, left + self.width)
 
     def aligned(self, step: int) -> "Box":
         """The smallest box around this one whose edges are multiples of `step`."""
@@ -94,12 +110,14 @@ def folded(start: int, stop: int, length: int, margin: int) -> list[int]:
     """The positions `start` .. `stop - 1` of a line, those beyond its ends folded back into it.
 
     The line is mirrored about its end pixels; one that is not longer than `margin` repeats them.
-    Positions more than `margin` past the ends are any pixel: no network looks there.
+    Positions more than `margin` past the ends, where no network looks, repeat the one before: so
+    none lies more than `margin` back from an end.
     The rule depends on the line alone, never on the tile: every tile sees the same picture.
     """
     if length <= margin:
         return [_clamped(i, length) for i in range(start, stop)]
-    return [_clamped(_mirrored(i, length), length) for i in range(start, stop)]
+    first, last = -margin, length - 1 + margin
+    return [_mirrored(min(max(i, first), last), length) for i in range(start, stop)]
 
 
 def _mirrored(i: int, length: int) -> int:

@@ -14,6 +14,11 @@ torch.set_num_threads(1)  # tiny networks gain nothing from more
 DATA = Path(__file__).parent / "data"
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+
+
 @pytest.fixture
 def photo_file() -> Path:
     """A real photograph, 256 x 256."""

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from srgan_cli.engine.alpha import bled, shrunk
-from srgan_cli.engine.enlarger import fitted
+from srgan_cli.engine.alpha import bled
+from srgan_cli.engine.fit import fitted
 from srgan_cli.engine.size import Sides
 from srgan_cli.images.value import Image
 from srgan_cli.resample import resize_array
@@ -23,6 +23,10 @@ def disc() -> Image:
 def over(image: Image, ground: float) -> np.ndarray:
     share = image.alpha[..., None] / 255
     return image.pixels * share + ground * (1 - share)
+
+
+def shrunk(image: Image, height: int, width: int) -> np.ndarray:
+    return fitted(image, Sides(height, width)).pixels
 
 
 def error(image: Image, truth: Image) -> float:

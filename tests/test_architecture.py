@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inspecting": {"opening", "weights", "foreign"},
     "export": {"weights", "foreign", "images.atomic"},
     "engine": {"images", "tiling", "resample", "colour"},
-    "choice": {"opening", "weights", "library"},
+    "choice": {"opening", "weights", "kinship", "library"},
     "assembly": {"weights", "engine", "device"},
     "training": {
         *("weights", "models", "pickles", "device"),

@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srgan_cli.tiling import Box, folded, plan_tiles, spans
@@ -7,6 +7,7 @@ from srgan_cli.tiling import Box, folded, plan_tiles, spans
 sides = st.integers(1, 90)
 
 
+@settings(deadline=None)
 @given(sides, sides, st.integers(1, 40), st.integers(0, 30))
 def test_cores_cover_the_picture_exactly_once(height, width, size, margin):
     covered = np.zeros((height, width), int)
@@ -29,6 +30,19 @@ def test_folding_mirrors_as_numpy_does(length, margin):
     mode = "reflect" if length > margin else "edge"
     expected = np.pad(line, margin, mode)
     assert folded(-margin, length + margin, length, margin) == list(expected)
+
+
+@given(sides, st.integers(0, 30))
+def test_folding_never_goes_farther_back_than_it_must(length, margin):
+    beyond = folded(length, length + margin + 50, length, margin)
+    assert min(beyond) >= max(0, length - 1 - margin)
+
+
+def test_a_box_moves_into_another_or_is_cut_off():
+    outer = Box(2, 10, 12, 20)
+    assert Box(8, 8, 14, 12).within(outer) == Box(6, 10, 12, 14)
+    assert Box(0, 12, 99, 15).within(outer) == Box(2, 12, 12, 15)
+    assert Box(6, 10, 12, 14).seen_from(outer) == Box(4, 0, 10, 4)
 
 
 def test_halves_cut_the_longer_side():

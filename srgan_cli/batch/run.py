@@ -12,32 +12,35 @@ from pathlib import Path
 from typing import TypeVar
 
 from srgan_cli.batch.finding import exists
+from srgan_cli.batch.making import Maker, Picture, frames_of
 from srgan_cli.batch.naming import STREAM, Job
-from srgan_cli.engine.enlarger import Enlarger, part
+from srgan_cli.batch.putting import put
+from srgan_cli.engine.enlarger import Enlarger
+from srgan_cli.engine.memory import free_bytes
 from srgan_cli.engine.size import Sides
-from srgan_cli.engine.upscaler import Tell, silent
+from srgan_cli.engine.upscaler import CPU, Tell, silent
 from srgan_cli.errors import ImageError, SrganError
 from srgan_cli.images.atomic import part_name, shown
 from srgan_cli.images.encoding import Encoding
-from srgan_cli.images.formats import check_target
 from srgan_cli.images.read import read_bytes, read_picture
-from srgan_cli.images.value import Image, Sequence
-from srgan_cli.images.write import encode, write_picture
+from srgan_cli.images.stored import Stored, stored
 
-Picture = Image | Sequence
 In = TypeVar("In")
 Out = TypeVar("Out")
 
 
 @dataclass(frozen=True)
 class Work:
-    """How each job is done. watch: gives what is told of a job's progress."""
+    """How each job is done. watch: gives what is told of a job's progress. free: bytes of memory
+    that a result may take.
+    """
 
     enlarger: Enlarger
     encoding: Encoding
     max_pixels: int
     skip_existing: bool = False
     watch: Callable[[Job], Tell] = lambda job: silent
+    free: Callable[[], int] = lambda: free_bytes(CPU)
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,16 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class _Piece:
-    """A job on its way, with the picture as it is now; None once it is done or has failed."""
+    """A job on its way, with the picture that was read; None where there is nothing to do."""
+
+    outcome: Outcome
+    began: float
+    picture: Picture | Stored | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Result:
+    """A job on its way, with the picture to write; None where there is nothing to write."""
 
     outcome: Outcome
     began: float
@@ -111,104 +123,50 @@ def _remove_leftover(job: Job) -> None:
             part_name(Path(os.path.realpath(job.target))).unlink()
 
 
-def _picture(job: Job, max_pixels: int) -> Picture:
+def _picture(job: Job, max_pixels: int) -> Picture | Stored:
     if job.source != STREAM:
-        return read_picture(job.source, max_pixels=max_pixels)
+        large = stored(job.source, max_pixels=max_pixels)
+        return large or read_picture(job.source, max_pixels=max_pixels)
     if sys.stdin is None:
         raise ImageError("standard input is closed: give a file, or pipe a picture into it")
     return read_bytes(sys.stdin.buffer.read(), "-", max_pixels=max_pixels)
 
 
-def _compute(piece: _Piece, work: Work) -> _Piece:
+def _compute(piece: _Piece, work: Work) -> _Result:
     outcome = piece.outcome
     tell = work.watch(outcome.job)
     if piece.picture is None:
         tell(1, 1)
-        return piece
+        return _Result(outcome, piece.began)
     try:
-        _check(piece.picture, outcome.job, work)
-        picture = _enlarged(piece.picture, work.enlarger, tell)
+        picture = _made(piece.picture, outcome.job, work, tell)
     except SrganError as error:
-        return _failed(piece, str(error))
-    except MemoryError:
-        name = shown(outcome.job.source)
-        return _failed(piece, f"{name}: its result needs more memory than there is")
-    first = _frames(piece.picture)[0]
+        return _Result(replace(outcome, error=str(error)), piece.began)
+    first = frames_of(piece.picture)[0]
+    after = work.enlarger.sides(first.height, first.width)
     passes = work.enlarger.passes(first.height, first.width)
-    return replace(
-        piece, picture=picture, outcome=replace(outcome, after=_sides(picture), passes=passes)
-    )
+    return _Result(replace(outcome, after=after, passes=passes), piece.began, picture)
 
 
-def _failed(piece: _Piece, error: str) -> _Piece:
-    return replace(piece, picture=None, outcome=replace(piece.outcome, error=error))
+def _made(picture: Picture | Stored, job: Job, work: Work, tell: Tell) -> Picture | None:
+    maker = Maker(work.enlarger, work.encoding, work.free())
+    try:
+        return maker.made(picture, job, tell)
+    except MemoryError as error:
+        name = shown(job.source)
+        raise ImageError(f"{name}: its result needs more memory than there is") from error
 
 
-def _check(picture: Picture, job: Job, work: Work) -> None:
-    """ImageError, before the work, for what the target's format cannot hold."""
-    frames = _frames(picture)
-    path = job.target
-    for frame in frames:
-        sides = work.enlarger.sides(frame.height, frame.width)
-        check_target(
-            path,
-            work.encoding,
-            height=sides.height,
-            width=sides.width,
-            depth=frame.depth,
-            alpha=frame.alpha is not None,
-            frames=len(frames),
-            animated=isinstance(picture, Sequence) and picture.animated,
-        )
-
-
-def _enlarged(picture: Picture, enlarger: Enlarger, tell: Tell) -> Picture:
-    if isinstance(picture, Image):
-        return enlarger(picture, tell)
-    share = 1 / len(picture.images)
-    images = [
-        enlarger(image, part(tell, number * share, share))
-        for number, image in enumerate(picture.images)
-    ]
-    return replace(picture, images=tuple(images))
-
-
-def _write(piece: _Piece, work: Work) -> Outcome:
+def _write(piece: _Result, work: Work) -> Outcome:
     outcome = piece.outcome
     if piece.picture is not None:
         try:
-            _put(piece.picture, outcome.job, work.encoding)
+            put(piece.picture, outcome.job, work.encoding)
         except SrganError as error:
             outcome = replace(outcome, error=str(error), after=None)
     return replace(outcome, seconds=time.monotonic() - piece.began)
 
 
-def _put(picture: Picture, job: Job, encoding: Encoding) -> None:
-    if job.target == STREAM:
-        _to_stdout(encode(picture, encoding))
-        return
-    if job.target.parent != job.source.parent:
-        _make_folder(job)
-    write_picture(picture, job.target, encoding)
-
-
-def _to_stdout(data: bytes) -> None:
-    try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    except OSError as error:
-        raise ImageError(f"standard output cannot be written ({error.strerror})") from error
-
-
-def _make_folder(job: Job) -> None:
-    with suppress(OSError):  # the writer names what is wrong with it
-        job.target.parent.mkdir(parents=True, exist_ok=True)
-
-
-def _frames(picture: Picture) -> tuple[Image, ...]:
-    return picture.images if isinstance(picture, Sequence) else (picture,)
-
-
-def _sides(picture: Picture) -> Sides:
-    first = _frames(picture)[0]
+def _sides(picture: Picture | Stored) -> Sides:
+    first = frames_of(picture)[0]
     return Sides(first.height, first.width)

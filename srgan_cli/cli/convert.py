@@ -1,6 +1,7 @@
 """`srgan convert`."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,13 +100,14 @@ def _kind(output: Path, kind: str | None) -> str:
 
 def _write(weights: "Weights", output: Path, kind: str) -> str:
     """Returns what there is to say about it."""
+    from srgan_cli.assembly import measured
     from srgan_cli.export import OPSET, write_foreign, write_onnx
     from srgan_cli.weights import write_weights
 
     if kind == "onnx":
         return f"ONNX opset {OPSET}, within {write_onnx(weights, output):.1g} of torch"
     if kind == "srgan":
-        write_weights(weights, output)
+        write_weights(measured(weights, partial(click.echo, err=True)), output)
     else:
         write_foreign(weights, output, kind)
     return f"{kind} naming"

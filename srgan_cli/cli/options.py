@@ -164,7 +164,7 @@ device_option = click.option(
     "--device",
     metavar="NAME",
     default=Machine.device,
-    help="Where to compute: auto, cpu, cuda, cuda:1, mps.",
+    help="Where to compute: auto, cpu, cuda, cuda:1, mps; or cuda:0,cuda:1, which share pictures.",
 )
 
 

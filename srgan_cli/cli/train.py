@@ -160,6 +160,7 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
 
 
 def _train(options: TrainOptions, opened: list[Any]) -> None:
+    from srgan_cli.assembly import record_reach
     from srgan_cli.training.distributed import leads
     from srgan_cli.training.loop import Interrupted
     from srgan_cli.training.run import train
@@ -169,6 +170,8 @@ def _train(options: TrainOptions, opened: list[Any]) -> None:
     try:
         with training_display() as watcher:
             files = train(options, opened, watcher, shlex.join(["srgan", *sys.argv[1:]]))
+        for file in files if leads() else []:
+            record_reach(file, speak)
     except Interrupted as stop:
         speak(f"Saved. Go on with: {again}")
         sys.exit(stop.code)

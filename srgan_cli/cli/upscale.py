@@ -129,7 +129,7 @@ def upscale_command(
         from srgan_cli.choice import choose
 
         chosen = choose(choice)
-        grow = enlarger(chosen.weights, machine, size, corrections)
+        grow = enlarger(chosen.weights, machine, size, corrections, talk.line)
         jobs = plan(sharded(batch, os.environ), _naming(chosen, grow, encoding))
         work = Work(grow, encoding, max_pixels, batch.skip_existing)
         tally = Tally(talk, chosen, encoding)
@@ -174,7 +174,6 @@ def _say_how(grow: "Enlarger", chosen: "Chosen", talk: Talk) -> None:
     vivid = "" if chosen.blend is None else f", blend {chosen.blend:g}"
     talk.detail(f"model {chosen.name}{vivid}")
     for scale, one in grow.upscalers.items():
+        places = " and ".join(map(str, one.devices))
         precision = str(one.dtype).removeprefix("torch.")
-        talk.detail(
-            f"x{scale}: {one.device}, {precision}, tiles of {one.core} + {one.context} pixels"
-        )
+        talk.detail(f"x{scale}: {places}, {precision}, tiles of {one.core} + {one.context} pixels")

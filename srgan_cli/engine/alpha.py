@@ -6,13 +6,18 @@ average, because 8 bits hold a faint pixel's colour badly and the network sees d
 not there. Shrinking is another matter: there every pixel rightly counts by its alpha.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from srgan_cli.engine.streams import ImageSource, RowSource, StoredSource
+from srgan_cli.images.stored import Stored
 from srgan_cli.images.value import Image, Pixels
-from srgan_cli.resample import resize, resize_array
+
+Floats = NDArray[np.float32]
 
 
 def bled(image: Image) -> Pixels:
@@ -25,32 +30,44 @@ def bled(image: Image) -> Pixels:
     hidden = image.alpha == 0
     if hidden.all() or not hidden.any():
         return image.pixels
+    labels = _nearest(hidden)
+    kind = np.int32 if hidden.size < 1 << 31 else np.int64
+    position = np.zeros(labels.max() + 1, kind)  # of the visible pixel with each label
+    flat, result = image.pixels.reshape(-1, image.pixels.shape[2]), image.pixels.copy()
+    for row, (own, clear) in enumerate(zip(labels, hidden, strict=True)):
+        position[own[~clear]] = np.flatnonzero(~clear) + row * image.width
+    for spread, own, clear in zip(result, labels, hidden, strict=True):
+        spread[clear] = flat[position[own[clear]]]
+    return result
+
+
+def _nearest(hidden: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """For each pixel the label of the visible one that is nearest."""
     _, labels = cv2.distanceTransformWithLabels(
         hidden.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    position = np.zeros(labels.max() + 1, np.int64)  # of the visible pixel with each label
-    position[labels[~hidden]] = np.flatnonzero(~hidden)
-    flat = image.pixels.reshape(-1, image.pixels.shape[2])
-    return flat[position[labels]].reshape(image.pixels.shape)
+    return np.asarray(labels, np.int32)
 
 
-def shrunk(image: Image, height: int, width: int) -> Pixels:
-    """(height, width, C): each pixel's colour counts as much as it is opaque.
+def prepared(picture: Image | Stored) -> RowSource:
+    """The picture as networks are to see it."""
+    if isinstance(picture, Stored):
+        return StoredSource(picture)
+    return ImageSource(picture if picture.alpha is None else replace(picture, pixels=bled(picture)))
 
-    Where nothing is visible, the pixels by themselves.
+
+def weighted(
+    pixels: Pixels, alpha: Pixels, plain: Pixels, resized: Callable[[Floats], Floats]
+) -> Pixels:
+    """(H, W, C) pixels, shrunk so that each one's colour counts as much as it is opaque.
+
+    alpha: (H, W, 1). plain: the pixels shrunk by themselves, which hold where nothing is visible.
+    resized: what shrinks (H, W, any).
     """
-    assert image.alpha is not None
-    top = np.iinfo(image.pixels.dtype).max
-    opaque = image.alpha[..., None].astype(np.float32) / np.float32(top)
-    share = _resized(opaque, height, width)
-    light = _resized(image.pixels.astype(np.float32) * opaque, height, width)
+    top = np.iinfo(pixels.dtype).max
+    opaque = alpha.astype(np.float32) / np.float32(top)
+    share = resized(opaque)
+    light = resized(pixels.astype(np.float32) * opaque)
     visible = share > 0.5 / top
     colours = np.divide(light, share, out=np.zeros_like(light), where=visible)
-    weighted = np.rint(colours).clip(0, top).astype(image.pixels.dtype)
-    return np.where(visible, weighted, resize_array(image.pixels, height, width))
-
-
-def _resized(layers: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    planes = torch.from_numpy(layers).permute(2, 0, 1)
-    resized: NDArray[np.float32] = resize(planes, height, width).permute(1, 2, 0).numpy()
-    return resized
+    return np.where(visible, np.rint(colours).clip(0, top).astype(pixels.dtype), plain)

@@ -1,19 +1,24 @@
 """From a picture to the size that was asked for: passes of networks, then a bicubic to fit."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from srgan_cli.colour import colour_fixed, made_consistent
-from srgan_cli.engine.alpha import bled, shrunk
+from srgan_cli.engine.alpha import prepared
 from srgan_cli.engine.corrections import NONE, Corrections
+from srgan_cli.engine.fit import fitting
+from srgan_cli.engine.putright import correcting
 from srgan_cli.engine.size import NATIVE, Sides, Size, plan_passes
+from srgan_cli.engine.spool import Spool
+from srgan_cli.engine.streams import ImageSink, RowSink, RowSource, copy
 from srgan_cli.engine.upscaler import Tell, Upscaler, silent
+from srgan_cli.images.stored import Stored
 from srgan_cli.images.value import Image
-from srgan_cli.resample import resize_array
 
 
 @dataclass(frozen=True)
@@ -43,19 +48,41 @@ class Enlarger:
             return first
         return first + plan_passes(height, width, self.sides(height, width), self.upscalers)
 
-    def __call__(self, image: Image, tell: Tell = silent) -> Image:
+    def __call__(self, picture: Image | Stored, tell: Tell = silent) -> Image:
         """Depth, alpha and metadata are kept."""
-        target = self.sides(image.height, image.width)
-        low = image if image.alpha is None else replace(image, pixels=bled(image))
-        passes = self.passes(image.height, image.width)
-        high = low
-        for scale, told in zip(passes, stages(passes, tell), strict=True):
-            high = self._network(scale, image.depth).upscale(high, told)
-        high = fitted(high, target)
-        return self._corrected(high, low) if passes else high
+        image = picture.image if isinstance(picture, Stored) else picture
+        source, target = prepared(picture), self.sides(image.height, image.width)
+        sink = ImageSink(target.height, target.width, source.channels, source.depth)
+        self.run(source, sink, tell)
+        return sink.image(image)
 
-    def _network(self, scale: int, depth: int) -> Upscaler:
-        networks = self._in_float32 if self.precise and depth > 8 else self._networks
+    def run(
+        self, source: RowSource, sink: RowSink, tell: Tell = silent, folder: Path | None = None
+    ) -> None:
+        """Write the rows of the enlarged `source` to `sink`, a band of them at a time.
+
+        source: where it has alpha, `prepared`. folder: where pictures between two passes lie if
+        they are large; None is the system's folder for temporary files.
+        """
+        height, width = source.height, source.width
+        target, passes = self.sides(height, width), self.passes(height, width)
+        if not passes:
+            copy(source, fitting(sink, source, Sides(height, width), target), tell)
+            return
+        last = correcting(sink, source, target, self.corrections)
+        told = stages(passes, tell)
+        with ExitStack() as stack:
+            for scale in passes[:-1]:
+                spool = stack.enter_context(Spool(source, scale, folder))
+                self._network(scale, source.depth).run(source, spool, next(told))
+                source = spool
+            scale = passes[-1]
+            reached = Sides(source.height * scale, source.width * scale)
+            last = fitting(last, source, reached, target)
+            self._network(scale, source.depth).run(source, last, next(told))
+
+    def _network(self, scale: int, depth: np.dtype) -> Upscaler:
+        networks = self._in_float32 if self.precise and depth != np.uint8 else self._networks
         return networks[scale]
 
     @cached_property
@@ -65,11 +92,6 @@ class Enlarger:
     @cached_property
     def _in_float32(self) -> Mapping[int, Upscaler]:
         return {scale: replace(one, dtype=torch.float32) for scale, one in self._networks.items()}
-
-    def _corrected(self, high: Image, low: Image) -> Image:
-        if self.corrections.color_fix:
-            high = colour_fixed(high, low)
-        return made_consistent(high, low) if self.corrections.consistent else high
 
 
 PARTS = 10_000
@@ -96,20 +118,3 @@ def part(tell: Tell, start: float, share: float) -> Tell:
         tell(round(PARTS * (start + share * done / total)), PARTS)
 
     return told
-
-
-def fitted(image: Image, target: Sides) -> Image:
-    """`image` resized to `target` by an antialiased bicubic, if it has not that size."""
-    if (image.height, image.width) == (target.height, target.width):
-        return image
-    if image.gray and image.pixels.shape[2] > 1:  # three channels could be rounded differently
-        one = fitted(replace(image, pixels=image.pixels[..., :1]), target)
-        return replace(one, pixels=np.repeat(one.pixels, image.pixels.shape[2], axis=2))
-    if image.alpha is None:
-        return replace(image, pixels=resize_array(image.pixels, target.height, target.width))
-    alpha = resize_array(image.alpha, target.height, target.width)
-    if target.height * target.width < image.height * image.width:
-        return replace(image, pixels=shrunk(image, target.height, target.width), alpha=alpha)
-    return replace(
-        image, pixels=resize_array(image.pixels, target.height, target.width), alpha=alpha
-    )

@@ -13,6 +13,32 @@ PROBE = 16
 SMALLEST = 32
 LARGEST = 1024
 
+MOST = {"cpu": 1 << 29, "cuda": 1 << 31}
+"""Bytes for a tile. On CPUs larger ones gain little, and a gigapixel shall fit into 2 GB."""
+
+FULL = 512 * 512
+"""Input pixels, contexts included, up to which tiles go to a GPU together."""
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """CPUs and Apple's GPUs say it in words alone."""
+    words = ("can't allocate memory", "out of memory")
+    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
+
+
+def release(device: torch.device) -> None:
+    """Give back what the allocator keeps for later, in pieces that may be too small."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def tiles_together(device: torch.device, pixels: int) -> int:
+    """How many tiles, whose contexts have so many pixels, are computed as one batch.
+
+    On CPUs one: measured on two cores, batches of tiles as large as ours (see LEAST) take longer.
+    """
+    return max(1, FULL // pixels) if device.type == "cuda" else 1
+
 
 def free_bytes(device: torch.device) -> int:
     """What can be allocated now; on an unknown system a cautious guess."""
@@ -27,10 +53,11 @@ def free_bytes(device: torch.device) -> int:
 
 
 @torch.inference_mode()
-def need_per_pixel(generator: nn.Module, device: torch.device, dtype: torch.dtype) -> float:
+def need_per_pixel(generator: nn.Module, device: torch.device) -> float:
     """Bytes for each low-resolution pixel: twice the largest layer's input and output together.
 
-    Twice, because a skip or a convolution's own workspace lives beside them.
+    Twice, because a skip or a convolution's own workspace lives beside them. In float32, as it may
+    come to that.
     """
     sizes = [0]
 
@@ -45,8 +72,8 @@ def need_per_pixel(generator: nn.Module, device: torch.device, dtype: torch.dtyp
     return 2.0 * max(sizes) / PROBE**2
 
 
-def tile_side(generator: nn.Module, device: torch.device, dtype: torch.dtype, margin: int) -> int:
-    """The side of a core whose tile takes a quarter of the memory that is free, at most 2 GiB."""
-    allowed = min(free_bytes(device) / 4, 2 << 30)
-    side = int((allowed / need_per_pixel(generator, device, dtype)) ** 0.5) - 2 * margin
+def tile_side(generator: nn.Module, device: torch.device, margin: int) -> int:
+    """The side of a core whose tile takes a quarter of the memory that is free, at most MOST."""
+    allowed = min(free_bytes(device) / 4, MOST.get(device.type, MOST["cuda"]))
+    side = int((allowed / need_per_pixel(generator, device)) ** 0.5) - 2 * margin
     return max(SMALLEST, min(side // 16 * 16, LARGEST))

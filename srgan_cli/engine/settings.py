@@ -8,6 +8,7 @@ class Machine:
     """Where to compute, how precisely, and on how much at once."""
 
     device: str = "auto"
+    """A name, or several with commas between them: they share each picture's tiles."""
     precision: str = "auto"
     tile: int | None = None
     """Side of a tile's core in input pixels; None fits it to the free memory."""

@@ -1,11 +1,17 @@
 """Rows in, rows out: what the upscaler reads from and writes to."""
 
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
+from srgan_cli.images.stored import Stored
 from srgan_cli.images.value import Image
+
+PORTION = 1 << 22
+"""Samples that are handled at once where any number would do."""
 
 
 class RowSource(Protocol):
@@ -15,6 +21,10 @@ class RowSource(Protocol):
     def height(self) -> int: ...
     @property
     def width(self) -> int: ...
+    @property
+    def channels(self) -> int:
+        """1 to 4: gray or RGB, then alpha where there is one."""
+
     @property
     def depth(self) -> np.dtype:
         """uint8 or uint16."""
@@ -40,20 +50,38 @@ class ImageSource:
     def __init__(self, image: Image) -> None:
         self.image = image
         self.height, self.width = image.height, image.width
+        self.channels = image.channels
         self.depth = image.pixels.dtype
 
     @cached_property
     def gray(self) -> bool:
-        first = self.image.pixels[..., :1]
-        return bool(
-            np.array_equal(np.broadcast_to(first, self.image.pixels.shape), self.image.pixels)
-        )
+        return is_gray(self)
 
     def rows(self, top: int, bottom: int) -> np.ndarray:
         pixels = self.image.pixels[top:bottom]
         if self.image.alpha is None:
             return pixels
         return np.dstack([pixels, self.image.alpha[top:bottom]])
+
+
+class StoredSource:
+    """A picture in its file. What was asked for last is kept: neighbouring tiles want the same."""
+
+    def __init__(self, stored: Stored) -> None:
+        self._stored = stored
+        image = stored.image
+        self.height, self.width, self.channels = image.height, image.width, image.channels
+        self.depth = image.pixels.dtype
+        self._kept, self._span = np.empty(0, self.depth), (0, 0)
+
+    @cached_property
+    def gray(self) -> bool:
+        return is_gray(self)
+
+    def rows(self, top: int, bottom: int) -> np.ndarray:
+        if (top, bottom) != self._span:
+            self._kept, self._span = self._stored.rows(top, bottom), (top, bottom)
+        return self._kept
 
 
 class ImageSink:
@@ -66,3 +94,34 @@ class ImageSink:
     def write(self, rows: np.ndarray) -> None:
         self.layers[self.filled : self.filled + len(rows)] = rows
         self.filled += len(rows)
+
+    def image(self, like: Image) -> Image:
+        """With the metadata of `like`, whose kind it has."""
+        colours = like.pixels.shape[2]
+        alpha = None if like.alpha is None else self.layers[..., colours]
+        return replace(like, pixels=self.layers[..., :colours], alpha=alpha)
+
+
+def copy(source: RowSource, sink: RowSink, tell: Callable[[int, int], None] | None = None) -> None:
+    """tell: is told how many rows are done, and of how many."""
+    for top, bottom in portions(source):
+        sink.write(source.rows(top, bottom))
+        if tell is not None:
+            tell(bottom, source.height)
+
+
+def is_gray(source: RowSource) -> bool:
+    """Looks at rows until one has a colour."""
+    if source.channels <= 2:
+        return True
+    return all(
+        bool((rows[..., 1:3] == rows[..., :1]).all())
+        for rows in (source.rows(*span) for span in portions(source))
+    )
+
+
+def portions(source: RowSource) -> Iterator[tuple[int, int]]:
+    """Rows from top to bottom, in numbers that memory surely has room for."""
+    step = max(1, PORTION // (source.width * source.channels))
+    for top in range(0, source.height, step):
+        yield top, min(top + step, source.height)

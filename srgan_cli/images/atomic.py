@@ -34,10 +34,12 @@ def atomically(path: Path, error: type[SrganError] = ImageError) -> Iterator[Pat
 def _file_behind(path: Path, error: type[SrganError]) -> Path:
     try:
         target = Path(os.path.realpath(path)) if path.is_symlink() else path
-        if not target.exists() or target.is_file():
+        if not target.exists() or (target.is_file() and os.access(target, os.W_OK)):
             return target
     except OSError as fault:  # such as a name that is too long
         raise error(_explained(path, path.parent, fault)) from fault
+    if target.is_file():  # renaming would replace it all the same
+        raise error(f"{shown(path)}: is write-protected; name another file, or allow writing to it")
     kind = "is a folder" if target.is_dir() else "is not a regular file"
     raise error(f"{shown(path)}: {kind}; name a file to write")
 

@@ -6,14 +6,17 @@ makes photographs about as small as zlib's level 6 does, in a quarter of its tim
 https://www.w3.org/TR/png-3/
 """
 
+import io
 import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from srgan_cli.images.bands import Bands, portions
 from srgan_cli.images.value import Image, Pixels, Sequence
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -35,11 +38,34 @@ class Packing:
         return zlib.compressobj(self.level, strategy=strategy)
 
 
+class PngRows:
+    """A PNG file whose rows are written as they come; complete once it has them all."""
+
+    def __init__(self, file: BinaryIO, image: Image, compression: int | None) -> None:
+        """image: its size and metadata; the samples are not looked at. compression: 0 to 9, None
+        for fast.
+        """
+        self._file = file
+        self._lines = Scanlines(image, _packing(compression))
+        self._head = b"".join([SIGNATURE, _header(image), *_described(image)])
+
+    def write(self, rows: Pixels) -> None:
+        """(n, W, C), alpha behind the colours."""
+        self._file.write(self._head)
+        self._head = b""
+        for data in self._lines.packed(rows):
+            self._file.write(_chunk(b"IDAT", data))
+        if self._lines.complete:
+            self._file.write(_chunk(b"IEND", b""))
+
+
 def png_file(image: Image, compression: int | None) -> bytes:
     """compression: 0 to 9, None for fast."""
-    packed = _packed(image.samples, _packing(compression))
-    chunks = [_header(image), *_described(image), *(_chunk(b"IDAT", data) for data in packed)]
-    return b"".join([SIGNATURE, *chunks, _chunk(b"IEND", b"")])
+    file = io.BytesIO()
+    sink = PngRows(file, image, compression)
+    for rows in portions(image):
+        sink.write(rows)
+    return file.getvalue()
 
 
 def apng_file(sequence: Sequence, compression: int | None) -> bytes:
@@ -51,7 +77,7 @@ def apng_file(sequence: Sequence, compression: int | None) -> bytes:
     for image, duration in zip(sequence.images, sequence.durations, strict=True):
         chunks.append(_chunk(b"fcTL", struct.pack(">I", number) + _frame(image, duration)))
         number += 1
-        for data in _packed(image.samples, packing):
+        for data in Scanlines(image, packing).packed(image.samples):
             if image is first:
                 chunks.append(_chunk(b"IDAT", data))
             else:
@@ -103,19 +129,32 @@ def _chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def _packed(samples: Pixels, packing: Packing) -> Iterator[bytes]:
-    """The zlib stream of (H, W, C) samples, in pieces."""
-    compressor = packing.compressor()
-    pixel = samples.shape[2] * samples.itemsize
-    rows = max(1, BAND // (samples.shape[1] * pixel))
-    above = np.zeros(samples.shape[1] * pixel, np.uint8)
-    for top in range(0, len(samples), rows):
-        band = _bytes(samples[top : top + rows])
-        data = compressor.compress(_filtered(band, above, pixel, packing).tobytes())
-        above = band[-1]
-        if data:
-            yield data
-    yield compressor.flush()
+class Scanlines:
+    """The zlib stream of a picture's samples."""
+
+    def __init__(self, image: Image, packing: Packing) -> None:
+        self._packing = packing
+        self._compressor = packing.compressor()
+        self._pixel = image.channels * image.pixels.itemsize
+        row = image.width * self._pixel
+        self._above = np.zeros(row, np.uint8)
+        self._bands = Bands(max(1, BAND // row), image.height)
+
+    @property
+    def complete(self) -> bool:
+        return self._bands.left == 0
+
+    def packed(self, rows: Pixels) -> Iterator[bytes]:
+        """Pieces of the stream that (n, W, C) samples give."""
+        for samples in self._bands.add(rows):
+            band = _bytes(samples)
+            filtered = _filtered(band, self._above, self._pixel, self._packing)
+            data = self._compressor.compress(filtered.tobytes())
+            self._above = band[-1].copy()
+            if data:
+                yield data
+        if self.complete:
+            yield self._compressor.flush()
 
 
 def _bytes(samples: Pixels) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ palettes, CMYK, other depths, and what JPEG and its like have compressed.
 
 import io
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from srgan_cli.errors import ImageError
 from srgan_cli.images.decode import split
-from srgan_cli.images.ifd import LONG, Block, Directory, Entry, header, laid_out
+from srgan_cli.images.ifd import LONG, LONG8, Block, Directory, Entry, header, laid_out
 from srgan_cli.images.value import Image, Pixels
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -26,6 +26,7 @@ STRIPS, TILES = (273, 279), (324, 325)
 DEFLATE = (8, 32946)
 PACKED = (1, 5, 8, 32773, 32946, 34925, 50000)  # compressions of bytes, whatever they mean
 MOST_CHANNELS = 8  # of a pixel; more are only found in damaged files
+LOW = 16  # rows of a strip
 THUMBNAIL, MASK = 1, 4  # bits of NewSubfileType
 KINDS = {2: "signed integer", 3: "floating-point", 5: "complex", 6: "complex"}
 
@@ -62,6 +63,17 @@ class Page:
     def rows(self) -> int:
         """Of a strip."""
         return min(self.height, self.directory.integer(278, self.height)) or self.height
+
+    @property
+    def piece(self) -> tuple[int, int]:
+        """Height and width of its pieces."""
+        read = self.directory.integer
+        return (read(323), read(322)) if self.tiled else (self.rows, self.width)
+
+    @property
+    def row(self) -> int:
+        """Bytes of a row, all its samples."""
+        return self.width * self.channels * self.bits // 8
 
     @property
     def photometric(self) -> int:
@@ -105,6 +117,22 @@ def pages(block: Block) -> list[Page]:
     return shown
 
 
+def with_low_strips(page: Page) -> Page:
+    """A page of a single strip that is not compressed, as if it were of many."""
+    read = page.directory.integer
+    if page.tiled or read(259, 1) != 1 or page.rows < page.height or _planes(page) > 1:
+        return page
+    tops = np.arange(0, page.height, LOW, dtype=f"{page.directory.order}u8")
+    lengths = np.minimum(page.height - tops, LOW) * page.row
+    strips = {273: tops * page.row + read(273), 279: lengths}
+    entries = {
+        tag: Entry(LONG8, numbers.astype(tops.dtype).tobytes()) for tag, numbers in strips.items()
+    }
+    low = Entry(LONG8, np.array([LOW], tops.dtype).tobytes())
+    directory = replace(page.directory, entries={**page.directory.entries, **entries, 278: low})
+    return replace(page, directory=directory)
+
+
 def info(page: Page) -> dict[str, Any]:
     """The page's profile, XMP and DPI, as Pillow names them."""
     entries = page.directory.entries
@@ -126,9 +154,15 @@ def turn(page: Page) -> int:
 
 def image_of(block: Block, page: Page) -> Image:
     """A page that is `ours`, as it is stored, without metadata. block: its file."""
-    planes = [_unpacked(block, page, plane) for plane in range(_planes(page))]
+    return rows_of(block, page, 0, page.height)
+
+
+def rows_of(block: Block, page: Page, top: int, bottom: int) -> Image:
+    """Those rows of it; nothing is read but the strips or tiles that they lie in."""
+    planes = [_unpacked(block, page, plane, top, bottom) for plane in range(_planes(page))]
     colours = 3 if page.photometric == RGB else 1
-    samples = np.concatenate(planes, axis=2)[..., : colours + page.alpha]
+    whole = planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2)
+    samples = whole[..., : colours + page.alpha]
     if page.photometric == WHITE_IS_ZERO:
         samples[..., :1] = ~samples[..., :1]
     image = split(np.ascontiguousarray(samples))
@@ -141,37 +175,45 @@ def _planes(page: Page) -> int:
     return page.channels if page.directory.integer(284, 1) == 2 else 1
 
 
-def _unpacked(block: Block, page: Page, plane: int) -> Pixels:
-    """(H, W, channels of the plane)."""
+def _unpacked(block: Block, page: Page, plane: int, top: int, bottom: int) -> Pixels:
+    """(bottom - top, W, channels of the plane)."""
     channels = page.channels // _planes(page)
-    file = _gray_file(page, channels, _pieces(block, page, plane))
+    tall = max(1, page.piece[0])
+    first, last = top // tall, -(-bottom // tall)
+    height = min(last * tall, page.height) - first * tall
+    file = _gray_file(page, height, channels, _pieces(block, page, plane, first, last))
     with TiffImageFile(io.BytesIO(file)) as opened:  # not Pillow.open: bytes are no pixels
         raw = np.asarray(opened)
     stored = raw.view(f"{page.directory.order}u{page.bits // 8}")
-    samples = stored.reshape(page.height, page.width, channels).astype(f"u{page.bits // 8}")
+    stored = stored.reshape(height, page.width, channels)[top - first * tall :][: bottom - top]
+    samples = stored.astype(f"u{page.bits // 8}")
     return _summed(samples, page) if page.directory.integer(317, 1) == 2 else samples
 
 
-def _pieces(block: Block, page: Page, plane: int) -> list[bytes]:
-    """The strips or tiles of a plane; deflated ones inflated, as libtiff prints its errors."""
+def _pieces(block: Block, page: Page, plane: int, first: int, last: int) -> list[bytes]:
+    """The strips or tiles of a plane, of some rows of them.
+
+    Deflated ones are inflated, as libtiff prints its errors.
+    """
     starts, lengths = (page.directory.integers(tag) for tag in page.places)
     count = len(starts) // _planes(page)
-    own = slice(plane * count, (plane + 1) * count)
+    tall, wide = page.piece
+    across = -(-page.width // max(1, wide))
+    own = slice(plane * count + first * across, plane * count + min(last * across, count))
     if sum(lengths) > 2 * len(lengths) + block.size:
         raise ValueError("strips that overlap")
     pieces = [block.raw(at, size) for at, size in zip(starts[own], lengths[own], strict=True)]
     if page.directory.integer(259, 1) not in DEFLATE:
         return pieces
-    rows = page.directory.integer(323) if page.tiled else page.rows
-    limit = rows * (page.directory.integer(322) or page.width) * page.channels * page.bits // 8
+    limit = tall * (wide or page.width) * page.channels * page.bits // 8
     return [zlib.decompressobj().decompress(piece, limit) for piece in pieces]
 
 
-def _gray_file(page: Page, channels: int, pieces: list[bytes]) -> bytes:
+def _gray_file(page: Page, height: int, channels: int, pieces: list[bytes]) -> bytes:
     """A TIFF file of a gray picture of 8 bits whose rows have the same bytes."""
     read, wide = page.directory.integer, channels * page.bits // 8
     packed = 1 if read(259, 1) in DEFLATE else read(259, 1)
-    values = {256: page.width * wide, 257: page.height, 258: 8, 259: packed, 262: BLACK_IS_ZERO}
+    values = {256: page.width * wide, 257: height, 258: 8, 259: packed, 262: BLACK_IS_ZERO}
     values |= {266: read(266, 1), 277: 1}
     tiled = {322: read(322) * wide, 323: read(323)}
     values |= tiled if page.tiled else {278: page.rows}

@@ -8,9 +8,11 @@ import struct
 import zlib
 from collections.abc import Mapping
 from fractions import Fraction
+from typing import BinaryIO
 
 import numpy as np
 
+from srgan_cli.images.bands import Bands, portions
 from srgan_cli.images.ifd import (
     BYTE,
     LONG,
@@ -34,24 +36,68 @@ STORED, DEFLATE = 1, 8
 FAST = 1
 
 
+class TiffRows:
+    """A TIFF file whose rows are written as they come, page after page; complete with the last."""
+
+    def __init__(self, file: BinaryIO, pages: tuple[Image, ...], compression: int | None) -> None:
+        """pages: their sizes and metadata; the samples are not looked at. compression: 0 (none)
+        to 9, None for fast.
+        """
+        self._file, self._pages = file, pages
+        self._level = FAST if compression is None else compression
+        self._big = sum(map(_bytes_of, pages)) > CLASSIC
+        described = [tags_of(page.exif) if page.exif else ({}, "<") for page in pages]
+        self._order = described[0][1]
+        self._tags = [
+            {**(tags if order == self._order else swapped(tags)), **self._stated(number)}
+            for number, (tags, order) in enumerate(described)
+        ]
+        self._link = 8 if self._big else 4
+        self._places: list[tuple[int, int]] = []
+        file.write(header(self._order, 0, self._big))
+        self._begin(0)
+
+    def write(self, rows: Pixels) -> None:
+        """(n, W, C), alpha behind the colours, all of one page."""
+        for samples in self._bands.add(rows):
+            data = _strip(samples, self._level, self._order)
+            self._places.append((self._file.tell(), len(data)))
+            self._file.write(data)
+        if self._bands.left == 0:
+            self._end()
+
+    def _stated(self, number: int) -> dict[int, Entry]:
+        """What this program says of a page."""
+        page, count = self._pages[number], len(self._pages)
+        numbered = _page_tags(self._order, number, count) if count > 1 else {}
+        layout = _layout(page, self._order, self._level)
+        return {**layout, **_described(page, self._order), **numbered}
+
+    def _begin(self, number: int) -> None:
+        self._number = number
+        page = self._pages[number]
+        self._bands = Bands(_rows(page), page.height)
+
+    def _end(self) -> None:
+        """Of a page: the directory."""
+        tags = {**self._tags[self._number], **_places(self._places, self._order, self._big)}
+        self._link = _write_directory(self._file, tags, self._order, self._big, self._link)
+        self._places = []
+        if self._number + 1 < len(self._pages):
+            self._begin(self._number + 1)
+
+
 def tiff_file(pages: tuple[Image, ...], compression: int | None) -> bytes:
     """compression: 0 (none) to 9, None for fast."""
-    level = FAST if compression is None else compression
-    big = sum(page.samples.nbytes + len(page.icc_profile or b"") for page in pages) > CLASSIC
-    described = [tags_of(page.exif) if page.exif else ({}, "<") for page in pages]
-    order = described[0][1]
-    file, link = io.BytesIO(), 8 if big else 4
-    file.write(header(order, 0, big))
-    for number, (page, (tags, own_order)) in enumerate(zip(pages, described, strict=True)):
-        own = tags if own_order == order else swapped(tags)
-        strips = _write_strips(file, page.samples, level, order)
-        numbered = _page_tags(order, number, len(pages)) if len(pages) > 1 else {}
-        every = {**own, **_layout(page, order, level), **_described(page, order), **numbered}
-        link = _write_directory(file, {**every, **_places(strips, order, big)}, order, big, link)
+    file = io.BytesIO()
+    sink = TiffRows(file, pages, compression)
+    for page in pages:
+        for rows in portions(page):
+            sink.write(rows)
     return file.getvalue()
 
 
-def _write_directory(file: io.BytesIO, tags: Tags, order: str, big: bool, link: int) -> int:
+def _write_directory(file: BinaryIO, tags: Tags, order: str, big: bool, link: int) -> int:
     """At the end of the file, `link` pointing to it; returns where its own link lies."""
     at = file.tell() + file.tell() % 2
     file.seek(link)
@@ -59,18 +105,6 @@ def _write_directory(file: io.BytesIO, tags: Tags, order: str, big: bool, link: 
     file.seek(at)
     file.write(laid_out(tags, order, at, big))
     return at + table_end(len(tags), big) - (8 if big else 4)
-
-
-def _write_strips(
-    file: io.BytesIO, samples: Pixels, level: int, order: str
-) -> list[tuple[int, int]]:
-    """Where each strip begins, and its length."""
-    rows, places = _rows(samples), []
-    for top in range(0, len(samples), rows):
-        data = _strip(samples[top : top + rows], level, order)
-        places.append((file.tell(), len(data)))
-        file.write(data)
-    return places
 
 
 def _strip(samples: Pixels, level: int, order: str) -> bytes:
@@ -85,14 +119,22 @@ def _strip(samples: Pixels, level: int, order: str) -> bytes:
     return compressor.compress(raw) + compressor.flush()
 
 
-def _rows(samples: Pixels) -> int:
-    row = int(samples[:1].nbytes)
-    return max(1, min(len(samples), STRIP // row))
+def _rows(page: Image) -> int:
+    """Of a strip."""
+    return max(1, min(page.height, STRIP // _row(page)))
+
+
+def _row(page: Image) -> int:
+    """Bytes of a row's samples."""
+    return page.width * page.channels * page.pixels.itemsize
+
+
+def _bytes_of(page: Image) -> int:
+    return page.height * _row(page) + len(page.icc_profile or b"")
 
 
 def _layout(page: Image, order: str, level: int) -> dict[int, Entry]:
-    samples = page.samples
-    height, width, channels = samples.shape
+    channels = page.channels
     gray = page.pixels.shape[2] == 1
     shorts = {
         258: (page.depth,) * channels,
@@ -104,7 +146,7 @@ def _layout(page: Image, order: str, level: int) -> dict[int, Entry]:
         **({317: (2,)} if level else {}),  # horizontal differences
         **({338: (2,)} if page.alpha is not None else {}),  # alpha, not premultiplied
     }
-    longs = {256: (width,), 257: (height,), 278: (_rows(samples),)}
+    longs = {256: (page.width,), 257: (page.height,), 278: (_rows(page),)}
     return {
         **{tag: _numbers(SHORT, "H", order, *values) for tag, values in shorts.items()},
         **{tag: _numbers(LONG, "I", order, *values) for tag, values in longs.items()},

@@ -1,11 +1,11 @@
 """What a picture is in memory: pixels, alpha and what else its file said."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 Pixels = NDArray[Any]  # uint8 or uint16; an Image checks it
 
@@ -65,6 +65,17 @@ class Image:
     def depth(self) -> int:
         """Bits of a sample: 8 or 16."""
         return self.pixels.dtype.itemsize * 8
+
+    def sized(self, height: int, width: int) -> "Image":
+        """All about a picture of that size but its samples: these are zero and take no memory."""
+        empty = blank(height, width, self.pixels.shape[2], self.pixels.dtype)
+        alpha = None if self.alpha is None else empty.pixels[..., 0]
+        return replace(self, pixels=empty.pixels, alpha=alpha)
+
+
+def blank(height: int, width: int, colours: int, depth: DTypeLike) -> Image:
+    """Zeros that take no memory. colours: 1 or 3."""
+    return Image(np.broadcast_to(np.zeros((1, 1, colours), depth), (height, width, colours)))
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,19 @@
 """An Image or Sequence -> a file, whole or not at all."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryFile
+from typing import BinaryIO
 
 from srgan_cli.errors import ImageError
 from srgan_cli.images import metadata
 from srgan_cli.images.atomic import atomically, shown
-from srgan_cli.images.encode import encoded
+from srgan_cli.images.bands import portions
+from srgan_cli.images.encode import BY_ROWS, RowFile, encoded, row_file
 from srgan_cli.images.encoding import Encoding, format_of
 from srgan_cli.images.formats import check_target
 from srgan_cli.images.value import Image, Sequence
@@ -26,21 +33,75 @@ def write_picture(picture: Image | Sequence, path: Path, encoding: Encoding = PL
     is missing or must not be written to, and for a full disk.
     """
     named = replace(encoding, format=format_of(path, encoding))
+    if named.format in BY_ROWS and not (isinstance(picture, Sequence) and picture.animated):
+        images = picture.images if isinstance(picture, Sequence) else (picture,)
+        with writing(path, images, named) as sink:
+            for rows in chain.from_iterable(map(portions, images)):
+                sink.write(rows)
+        return
     data = _file(picture, path, named)
     with atomically(path) as part:
         part.write_bytes(data)
+
+
+@contextmanager
+def writing(path: Path, images: tuple[Image, ...], encoding: Encoding) -> Iterator[RowFile]:
+    """What writes the rows of `images`, a picture or pages, one after another to `path`.
+
+    Only their sizes and metadata are looked at. As `write_picture`; the format must be of BY_ROWS.
+    """
+    named = replace(encoding, format=format_of(path, encoding))
+    described = _described(Sequence(images), path, named)
+    with atomically(path) as part, part.open("wb") as file:
+        with _naming(path):
+            sink = row_file(file, described.images, str(named.format), named)
+        yield sink
+
+
+@contextmanager
+def writing_stream(
+    stream: BinaryIO, images: tuple[Image, ...], encoding: Encoding
+) -> Iterator[RowFile]:
+    """The same for standard output, which gets the file once it is complete."""
+    described = _described(Sequence(images), _nameless(encoding), encoding)
+    with TemporaryFile() as file:
+        with _naming(_nameless(encoding)):
+            sink = row_file(file, described.images, str(encoding.format), encoding)
+        yield sink
+        file.seek(0)
+        copyfileobj(file, stream)
 
 
 def encode(picture: Image | Sequence, encoding: Encoding) -> bytes:
     """The file's bytes, for standard output. The encoding must name a format."""
     if encoding.format is None:
         raise ImageError("a picture on standard output needs --format, such as --format png")
-    return _file(picture, Path(f"-.{encoding.format}"), encoding)
+    return _file(picture, _nameless(encoding), encoding)
+
+
+def _nameless(encoding: Encoding) -> Path:
+    return Path(f"-.{encoding.format}")
 
 
 def _file(picture: Image | Sequence, path: Path, encoding: Encoding) -> bytes:
     sequence = picture if isinstance(picture, Sequence) else Sequence((picture,))
-    first, name = sequence.images[0], str(encoding.format)
+    described = _described(sequence, path, encoding)
+    with _naming(path):
+        return encoded(described, str(encoding.format), encoding)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """An ImageError of the body gets the file's name in front."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(f"{shown(path)}: {error}") from error
+
+
+def _described(sequence: Sequence, path: Path, encoding: Encoding) -> Sequence:
+    """With the metadata that the file shall have. ImageError for what its format cannot hold."""
+    first = sequence.images[0]
     check_target(
         path,
         encoding,
@@ -51,14 +112,11 @@ def _file(picture: Image | Sequence, path: Path, encoding: Encoding) -> bytes:
         frames=len(sequence.images),
         animated=sequence.animated,
     )
-    described = tuple(_described(image, encoding.strip) for image in sequence.images)
-    try:
-        return encoded(replace(sequence, images=described), name, encoding)
-    except ImageError as error:
-        raise ImageError(f"{shown(path)}: {error}") from error
+    images = tuple(_fitted(image, encoding.strip) for image in sequence.images)
+    return replace(sequence, images=images)
 
 
-def _described(image: Image, strip: bool) -> Image:
+def _fitted(image: Image, strip: bool) -> Image:
     """Without metadata but the profile, or with such as state the sizes of the picture."""
     if strip:
         return Image(image.pixels, image.alpha, image.icc_profile)

@@ -23,7 +23,7 @@ class Block(nn.Module):
         self.conv2 = conv(features, features)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv2(relu(self.conv1(x)))
+        return self.conv2(relu(self.conv1(x), inplace=True)).add_(x)
 
 
 class Fast(nn.Module):
@@ -65,6 +65,7 @@ class Fast(nn.Module):
     def forward(self, low: Tensor) -> Tensor:
         shallow = self.head(as_weights(low, self))  # (B, F, H, W)
         x = shallow + self.body_end(self.body(shallow))
-        for up in self.up:
-            x = leaky_relu(up(x), 0.2)  # H -> 2H -> 4H; few channels: none may die
+        for layer, shuffle in self.up:  # type: ignore[misc]
+            x = leaky_relu(layer(x), 0.2, inplace=True)  # few channels: none may die
+            x = shuffle(x)  # H -> 2H -> 4H
         return bicubic(low, self.scale) + full(self.to_rgb(x))

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -138,45 +139,100 @@ def test_metadata_passes_through():
     assert upscaled.dpi == (72.0, 72.0)
 
 
-class Limited(Blur):
+class Starved(nn.Module):
     """Runs out of memory on more than so many pixels."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, generator: nn.Module, limit: int) -> None:
         super().__init__()
-        self.limit = limit
+        self.generator, self.limit = generator, limit
+        self.scale, self.reach = generator.scale, generator.reach
+        self.alignment = getattr(generator, "alignment", 1)
+        self.seen: list[tuple[int, int]] = []
 
     def forward(self, low: torch.Tensor) -> torch.Tensor:
-        if low.shape[2] * low.shape[3] > self.limit:
+        height, width = low.shape[2:]
+        self.seen.append((height, width))
+        if height * width > self.limit:
             raise torch.OutOfMemoryError("more than there is")
-        return super().forward(low)
+        return self.generator(low)
 
 
-@pytest.mark.parametrize("limit", [36 * 36, 50 * 50, 70 * 100])
-def test_too_little_memory_makes_smaller_tiles_not_wrong_pixels(limit):
-    image = picture(100, 130)
+@settings(deadline=None, max_examples=30)
+@given(
+    height=st.integers(1, 150),
+    width=st.integers(1, 150),
+    tile=st.integers(16, 200),
+    limit=st.integers(36 * 36, 200 * 200),
+)
+def test_too_little_memory_makes_smaller_tiles_not_wrong_pixels(height, width, tile, limit):
+    image = picture(height, width)
     whole = Upscaler(Blur(), tile=1000).upscale(image)
-    limited = Upscaler(Limited(limit), tile=1000).upscale(image)
+    limited = Upscaler(Starved(Blur(), limit), tile=tile).upscale(image)
+    np.testing.assert_array_equal(limited.pixels, whole.pixels)
+
+
+def test_networks_that_unshuffle_pixels_survive_too_little_memory():
+    torch.manual_seed(3)
+    generator = GENERATORS["rrdbnet"](scale=1, unshuffle=2, **TINY["rrdbnet"]).eval()
+    image = picture(150, 141)
+    whole = Upscaler(generator, tile=1000).upscale(image)
+    limited = Upscaler(Starved(generator, 136 * 136), tile=1000).upscale(image)
     np.testing.assert_array_equal(limited.pixels, whole.pixels)
 
 
 def test_memory_for_not_even_the_smallest_tile_is_an_error():
-    with pytest.raises(DeviceError, match="not enough memory"):
-        Upscaler(Limited(100), tile=64).upscale(picture(64, 64))
+    with pytest.raises(DeviceError, match="not enough memory on cpu"):
+        Upscaler(Starved(Blur(), 36 * 36 - 1), tile=64).upscale(picture(64, 64))
+
+
+def test_the_size_that_fits_is_remembered_for_all_tiles_and_pictures():
+    starved = Starved(Blur(), 150 * 150)
+    upscaler = Upscaler(starved, tile=256)
+    upscaler.upscale(picture(512, 512))
+    upscaler.upscale(picture(512, 512, seed=1))
+    too_large = [sides for sides in starved.seen if math.prod(sides) > 150 * 150]
+    assert too_large == [(260, 260), (132, 260)]
+
+
+def test_tiles_are_halved_no_further_than_needed():
+    starved = Starved(Blur(), 132 * 260)
+    Upscaler(starved, tile=256).upscale(picture(256, 256))
+    assert starved.seen == [(260, 260), (132, 260), (132, 260)]
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_back_what_it_kept_when_its_memory_does_not_suffice(monkeypatch):
+    given_back: list[None] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(None))
+    Upscaler(Starved(Blur(), 150 * 150), torch.device("cuda"), tile=256).upscale(picture(256, 256))
+    assert given_back
 
 
 class BadInHalf(Blur):
-    """Overflows under autocast, as some networks do in float16."""
+    """Overflows under autocast where the picture is bright, as some networks do in float16."""
 
     def forward(self, low: torch.Tensor) -> torch.Tensor:
         high = super().forward(low)
-        return high * torch.nan if torch.is_autocast_enabled("cpu") else high
+        bright = torch.is_autocast_enabled("cpu") and low.max() > 0.9
+        return high * torch.nan if bright else high
 
 
 def test_what_overflows_in_half_precision_is_done_again_in_full():
-    image = picture(20, 20)
+    image = picture(300, 300)
+    image.pixels[:, :150] //= 2
     whole = Upscaler(Blur()).upscale(image)
-    redone = Upscaler(BadInHalf(), dtype=torch.bfloat16).upscale(image)
-    np.testing.assert_array_equal(redone.pixels, whole.pixels)
+    said: list[str] = []
+    upscaler = Upscaler(BadInHalf(), dtype=torch.bfloat16, tile=100, say=said.append)
+    np.testing.assert_array_equal(upscaler.upscale(image).pixels, whole.pixels)
+    assert set(said) == {
+        "the network overflows in bfloat16: tiles in which it does are redone in float32"
+    }
+    assert 0 < len(said) < 9  # dark tiles do not overflow
+
+
+def test_without_anyone_to_tell_python_warns():
+    with pytest.warns(UserWarning, match="overflows in bfloat16"):
+        Upscaler(BadInHalf(), dtype=torch.bfloat16).upscale(picture(9, 9))
 
 
 class Bad(Blur):

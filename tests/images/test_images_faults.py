@@ -192,6 +192,16 @@ def test_a_folder_without_rights_is_said(make, tmp_path):
     tmp_path.chmod(0o700)
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
+def test_a_write_protected_file_is_not_replaced(make, tmp_path):
+    target = tmp_path / "a.png"
+    target.write_bytes(b"old")
+    target.chmod(0o400)
+    with pytest.raises(ImageError, match="is write-protected; name another file"):
+        write_image(make(), target)
+    assert target.read_bytes() == b"old"
+
+
 def test_a_link_is_written_through(make, tmp_path):
     (tmp_path / "folder").mkdir()
     real, link = tmp_path / "folder" / "real.png", tmp_path / "link.png"

@@ -1,0 +1,87 @@
+"""Integers on their way to a device and back: eight or sixteen bits a value, never floats.
+
+On CUDA they travel from and to pinned memory, in streams beside the one that computes, so that
+copying and computing overlap. Elsewhere they are copied at once, by the same steps.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Landing:
+    """Integers that arrive on the host sooner or later."""
+
+    values: Tensor
+    event: torch.cuda.Event | None = None
+
+    def wait(self) -> np.ndarray:
+        if self.event is not None:
+            self.event.synchronize()
+        return self.values.numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class Bus:
+    """Between the host and `device`."""
+
+    device: torch.device
+
+    @property
+    def pinned(self) -> bool:
+        return self.device.type == "cuda"
+
+    @cached_property
+    def _upward(self) -> torch.cuda.Stream:
+        return torch.cuda.Stream(self.device)
+
+    @cached_property
+    def _downward(self) -> torch.cuda.Stream:
+        return torch.cuda.Stream(self.device)
+
+    def up(self, values: np.ndarray) -> Tensor:
+        """The same integers on the device."""
+        host = torch.from_numpy(values)
+        if not self.pinned:
+            return host.to(self.device)
+        with torch.cuda.stream(self._upward):
+            there = host.pin_memory().to(self.device, non_blocking=True)
+        computing = torch.cuda.current_stream(self.device)
+        computing.wait_stream(self._upward)
+        there.record_stream(computing)  # its memory is not given away before it was read
+        return there
+
+    def down(self, values: Tensor) -> Landing:
+        """The same integers on the host, once they were computed and copied."""
+        if not self.pinned:
+            return Landing(values.cpu())
+        values = values.contiguous()
+        host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+        self._downward.wait_stream(torch.cuda.current_stream(self.device))
+        with torch.cuda.stream(self._downward):
+            host.copy_(values, non_blocking=True)
+            values.record_stream(self._downward)
+            return Landing(host, self._downward.record_event())
+
+
+def as_bytes(pixels: np.ndarray) -> np.ndarray:
+    """uint8 or uint16 -> uint8 or int16, same bits: few devices know unsigned 16-bit integers."""
+    return pixels.view(np.int16) if pixels.dtype == np.uint16 else pixels
+
+
+def as_floats(values: Tensor) -> Tensor:
+    """What `as_bytes` gives -> float32 in [0, 1], same shape."""
+    if values.dtype == torch.int16:
+        return (values.int() & 0xFFFF).float() / 0xFFFF
+    return values.float() / 0xFF
+
+
+def as_integers(floats: Tensor, depth: np.dtype) -> Tensor:
+    """Floats -> what `as_bytes` gives for `depth`, same shape; what overshoots [0, 1] is cut."""
+    top = np.iinfo(depth).max
+    levels = (floats.clamp(0, 1) * top).round().int()
+    return levels.to(torch.uint8 if depth == np.uint8 else torch.int16)

@@ -1,0 +1,98 @@
+"""`srgan upscale` on several devices, and in several processes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image as Pillow
+
+from srgan_cli.cli import main
+
+
+def srgan(*words: object) -> Result:
+    result = CliRunner().invoke(main, ["upscale", *map(str, words)])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
+    return result
+
+
+def picture(path: Path, side: int = 5) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawn = np.random.default_rng(side).integers(0, 256, (side, side + 1, 3), dtype=np.uint8)
+    Pillow.fromarray(drawn).save(path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def rank(monkeypatch):
+    """Makes this process one of those that torchrun starts."""
+
+    def become(number: int, count: int) -> None:
+        for name, value in (("RANK", number), ("LOCAL_RANK", number), ("WORLD_SIZE", count)):
+            monkeypatch.setenv(name, str(value))
+
+    return become
+
+
+def contents(folder: str) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def test_devices_with_commas_share_a_picture(tiny_file):
+    picture(Path("in.png"), 60)
+    for device, name in (("cpu", "one.png"), ("cpu,cpu", "two.png")):
+        words = ("--device", device, "--precision", "fp32", "--tile", 32, "-v")
+        result = srgan("in.png", "-o", name, "-w", tiny_file, *words)
+        assert result.exit_code == 0, result.output
+    assert "x4: cpu and cpu, float32, tiles of 32 + " in result.stderr
+    assert Path("one.png").read_bytes() == Path("two.png").read_bytes()
+
+
+def test_a_device_that_is_not_there_is_an_error_of_one_line(tiny_file):
+    picture(Path("in.png"))
+    result = srgan("in.png", "-w", tiny_file, "--device", "cpu,nix")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: cannot compute on 'nix'")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_rerun_does_what_a_dead_process_left_and_nothing_else(rank):
+    for number in range(7):
+        picture(Path(f"in/{number}.png"))
+    for number in (0, 2):  # process 1 of 3 dies before its first picture
+        rank(number, 3)
+        assert srgan("in", "-o", "out", "-m", "bicubic").exit_code == 0
+    before = contents("out")
+    assert sorted(before) == [f"{n}_x4.png" for n in (0, 2, 3, 5, 6)]
+    for name in before:
+        (Path("out") / name).write_bytes(b"done")
+    for number in range(2):  # on fewer machines than before
+        rank(number, 2)
+        assert srgan("in", "-o", "out", "-m", "bicubic", "--skip-existing").exit_code == 0
+    after = contents("out")
+    assert len(after) == 7
+    assert {name for name in after if after[name] == b"done"} == set(before)
+
+
+def test_of_processes_with_one_file_to_write_the_first_writes_it(rank):
+    picture(Path("a.png"))
+    for number in (1, 2, 0):
+        rank(number, 3)
+        result = srgan("a.png", "-o", "b.png", "-m", "bicubic")
+        assert result.exit_code == 0, result.output
+        assert Path("b.png").exists() is (number == 0)
+
+
+def test_shards_beside_their_sources_do_not_enlarge_each_others_results(rank):
+    for number in range(4):
+        picture(Path(f"{number}.png"))
+    for number in (0, 1, 0, 1):
+        rank(number, 2)
+        assert srgan("*.png", "-m", "bicubic").exit_code == 0
+    assert len(contents(".")) == 8

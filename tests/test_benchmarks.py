@@ -1,0 +1,82 @@
+"""What benchmarks/ compares with, and how it counts. No test measures time."""
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from srgan_cli.engine.upscaler import Upscaler
+from srgan_cli.weights import load_generator
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+
+    def module(name: str) -> ModuleType:
+        return importlib.import_module(name)
+
+    return module
+
+
+def test_the_common_way_computes_what_ours_does_inside_the_picture(benchmark, tiny, noise):
+    """Where no zeros are seen from; its tiles see enough around them, of so small a network."""
+    network = load_generator(tiny)
+    assert network.reach <= 10
+    common = benchmark("common_way").CommonWay(network, tile=16)(noise.pixels)
+    ours = Upscaler(load_generator(tiny)).upscale(noise).pixels
+    assert common.shape == ours.shape
+    edge = network.reach * network.scale
+    inside = (slice(edge, -edge), slice(edge, -edge))
+    assert np.abs(common[inside].astype(int) - ours[inside]).max() <= 1
+    assert (common != ours).any(), "beyond the edge ours sees the picture mirrored"
+
+
+def test_the_common_way_has_seams_where_a_tile_sees_too_little(benchmark, tiny, noise):
+    way = benchmark("common_way").CommonWay
+    whole = way(load_generator(tiny), tile=None)(noise.pixels).astype(int)
+    apart = [
+        np.abs(way(load_generator(tiny), tile=16, pad=pad)(noise.pixels) - whole).max()
+        for pad in (10, 1)
+    ]
+    assert apart[0] <= 1 < apart[1]
+
+
+def test_the_common_way_goes_from_file_to_file(benchmark, tiny, photo_file, tmp_path):
+    way = benchmark("common_way").CommonWay(load_generator(tiny))
+    way.files([(photo_file, tmp_path / "large.jpg")])
+    read = benchmark("common_way").cv2.imread(str(tmp_path / "large.jpg"))
+    assert read.shape == (1024, 1024, 3)
+
+
+def test_timings_are_taken_in_turns_after_a_warm_up(benchmark):
+    done: list[str] = []
+    cases = {"a": lambda: done.append("a"), "b": lambda: done.append("b")}
+    timings = benchmark("clock").interleaved(cases, rounds=2)
+    assert "".join(done) == "ab" + "abab"
+    assert [len(one.seconds) for one in timings.values()] == [2, 2]
+
+
+def test_a_ratio_is_taken_within_each_round(benchmark):
+    """A machine twice as slow in the last two rounds changes nothing."""
+    timing = benchmark("clock").Timing
+    ours, theirs = timing((1.0, 1.0, 2.0, 2.0)), timing((3.0, 3.0, 6.0, 6.0))
+    assert ours.times_faster(theirs) == 3.0
+
+
+def test_the_exponent_of_growth_is_that_of_the_pixels(benchmark):
+    pixels = benchmark("pixels")
+    costs = [pixels.Cost(size, 5.0 * size**1.5, peak=1.0) for size in (0.1, 1.0, 7.0)]
+    assert pixels.fitted_exponent(costs) == pytest.approx(1.5)
+
+
+def test_work_is_counted_by_hand_alike(benchmark, tiny):
+    """head, two of the block, body_end: 4 channels; up1 4 -> 16; up2 4 -> 8 at twice the size;
+    to_rgb 2 -> 3 at four times; and bicubic: 5 taps, first to 4, then to 16 samples."""
+    multiplied = 9 * (3 * 4 + 3 * 4 * 4 + 4 * 16 + 4 * 4 * 8 + 16 * 2 * 3) + 3 * 5 * (4 + 16)
+    counted = benchmark("ceiling").operations_per_pixel(load_generator(tiny), "cpu")
+    assert counted == pytest.approx(2 * multiplied, rel=0.02)  # bicubic's padding is computed too
