@@ -1,39 +1,36 @@
 """How long a picture takes from the shell, start-up included: python benchmarks/start.py [RUNS]
 
-Prints the least and the median wall time of whole processes. Machines differ and are noisy: compare
-figures of one run.
+Whole processes, in turns. Machines differ and are noisy: compare figures of one run.
 """
 
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from pathlib import Path
+from functools import partial
 
-SAMPLE = Path(__file__).parent.parent / "tests" / "data" / "photo.jpg"
+from clock import interleaved
+from report import Table, as_text
+from subject import SAMPLE
 
 
-def main() -> None:
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+def starting(runs: int) -> Table:
     with tempfile.TemporaryDirectory() as folder:
         upscale = ["upscale", str(SAMPLE), "-o", f"{folder}/out.png", "--quiet"]
         cases = {
-            "srgan --help": ["--help"],
-            "import torch": None,
-            "srgan upscale, 256 x 256": upscale,
+            "srgan --help": partial(_run, ["-m", "srgan_cli", "--help"]),
+            "import torch": partial(_run, ["-c", "import torch"]),
+            "srgan upscale, 256 x 256": partial(_run, ["-m", "srgan_cli", *upscale]),
         }
-        for name, arguments in cases.items():
-            seconds = [_timed(arguments) for _ in range(runs)]
-            print(f"{name:28} {min(seconds):6.2f} s  {statistics.median(seconds):6.2f} s")
+        timings = interleaved(cases, runs, warm=False)
+    rows = {
+        name: {"least s": min(one.seconds), "median s": one.median} for name, one in timings.items()
+    }
+    return Table("From the shell, whole processes", rows)
 
 
-def _timed(arguments: list[str] | None) -> float:
-    command = ["-c", "import torch"] if arguments is None else ["-m", "srgan_cli", *arguments]
-    began = time.monotonic()
-    subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
-    return time.monotonic() - began
+def _run(arguments: list[str]) -> None:
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":
-    main()
+    print(as_text(starting(int(sys.argv[1]) if len(sys.argv) > 1 else 5)))

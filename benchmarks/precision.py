@@ -1,0 +1,31 @@
+"""What half precision costs the picture: against float32, of the same network and picture."""
+
+import numpy as np
+from report import Figure, Table
+from rivals import SIZE, SMALL
+from subject import Subject, photograph
+
+from srgan_cli.device import PRECISIONS
+from srgan_cli.images.value import Image
+from srgan_cli.metrics.fidelity import psnr
+
+
+def precision(subject: Subject) -> Table:
+    image = Image(photograph(*(SMALL if subject.quick else SIZE)))
+    exact = subject.ours("fp32").upscale(image).pixels
+    rows = {
+        name: _distance(subject.ours(name).upscale(image).pixels, exact)
+        for name in PRECISIONS
+        if name != "fp32"
+    }
+    return Table("Half precision against float32", rows)
+
+
+def _distance(made: np.ndarray, exact: np.ndarray) -> dict[str, Figure]:
+    apart = np.abs(made.astype(int) - exact)
+    return {
+        "PSNR RGB, dB": psnr(made, exact, channel="rgb"),
+        "differing, %": 100 * float((apart > 0).mean()),
+        "by more than a level, %": 100 * float((apart > 1).mean()),
+        "largest, levels": float(apart.max()),
+    }

@@ -1,0 +1,62 @@
+"""What is measured: a network, on a device, on pictures made of the sample photograph."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from common_way import CommonWay
+from torch import nn
+
+from srgan_cli.assembly import upscaler
+from srgan_cli.engine.settings import Machine
+from srgan_cli.engine.upscaler import Upscaler
+from srgan_cli.images.read import read_image
+from srgan_cli.models.rrdbnet import RRDBNet
+from srgan_cli.weights import Facts, Weights, load_generator
+
+SAMPLE = Path(__file__).parent.parent / "tests" / "data" / "photo.jpg"
+WHOLE = 1 << 20
+"""A tile's side with which every picture is a single tile."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """quick: on pictures so small that all parts together take minutes on two cores."""
+
+    weights: Weights
+    device: str = "cpu"
+    rounds: int = 5
+    quick: bool = False
+
+    def ours(self, precision: str = "auto", tile: int | None = None) -> Upscaler:
+        return upscaler(self.weights, Machine(self.device, precision, tile))
+
+    def common(self, tile: int | None = 400) -> CommonWay:
+        return CommonWay(self.network(), self.device, tile)
+
+    def network(self) -> nn.Module:
+        """In float32 and the default layout, on the device."""
+        return load_generator(self.weights).to(self.device)
+
+
+def rrdb23() -> Weights:
+    """ESRGAN's generator, with random numbers: they take the same time."""
+    torch.manual_seed(0)
+    return Weights("rrdbnet", {"blocks": 23}, RRDBNet(blocks=23).state_dict(), Facts(scale=4))
+
+
+def photograph(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """(height, width, 3) uint8: the sample, mirrored on and on from somewhere, with grain."""
+    luck = np.random.default_rng(seed)
+    sample = read_image(SAMPLE).pixels
+    rows = _mirrored(int(luck.integers(1000)), height, sample.shape[0])
+    columns = _mirrored(int(luck.integers(1000)), width, sample.shape[1])
+    picture: np.ndarray = sample[rows][:, columns]
+    grain = luck.integers(-3, 4, picture.shape, dtype=np.int16)
+    return (picture + grain).clip(0, 255).astype(np.uint8)
+
+
+def _mirrored(start: int, count: int, length: int) -> np.ndarray:
+    place = np.arange(start, start + count) % (2 * length - 2)
+    return np.minimum(place, 2 * length - 2 - place)
