@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
-from srgan_cli.device import pick_devices, pick_precision
+from srgan_cli.device import keep_memory, pick_devices, pick_precision
 from srgan_cli.engine.corrections import NONE, Corrections
 from srgan_cli.engine.effective import effective_reach
 from srgan_cli.engine.enlarger import Enlarger
@@ -23,6 +23,7 @@ FAR = 64
 
 def upscaler(weights: Weights, machine: Machine, say: Say = warn) -> Upscaler:
     """Raises DeviceError for a device that is missing, WeightsError for unfit weights."""
+    keep_memory()
     devices = pick_devices(machine.device)
     generator = load_generator(weights)
     whole = int(generator.reach)  # type: ignore[arg-type]

@@ -136,7 +136,7 @@ def _blocks(length: int, target: int, dtype: torch.dtype, device: torch.device) 
 
 @lru_cache(maxsize=8)
 def _phases(scale: int) -> tuple[dict[int, float], ...]:
-    """Of each of the `scale` outputs of sample i: its weights, 0 for sample i - 2 to 4 for i + 2."""
+    """For each of the outputs of sample i: its weights, of sample i - 2 (0) to i + 2 (4)."""
     index, weight = taps(5, scale, float(scale), start=2 * scale)
     return tuple(
         {int(i): float(w) for i, w in zip(*each, strict=True) if w}

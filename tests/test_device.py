@@ -1,5 +1,9 @@
 """Where to compute, by name."""
 
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -59,3 +63,30 @@ def test_devices_that_differ_in_what_is_fast_run_in_float32(monkeypatch):
     assert pick_precision("auto", meta, meta) == torch.bfloat16
     assert pick_precision("auto", meta, CPU) == torch.float32
     assert pick_precision("fp16", meta, CPU) == torch.float16
+
+
+KEEPS = """
+import resource, torch
+from srgan_cli.device import keep_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        torch.zeros(1 << 24).fill_(1)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+faults()
+plain = faults()
+keep_memory()
+faults()
+print(plain, faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other libraries are left alone")
+def test_freed_memory_is_kept_for_the_next_tensors():
+    ran = subprocess.run(
+        [sys.executable, "-c", KEEPS], capture_output=True, text=True, check=True, timeout=60
+    )
+    plain, kept = map(int, ran.stdout.split())
+    assert kept < plain / 4

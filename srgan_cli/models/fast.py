@@ -65,7 +65,9 @@ class Fast(nn.Module):
     def forward(self, low: Tensor) -> Tensor:
         shallow = self.head(as_weights(low, self))  # (B, F, H, W)
         x = shallow + self.body_end(self.body(shallow))
-        for layer, shuffle in self.up:  # type: ignore[misc]
+        for up in self.up:
+            assert isinstance(up, nn.Sequential)
+            layer, shuffle = up
             x = leaky_relu(layer(x), 0.2, inplace=True)  # few channels: none may die
             x = shuffle(x)  # H -> 2H -> 4H
         return bicubic(low, self.scale) + full(self.to_rgb(x))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from srgan_cli.device import local_device, pick_device
+from srgan_cli.device import keep_memory, local_device, pick_device
 from srgan_cli.errors import DeviceError
 from srgan_cli.training.assembly import Job, build_trainer
 from srgan_cli.training.checkpoint import checkpoints, load_state
@@ -45,6 +45,7 @@ def train(
     Returns the weights files written, one a stage.
     """
     recipe = RECIPES[options.recipe]
+    keep_memory()
     device = pick_device(local_device(options.device))
     with world(device) as here:
         data = _data(options, recipe, here, watcher)
