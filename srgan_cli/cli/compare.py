@@ -1,7 +1,6 @@
 """`srgan compare`."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,31 +14,18 @@ from srgan_cli.cli.lineup import (
     metrics_of,
     watched,
 )
+from srgan_cli.cli.originals import Originals, originals_options
 from srgan_cli.engine.settings import Machine
 from srgan_cli.errors import OptionError
 from srgan_cli.evaluation.lineup import Lineup
 from srgan_cli.images.encoding import FORMATS
 
 if TYPE_CHECKING:
-    from srgan_cli.evaluation.comparing import Compared, Parts, Source
+    from srgan_cli.evaluation.comparing import Compared, Parts
     from srgan_cli.evaluation.judging import Metric
 
 PAGES = (".html", ".htm")
 PAGE_SIDE = 256  # low pixels a side of the part that a page shows
-
-
-@dataclass(frozen=True)
-class Originals:
-    """Where they are: a file or folder, or the photographs themselves; at most one of the two."""
-
-    high: Path | None
-    shrink: bool
-
-    def __post_init__(self) -> None:
-        if self.high is not None and self.shrink:
-            raise OptionError(
-                "--high and --shrink exclude each other: the original is one or other"
-            )
 
 
 @click.command("compare")
@@ -59,17 +45,7 @@ class Originals:
     multiple=True,
     help="A part, in pixels of PHOTO; repeatable.  [default: the most detailed]",
 )
-@click.option(
-    "--high",
-    metavar="PATH",
-    type=click.Path(path_type=Path),
-    help="The original of PHOTO, or a folder of originals: adds figures.",
-)
-@click.option(
-    "--shrink",
-    is_flag=True,
-    help="PHOTO is the original: enlarge a small one, made by MATLAB's bicubic.",
-)
+@originals_options
 @click.option(
     "-s",
     "--scale",
@@ -82,8 +58,7 @@ def compare_command(
     photos: tuple[Path, ...],
     output: Path | None,
     crops: tuple[str, ...],
-    high: Path | None,
-    shrink: bool,
+    originals: Originals,
     scale: int | None,
     lineup: Lineup,
     judges: Judges,
@@ -99,7 +74,6 @@ def compare_command(
       srgan compare original.png --shrink --blend 0 --blend 0.5 --blend 1 -o page.html
     """
     target = _checked_target(output, photos)
-    originals = Originals(high, shrink)
 
     from srgan_cli.evaluation.comparing import compare_all
     from srgan_cli.evaluation.judging import FIDELITY
@@ -109,7 +83,7 @@ def compare_command(
     parts = _parts(crops, target, len(photos))
     ways = methods(lineup)
     metrics = metrics_of(judges, lineup.machine.device, FIDELITY[:2])
-    sources = list(_sources(photos, originals))
+    sources = list(originals.sources(photos))
     outcomes = compare_all(sources, ways, metrics, parts, scale or scale_of(ways))
     results = list(watched(outcomes, len(sources)))
     compared = [one for many in results if not isinstance(many, Failure) for one in many]
@@ -137,15 +111,6 @@ def _parts(crops: Sequence[str], target: Path, photos: int) -> "Parts":
     if target.suffix.lower() in PAGES:
         return Parts(named, count=1, side=PAGE_SIDE)
     return Parts(named, count=2 if photos == 1 else 1)
-
-
-def _sources(photos: Sequence[Path], originals: Originals) -> "Iterator[Source]":
-    from srgan_cli.evaluation.comparing import Source
-    from srgan_cli.evaluation.pairs import original_of
-
-    for photo in photos:
-        high = None if originals.high is None else original_of(photo, originals.high)
-        yield Source(photo, high, originals.shrink)
 
 
 def _write(compared: "Sequence[Compared]", metrics: "Sequence[Metric]", target: Path) -> None:

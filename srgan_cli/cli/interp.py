@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from srgan_cli.cli.options import gathered, weights_file
+from srgan_cli.cli.originals import Originals, originals_options
 from srgan_cli.cli.outputs import check_outputs
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.images.encoding import FORMATS
 from srgan_cli.library import SUFFIX
 
 if TYPE_CHECKING:
+    from srgan_cli.evaluation.comparing import Source
     from srgan_cli.weights import Weights
 
 RECOMMENDED = 0.8
@@ -126,7 +128,8 @@ class Look:
         "photo",
         metavar="PHOTO",
         type=click.Path(path_type=Path),
-        help="Show a part of this photograph from faithful to vivid (see --sheet).",
+        help="Show a part of this photograph from faithful to vivid (see --sheet), and with its "
+        "original (--high, --shrink) the curve of perception against distortion.",
     ),
     click.option(
         "--sheet",
@@ -135,11 +138,17 @@ class Look:
         help="Where --sweep shows it.",
     ),
 )
+@originals_options
 @click.option(
     "--force", is_flag=True, help="Blend networks that were not trained from one another."
 )
 def interp_command(
-    networks: tuple[Path, ...], output: Path | None, mix: Mix, look: Look, force: bool
+    networks: tuple[Path, ...],
+    output: Path | None,
+    mix: Mix,
+    look: Look,
+    originals: Originals,
+    force: bool,
 ) -> None:
     """Blend a faithful and a vivid network, weight by weight, into one; or several by shares.
 
@@ -148,12 +157,15 @@ def interp_command(
       srgan interp a.pth b.pth -o 'blend-{alpha}.safetensors' --alpha 0,.25,.5
       srgan interp a.safetensors b.safetensors c.pth -o abc.safetensors --shares .5,.3,.2
       srgan interp a.pth b.pth --sweep photo.jpg --sheet sweep.png
+      srgan interp a.pth b.pth --sweep original.png --shrink --sheet curve.png
     """
     if output is None and look.sheet is None:
         raise OptionError("name the blend with -o OUT, or look at it with --sweep and --sheet")
     mix.check(len(networks))
     planned = {} if output is None else mix.outputs(output)
     check_outputs([*planned, *filter(None, [look.sheet])], [*networks, *filter(None, [look.photo])])
+    if look.photo is None and originals != Originals():
+        raise OptionError("--high and --shrink go with --sweep")
     if look.photo is not None and len(networks) != 2:
         raise OptionError("--sweep goes from one network to another: give two")
 
@@ -161,7 +173,8 @@ def interp_command(
     _warn_of_strangers(opened, next(iter(planned.values()), (0.5, 0.5)), force)
     _write(opened, planned, networks)
     if look.photo is not None and look.sheet is not None:
-        _show(opened, look.photo, look.sheet, mix.alphas)
+        (source,) = originals.sources([look.photo])
+        _show(opened, source, look.sheet, mix.alphas)
 
 
 def _opened(networks: Sequence[Path]) -> "list[Weights]":
@@ -201,12 +214,12 @@ def _write(
 
 
 def _show(
-    ends: "Sequence[Weights]", photo: Path, sheet: Path, alphas: tuple[float, ...] | None
+    ends: "Sequence[Weights]", source: "Source", sheet: Path, alphas: tuple[float, ...] | None
 ) -> None:
-    from srgan_cli.evaluation.comparing import Source, read_subject
+    from srgan_cli.evaluation.comparing import read_subject
     from srgan_cli.evaluation.sweep import AMOUNTS, sweep
     from srgan_cli.images.write import write_image
 
-    subject = read_subject(Source(photo), ends[0].facts.scale)
+    subject = read_subject(source, ends[0].facts.scale)
     write_image(sweep((ends[0], ends[1]), subject, alphas or AMOUNTS), sheet)
-    click.echo(f"{photo} -> {sheet}", err=True)
+    click.echo(f"{source.photo} -> {sheet}", err=True)

@@ -148,6 +148,24 @@ def test_a_photograph_shows_the_way_from_faithful_to_vivid(tmp_path, tiny_file, 
     assert not list(tmp_path.glob("*.pth"))
 
 
+def test_with_an_original_comes_the_curve_of_perception_and_distortion(
+    tmp_path, tiny_file, other_file, photo_file
+):
+    sheets = [tmp_path / "strip.png", tmp_path / "curve.png"]
+    for sheet, more in zip(sheets, [(), ("--shrink",)], strict=True):
+        look = ("--sweep", photo_file, "--sheet", sheet, "--alpha", "0,1")
+        result = interp(tiny_file, other_file, *look, *more)
+        assert result.exit_code == 0, result.output
+    strip, curve = map(read_image, sheets)
+    assert curve.height > strip.height + 200  # a plot below the strip
+
+
+def test_an_original_without_a_sweep_is_refused(tmp_path, tiny_file, other_file):
+    result = interp(tiny_file, other_file, "-o", tmp_path / "o.safetensors", "--shrink")
+    assert result.exit_code == 2
+    assert "go with --sweep" in result.output
+
+
 def test_the_record_of_a_blend_is_shown_by_info(tmp_path, tiny_file, other_file):
     interp(tiny_file, other_file, "-o", tmp_path / "out.safetensors")
     result = CliRunner().invoke(main, ["info", str(tmp_path / "out.safetensors"), "--json"])

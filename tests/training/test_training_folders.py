@@ -36,7 +36,7 @@ def mixed(tmp_path: Path) -> Path:
     Pillow.fromarray(picture(3)).convert("CMYK").save(folder / "cmyk.jpg")
     Pillow.fromarray(picture(4)).convert("L").save(folder / "gray.png")
     save_picture(folder / "small.png", 5, height=12, width=90)
-    Pillow.new("RGB", (100_000, 4)).save(folder / "line.png")
+    Pillow.new("RGB", (1_000_000, 4)).save(folder / "line.png")
     return folder
 
 
@@ -46,7 +46,7 @@ def test_a_mixed_folder_is_trained_on_and_what_is_unfit_is_listed(make, run, mix
     told = "\n".join(listener.lines)
     for name in ("notes.txt", "a-truncated.jpg", "small.png", "line.png"):
         assert f"{name}" in told
-    assert "100000 x 4 is too small" in told
+    assert "1000000 x 4 is too small" in told
     assert ".hidden" not in told
     assert "left out" in listener.lines[0]
     assert len(listener.lines) == 4
