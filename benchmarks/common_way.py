@@ -6,6 +6,8 @@ reach what it may, and nothing but zeros beyond the picture's edge. Files are re
 written one after the other.
 """
 
+import ctypes
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,7 @@ class CommonWay:
 
     @torch.inference_mode()
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        usual_memory()
         low = as_batch(pixels).to(self.device)
         high = self.generator(low) if self.tile is None else self._tiled(low, self.tile)
         return as_picture(high)
@@ -64,3 +67,11 @@ def as_picture(high: Tensor) -> np.ndarray:
     """(1, 3, H, W) floats -> (H, W, 3) uint8."""
     values = high[0].float().cpu().clamp(0, 1).numpy().transpose(1, 2, 0)
     return (values * 255.0).round().astype(np.uint8)
+
+
+def usual_memory() -> None:
+    """Undo `srgan_cli.device.keep_memory`: the limits that glibc arrives at by itself."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(-3, 32 << 20)  # buffers from here on are mapped, and unmapped when freed
+        mallopt(-1, 64 << 20)  # of the rest so much is kept

@@ -14,6 +14,7 @@ from common_way import as_batch, as_picture
 from report import Check, Table
 from subject import WHOLE, Subject, photograph
 
+from srgan_cli.device import keep_memory
 from srgan_cli.export import write_onnx
 from srgan_cli.images.value import Image
 
@@ -58,7 +59,12 @@ def _ours_and_common(subject: Subject, tiled: bool) -> dict[str, Way]:
 
 def _ours(subject: Subject, precision: str = "auto", tile: int | None = None) -> Way:
     engine = subject.ours(precision, tile)
-    return lambda pixels: engine.upscale(Image(pixels)).pixels
+
+    def way(pixels: np.ndarray) -> np.ndarray:
+        keep_memory()
+        return engine.upscale(Image(pixels)).pixels
+
+    return way
 
 
 def _runtimes(subject: Subject, folder: Path, pixels: np.ndarray) -> dict[str, Way]:

@@ -13,6 +13,7 @@ from subject import Subject, photograph
 
 from srgan_cli.batch.naming import Job
 from srgan_cli.batch.run import Work, run_jobs
+from srgan_cli.device import keep_memory
 from srgan_cli.engine.enlarger import Enlarger
 from srgan_cli.engine.streams import RowSink, RowSource
 from srgan_cli.engine.upscaler import Tell, Upscaler, silent
@@ -96,6 +97,7 @@ def _watched(engine: Upscaler) -> Watched:
 
 
 def _do(jobs: Sequence[Job], work: Work) -> None:
+    keep_memory()
     for outcome in run_jobs(jobs, work):
         if outcome.error is not None:
             raise SystemExit(outcome.error)
