@@ -13,7 +13,7 @@ PROBE = 16
 SMALLEST = 32
 LARGEST = 1024
 
-MOST = {"cpu": 1 << 30, "cuda": 1 << 31}
+MOST = {"cpu": 3 << 28, "cuda": 1 << 31}
 """Bytes for a tile. On CPUs larger ones gain little, and a gigapixel shall fit into 2 GB."""
 
 FULL = 512 * 512
