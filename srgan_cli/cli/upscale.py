@@ -87,7 +87,8 @@ corrections_options = gathered(
     click.option(
         "--consistent",
         is_flag=True,
-        help="Change the result so that a bicubic shrinks it to the input again.",
+        help="Change the result so that a bicubic shrinks it to the input again. Values that clip "
+        "may prevent it below x1.3.",
     ),
 )
 
