@@ -1,6 +1,5 @@
 """Weights for other programs: their names for the tensors, or ONNX. Nothing half done is left."""
 
-import io
 import warnings
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.foreign import to_foreign
 from srgan_cli.images.atomic import atomically
+from srgan_cli.pickles import write_pickle
 from srgan_cli.weights import Weights, load_generator
 
 OPSET = 17
@@ -35,9 +35,7 @@ def write_foreign(weights: Weights, path: Path, naming: str) -> None:
         if path.suffix == ".safetensors":
             part.write_bytes(save(state, metadata={"format": "pt"}))
         else:
-            memory = io.BytesIO()  # to a file, torch hides what is wrong with the disk
-            torch.save({WRAPPED[naming]: state} if naming in WRAPPED else state, memory)
-            part.write_bytes(memory.getbuffer())
+            write_pickle({WRAPPED[naming]: state} if naming in WRAPPED else state, part)
 
 
 def write_onnx(weights: Weights, path: Path) -> float:

@@ -1,4 +1,4 @@
-"""Weights files of other programs, read without trusting them.
+"""Weights files of other programs, read without trusting them; and the like of them, written.
 
 Nothing in a file is run, and nothing is allocated that its own size does not warrant: first goes an
 inert unpickler, which builds descriptions instead of tensors, and then torch.load, weights_only.
@@ -285,3 +285,13 @@ def _describe(path: Path, pickled: bytes) -> Description:
     reader = Describing(path, pickled)
     reader.load()
     return reader.found
+
+
+def write_pickle(value: Any, path: Path) -> None:
+    """What torch.save makes of tensors and plain values. OSError where the disk refuses it.
+
+    By way of memory: writing to a file itself, torch hides what is wrong with the disk.
+    """
+    memory = BytesIO()
+    torch.save(value, memory)
+    path.write_bytes(memory.getbuffer())

@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "opening": {"weights", "foreign", "pickles", "seals"},
     "kinship": {"weights"},
     "inspecting": {"opening", "weights", "foreign"},
-    "export": {"weights", "foreign", "images.atomic"},
+    "export": {"weights", "foreign", "pickles", "images.atomic"},
     "engine": {"images", "tiling", "resample", "colour"},
     "choice": {"opening", "weights", "kinship", "library"},
     "assembly": {"weights", "engine", "device"},

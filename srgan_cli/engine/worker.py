@@ -165,7 +165,7 @@ class Worker:
         low = as_floats(there).permute(0, 3, 1, 2)  # (B, C, h, w)
         colours = low.shape[1] - (low.shape[1] in (2, 4))
         high = self._colour(low[:, :colours].expand(-1, 3, -1, -1), dtype)  # (B, 3, sh, sw)
-        finite = high.flatten(1).sum(dim=1).isfinite()  # far quicker than to look at each value
+        finite = high.sum(dim=(1, 2, 3)).isfinite()  # far quicker than to look at each value
         if batch[0].gray:
             high = as_gray(high).expand(-1, colours, -1, -1)
         if colours < low.shape[1]:

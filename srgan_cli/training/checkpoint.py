@@ -1,6 +1,5 @@
 """The state of a run in one file: torch.save of tensors and plain values, replaced atomically."""
 
-import io
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import torch
 
 from srgan_cli.errors import TrainingError
 from srgan_cli.images.atomic import atomically
+from srgan_cli.pickles import write_pickle
 
 KEPT = 2
 """The newest checkpoints that stay."""
@@ -35,9 +35,7 @@ class TrainingState:
 def save_state(state: TrainingState, run: Path) -> Path:
     path = run / f"checkpoint-{state.stage}-{state.step:08d}.pt"
     with atomically(path, TrainingError) as part:
-        memory = io.BytesIO()  # to a file, torch hides what is wrong with the disk
-        torch.save(vars(state), memory)
-        part.write_bytes(memory.getbuffer())
+        write_pickle(vars(state), part)
     for old in checkpoints(run)[:-KEPT]:
         old.unlink(missing_ok=True)
     return path

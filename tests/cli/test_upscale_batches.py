@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image as Pillow
+from small_pictures import picture
 
 from srgan_cli.batch.naming import Job
 from srgan_cli.batch.run import Work, run_jobs
@@ -27,13 +28,6 @@ def srgan(*words: object, model: str = "bicubic", **how: object) -> Result:
     result = CliRunner().invoke(main, ["upscale", *map(str, words), "-m", model], **how)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.output
     return result
-
-
-def picture(path: Path, side: int = 5) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    drawn = np.random.default_rng(side).integers(0, 256, (side, side + 1, 3), dtype=np.uint8)
-    Pillow.fromarray(drawn).save(path)
-    return path
 
 
 def pixels(path: Path) -> np.ndarray:

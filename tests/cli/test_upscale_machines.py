@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from PIL import Image as Pillow
+from small_pictures import picture
 
 from srgan_cli.cli import main
 
@@ -14,13 +13,6 @@ def srgan(*words: object) -> Result:
     result = CliRunner().invoke(main, ["upscale", *map(str, words)])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.output
     return result
-
-
-def picture(path: Path, side: int = 5) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    drawn = np.random.default_rng(side).integers(0, 256, (side, side + 1, 3), dtype=np.uint8)
-    Pillow.fromarray(drawn).save(path)
-    return path
 
 
 @pytest.fixture(autouse=True)
