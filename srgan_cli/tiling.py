@@ -110,8 +110,8 @@ def folded(start: int, stop: int, length: int, margin: int) -> list[int]:
     """The positions `start` .. `stop - 1` of a line, those beyond its ends folded back into it.
 
     The line is mirrored about its end pixels; one that is not longer than `margin` repeats them.
-    Positions more than `margin` past the ends, where no network looks, repeat the one before: so
-    none lies more than `margin` back from an end.
+    Positions more than `margin` past the ends repeat the one before: so none lies more than
+    `margin` back from an end.
     The rule depends on the line alone, never on the tile: every tile sees the same picture.
     """
     if length <= margin:

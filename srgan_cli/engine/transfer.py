@@ -83,5 +83,5 @@ def as_floats(values: Tensor) -> Tensor:
 def as_integers(floats: Tensor, depth: np.dtype) -> Tensor:
     """Floats -> what `as_bytes` gives for `depth`, same shape; what overshoots [0, 1] is cut."""
     top = np.iinfo(depth).max
-    levels = (floats.clamp(0, 1) * top).round().int()
-    return levels.to(torch.uint8 if depth == np.uint8 else torch.int16)
+    levels = floats.clamp(0, 1).mul_(top).round_()
+    return levels.to(torch.uint8) if depth == np.uint8 else levels.int().to(torch.int16)

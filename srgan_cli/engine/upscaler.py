@@ -19,6 +19,15 @@ from srgan_cli.tiling import Box, Tile, folded, plan_tiles
 
 CPU = torch.device("cpu")
 
+EDGE = 8
+"""Input pixels by which a picture is mirrored beyond its edges, at most; there the network's own
+padding begins.
+
+More is computed in vain. Measured on the networks that we ship, which look 20 pixels far: 0.7 % of
+the samples beside the edge (4 pixels wide) differ by one level from those with 20 mirrored pixels,
+none by more; with 4 mirrored pixels it would be up to 15 levels.
+"""
+
 Tell = Callable[[int, int], None]
 """Told how many tiles are done, and of how many."""
 
@@ -115,21 +124,22 @@ class Upscaler:
         """What the workers get, in the tiles' order: neighbours that are equal go together."""
         height = max(LEAST, *(tile.context.height for tile in tiles))
         width = max(LEAST, *(tile.context.width for tile in tiles))
-        alignment = self._workers[0].alignment
+        alignment, edge = self._workers[0].alignment, min(EDGE, self.context)
+        whole = Box(0, 0, source.height, source.width).grown(edge).aligned(alignment)
         together = tiles_together(self.device, height * width)
 
         def piece(tile: Tile) -> Piece:
-            context = tile.context.at_least(height, width).aligned(alignment)
-            return Piece(tile.core, context, cut(source, context, self.context), source.gray)
+            context = tile.context.at_least(height, width).aligned(alignment).within(whole)
+            return Piece(tile.core, context, cut(source, context, edge), source.gray)
 
         for _, alike in groupby(map(piece, tiles), key=lambda piece: piece.context.shape):
             while batch := list(islice(alike, together)):
                 yield batch
 
 
-def cut(source: RowSource, context: Box, margin: int) -> np.ndarray:
-    """(h, w, C): the pixels of `context`, mirrored beyond the picture's edge."""
-    rows = np.array(folded(context.top, context.bottom, source.height, margin))
-    columns = np.array(folded(context.left, context.right, source.width, margin))
+def cut(source: RowSource, context: Box, edge: int) -> np.ndarray:
+    """(h, w, C): the pixels of `context`, mirrored by `edge` pixels beyond the picture's edge."""
+    rows = np.array(folded(context.top, context.bottom, source.height, edge))
+    columns = np.array(folded(context.left, context.right, source.width, edge))
     band = source.rows(rows.min(), rows.max() + 1)
     return band[rows - rows.min()][:, columns]

@@ -143,21 +143,23 @@ class Worker:
                 f"not enough memory on {self.device} for a tile of {SMALLEST} pixels and the "
                 f"{self.margin} around it: close other programs, or take --device cpu"
             )
-        tight = self._tight(piece.core)
+        tight = self._tight(piece, piece.core)
         least = LEAST if max(tight.shape) > LEAST else 0
         if max(piece.core.shape) <= SMALLEST or (not least and piece.context != tight):
             return self._alone(piece.part(piece.core, tight), dtype)
         parts = [
-            self._alone(piece.part(half, self._tight(half).at_least(least, least)), dtype)
+            self._alone(piece.part(half, self._tight(piece, half).at_least(least, least)), dtype)
             for half in piece.core.halves()
         ]
         return np.concatenate(parts, axis=0 if piece.core.height >= piece.core.width else 1)
 
-    def _tight(self, core: Box) -> Box:
-        return core.grown(self.margin).aligned(self.alignment)
+    def _tight(self, piece: Piece, core: Box) -> Box:
+        """What must be seen for a part of the piece."""
+        return core.grown(self.margin).aligned(self.alignment).within(piece.context)
 
     def _smallest(self, piece: Piece) -> bool:
-        return max(piece.core.shape) <= SMALLEST and piece.context == self._tight(piece.core)
+        tight = self._tight(piece, piece.core)
+        return max(piece.core.shape) <= SMALLEST and piece.context == tight
 
     @torch.inference_mode()
     def _launched(self, batch: Sequence[Piece], dtype: torch.dtype) -> Begun:

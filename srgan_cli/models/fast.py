@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, relu
 
 from srgan_cli.models.layers import conv, enlarging, magnifications, radius, reach, zero_
-from srgan_cli.models.precision import as_weights, bicubic, full, radius_of_bicubic
+from srgan_cli.models.precision import as_weights, bicubic, radius_of_bicubic
 
 
 class Block(nn.Module):
@@ -64,10 +64,10 @@ class Fast(nn.Module):
 
     def forward(self, low: Tensor) -> Tensor:
         shallow = self.head(as_weights(low, self))  # (B, F, H, W)
-        x = shallow + self.body_end(self.body(shallow))
+        x = self.body_end(self.body(shallow)).add_(shallow)
         for up in self.up:
             assert isinstance(up, nn.Sequential)
             layer, shuffle = up
             x = leaky_relu(layer(x), 0.2, inplace=True)  # few channels: none may die
             x = shuffle(x)  # H -> 2H -> 4H
-        return bicubic(low, self.scale) + full(self.to_rgb(x))
+        return bicubic(low, self.scale).add_(self.to_rgb(x))  # in float32 whatever comes

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from srgan_cli.engine.streams import ImageSource
-from srgan_cli.engine.upscaler import Upscaler, cut
+from srgan_cli.engine.upscaler import EDGE, Upscaler, cut
 from srgan_cli.errors import DeviceError, WeightsError
 from srgan_cli.images.value import Image
 from srgan_cli.models import GENERATORS
@@ -95,6 +95,14 @@ def test_a_context_that_is_too_small_shows_seams():
     whole = Upscaler(Blur(), tile=1000).upscale(picture(37, 50))
     tiled = Upscaler(Blur(), tile=16, margin=1).upscale(picture(37, 50))
     assert (tiled.pixels != whole.pixels).any()
+
+
+def test_a_picture_is_mirrored_a_little_beyond_its_edges_however_far_the_network_looks():
+    far = Starved(Blur(), 10**6)
+    far.reach = 50
+    Upscaler(far, tile=1000).upscale(picture(150, 200))
+    Upscaler(far, tile=1000, margin=2).upscale(picture(150, 200))
+    assert far.seen == [(150 + 2 * EDGE, 200 + 2 * EDGE), (154, 204)]
 
 
 def test_the_border_is_no_darker_than_the_middle():
