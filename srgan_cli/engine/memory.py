@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from srgan_cli.engine.cgroups import allowed_bytes
+
 PROBE = 16
 """Side of the picture on which a network's need is measured."""
 
@@ -44,6 +46,10 @@ def free_bytes(device: torch.device) -> int:
     """What can be allocated now; on an unknown system a cautious guess."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
+    return int(min(_machine_bytes(), allowed_bytes()))
+
+
+def _machine_bytes() -> int:
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         fields = dict(line.split(":") for line in lines)
