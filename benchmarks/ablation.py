@@ -34,7 +34,8 @@ def perceptual(activated: bool) -> Recipe:
     stage = clean.stages[1]
     assert stage.perceptual is not None
     looked_at = replace(stage.perceptual, activated=activated)
-    return replace(clean, stages=(replace(stage, pixel_weight=0.0, perceptual=looked_at),))
+    alone = replace(stage, pixel_weight=0.0, colour_weight=0.0, perceptual=looked_at)
+    return replace(clean, stages=(alone,))
 
 
 def residual(norm: bool) -> Recipe:

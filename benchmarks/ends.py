@@ -43,9 +43,10 @@ from srgan_cli.images.value import Image
 from srgan_cli.metrics.artefacts import Grid, Shift, colour_shift, flat_blocks, grid, roughness
 from srgan_cli.metrics.fidelity import levels
 from srgan_cli.models.vgg import VGG, available
-from srgan_cli.training.degradation import Round, compressed, filtered, noisy
+from srgan_cli.training.degradation import compressed, filtered, noisy
 from srgan_cli.training.features import JUDGED, Eyes, Judge, open_eyes
 from srgan_cli.training.kernels import blur_kernel
+from srgan_cli.training.rounds import Round
 from srgan_cli.training.vggfiles import VggFile
 
 SPOILED = Round(

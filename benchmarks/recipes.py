@@ -1,16 +1,19 @@
 """Every recipe on this machine: how fast its steps are, and that a minute of them helps.
 
 python benchmarks/recipes.py PHOTOS --vgg FILE:conv3_4=1 -o OUT [--seconds 60] [RECIPE...]
+python benchmarks/recipes.py PHOTOS --loading -o OUT [RECIPE...]
 
 Prints for each stage how many steps fit a second, which share of the speed of bfloat16 matrix
 products they reach, how long making a batch takes beside a step, and the L1 and feature distance of
-held-out pictures before and after so many seconds. RRDB networks have 2 blocks here.
+held-out pictures before and after so many seconds. RRDB networks have 2 blocks here. With --loading
+it prints how fast steps of the first stage are, whose steps are the shortest, with batches as they
+come and with the same one again and again, and which share of the time loading takes.
 """
 
 import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +23,7 @@ from clock import interleaved, timed
 from report import Table, as_text
 from torch.utils.flop_counter import FlopCounterMode
 
-from srgan_cli.device import pick_device
+from srgan_cli.device import keep_memory, pick_device
 from srgan_cli.errors import OptionError
 from srgan_cli.training.assembly import Job, build_trainer
 from srgan_cli.training.data import batch_size, cutter, load_data, shrinker
@@ -38,8 +41,15 @@ from srgan_cli.weights import write_weights
 STEPS = 3
 """Timed of each stage, after one that is not."""
 
+IN_A_ROW, ROUNDS = 20, 3
+"""Steps that are timed together for what loading takes, and how often."""
+
 DEEP = ("rrdb", "esrgan")
 BLOCKS = 2
+
+
+Row = tuple[str, dict[str, float]]
+"""A stage and its figures."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,7 @@ class Given:
         return Job(options, recipe, data, eyes, device, World(), Silent(), "benchmarks/recipes.py")
 
 
-def stages(job: Job, peak: float) -> Iterator[tuple[str, dict[str, float]]]:
+def stages(job: Job, peak: float) -> Iterator[Row]:
     """The figures of each stage; the second begins where the first has ended."""
     recipe = job.recipe
     write_weights(stage_weights(job.options, recipe, "psnr"), weights_file(job.options.out, "psnr"))
@@ -107,6 +117,30 @@ def loads(batches: Batches) -> Iterator[Callable[[], object]]:
         yield lambda: batches[number]  # noqa: B023 it is called before the next
 
 
+def loading(job: Job) -> Iterator[Row]:
+    """Both ways in turn. Between them the workers wait, so each pays for its own batches alone."""
+    stage = job.recipe.stages[0]
+    trainer = build_trainer(replace_stages(job, stage), stage)
+    coming = trainer.batches(0)
+    again = repeat(next(coming))
+    cases = {"loaded": lambda: steps(trainer, coming), "again": lambda: steps(trainer, again)}
+    timings = interleaved(cases, ROUNDS, str(job.device))
+    faster = timings["again"].times_faster(timings["loaded"])
+    yield (
+        f"{job.recipe.name} {stage.end}",
+        {
+            "steps/s": IN_A_ROW / timings["loaded"].median,
+            "steps/s of one batch": IN_A_ROW / timings["again"].median,
+            "share of loading": 1 - 1 / faster,
+        },
+    )
+
+
+def steps(trainer: Trainer, pairs: Iterator[Pair]) -> None:
+    for pair in islice(pairs, IN_A_ROW):
+        trainer.step([pair])
+
+
 def gains(job: Job, stage: Stage) -> dict[str, float]:
     """Of held-out pictures, before and after."""
     alone = replace_stages(job, stage)
@@ -134,21 +168,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("folder", type=Path)
     parser.add_argument("names", nargs="*", default=list(RECIPES), metavar="RECIPE")
-    parser.add_argument("--vgg", action="append", required=True)
+    parser.add_argument("--vgg", action="append", default=[])
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=60)
-    told = parser.parse_args()
+    parser.add_argument("--loading", action="store_true")
+    told = parser.parse_intermixed_args()
+    keep_memory()  # as training does
     given = Given(told.folder, told.out, tuple(told.vgg), told.seconds)
+    if told.loading:
+        tell(told.names, lambda name: loading(given.job(name)), "share of loading")
+        return
     limit = product(torch.bfloat16, str(pick_device("auto")))
     timing = interleaved({"product": limit.case}, 5, str(pick_device("auto")))["product"]
     peak = limit.rate(timing) * 1e9
-    for name in told.names:
+    about = f"bf16 product: {peak / 1e9:.0f} GFLOP/s"
+    tell(told.names, lambda name: stages(given.job(name), peak), about)
+
+
+def tell(names: list[str], rows: Callable[[str], Iterator[Row]], about: str) -> None:
+    for name in names:
         try:
-            rows = dict(stages(given.job(name), peak))
+            print(as_text(Table(f"{name}; {about}", dict(rows(name)))), flush=True)
         except OptionError as error:
             raise SystemExit(str(error)) from error
-        table = Table(f"{name}; bf16 product: {peak / 1e9:.0f} GFLOP/s", rows)
-        print(as_text(table), flush=True)
 
 
 if __name__ == "__main__":

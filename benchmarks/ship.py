@@ -2,6 +2,9 @@
 
 python benchmarks/ship.py RUN/psnr.safetensors weights/NAME.safetensors --set5 SET5 --val VAL
 
+Of a GAN stage RUN keeps the network whose features are nearest; --checkpoint takes the last one,
+the running average in RUN/checkpoint-gan-STEPS.pt, in its place.
+
 SET5 has the folders high and low of one scale; VAL's low pictures are made by MATLAB's bicubic.
 Figures are taken of the halved network, in float32, on Y, with a border of the scale cropped.
 """
@@ -11,17 +14,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from srgan_cli.assembly import measured
 from srgan_cli.choice import Chosen
 from srgan_cli.evaluation.judging import FIDELITY, Judged, judge_all, means
 from srgan_cli.evaluation.lineup import REPRODUCIBLE
 from srgan_cli.evaluation.methods import by_network
 from srgan_cli.evaluation.pairs import Pair, pair_up
+from srgan_cli.training.checkpoint import load_state
 from srgan_cli.weights import Weights, halved, read_weights, write_weights
 
 
 def main() -> None:
     arguments = _parse()
-    weights = halved(read_weights(arguments.source))
+    weights = measured(halved(_trained(arguments)), print)
     sets = {
         "set5": pair_up(arguments.set5 / "high", arguments.set5 / "low").pairs,
         "val": pair_up(arguments.val).pairs,
@@ -41,11 +46,23 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("source", type=Path)
     parser.add_argument("target", type=Path)
+    parser.add_argument("--checkpoint", type=Path)
     parser.add_argument("--set5", type=Path, required=True)
     parser.add_argument("--val", type=Path, required=True)
     parser.add_argument("--command", help="What the record shall say in place of its command.")
     parser.add_argument("--note", help="What the record shall say besides.")
     return parser.parse_args()
+
+
+def _trained(arguments: argparse.Namespace) -> Weights:
+    weights = read_weights(arguments.source)
+    if arguments.checkpoint is None:
+        return weights
+    last, record = load_state(arguments.checkpoint), dict(weights.facts.training)
+    del record["validation"]  # of the network that is not taken
+    record |= {"steps": last.step, "seconds": round(last.seconds), "skipped": last.skipped}
+    unknown = replace(weights.facts, training=record, mirrored=None, effective_reach=None)
+    return replace(weights, state=last.average, facts=unknown)
 
 
 def _figures(weights: Weights, pairs: Sequence[Pair]) -> dict[str, float]:

@@ -20,6 +20,10 @@ from srgan_cli.weights import Weights, load_generator, read_weights, write_weigh
 FAR = 64
 """Low-resolution pixels that a tile sees at most where the effective reach was not measured."""
 
+MIRRORED_TOLERANCE = 1
+"""Levels by which a picture's border may differ from what the whole reach of mirrored pixels gives.
+"""
+
 
 def upscaler(weights: Weights, machine: Machine, say: Say = warn) -> Upscaler:
     """Raises DeviceError for a device that is missing, WeightsError for unfit weights."""
@@ -37,6 +41,7 @@ def upscaler(weights: Weights, machine: Machine, say: Say = warn) -> Upscaler:
         dtype=pick_precision(machine.precision, *devices),
         tile=machine.tile,
         margin=margin,
+        mirrored=weights.facts.mirrored,
         helpers=tuple(helpers),
         say=say,
     )
@@ -76,18 +81,23 @@ def once(say: Say) -> Say:
 
 
 def measured(weights: Weights, say: Say) -> Weights:
-    """With the effective reach, if the whole is too large to pay and none is known: see `FAR`."""
-    generator = load_generator(weights)
+    """With what is not known yet of how far the network sees so that it shows.
+
+    The effective reach is only of use where the whole is too large to pay: see `FAR`.
+    """
+    generator, facts = load_generator(weights), weights.facts
     whole = int(generator.reach)  # type: ignore[arg-type]
-    if weights.facts.effective_reach is not None or whole <= FAR:
+    if facts.mirrored is not None and (facts.effective_reach is not None or whole <= FAR):
         return weights
-    say(f"measuring how much of the {whole} pixels around matters: this may take minutes")
-    reach = effective_reach(generator)
-    return replace(weights, facts=replace(weights.facts, effective_reach=reach))
+    if whole > FAR:
+        say(f"measuring how much of the {whole} pixels around matters: this may take minutes")
+        facts = replace(facts, effective_reach=effective_reach(generator))
+    facts = replace(facts, mirrored=effective_reach(generator, MIRRORED_TOLERANCE))
+    return replace(weights, facts=facts)
 
 
 def record_reach(path: Path, say: Say) -> None:
-    """Put the effective reach into our weights file at `path`: see `measured`."""
+    """Put into our weights file at `path` how far the network sees: see `measured`."""
     weights = read_weights(path)
     known = measured(weights, say)
     if known is not weights:

@@ -29,6 +29,7 @@ class Description:
     scale: int
     reach: int
     effective_reach: int | None
+    mirrored: int | None
     parameters: int
     precision: list[str]
     flop_per_megapixel: int
@@ -52,6 +53,7 @@ def describe(path: Path, scale: int | None = None, activation: str | None = None
         scale=facts.scale,
         reach=int(network.reach),  # type: ignore[arg-type]
         effective_reach=facts.effective_reach,
+        mirrored=facts.mirrored,
         parameters=sum(values.numel() for values in network.parameters()),
         precision=_precision(weights),
         flop_per_megapixel=flop_per_megapixel(network),

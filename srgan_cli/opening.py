@@ -8,12 +8,13 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from srgan_cli.errors import WeightsError
+from srgan_cli.facts import Facts
 from srgan_cli.foreign import adopt, by_spandrel
 from srgan_cli.foreign.layout import UnknownNetworkError
 from srgan_cli.foreign.unwrap import unwrapped
 from srgan_cli.pickles import read_tensors
 from srgan_cli.seals import is_ours
-from srgan_cli.weights import Facts, Weights, read_weights
+from srgan_cli.weights import Weights, read_weights
 
 SCALE_IN_NAME = re.compile(r"(?<![a-z0-9])(?:x([1-8])|([1-8])x)(?![0-9])", re.IGNORECASE)
 

@@ -5,7 +5,7 @@ On disk: safetensors whose header says everything else, with a SHA-256 of the te
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from srgan_cli.errors import WeightsError
+from srgan_cli.facts import Facts, blended_facts
 from srgan_cli.foreign import by_spandrel
 from srgan_cli.images.atomic import atomically
 from srgan_cli.models import GENERATORS
@@ -24,36 +25,6 @@ from srgan_cli.seals import FORMAT, SEAL, broken_seals, checksum, is_ours, seal
 
 State = Mapping[str, Tensor]
 Hyperparameters = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is known of a network beyond its numbers."""
-
-    scale: int
-    objective: str = "unknown"
-    """"psnr" (faithful), "gan" (vivid), "blend" or "unknown"."""
-
-    lineage: str = ""
-    """An id that networks fine-tuned from one another share; "" when not known."""
-
-    effective_reach: int | None = None
-    """The measured context, in low-resolution pixels, beyond which no 8-bit value changes."""
-
-    training: dict[str, Any] = field(default_factory=dict)
-    """Recipe, options, steps, data, version, validation figures."""
-
-    figures: dict[str, Any] = field(default_factory=dict)
-    """Measured on benchmarks after training: set -> {"psnr_y": dB, "ssim_y": ...}."""
-
-    def __post_init__(self) -> None:
-        """Raises TypeError or ValueError: they may come out of a file."""
-        whole = [self.scale] if self.effective_reach is None else [self.scale, self.effective_reach]
-        if any(type(number) is not int for number in whole) or min(whole) < 0 or self.scale < 1:
-            raise ValueError(f"a scale {self.scale!r}, a reach {self.effective_reach!r}")
-        texts = isinstance(self.objective, str) and isinstance(self.lineage, str)
-        if not (texts and isinstance(self.training, dict) and isinstance(self.figures, dict)):
-            raise TypeError("facts of a wrong type")
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,7 +223,7 @@ def blend_all(networks: Sequence[Weights], shares: Sequence[float]) -> Weights:
         return networks[shares.index(1)]
     states = [network.state for network in networks]
     state = {name: _mixed([state[name] for state in states], shares) for name in first.state}
-    return replace(first, state=state, facts=_blended([n.facts for n in networks], shares))
+    return replace(first, state=state, facts=blended_facts([n.facts for n in networks], shares))
 
 
 def differences(a: Weights, b: Weights) -> list[str]:
@@ -278,21 +249,3 @@ def _mixed(tensors: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
         return tensors[0]
     parts = [tensor.float() * share for tensor, share in zip(tensors, shares, strict=True)]
     return torch.stack(parts).sum(dim=0)
-
-
-def _blended(facts: Sequence[Facts], shares: Sequence[float]) -> Facts:
-    """Figures of the parts do not hold for the whole."""
-    lineages = {one.lineage for one in facts}
-    reaches = [one.effective_reach for one in facts]
-    known = [reach for reach in reaches if reach is not None]
-    parts = [
-        {"share": share, "objective": one.objective, "training": one.training}
-        for one, share in zip(facts, shares, strict=True)
-    ]
-    return Facts(
-        scale=facts[0].scale,
-        objective="blend",
-        lineage=lineages.pop() if len(lineages) == 1 else "",
-        effective_reach=max(known) if len(known) == len(reaches) else None,
-        training={"blend": parts},
-    )

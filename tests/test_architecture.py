@@ -10,7 +10,7 @@ PACKAGE = ROOT / "srgan_cli"
 LONGEST_FUNCTION = 40
 LONGEST_FILE = 300
 
-VALUES = {"engine.settings", "engine.size", "images.encoding", "images.atomic", "library"}
+VALUES = {"engine.settings", "engine.size", "images.encoding", "images.atomic", "library", "facts"}
 """Modules of the standard library alone, which every room may use."""
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -18,6 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tiling": set(),
     "device": set(),
     "library": set(),
+    "facts": set(),
     "resample": {"tiling"},
     "pickles": set(),
     "images": {"tiling"},

@@ -10,8 +10,9 @@ from srgan_cli import assembly
 from srgan_cli.assembly import enlarger, measured, once, record_reach, upscaler
 from srgan_cli.engine.settings import Machine
 from srgan_cli.engine.size import NATIVE
+from srgan_cli.facts import Facts
 from srgan_cli.models.rrdbnet import RRDBNet
-from srgan_cli.weights import Facts, Weights, load_generator, read_weights, write_weights
+from srgan_cli.weights import Weights, load_generator, read_weights, write_weights
 
 ON_CPU = Machine("cpu", "fp32")
 
@@ -53,8 +54,13 @@ def test_the_reach_of_deep_networks_is_measured_once(deep, tmp_path):
     ]
 
 
-def test_the_reach_of_shallow_networks_is_known_without(tiny):
-    assert measured(tiny, pytest.fail) is tiny
+def test_of_shallow_networks_only_the_padding_is_measured_without_a_word(tiny):
+    found = measured(tiny, pytest.fail)
+    assert found.facts.effective_reach is None
+    assert 0 <= found.facts.mirrored <= load_generator(tiny).reach
+    assert measured(found, pytest.fail) is found
+    assert upscaler(found, ON_CPU).edge == found.facts.mirrored
+    assert upscaler(tiny, ON_CPU).edge == upscaler(tiny, ON_CPU).context
 
 
 def test_several_devices_have_a_network_each(tiny, noise):

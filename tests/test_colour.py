@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ from srgan_cli.colour import (
 )
 from srgan_cli.images.read import read_image
 from srgan_cli.images.value import Image
-from srgan_cli.resample import Rows, resize_array
+from srgan_cli.resample import Rows, resize, resize_array
 
 
 def enlarged(low: Image, factor: float, noise: float = 15, shift: float = 5) -> Image:
@@ -54,6 +55,29 @@ def test_a_consistent_picture_shrinks_to_the_input(low, factor):
 def test_where_nothing_clips_it_does_so_from_the_smallest_enlargement_on(low, factor):
     soft = Image(low.pixels // 2 + 64)
     assert agreeing(made_consistent(enlarged(soft, factor), soft), soft) >= 0.999
+
+
+@pytest.mark.parametrize("factor", [1.2, 2, 4])
+def test_what_cannot_agree_is_gathered_in_few_values(factor):
+    """Bright dots need a rim that is darker than black; squares of residuals spread that."""
+    dots = np.random.default_rng(0).random((60, 60, 1)) < 0.1
+    low = Image(np.where(dots, 245, 10).astype(np.uint8))
+    assert agreeing(made_consistent(enlarged(low, factor), low), low) > 1 / 3
+
+
+@pytest.mark.parametrize("factor", [1.1, 1.5, 2, 4])
+@pytest.mark.parametrize("stripes", [False, True])
+def test_of_the_finest_patterns_a_result_gives_what_any_picture_could(factor, stripes):
+    """Their contrast after shrinking is greatest where every value is black or white."""
+    rows, columns = np.indices((32, 32))
+    signs = 1 - 2 * ((rows * (not stripes) + columns) % 2)
+    low = Image((127.5 + 127 * signs).astype(np.uint8)[..., None])
+    made = shrunk(made_consistent(enlarged(low, factor), low), low)[..., 0]
+    side = round(32 * factor)
+    shrinking = resize(torch.eye(side, dtype=torch.float64), 32, side).numpy()
+    most = 127.5 * np.abs(shrinking.T @ signs @ shrinking).mean() * factor**2
+    assert most < 120
+    assert ((made - 127.5) * signs).mean() == pytest.approx(most, rel=0.06)
 
 
 @pytest.mark.parametrize("factor", [0.3, 0.5, 0.9, 0.99])

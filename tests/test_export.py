@@ -8,10 +8,11 @@ from test_foreign_references import CompactReference, RRDBReference
 from srgan_cli import export
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.export import OPSET, write_foreign, write_onnx
+from srgan_cli.facts import Facts
 from srgan_cli.models import GENERATORS
 from srgan_cli.models.srresnet import FORMS
 from srgan_cli.opening import open_weights
-from srgan_cli.weights import Facts, Weights, halved, load_generator
+from srgan_cli.weights import Weights, halved, load_generator
 
 RRDB = {"scale": 4, "features": 3, "blocks": 1, "growth": 2}
 NETWORKS = [

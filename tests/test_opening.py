@@ -9,10 +9,11 @@ from torch import nn
 
 from srgan_cli.choice import choose
 from srgan_cli.errors import WeightsError
+from srgan_cli.facts import Facts
 from srgan_cli.library import Choice
 from srgan_cli.models import GENERATORS
 from srgan_cli.opening import open_weights, scale_in_name
-from srgan_cli.weights import Facts, Weights, load_generator, write_weights
+from srgan_cli.weights import Weights, load_generator, write_weights
 
 COMPACT = {"scale": 2, "features": 3, "convolutions": 1}
 SRCNN = {"n1": 3, "n2": 2, "f1": 3, "f2": 1, "f3": 3}

@@ -12,6 +12,7 @@ from srgan_cli.resample import (
     resize,
     resize_array,
     resize_band,
+    resize_levels,
     resize_rows,
     seen_by,
     taps,
@@ -83,6 +84,22 @@ def test_large_pictures_take_the_same_weights_as_small_ones(target):
     expected = (signal.numpy()[..., index] * weight).sum(axis=-1)
     np.testing.assert_allclose(resize(signal, 1, target).numpy(), expected)
     np.testing.assert_allclose(resize(signal.mT, target, 1).mT.numpy(), expected)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 99), st.integers(1, 99), sides, st.integers(1, 40), st.integers(1, 3))
+def test_levels_are_resized_with_the_same_weights(height, width, tall, wide, channels):
+    pixels = np.random.default_rng(0).integers(0, 256, (height + 1, width, channels), np.uint8)
+    planes = torch.from_numpy(pixels[1:]).permute(2, 0, 1).double()
+    made = resize_levels(pixels[1:], tall, wide)
+    torch.testing.assert_close(made.double(), resize(planes, tall, wide), atol=2e-4, rtol=0)
+
+
+def test_levels_at_half_the_size_are_exact():
+    """All weights are fractions of 256: nothing is rounded, whatever the order of sums."""
+    pixels = np.random.default_rng(0).integers(0, 256, (80, 90, 3), np.uint8)
+    planes = torch.from_numpy(pixels).permute(2, 0, 1).double()
+    assert torch.equal(resize_levels(pixels, 40, 45).double(), resize(planes, 40, 45))
 
 
 @settings(deadline=None)

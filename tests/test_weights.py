@@ -157,7 +157,7 @@ def rewritten(path: Path, **changes: str | None) -> Path:
         ({"facts": "{}"}, "its header is wrong"),
         ({"facts": "[4]"}, "its header is wrong"),
         ({"facts": '{"scale": "4"}'}, "its header is wrong: a scale '4'"),
-        ({"facts": '{"scale": 4, "effective_reach": -1}'}, "a reach -1"),
+        ({"facts": '{"scale": 4, "effective_reach": -1}'}, r"reaches \[-1\]"),
         ({"facts": '{"scale": 4, "training": 1}'}, "facts of a wrong type"),
         ({"facts": "[" * 100_000}, "its header is wrong"),
         ({"hyperparameters": "[]"}, "its header is wrong"),

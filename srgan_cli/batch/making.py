@@ -10,6 +10,7 @@ from srgan_cli.engine.alpha import prepared
 from srgan_cli.engine.enlarger import Enlarger, part
 from srgan_cli.engine.size import Sides
 from srgan_cli.engine.upscaler import Tell
+from srgan_cli.images.colours import needs_profile
 from srgan_cli.images.encoding import Encoding, format_of
 from srgan_cli.images.formats import check_target
 from srgan_cli.images.stored import Stored
@@ -43,6 +44,7 @@ class Maker:
                 alpha=frame.alpha is not None,
                 frames=len(frames),
                 animated=animated,
+                profile=needs_profile(frame),
             )
         name = format_of(job.target, self.encoding)
         if by_rows(job.target, name, animated, bytes_of(frames, sides), self.free):

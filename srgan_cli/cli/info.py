@@ -54,6 +54,7 @@ def rows(found: "Description") -> Iterator[tuple[str, str]]:
     yield "scale", f"x{found.scale}"
     yield "reach", f"{found.reach} pixels"
     yield "effective reach", _pixels(found.effective_reach)
+    yield "mirrored beyond edges", _pixels(found.mirrored)
     yield "parameters", f"{found.parameters:,}"
     yield "cost", f"{found.flop_per_megapixel / 1e9:,.1f} GFLOP per megapixel of input"
     yield "objective", found.objective

@@ -18,32 +18,34 @@ FIRST = 96
 """The largest margin of the first search; if the result is close to it, a farther one follows."""
 
 STEP = 4
-"""Margins are multiples of it."""
+"""Margins are multiples of it: rounding up also covers what the built-in picture does not show."""
 
 
-def effective_reach(generator: nn.Module) -> int:
-    """The smallest margin with which the built-in picture's middle keeps all its 8-bit levels.
+def effective_reach(generator: nn.Module, tolerance: int = 0) -> int:
+    """The smallest margin with which the built-in picture's middle keeps its 8-bit levels.
 
-    In low-resolution pixels, at most the whole reach. To be called with a generator on the CPU, in
-    float32: elsewhere libraries round pictures of different sizes differently.
+    In low-resolution pixels, at most the whole reach. tolerance: levels by which a value may
+    differ. To be called with a generator on the CPU, in float32: elsewhere libraries round pictures
+    of different sizes differently.
     """
     whole = int(generator.reach)  # type: ignore[arg-type]
     step = math.lcm(STEP, int(getattr(generator, "alignment", 1)))
     farthest = -(-whole // step)
     most = min(FIRST // step, farthest)
-    while (found := _fewest(generator, step, most)) > 0.75 * most and most < farthest:
+    while (found := _fewest(generator, step, most, tolerance)) > 0.75 * most and most < farthest:
         most = min(2 * most, farthest)
     return min(found * step, whole)
 
 
-def _fewest(generator: nn.Module, step: int, most: int) -> int:
+def _fewest(generator: nn.Module, step: int, most: int, tolerance: int) -> int:
     """The fewest steps of margin that give what `most` of them give."""
     picture = torch.from_numpy(scene(CORE + 2 * most * step))[None]
     wanted = _middle(generator, picture, most * step)
     too_few, enough = -1, most
     while enough - too_few > 1:
         steps = (too_few + enough) // 2
-        if torch.equal(_middle(generator, picture, steps * step), wanted):
+        difference = _middle(generator, picture, steps * step) - wanted
+        if difference.abs().max() <= tolerance:
             enough = steps
         else:
             too_few = steps
@@ -52,13 +54,13 @@ def _fewest(generator: nn.Module, step: int, most: int) -> int:
 
 @torch.inference_mode()
 def _middle(generator: nn.Module, picture: Tensor, margin: int) -> Tensor:
-    """The core as the network makes it, seeing `margin` pixels around it: uint8."""
+    """The core as the network makes it, seeing `margin` pixels around it, in levels."""
     beyond = (picture.shape[2] - CORE) // 2 - margin
     seen = picture[..., beyond : picture.shape[2] - beyond, beyond : picture.shape[3] - beyond]
     scale = int(generator.scale)  # type: ignore[arg-type]
     start, stop = margin * scale, (margin + CORE) * scale
     core: Tensor = generator(seen)[..., start:stop, start:stop]
-    return (core.clamp(0, 1) * 255).round().byte()
+    return (core.clamp(0, 1) * 255).round()
 
 
 def scene(side: int) -> NDArray[np.float32]:

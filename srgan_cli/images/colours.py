@@ -45,8 +45,32 @@ def without_profile(image: Image) -> Image:
     """The same colours for a format that cannot hold a profile: 8-bit pixels as sRGB."""
     if image.icc_profile is None or image.depth != 8:
         return image
-    gray = image.pixels.shape[2] == 1
-    picture = Pillow.fromarray(image.pixels[..., 0] if gray else image.pixels)
-    pixels = np.asarray(to_srgb(picture, image.icc_profile))[..., : image.pixels.shape[2]]
-    same = np.abs(pixels.astype(np.int16) - image.pixels).max() <= ROUNDING
+    pixels = _as_srgb(image.pixels, image.icc_profile)
+    same = _alike(pixels, image.pixels)
     return replace(image, pixels=image.pixels if same else pixels, icc_profile=None)
+
+
+def needs_profile(image: Image) -> bool:
+    """Whether the picture looks different without its profile and cannot be converted: littleCMS
+    is only given 8 bits a sample."""
+    if image.icc_profile is None or image.depth == 8:
+        return False
+    return not _is_srgb(image.icc_profile, image.pixels.shape[2])
+
+
+@lru_cache(maxsize=8)
+def _is_srgb(profile: bytes, colours: int) -> bool:
+    steps = np.arange(0, 256, 15, dtype=np.uint8)
+    grid = np.stack(np.meshgrid(*[steps] * colours), axis=-1).reshape(len(steps), -1, colours)
+    return _alike(_as_srgb(grid, profile), grid)
+
+
+def _as_srgb(pixels: np.ndarray, profile: bytes) -> np.ndarray:
+    """(H, W, 1 or 3) uint8 of one space -> the same of sRGB."""
+    gray = pixels.shape[2] == 1
+    picture = Pillow.fromarray(pixels[..., 0] if gray else pixels)
+    return np.asarray(to_srgb(picture, profile))[..., : pixels.shape[2]]
+
+
+def _alike(pixels: np.ndarray, others: np.ndarray) -> bool:
+    return bool(np.abs(pixels.astype(np.int16) - others).max() <= ROUNDING)

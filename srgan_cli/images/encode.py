@@ -12,6 +12,7 @@ from srgan_cli.images.colours import without_profile
 from srgan_cli.images.decode import COMMENT
 from srgan_cli.images.encoding import Encoding
 from srgan_cli.images.faults import encoding as translated
+from srgan_cli.images.formats import ABILITIES
 from srgan_cli.images.gif import indexed
 from srgan_cli.images.value import Image, Sequence
 
@@ -29,13 +30,12 @@ HELD = {  # what Pillow's encoders can store of the metadata
     "jpeg2000": {TEXT},
 }
 PROFILED = ("jpeg", "webp", "avif")  # by Pillow
-UNPROFILED = ("bmp", "gif", "pnm", "tga", "ico")
 
 
 def encoded(sequence: Sequence, name: str, encoding: Encoding) -> bytes:
     """The bytes of a file of the format `name`. ImageError for what its encoder refuses."""
     with translated(name):
-        if name in UNPROFILED:
+        if not ABILITIES[name].profiled:
             images = tuple(without_profile(image) for image in sequence.images)
             sequence = Sequence(images, sequence.durations, sequence.loop)
         own = OWN.get(name)

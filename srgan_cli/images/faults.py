@@ -39,7 +39,7 @@ BOMBS = (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning)
 EXPLAINED = {
     FileNotFoundError: "no such file",
     IsADirectoryError: "is a folder, not a picture",
-    UnidentifiedImageError: "not a picture of a kind that can be read",
+    UnidentifiedImageError: "not a picture of a kind that can be read; convert it to PNG or TIFF",
     MemoryError: "needs more memory than there is",
 }
 
@@ -51,6 +51,8 @@ def reading(name: str | Path) -> Iterator[None]:
     An ImageError of the body gets the name in front.
     """
     try:
+        if isinstance(name, Path) and name.is_fifo():  # would be empty when it is opened again
+            raise ImageError("is a pipe; give - for the input and send the picture there")
         with _quiet:
             yield
     except (ImageError, MemoryError, *BOMBS, *BROKEN) as error:

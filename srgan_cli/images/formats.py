@@ -10,6 +10,7 @@ from srgan_cli.images.encoding import Encoding, format_of
 
 ENDLESS = 2**31 - 1
 LEAST_JP2_SIDE = 32  # OpenCV makes six resolutions of every picture
+NO_DEEP_ANIMATION = "convert it to 8 bits a sample, or its frames to the pages of a TIFF file"
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Format:
     animated: bool = False
     pages: bool = False
     least_deep_side: int = 1  # in pixels, at 16 bits
+    profiled: bool = True  # holds an ICC profile
 
 
 ABILITIES = {
@@ -32,13 +34,13 @@ ABILITIES = {
     "png": Format("PNG", depth=16, animated=True),
     "webp": Format("WebP", side=16_383, animated=True),
     "tiff": Format("TIFF", depth=16, pages=True),
-    "bmp": Format("BMP", alpha=False, area=2**30),
-    "gif": Format("GIF", side=65_535, exact=False, animated=True),
+    "bmp": Format("BMP", alpha=False, area=2**30, profiled=False),
+    "gif": Format("GIF", side=65_535, exact=False, animated=True, profiled=False),
     "avif": Format("AVIF", side=65_535, area=2**28, exact=False, animated=True),
     "jpeg2000": Format("JPEG 2000", depth=16, side=2**20, least_deep_side=LEAST_JP2_SIDE),
-    "pnm": Format("PNM", depth=16, alpha=False),
-    "tga": Format("TGA", side=65_535),
-    "ico": Format("ICO", side=256),
+    "pnm": Format("PNM", depth=16, alpha=False, profiled=False),
+    "tga": Format("TGA", side=65_535, profiled=False),
+    "ico": Format("ICO", side=256, profiled=False),
 }
 
 
@@ -52,10 +54,12 @@ def check_target(
     alpha: bool,
     frames: int = 1,
     animated: bool = False,
+    profile: bool = False,
 ) -> None:
     """ImageError if the format of `path` cannot hold such a picture, saying which one can.
 
-    depth: 8 or 16. frames: of an animation or, if not `animated`, pages.
+    depth: 8 or 16. frames: of an animation or, if not `animated`, pages. profile: whether the
+    samples cannot do without theirs: see `colours.needs_profile`.
     """
     own = ABILITIES[format_of(path, encoding)]
     needs: dict[str, Callable[[Format], bool]] = {
@@ -67,6 +71,7 @@ def check_target(
         "no animation": lambda f: f.animated or not animated,
         "no pages": lambda f: f.pages or animated or frames == 1,
         "no animation of 16 bits": lambda f: not animated or depth == 8,
+        "no colour profile of 16-bit samples": lambda f: f.profiled or not profile,
         f"no side of {min(height, width)} pixels at 16 bits": lambda f: (
             depth == 8 or f.least_deep_side <= min(height, width)
         ),
@@ -75,7 +80,7 @@ def check_target(
     if lacking is None:
         return
     able = [n for n, f in ABILITIES.items() if all(holds(f) for holds in needs.values())]
-    remedy = f"give --format or a name for one of: {', '.join(able)}" if able else "no format does"
+    remedy = f"give --format or a name for one of: {', '.join(able)}" if able else NO_DEEP_ANIMATION
     raise ImageError(f"{shown(path)}: {own.title} holds {lacking}; {remedy}")
 
 

@@ -92,6 +92,11 @@ def is_deep(opened: Pillow.Image, head: bytes) -> bool:
     return deep.bits(str(opened.format), head) > 8 or pnm.top(head) > 255
 
 
+def depth_of(opened: Pillow.Image, head: bytes) -> int:
+    """8 or 16."""
+    return 16 if is_deep(opened, head) or opened.mode.startswith("I;16") else 8
+
+
 def refuse_more(pixels: int, frames: int, max_pixels: int) -> None:
     """ImageError for more than `max_pixels` in all frames or pages together."""
     if pixels > max_pixels:
@@ -117,7 +122,7 @@ def _of_pillow(opened: Pillow.Image, head: bytes) -> Header:
         OURS.get(str(opened.format), str(opened.format).lower()),
         width,
         height,
-        16 if is_deep(opened, head) or opened.mode.startswith("I;16") else 8,
+        depth_of(opened, head),
         opened.mode in ("1", "L", "LA", "I;16", "I") or deep.is_gray(str(opened.format), head),
         "transparency" in opened.info or opened.mode in ("LA", "PA", "RGBA"),
         len(frames),

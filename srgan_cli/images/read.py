@@ -13,8 +13,10 @@ from srgan_cli.images import deep, jp2, metadata, pnm, tiff_read
 from srgan_cli.images.decode import decoded, finished
 from srgan_cli.images.deep import stretched
 from srgan_cli.images.faults import reading
+from srgan_cli.images.formats import NO_DEEP_ANIMATION
 from srgan_cli.images.header import (
     MAX_PIXELS,
+    depth_of,
     frames_of,
     head_of,
     is_deep,
@@ -75,9 +77,9 @@ def _frames(source: _Source) -> Image | Sequence:
         numbers = frames_of(opened)[:1] if source.first_only else frames_of(opened)
         pixels = opened.width * opened.height * len(numbers)
         refuse_more(pixels, len(numbers), source.max_pixels)
+        if len(numbers) > 1 and depth_of(opened, head) > 8:
+            raise ImageError(f"animations of 16 bits are not supported; {NO_DEEP_ANIMATION}")
         if is_deep(opened, head):
-            if len(numbers) > 1:
-                raise ImageError("animations of more than 8 bits are not supported")
             return _deep(source, opened)
         images, durations = [], []
         for number in numbers:

@@ -13,6 +13,7 @@ from srgan_cli.errors import ImageError
 from srgan_cli.images import metadata
 from srgan_cli.images.atomic import atomically, shown
 from srgan_cli.images.bands import portions
+from srgan_cli.images.colours import needs_profile
 from srgan_cli.images.encode import BY_ROWS, RowFile, encoded, row_file
 from srgan_cli.images.encoding import Encoding, format_of
 from srgan_cli.images.formats import check_target
@@ -111,6 +112,7 @@ def _described(sequence: Sequence, path: Path, encoding: Encoding) -> Sequence:
         alpha=first.alpha is not None,
         frames=len(sequence.images),
         animated=sequence.animated,
+        profile=needs_profile(first),
     )
     images = tuple(_fitted(image, encoding.strip) for image in sequence.images)
     return replace(sequence, images=images)

@@ -66,8 +66,5 @@ class Fast(nn.Module):
         shallow = self.head(as_weights(low, self))  # (B, F, H, W)
         x = self.body_end(self.body(shallow)).add_(shallow)
         for up in self.up:
-            assert isinstance(up, nn.Sequential)
-            layer, shuffle = up
-            x = leaky_relu(layer(x), 0.2, inplace=True)  # few channels: none may die
-            x = shuffle(x)  # H -> 2H -> 4H
+            x = leaky_relu(up(x), 0.2, inplace=True)  # few channels: none may die; H -> 2H -> 4H
         return bicubic(low, self.scale).add_(self.to_rgb(x))  # in float32 whatever comes

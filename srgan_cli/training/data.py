@@ -1,25 +1,27 @@
 """The pictures of a run: found, checked, decoded, divided; and the batches made of them."""
 
+import atexit
+import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from srgan_cli.errors import DatasetError
 from srgan_cli.training.degradation import spoiled_low
+from srgan_cli.training.highs import Deciding, HighPatches
 from srgan_cli.training.options import TrainOptions
 from srgan_cli.training.pairs import Partners, both, refuse_broken
 from srgan_cli.training.patches import (
     MARGIN,
-    Batches,
     Cut,
     Cutter,
     GivenPairs,
     MadePairs,
-    Pair,
     Shrinker,
     bicubic_low,
 )
@@ -34,6 +36,9 @@ from srgan_cli.training.photographs import (
     load_photographs,
 )
 from srgan_cli.training.recipes import Recipe, Stage
+from srgan_cli.training.treatments import only_shrunk, spoiled
+
+Batch = TypeVar("Batch")
 
 SMALLEST_JUDGED = 11
 """Pixels a side that SSIM needs inside the border."""
@@ -143,8 +148,20 @@ def cutter(options: TrainOptions, recipe: Recipe, stage: Stage, source: Source) 
     return MadePairs(source.high, Cut(side, options.scale, recipe.shrink), shrinker(recipe))
 
 
+def high_patches(
+    options: TrainOptions, recipe: Recipe, stage: Stage, source: Source
+) -> HighPatches:
+    """Where they come from if their low ones are made later, on the device."""
+    cut = Cut(patch_side(options, stage), options.scale, recipe.shrink)
+    return HighPatches(source.high, cut, shrinker(recipe))
+
+
 def shrinker(recipe: Recipe) -> Shrinker:
     return spoiled_low if recipe.spoiled else bicubic_low
+
+
+def deciding(recipe: Recipe) -> Deciding:
+    return spoiled if recipe.spoiled else only_shrunk
 
 
 @dataclass(frozen=True)
@@ -156,8 +173,10 @@ class Loading:
     """Whether they wait in memory that a GPU reads directly."""
 
 
-def load_batches(batches: Batches, first: int, loading: Loading) -> Iterator[Pair]:
+def load_batches(batches: Dataset[Batch], first: int, loading: Loading) -> Iterator[Batch]:
     """Batch number `first` and all that follow."""
+    if loading.workers:
+        atexit.register(_leave_no_workers)
     loader = DataLoader(
         batches,
         batch_size=None,
@@ -169,6 +188,12 @@ def load_batches(batches: Batches, first: int, loading: Loading) -> Iterator[Pai
         generator=torch.Generator(),  # so that the training's own random numbers stay untouched
     )
     return iter(loader)
+
+
+def _leave_no_workers() -> None:
+    """At exit Python would ask those that are left to end, and wait: they do not hear it."""
+    for process in multiprocessing.active_children():
+        process.kill()
 
 
 def _quiet_worker(number: int) -> None:

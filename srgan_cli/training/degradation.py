@@ -1,11 +1,8 @@
 """What happens to photographs before they are upscaled: blur, resizing, noise, JPEG, and again.
 
-After Real-ESRGAN, https://arxiv.org/abs/2107.10833, but milder: most pictures of the world are good
-or a little compressed, and a network that only sees bad ones smears the good. All of it runs in
-numpy and OpenCV on (H, W, 3) float32 levels from 0 to 255, a patch at a time.
+All of it runs in numpy and OpenCV on (H, W, 3) float32 levels from 0 to 255, a patch at a time; how
+likely and how strong it is says `rounds`.
 """
-
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -14,82 +11,31 @@ from torch import Tensor
 
 from srgan_cli.training.kernels import blur_kernel, sinc_kernel
 from srgan_cli.training.patches import bicubic_low, quantised
+from srgan_cli.training.rounds import (
+    CLEAN,
+    COMPRESSED_LAST,
+    FIRST,
+    LIGHT,
+    LIGHTLY,
+    OF_SENSORS,
+    SECOND,
+    SINC,
+    Compression,
+    Round,
+    filter_of_chance,
+    scaled,
+)
 
 Pixels = np.ndarray
-Range = tuple[float, float]
 
 FILTERS = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
+"""In the order of those of `rounds`."""
 
-SAMPLINGS = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
-
-CLEAN, LIGHT = 0.25, 0.4
-"""Shares of samples that are only shrunk, and that are only a little spoiled; the rest is worse."""
-
-
-@dataclass(frozen=True)
-class Round:
-    """One order of spoiling: how likely and how strong."""
-
-    blur: float
-    """How likely it is."""
-    sigma: Range
-    resize: tuple[float, float, float]
-    """How likely it grows, shrinks, stays."""
-    factor: Range
-    noise: float
-    """How likely there is any."""
-    gaussian: Range
-    """Standard deviation in levels."""
-    poisson: Range
-    """Multiples of the square root of the level: what light itself makes."""
-    gray: float
-    """How likely noise is the same in all channels."""
-    jpeg: float
-    """How likely it is compressed."""
-    quality: tuple[int, int]
-
-
-LIGHTLY = Round(
-    blur=0.4,
-    sigma=(0.3, 1.2),
-    resize=(0.0, 0.0, 1.0),
-    factor=(1.0, 1.0),
-    noise=0.3,
-    gaussian=(0.5, 5.0),
-    poisson=(0.05, 0.5),
-    gray=0.4,
-    jpeg=0.8,
-    quality=(70, 96),
-)
-
-FIRST = Round(
-    blur=0.8,
-    sigma=(0.3, 2.4),
-    resize=(0.2, 0.6, 0.2),
-    factor=(0.4, 1.4),
-    noise=0.8,
-    gaussian=(1.0, 15.0),
-    poisson=(0.05, 1.5),
-    gray=0.4,
-    jpeg=0.7,
-    quality=(40, 95),
-)
-
-SECOND = Round(
-    blur=0.4,
-    sigma=(0.2, 1.2),
-    resize=(0.3, 0.4, 0.3),
-    factor=(0.6, 1.2),
-    noise=0.6,
-    gaussian=(1.0, 10.0),
-    poisson=(0.05, 1.0),
-    gray=0.4,
-    jpeg=0.0,  # the last compression is decided with the last filter
-    quality=(30, 95),
-)
-
-SINC = 0.3
-"""How likely the last filter rings, as over-sharpened and badly resized pictures do."""
+SAMPLINGS = {
+    True: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+    False: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+}
+"""Whether colours are halved -> how OpenCV says so."""
 
 
 def spoiled_low(high: Tensor, scale: int, rng: np.random.Generator) -> Tensor:
@@ -122,7 +68,7 @@ def _spoiled(
 def _finished(pixels: Pixels, sides: tuple[int, int], rng: np.random.Generator) -> Pixels:
     """To the final size, perhaps ringing, and compressed before or after that."""
     kernel = sinc_kernel(rng) if rng.random() < SINC else None
-    compress_last = rng.random() < 0.5
+    compress_last = rng.random() < COMPRESSED_LAST
     if not compress_last:
         pixels = compressed(pixels, SECOND.quality, rng)
     pixels = resized(pixels, sides, rng)
@@ -131,10 +77,8 @@ def _finished(pixels: Pixels, sides: tuple[int, int], rng: np.random.Generator) 
 
 
 def _sides(about: tuple[int, int], how: Round, rng: np.random.Generator) -> tuple[int, int]:
-    low, high = how.factor
-    kind = rng.choice(3, p=how.resize)
-    factor = (rng.uniform(1.0, high), rng.uniform(low, 1.0), 1.0)[kind]
-    return max(8, round(about[0] * factor)), max(8, round(about[1] * factor))
+    factor = how.factor_of_chance(rng)
+    return scaled(about[0], factor), scaled(about[1], factor)
 
 
 def filtered(pixels: Pixels, kernel: np.ndarray) -> Pixels:
@@ -142,12 +86,11 @@ def filtered(pixels: Pixels, kernel: np.ndarray) -> Pixels:
 
 
 def resized(pixels: Pixels, sides: tuple[int, int], rng: np.random.Generator) -> Pixels:
-    """By a filter of chance; one that skips pixels only where the picture is not much larger."""
+    """By a filter of chance."""
     height, width = sides
     if pixels.shape[:2] == sides:
         return pixels
-    shrinks = pixels.shape[0] > 2 * height
-    kind = cv2.INTER_AREA if shrinks else FILTERS[rng.integers(len(FILTERS))]
+    kind = FILTERS[filter_of_chance(pixels.shape[0], height, rng)]
     return cv2.resize(pixels, (width, height), interpolation=kind)
 
 
@@ -156,22 +99,24 @@ def noisy(pixels: Pixels, how: Round, rng: np.random.Generator) -> Pixels:
     variance)."""
     channels = 1 if rng.random() < how.gray else 3
     grain = rng.standard_normal((*pixels.shape[:2], channels), dtype=np.float32)
-    if rng.random() < 0.5:
+    if rng.random() < OF_SENSORS:
         return pixels + grain * np.float32(rng.uniform(*how.gaussian))
     light = pixels.mean(axis=2, keepdims=True) if channels == 1 else pixels
     return pixels + grain * np.sqrt(light.clip(0, 255)) * np.float32(rng.uniform(*how.poisson))
 
 
 def compressed(pixels: Pixels, quality: tuple[int, int], rng: np.random.Generator) -> Pixels:
-    """As JPEG, whose blocks of 8 x 8 begin anywhere."""
-    top, left = (int(n) for n in rng.integers(8, size=2))
+    """As JPEG of a quality of chance."""
+    return as_jpeg(pixels, Compression.of_chance(quality, rng))
+
+
+def as_jpeg(pixels: Pixels, how: Compression) -> Pixels:
     whole = np.rint(pixels.clip(0, 255)).astype(np.uint8)
-    moved = cv2.copyMakeBorder(whole, top, 0, left, 0, cv2.BORDER_REFLECT_101)
-    sampling = SAMPLINGS[rng.choice(len(SAMPLINGS), p=(0.7, 0.3))]
+    moved = cv2.copyMakeBorder(whole, how.top, 0, how.left, 0, cv2.BORDER_REFLECT_101)
     settings = (
-        (cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(quality[0], quality[1] + 1))),
-        (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling),
+        (cv2.IMWRITE_JPEG_QUALITY, how.quality),
+        (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, SAMPLINGS[how.halved]),
     )
     _, data = cv2.imencode(".jpg", moved[..., ::-1], [n for pair in settings for n in pair])
     back = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
-    return back[top:, left:, ::-1].astype(np.float32)
+    return back[how.top :, how.left :, ::-1].astype(np.float32)

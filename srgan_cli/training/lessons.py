@@ -11,6 +11,9 @@ from srgan_cli.training.distributed import unshared
 from srgan_cli.training.losses import Distance, Game, certainty, shifted
 from srgan_cli.training.steps import Learner, Losses, Part
 
+FAITHFUL = ("phase",)
+"""Terms for which an original's own textures only hide what they look for."""
+
 
 @dataclass
 class PixelLesson:
@@ -47,6 +50,9 @@ class AdversarialLesson:
     """What else the generator is told: name -> weight and distance of the made and the real."""
     shift: int = 0
     """As in Stage, for the discriminator."""
+    faithful: nn.Module | None = None
+    """What the terms of FAITHFUL compare with, in place of the original: what this makes of the low
+    picture."""
 
     @property
     def learners(self) -> list[Learner]:
@@ -58,7 +64,7 @@ class AdversarialLesson:
                 made = self.generator.network(low).float()
             verdict, told = self._teach_discriminator(made.detach(), high, part)
             with part.autocast():
-                losses = self._generator_losses(made, high, verdict)
+                losses = self._generator_losses(made, self._wanted(low, high), verdict)
             weighted = [self._weight(name) * loss for name, loss in losses.items()]
             part.backward(torch.stack(weighted).sum() * part.share)
         return {name: loss.item() for name, loss in losses.items()} | told
@@ -75,8 +81,19 @@ class AdversarialLesson:
         real, fake = real.detach(), fake.detach()
         return real, {"discriminator": loss.item()} | certainty(self.game, real, fake)
 
-    def _generator_losses(self, made: Tensor, high: Tensor, real: Tensor) -> dict[str, Tensor]:
-        losses = {name: distance(made, high) for name, (_, distance) in self.terms.items()}
+    def _wanted(self, low: Tensor, high: Tensor) -> dict[str, Tensor]:
+        """What each term compares with."""
+        wanted = dict.fromkeys(self.terms, high)
+        if self.faithful is not None:
+            with torch.no_grad():
+                faithful = self.faithful(low).float()
+            wanted |= {name: faithful for name in FAITHFUL if name in wanted}
+        return wanted
+
+    def _generator_losses(
+        self, made: Tensor, wanted: dict[str, Tensor], real: Tensor
+    ) -> dict[str, Tensor]:
+        losses = {name: distance(made, wanted[name]) for name, (_, distance) in self.terms.items()}
         with frozen(self.discriminator.alone):
             fake = self.discriminator.alone(*shifted(self.shift, made)).float()
         return losses | {"adversarial": self.game.generator(real, fake)}

@@ -58,22 +58,45 @@ def certainty(game: Game, real: Tensor, fake: Tensor) -> dict[str, float]:
 class PhaseLoss:
     """What an enlarged picture shows of the lattice of its low one: checkerboards, cross-hatching.
 
-    Enlarging by s makes s x s pixels of each low one. The errors of each of these phases are
-    averaged over windows; textures, however invented, vanish in that mean, a pattern that comes
-    back with every low pixel does not. It is a pixel loss on narrow bands around the lattice's
-    frequencies alone, where photographs have nothing of their own.
+    Enlarging by s makes s x s pixels of each low one. How far each of these phases is from its like
+    in a picture without such patterns is averaged over windows; textures, however invented, vanish
+    in that mean, a pattern that comes back with every low pixel does not. It is a pixel loss on
+    narrow bands around the lattice's frequencies alone, where photographs have nothing of their
+    own. Small windows see patterns that change from place to place, large ones those so faint that
+    textures hide them.
     """
 
     scale: int
-    window: int = 8
-    """Side of a window in low-resolution pixels; they overlap by half."""
+    windows: tuple[int, ...] = (8, 32)
+    """Their sides in low-resolution pixels; they overlap by half. One counts as much as another."""
 
     def __call__(self, made: Tensor, real: Tensor) -> Tensor:
         errors = pixel_unshuffle(made - real, self.scale)  # (B, 3 s², h, w)
         errors = errors.unflatten(1, (-1, self.scale**2))
         lattice = (errors - errors.mean(dim=2, keepdim=True)).flatten(1, 2)
-        window = min(self.window, *lattice.shape[-2:])
-        return avg_pool2d(lattice, window, max(1, window // 2)).abs().mean()
+        return torch.stack([_mean_error(lattice, window) for window in self.windows]).sum()
+
+
+@dataclass(frozen=True)
+class ColourLoss:
+    """Shifts of colour and brightness: errors of wide windows' means.
+
+    Features hardly see a wide area that is a level too dark. What they invent within a window
+    averages out here, so this loss leaves textures alone.
+    """
+
+    scale: int
+    window: int = 16
+    """Side of a window in low-resolution pixels; they overlap by half."""
+
+    def __call__(self, made: Tensor, real: Tensor) -> Tensor:
+        return _mean_error(made - real, self.window * self.scale)
+
+
+def _mean_error(errors: Tensor, window: int) -> Tensor:
+    """Of windows' means of (B, C, H, W), windows overlapping by half."""
+    window = min(window, *errors.shape[-2:])
+    return avg_pool2d(errors, window, max(1, window // 2)).abs().mean()
 
 
 def shifted(shift: int, *pictures: Tensor) -> tuple[Tensor, ...]:

@@ -1,6 +1,7 @@
 """How much memory a step takes, found without computing it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -8,6 +9,27 @@ from torch import Tensor, nn
 
 COPIES = 4
 """Of a trained network's weights: themselves, the gradient, Adam's two moments."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes."""
+
+    fixed: float
+    """Of weights, and of what goes with them."""
+    sample: float
+    """Of what each sample of a batch keeps."""
+
+    def of(self, size: int) -> float:
+        """A batch of that size on one device."""
+        return self.fixed + self.sample * size
+
+
+def available_bytes(device: torch.device) -> float:
+    """What this process has or can have; infinite where the device does not tell."""
+    if device.type != "cuda":
+        return float("inf")
+    return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
 
 
 def out_of_memory(error: RuntimeError) -> bool:

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypedDict
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from srgan_cli.resample import resize
+from srgan_cli.resample import resize, resize_levels
 from srgan_cli.training.photographs import Photographs
 
 MARGIN = 4
@@ -82,11 +83,15 @@ class MadePairs:
     shrinker: Shrinker
 
     def __call__(self, rng: np.random.Generator) -> Pair:
-        padded = self.cut.padded
-        high = as_planes(turned(self._region(rng), rng))
-        if high.shape[-1] != padded:
-            high = quantised(resize(high, padded, padded))
+        # laid after it is shrunk, when there is less to move: the filter is symmetric
+        high = turned(self._shrunk(self._region(rng)), rng)
         return self.cut.inside(self.shrinker(high, self.cut.scale, rng), high)
+
+    def _shrunk(self, region: np.ndarray) -> Tensor:
+        padded = self.cut.padded
+        if len(region) == padded:
+            return as_planes(region)
+        return quantised(resize_levels(region, padded, padded))
 
     def _region(self, rng: np.random.Generator) -> np.ndarray:
         """(side, side, 3), the patch before it is shrunk."""
@@ -117,8 +122,8 @@ class GivenPairs:
         top, left = top * scale, left * scale
         cut_high = high[top : top + side * scale, left : left + side * scale]
         turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-        cut_low, cut_high = (_turned(region, turns, flip) for region in (cut_low, cut_high))
-        return {"low": as_planes(cut_low) / 255, "high": as_planes(cut_high) / 255}
+        planes = [_turned(as_planes(region), turns, flip) for region in (cut_low, cut_high)]
+        return {"low": planes[0] / 255, "high": planes[1] / 255}
 
 
 def bicubic_low(high: Tensor, scale: int, rng: np.random.Generator) -> Tensor:
@@ -127,14 +132,14 @@ def bicubic_low(high: Tensor, scale: int, rng: np.random.Generator) -> Tensor:
     return quantised(resize(high, height // scale, width // scale))
 
 
-def turned(region: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One of the eight ways to lay a square."""
-    return _turned(region, int(rng.integers(4)), bool(rng.integers(2)))
+def turned(planes: Tensor, rng: np.random.Generator) -> Tensor:
+    """(C, P, P) in one of the eight ways to lay a square."""
+    return _turned(planes, int(rng.integers(4)), bool(rng.integers(2)))
 
 
-def _turned(region: np.ndarray, turns: int, flip: bool) -> np.ndarray:
-    result = np.rot90(region, turns)
-    return result[:, ::-1] if flip else result
+def _turned(planes: Tensor, turns: int, flip: bool) -> Tensor:
+    result = np.rot90(planes.numpy(), turns, axes=(1, 2))
+    return torch.from_numpy(np.ascontiguousarray(result[..., ::-1] if flip else result))
 
 
 def detailed_place(picture: np.ndarray, side: int, rng: np.random.Generator) -> tuple[int, int]:
@@ -154,8 +159,9 @@ def detailed_place(picture: np.ndarray, side: int, rng: np.random.Generator) -> 
 
 def detail(region: np.ndarray) -> float:
     """How much there is to see: the mean step between neighbours in green, never zero."""
-    green = region[::3, :, 1].astype(np.int16)
-    return float(np.abs(np.diff(green, axis=1)).mean()) + 0.1
+    green = cv2.extractChannel(region[::3], 1)
+    left, right = green[:, :-1], green[:, 1:]
+    return float(cv2.norm(left, right, cv2.NORM_L1)) / left.size + 0.1
 
 
 def as_planes(pixels: np.ndarray) -> Tensor:
@@ -164,7 +170,7 @@ def as_planes(pixels: np.ndarray) -> Tensor:
 
 
 def quantised(levels: Tensor) -> Tensor:
-    return levels.round().clamp(0, 255)
+    return levels.round().clamp_(0, 255)
 
 
 def inner(picture: Tensor, margin: int) -> Tensor:

@@ -72,7 +72,7 @@ class Photographs:
 
     def _mapped(self) -> np.ndarray:
         if self._bytes is None:
-            self._bytes = np.memmap(self.file, np.uint8, mode="r")
+            self._bytes = np.asarray(np.memmap(self.file, np.uint8, mode="r"))
         return self._bytes
 
     def draw(self, rng: np.random.Generator) -> int:

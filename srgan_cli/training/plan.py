@@ -1,35 +1,20 @@
 """What a run would do, without doing it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from srgan_cli.device import pick_device, pick_precision
-from srgan_cli.training.assembly import build_discriminator
 from srgan_cli.training.budget import budget_of, steps_of
 from srgan_cli.training.data import batch_size, patch_side
-from srgan_cli.training.features import Eyes, judge, perceptual_loss, weighed
-from srgan_cli.training.memory import COPIES, kept_bytes, weight_bytes
+from srgan_cli.training.features import Eyes, judge, weighed
+from srgan_cli.training.need import cast_of, need_of
 from srgan_cli.training.options import TrainOptions
 from srgan_cli.training.photographs import find_pictures
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
 from srgan_cli.training.start import starting_weights
 from srgan_cli.weights import load_generator
-
-
-@dataclass(frozen=True, eq=False)
-class Cast:
-    """The networks of a stage, on the meta device."""
-
-    generator: nn.Module
-    discriminator: nn.Module | None
-    perceptual: nn.Module | None
-
-    @property
-    def all(self) -> list[nn.Module]:
-        return [n for n in (self.generator, self.discriminator, self.perceptual) if n is not None]
 
 
 def plan(options: TrainOptions, opened: list[Eyes]) -> Iterator[str]:
@@ -72,11 +57,11 @@ def _stage_lines(
         f"({side // options.scale} low), learning rate {options.lr or stage.lr:g}"
     )
     yield f"  losses: {', '.join(_losses(stage, opened))}"
-    cast = _cast(options, recipe, stage, opened)
+    cast = cast_of(options, stage, opened)
     if cast.discriminator is not None and stage.adversary is not None:
         name = stage.adversary.discriminator
         yield f"  discriminator: {name}, {count(cast.discriminator)} parameters"
-    need = needed_bytes(cast, stage, size, side, options.scale, dtype)
+    need = need_of(cast, side, options.scale, dtype).of(size)
     yield f"  memory: about {need / 1e9:.1f} GB on {device}, computing in {str(dtype)[6:]}"
 
 
@@ -91,38 +76,10 @@ def _losses(stage: Stage, opened: list[Eyes]) -> Iterator[str]:
             yield f"{about} of {eyes.name}: {layers}"
     if stage.phase_weight:
         yield f"phases x {stage.phase_weight:g}"
+    if stage.colour_weight:
+        yield f"mean colours x {stage.colour_weight:g}"
     if stage.adversary is not None:
         yield f"{stage.adversary.game} GAN x {stage.adversary.weight:g}"
-
-
-def _cast(options: TrainOptions, recipe: Recipe, stage: Stage, opened: list[Eyes]) -> Cast:
-    generator = load_generator(starting_weights(options, recipe)).to("meta")
-    rival = build_discriminator(stage.adversary).to("meta") if stage.adversary else None
-    seen = perceptual_loss(opened, stage.perceptual).to("meta") if stage.perceptual else None
-    return Cast(generator, rival, seen)
-
-
-def needed_bytes(
-    cast: Cast, stage: Stage, size: int, side: int, scale: int, dtype: torch.dtype
-) -> float:
-    """An estimate: weights and what goes with them, and what one sample keeps, times the batch."""
-    low = torch.zeros(1, 3, side // scale, side // scale, device="meta")
-    high = torch.zeros(1, 3, side, side, device="meta")
-
-    def compute() -> None:
-        made = cast.generator(low)
-        if cast.discriminator is not None:
-            cast.discriminator(made), cast.discriminator(high), cast.discriminator(made.detach())
-        if cast.perceptual is not None:
-            cast.perceptual(made, high)
-
-    cast.generator.train()
-    sample = kept_bytes(cast.all, compute) * dtype.itemsize / 4
-    trained = [n for n in (cast.generator, cast.discriminator) if n is not None]
-    fixed = sum(weight_bytes(network) * COPIES for network in trained)
-    fixed += weight_bytes(cast.generator)  # the running average
-    fixed += weight_bytes(cast.perceptual) if cast.perceptual is not None else 0
-    return fixed + sample * size
 
 
 def count(network: nn.Module) -> str:

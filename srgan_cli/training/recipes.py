@@ -43,6 +43,8 @@ class Stage:
     perceptual: Perceptual | None = None
     phase_weight: float = 0.0
     """Of PhaseLoss, which keeps textures free of cross-hatching."""
+    colour_weight: float = 0.0
+    """Of ColourLoss, which keeps wide areas from becoming darker or tinged."""
     shift: int = 0
     """Features and discriminators see patches cut at random by less than so many pixels, so that
     the grids of their poolings and strides do not always meet that of the low pictures."""
@@ -111,6 +113,7 @@ OUR_GAN = Stage(
     pixel_weight=0.1,
     perceptual=Perceptual(layers=REAL_LAYERS, activated=False, distance="l1"),
     phase_weight=100.0,
+    colour_weight=100.0,
     shift=4,
     adversary=Adversary(game="relativistic", weight=0.02, discriminator="patch"),
     steps=50_000,
@@ -140,7 +143,7 @@ PHOTO = Recipe(
     paper="ours; spoiling and discriminator after Real-ESRGAN, https://arxiv.org/abs/2107.10833",
     architecture="fast",
     hyperparameters=CLEAN.hyperparameters,
-    stages=(OUR_PSNR, replace(OUR_GAN, adversary=PIXELWISE)),
+    stages=(OUR_PSNR, replace(OUR_GAN, adversary=PIXELWISE, phase_weight=200.0)),
     spoiled=True,
 )
 

@@ -1,23 +1,29 @@
 """`srgan train`, below the command line: from options to trained weights files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from srgan_cli.device import keep_memory, local_device, pick_device
 from srgan_cli.errors import DeviceError
+from srgan_cli.training.advice import advice, asked, stage_need
 from srgan_cli.training.assembly import Job, build_trainer
 from srgan_cli.training.checkpoint import checkpoints, load_state
-from srgan_cli.training.data import Data, batch_size, load_data
+from srgan_cli.training.data import Data, load_data
 from srgan_cli.training.distributed import World, world
 from srgan_cli.training.features import Eyes, open_eyes, perceptual_loss, require_files
-from srgan_cli.training.memory import out_of_memory
+from srgan_cli.training.memory import available_bytes, out_of_memory
 from srgan_cli.training.options import TrainOptions
 from srgan_cli.training.photographs import Refusal
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
 from srgan_cli.training.start import starting_weights, weights_file
 from srgan_cli.training.telling import Watcher
 from srgan_cli.weights import write_weights
+
+Memory = Callable[[torch.device], float]
+"""Bytes that a device can give to this process."""
 
 SHOWN = 10
 """Refused files that are named one by one."""
@@ -38,7 +44,11 @@ def check(options: TrainOptions) -> list[Eyes]:
 
 
 def train(
-    options: TrainOptions, opened: Sequence[Eyes], watcher: Watcher, command: str
+    options: TrainOptions,
+    opened: Sequence[Eyes],
+    watcher: Watcher,
+    command: str,
+    memory: Memory = available_bytes,
 ) -> list[Path]:
     """Run all stages of `options`, from the newest checkpoint if there is one.
 
@@ -54,7 +64,7 @@ def train(
             _provide_start(job)
         here.wait()
         for stage in _stages_left(job):
-            _train_stage(job, stage)
+            _train_stage(job, stage, memory)
     return [weights_file(options.out, stage.end) for stage in job.stages]
 
 
@@ -94,7 +104,7 @@ def _stages_left(job: Job) -> tuple[Stage, ...]:
     return job.stages[ends.index(reached) :] if reached in ends else job.stages
 
 
-def _train_stage(job: Job, stage: Stage) -> None:
+def _train_stage(job: Job, stage: Stage, memory: Memory) -> None:
     trainer = build_trainer(job, stage)
     saved = checkpoints(job.options.out)
     state = load_state(saved[-1]) if saved else None
@@ -106,15 +116,7 @@ def _train_stage(job: Job, stage: Stage) -> None:
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
-        raise DeviceError(_advice(job, stage)) from error
+        what = asked(job.options, stage, job.device, job.world.size)
+        need = stage_need(job.options, stage, job.eyes, job.device)
+        raise DeviceError(advice(what, need, memory(job.device))) from error
     job.world.wait()
-
-
-def _advice(job: Job, stage: Stage) -> str:
-    size, accumulate = batch_size(job.options, stage), job.options.accumulate
-    if size == 1:
-        return f"not enough memory on {job.device} for one patch: take a smaller --patch"
-    return (
-        f"not enough memory on {job.device} for batches of {size}: --batch-size {size // 2} "
-        f"--accumulate {accumulate * 2} makes steps as large in half of it"
-    )

@@ -6,9 +6,10 @@ from pathlib import Path
 from torch import Tensor
 
 from srgan_cli.errors import OptionError, WeightsError
+from srgan_cli.facts import Facts
 from srgan_cli.training.options import TrainOptions
 from srgan_cli.training.recipes import Recipe
-from srgan_cli.weights import Facts, Weights, build_generator, read_weights
+from srgan_cli.weights import Weights, build_generator, read_weights
 
 TAILS = {
     "fast": ("up.", "to_rgb."),

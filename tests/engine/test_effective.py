@@ -56,6 +56,13 @@ def test_it_is_the_farthest_pixel_that_shows_rounded_up(distance, reach, expecte
     assert effective_reach(Lens(distance, reach)) == expected
 
 
+def test_what_may_differ_by_a_level_needs_less():
+    faint = Lens(80, 300)
+    faint.forward = lambda low: low + Lens(80, 300)(low) / 300  # half a level at most
+    assert effective_reach(faint) == 80
+    assert effective_reach(faint, tolerance=1) == 0
+
+
 def test_margins_keep_to_what_a_network_unshuffles():
     network = deep(scale=1, unshuffle=3)
     margin = effective_reach(network)

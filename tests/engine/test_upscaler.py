@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from srgan_cli.engine.streams import ImageSource
-from srgan_cli.engine.upscaler import EDGE, Upscaler, cut
+from srgan_cli.engine.upscaler import Upscaler, cut
 from srgan_cli.errors import DeviceError, WeightsError
 from srgan_cli.images.value import Image
 from srgan_cli.models import GENERATORS
@@ -97,12 +97,34 @@ def test_a_context_that_is_too_small_shows_seams():
     assert (tiled.pixels != whole.pixels).any()
 
 
-def test_a_picture_is_mirrored_a_little_beyond_its_edges_however_far_the_network_looks():
+def test_a_picture_is_mirrored_no_farther_beyond_its_edges_than_it_shows():
     far = Starved(Blur(), 10**6)
     far.reach = 50
-    Upscaler(far, tile=1000).upscale(picture(150, 200))
-    Upscaler(far, tile=1000, margin=2).upscale(picture(150, 200))
-    assert far.seen == [(150 + 2 * EDGE, 200 + 2 * EDGE), (154, 204)]
+    for upscaler in (
+        Upscaler(far, tile=1000),
+        Upscaler(far, tile=1000, mirrored=3),
+        Upscaler(far, tile=1000, mirrored=3, margin=2),
+    ):
+        upscaler.upscale(picture(150, 200))
+    assert far.seen == [(250, 300), (156, 206), (154, 204)]
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("sides", [(3, 200), (37, 41), (150, 140)])
+def test_tiles_leave_no_seams_where_pictures_are_mirrored_less_far_than_networks_look(name, sides):
+    generator, image = tiny_generator(name), picture(*sides)
+    whole = Upscaler(generator, tile=1000, mirrored=1).upscale(image)
+    for tile in (16, 64):
+        tiled = Upscaler(generator, tile=tile, mirrored=1).upscale(image)
+        np.testing.assert_array_equal(tiled.pixels, whole.pixels)
+
+
+@pytest.mark.parametrize("limit", [36 * 36, 80 * 80, 130 * 130])
+def test_little_memory_changes_nothing_where_pictures_are_mirrored_less_far(limit):
+    image = picture(150, 141)
+    whole = Upscaler(Blur(), tile=1000, mirrored=1).upscale(image)
+    limited = Upscaler(Starved(Blur(), limit), tile=1000, mirrored=1).upscale(image)
+    np.testing.assert_array_equal(limited.pixels, whole.pixels)
 
 
 def test_the_border_is_no_darker_than_the_middle():

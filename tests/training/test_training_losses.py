@@ -1,5 +1,7 @@
 """What each loss term says and whom it moves."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -12,6 +14,7 @@ from srgan_cli.training.lessons import AdversarialLesson
 from srgan_cli.training.losses import (
     DISTANCES,
     GAMES,
+    ColourLoss,
     PerceptualLoss,
     PhaseLoss,
     certainty,
@@ -177,6 +180,21 @@ def test_the_phase_loss_takes_every_scale_and_patch(scale: int, side: int) -> No
     assert (loss.item() == 0) == (scale == 1)
 
 
+def test_the_colour_loss_sees_what_is_wide_and_lets_textures_pass() -> None:
+    torch.manual_seed(0)
+    high, texture = torch.rand(2, 3, 128, 128), torch.randn(2, 3, 128, 128)
+    tinged = torch.zeros(3, 128, 128)
+    tinged[0, :, :96] = 0.1  # of each row of three windows two, and half of the third
+    assert ColourLoss(4)(high + tinged, high).item() == pytest.approx(0.1 / 3 * 2.5 / 3, rel=1e-3)
+    assert ColourLoss(4)(high + texture, high) < 0.02 * texture.abs().mean()
+
+
+@pytest.mark.parametrize(("scale", "side"), [(1, 8), (3, 9), (4, 4), (4, 192)])
+def test_the_colour_loss_takes_every_scale_and_patch(scale: int, side: int) -> None:
+    real = torch.rand(2, 3, side, side)
+    assert ColourLoss(scale)(real + 0.5, real).item() == pytest.approx(0.5, abs=1e-5)
+
+
 def test_all_pictures_are_shifted_alike_and_at_random() -> None:
     torch.manual_seed(0)
     picture = torch.rand(1, 3, 32, 32)
@@ -225,3 +243,15 @@ def test_each_loss_moves_its_own_network_alone(eyes, rival, dtype, game) -> None
     numerics = Numerics(torch.device("cpu"), dtype)
     taught(*pair(), Part(1.0, True, numerics.autocast, seen.backward))
     assert seen.moved == [[False, True], [True, False]]  # the discriminator's, the generator's
+
+
+def test_the_phase_loss_compares_with_what_the_stage_began_with(eyes) -> None:
+    recipe = Perceptual(layers={}, activated=False, distance="l1")
+    taught = lesson("patch", "standard", perceptual_loss(eyes, recipe))
+    taught.terms["phase"] = 100.0, PhaseLoss(2)
+    taught.faithful = copy.deepcopy(taught.generator.alone).eval()
+    numerics = Numerics(torch.device("cpu"), torch.float32)
+    part = Part(1.0, True, numerics.autocast, lambda loss: loss.backward())
+    assert taught(*pair(), part)["phase"] < 1e-6
+    taught.faithful = None
+    assert taught(*pair(), part)["phase"] > 1e-3

@@ -7,15 +7,18 @@ import pytest
 import torch
 from tiny_pictures import picture
 
-from srgan_cli.resample import resize
+from srgan_cli.resample import resize, resize_levels
 from srgan_cli.training.data import Loading, load_batches
 from srgan_cli.training.patches import (
     Batches,
     Cut,
     MadePairs,
+    as_planes,
     bicubic_low,
+    detail,
     detailed_place,
     quantised,
+    turned,
 )
 from srgan_cli.training.photographs import Cache, Photographs, at_least, load_photographs
 
@@ -83,6 +86,24 @@ def test_patches_are_laid_in_all_eight_ways(photographs) -> None:
         tuple(cut(np.random.default_rng(seed))["high"][:, 0, 0].tolist()) for seed in range(200)
     }
     assert len(corners) >= 8
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_patch_may_be_laid_before_or_after_it_is_shrunk(seed) -> None:
+    region = picture(seed, 70, 70)
+    laid = turned(as_planes(region), np.random.default_rng(seed)).permute(1, 2, 0).byte()
+    before = resize_levels(laid.numpy(), 24, 24)
+    after = turned(resize_levels(region, 24, 24), np.random.default_rng(seed))
+    torch.testing.assert_close(before, after, atol=2e-4, rtol=0)
+
+
+def test_detail_is_the_mean_step_in_green() -> None:
+    region = np.zeros((6, 5, 3), np.uint8)
+    region[0, :, 1] = (0, 255, 0, 10, 10)  # of every third row
+    region[1, :, 1] = (9, 0, 9, 0, 9)
+    region[..., 0] = picture(0, 6, 5)[..., 0]
+    assert detail(region) == (255 + 255 + 10) / 8 + 0.1
+    assert detail(np.full((9, 9, 3), 77, np.uint8)) == 0.1
 
 
 def test_detail_attracts() -> None:

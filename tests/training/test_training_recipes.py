@@ -54,7 +54,7 @@ def test_a_recipe_learns_one_pair_by_heart(learn, name: str, end: str) -> None:
     if stage.adversary is not None:
         rival = replace(stage.adversary, hyperparameters=RIVALS[stage.adversary.discriminator])
         stage = replace(stage, adversary=rival)
-    losses = learn(recipe, stage, 400 if end == "psnr" else 200)
+    losses = learn(recipe, stage, 400 if end == "psnr" else 300)
     term = "pixel" if end == "psnr" else "perceptual"
     first, last = losses[0][term], min(loss[term] for loss in losses[-20:])
     assert last < (0.45 if end == "psnr" else 0.7) * first

@@ -8,9 +8,12 @@ import torch
 
 from srgan_cli.errors import DeviceError, WeightsError
 from srgan_cli.models import GENERATORS
+from srgan_cli.training.advice import SHARE, Asked, advice, stage_need
 from srgan_cli.training.download import download
-from srgan_cli.training.memory import kept_bytes, out_of_memory
+from srgan_cli.training.memory import Need, kept_bytes, out_of_memory
+from srgan_cli.training.options import TrainOptions
 from srgan_cli.training.plan import plan
+from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.run import check, train
 from srgan_cli.training.telling import Progress, Silent
 from srgan_cli.training.watch import CollapseWatch
@@ -46,11 +49,47 @@ class OutOfMemory(Silent):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
 
-def test_too_little_memory_suggests_a_batch_and_accumulation(make) -> None:
+def needs(options: TrainOptions) -> Need:
+    (stage,) = RECIPES[options.recipe].chosen(options.stages)
+    return stage_need(options, stage, [], torch.device("cpu"))
+
+
+@pytest.mark.parametrize(("fitting", "expected"), [(7, (6, 4)), (5, (4, 6)), (1, (1, 24))])
+def test_too_little_memory_suggests_the_batch_that_fits(make, fitting, expected) -> None:
+    options = make(batch_size=12, accumulate=2)
+    options.out.mkdir()
+    room = needs(options).of(fitting) / SHARE + 1
+    wanted = "--batch-size {} --accumulate {} makes".format(*expected)
+    with pytest.raises(DeviceError, match=wanted):
+        train(options, check(options), OutOfMemory(), "", memory=lambda device: room)
+
+
+def test_where_a_device_does_not_tell_its_memory_half_the_batch_is_suggested(make) -> None:
     options = make(batch_size=4, accumulate=2)
     options.out.mkdir()
     with pytest.raises(DeviceError, match="--batch-size 2 --accumulate 4"):
         train(options, check(options), OutOfMemory(), "")
+
+
+@pytest.mark.parametrize(("share", "side"), [(0.3, 68), (0.26, 64), (0.1, 40), (2.0, 64)])
+def test_where_not_even_one_patch_fits_a_smaller_one_is_suggested(share, side) -> None:
+    """What it keeps grows with its area; 128 pixels become the next multiple of 4 below."""
+    what = Asked(torch.device("cuda"), size=1, accumulate=2, side=128, scale=4)
+    told = advice(what, Need(fixed=1e9, sample=8e9), (1e9 + share * 8e9) / SHARE)
+    assert told.endswith(f"for one patch: take a smaller --patch, {side}")
+
+
+def test_networks_that_do_not_fit_need_another_device() -> None:
+    what = Asked(torch.device("cuda"), size=16, accumulate=1, side=128, scale=4)
+    told = advice(what, Need(fixed=3e9, sample=1e9), available=2e9)
+    assert "the networks alone take 3.0 GB" in told
+    assert told.endswith("another --device")
+
+
+def test_each_process_has_a_device_for_its_part_of_the_batch() -> None:
+    what = Asked(torch.device("cuda"), size=24, accumulate=1, side=128, scale=4, processes=2)
+    told = advice(what, Need(fixed=1e9, sample=1e9), available=6e9 / SHARE)
+    assert "--batch-size 8 --accumulate 3" in told  # 4 a device; 12 would be 6
 
 
 def test_other_faults_are_not_taken_for_a_lack_of_memory() -> None:
@@ -81,6 +120,7 @@ def test_a_plan_says_it_all(make) -> None:
         "l1 x 0.1, features before activation (l1) of",
         "conv2_2 x 0.5, conv3_1 x 1",
         "phases x 100",
+        "mean colours x 100",
         "relativistic GAN x 0.02",
         "discriminator: patch, 1,4",
         "memory: about",

@@ -1,0 +1,57 @@
+"""How much memory a stage needs: its networks on the meta device, and what they would keep."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from srgan_cli.training.assembly import build_discriminator
+from srgan_cli.training.features import Eyes, perceptual_loss
+from srgan_cli.training.memory import COPIES, Need, kept_bytes, weight_bytes
+from srgan_cli.training.options import TrainOptions
+from srgan_cli.training.recipes import RECIPES, Stage
+from srgan_cli.training.start import starting_weights
+from srgan_cli.weights import load_generator
+
+
+@dataclass(frozen=True, eq=False)
+class Cast:
+    """The networks of a stage, on the meta device."""
+
+    generator: nn.Module
+    discriminator: nn.Module | None
+    perceptual: nn.Module | None
+
+    @property
+    def all(self) -> list[nn.Module]:
+        return [n for n in (self.generator, self.discriminator, self.perceptual) if n is not None]
+
+
+def cast_of(options: TrainOptions, stage: Stage, opened: Sequence[Eyes]) -> Cast:
+    weights = starting_weights(options, RECIPES[options.recipe])
+    generator = load_generator(weights).to("meta")
+    rival = build_discriminator(stage.adversary).to("meta") if stage.adversary else None
+    seen = perceptual_loss(opened, stage.perceptual).to("meta") if stage.perceptual else None
+    return Cast(generator, rival, seen)
+
+
+def need_of(cast: Cast, side: int, scale: int, dtype: torch.dtype) -> Need:
+    """An estimate: weights and what goes with them, and what one sample keeps."""
+    low = torch.zeros(1, 3, side // scale, side // scale, device="meta")
+    high = torch.zeros(1, 3, side, side, device="meta")
+
+    def compute() -> None:
+        made = cast.generator(low)
+        if cast.discriminator is not None:
+            cast.discriminator(made), cast.discriminator(high), cast.discriminator(made.detach())
+        if cast.perceptual is not None:
+            cast.perceptual(made, high)
+
+    cast.generator.train()
+    sample = kept_bytes(cast.all, compute) * dtype.itemsize / 4
+    trained = [n for n in (cast.generator, cast.discriminator) if n is not None]
+    fixed = sum(weight_bytes(network) * COPIES for network in trained)
+    fixed += weight_bytes(cast.generator)  # the running average
+    fixed += weight_bytes(cast.perceptual) if cast.perceptual is not None else 0
+    return Need(fixed, sample)

@@ -1,0 +1,235 @@
+"""`srgan upscale`: formats and their settings, names, streams and limits of the results."""
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image as Pillow
+from small_pictures import picture
+
+from srgan_cli.batch.naming import Job
+from srgan_cli.batch.run import Work, run_jobs
+from srgan_cli.cli import display, main
+from srgan_cli.engine.enlarger import Enlarger
+from srgan_cli.engine.upscaler import Tell, silent
+from srgan_cli.images.encoding import NAMES, Encoding
+from srgan_cli.images.header import probe
+from srgan_cli.images.read import read_image
+from srgan_cli.images.value import Image
+from srgan_cli.images.write import write_image
+from srgan_cli.library import shipped_folder
+from srgan_cli.resample import resize_array
+
+ROOT = Path(__file__).parents[2]
+LINE = "\N{BOX DRAWINGS HEAVY HORIZONTAL}"
+SHIPPED = sorted(shipped_folder().glob("*.safetensors"))
+
+
+def srgan(*words: object, model: tuple[object, ...] = ("-m", "bicubic"), **how: object) -> Result:
+    result = CliRunner().invoke(main, ["upscale", *map(str, (*words, *model))], **how)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
+    return result
+
+
+def done(*words: object, **how: object) -> Result:
+    result = srgan(*words, **how)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def larger(path: str) -> np.ndarray:
+    low = read_image(Path(path)).pixels
+    return resize_array(low, 4 * low.shape[0], 4 * low.shape[1])
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def size(*words: object) -> int:
+    """Bytes of the result."""
+    done("in.png", "-o", "out", *words)
+    return Path("out").stat().st_size
+
+
+@pytest.mark.parametrize("name", ["jpeg", "webp", "avif", "jpeg2000"])
+def test_quality_decides_the_size(name):
+    picture(Path("in.png"), 12)
+    low, middle, high = (size("--format", name, "--quality", number) for number in (20, 60, 95))
+    assert low < middle < high
+
+
+@pytest.mark.parametrize("name", ["webp", "png", "tiff", "jpeg2000"])
+def test_lossless_is_exact_and_smaller_than_nothing_done(name):
+    picture(Path("in.png"), 12)
+    size("--format", name, "--lossless")
+    np.testing.assert_array_equal(read_image(Path("out")).pixels, larger("in.png"))
+
+
+@pytest.mark.parametrize("name", ["png", "tiff"])
+def test_compression_changes_the_size_alone(name):
+    write_image(Image(np.zeros((40, 50, 3), np.uint8)), Path("in.png"))
+    stored, small = (size("--format", name, "--compression", number) for number in (0, 9))
+    assert small < stored / 10
+    np.testing.assert_array_equal(read_image(Path("out")).pixels, larger("in.png"))
+
+
+def test_jpeg_keeps_the_colour_of_every_pixel():
+    picture(Path("in.png"))
+    done("in.png", "-o", "out.jpg")
+    with Pillow.open("out.jpg") as opened:
+        assert {component[1:3] for component in opened.layer} == {(1, 1)}
+
+
+def test_a_large_noisy_jpeg_does_not_fail():
+    picture(Path("in.png"), 300)
+    done("in.png", "-o", "out.jpg", "-s", 3, "--quality", 100)
+    assert probe(Path("out.jpg")).width == 903
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_format_decides_whatever_the_name_says_and_names_follow_it(name):
+    picture(Path("in.png"))
+    done("in.png", "-o", "out.png", "--format", name)
+    done("in.png", "-o", "out/", "--format", name)
+    (made,) = Path("out").iterdir()
+    assert probe(made).format == name
+    assert Path("out.png").read_bytes() == made.read_bytes()
+
+
+def test_an_unknown_suffix_is_a_usage_error_that_lists_the_known_ones():
+    picture(Path("in.png"))
+    result = srgan("in.png", "-o", "out.xyz")
+    assert result.exit_code == 2
+    assert ".jpg .jpeg" in result.stderr
+    assert "give --format" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("width", "target", "most"),
+    [(16_376, "out.jpg", "65,504"), (4096, "out.webp", "16,384"), (65, "out.ico", "260")],
+)
+def test_sides_that_are_too_long_for_a_format_are_refused(width, target, most):
+    write_image(Image(np.zeros((2, width, 1), np.uint8)), Path("in.png"))
+    result = srgan("in.png", "-o", target)
+    assert result.exit_code == 1
+    assert f"holds no side of {most} pixels; give --format or a name for one of: " in result.stderr
+    assert not Path(target).exists()
+
+
+class Idle(Enlarger):
+    def __call__(self, image: Image, tell: Tell = silent) -> Image:
+        raise AssertionError("the work began")
+
+
+@pytest.mark.parametrize("name", ["out.jpg", "out.bmp", "out.ico"])
+def test_what_a_format_cannot_hold_is_refused_before_the_work(name):
+    write_image(Image(np.zeros((9, 300, 3), np.uint16)), Path("in.tif"))
+    (outcome,) = run_jobs([Job(Path("in.tif"), Path(name))], Work(Idle(), Encoding(), 10**6))
+    assert "holds no " in str(outcome.error)
+
+
+def test_deep_pictures_do_not_become_jpeg():
+    write_image(Image(np.zeros((9, 9, 3), np.uint16)), Path("in.tif"))
+    result = srgan("in.tif", "-o", "out.jpg")
+    assert result.exit_code == 1
+    assert "JPEG holds no 16 bits a sample; give --format" in result.stderr
+    assert not Path("out.jpg").exists()
+
+
+def shell(command: str) -> subprocess.CompletedProcess[str]:
+    """srgan is this Python's."""
+    own = f"{shlex.quote(sys.executable)} -m srgan_cli"
+    path = os.environ | {"PYTHONPATH": str(ROOT)}
+    words = ["sh", "-c", f'srgan() {{ {own} "$@"; }}; {command}']
+    return subprocess.run(words, capture_output=True, text=True, env=path, check=False)
+
+
+def test_a_shell_pipes_pictures_through_and_leaves_quoted_globs_alone():
+    picture(Path("a.png"))
+    ended = shell("cat a.png | srgan upscale - -o - --format png -m bicubic | cat > b.png")
+    assert (ended.returncode, ended.stdout) == (0, "")
+    np.testing.assert_array_equal(read_image(Path("b.png")).pixels, larger("a.png"))
+    done("[ab].p?g", "-o", "out")
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a_x4.png", "b_x4.png"]
+
+
+def test_a_pipe_with_a_name_is_an_error_that_knows_what_to_do():
+    os.mkfifo("pipe.png")
+    for words in (("-o", "b.png"), ("-o", "out/", "--width", 9)):
+        result = srgan("pipe.png", *words)
+        assert result.exit_code == 1
+        assert result.stderr.startswith("Error: pipe.png: is a pipe; give - for the input")
+
+
+def test_name_is_a_template():
+    picture(Path("in/a b.png"))
+    done("in", "-o", "out", "--name", "{model} {stem}, {width}x{height} by {scale}{suffix}")
+    assert [path.name for path in Path("out").iterdir()] == ["bicubic a b, 24x20 by 4.png"]
+    assert srgan("in", "-o", "out", "--name", "{stm}.png").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("in.png", "--scale", 2, "--width", 9),
+        ("in.png", "-o", "-", "--format", "png", "--json"),
+        ("in.png", "-o", "-"),
+        ("in.png", "--quality", 101),
+        ("in.png", "--format", "eps"),
+        ("in.png", "--nonsense"),
+        (),
+    ],
+)
+def test_a_wrong_command_line_is_2_and_touches_nothing(words):
+    picture(Path("in.png"))
+    assert srgan(*words).exit_code == 2
+    assert os.listdir() == ["in.png"]  # noqa: PTH208
+
+
+def test_a_terminal_sees_a_bar_with_the_file_and_the_time_left(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes any output for a terminal then
+    monkeypatch.setattr(display, "PATIENCE", -1.0)
+    picture(Path("in.png"))
+    result = done("in.png", "-o", "out.png")
+    bar = next(line for line in result.stderr.splitlines() if LINE in line)
+    assert "in.png" in bar
+    assert "0:00:00" in bar
+
+
+@pytest.fixture
+def by_shipped() -> Callable[[Path, Image], Image]:
+    def enlarged(weights: Path, low: Image) -> Image:
+        write_image(low, Path("low.png"))
+        done("low.png", "-o", "high.png", model=("-w", weights))
+        return read_image(Path("high.png"))
+
+    return enlarged
+
+
+@pytest.mark.parametrize("weights", SHIPPED, ids=[path.stem for path in SHIPPED])
+def test_shipped_networks_keep_plain_colours_gray_and_alpha(weights, by_shipped):
+    for colour in ((0, 0, 0), (127, 127, 127), (255, 255, 255), (200, 20, 90)):
+        plain = np.full((9, 12, 3), colour, np.uint8)
+        made = by_shipped(weights, Image(plain)).pixels
+        assert np.abs(made.astype(int) - colour).max() <= 1
+    noise = np.random.default_rng(0).integers(0, 256, (12, 12, 1), dtype=np.uint8)
+    alpha = np.kron([[0, 255], [255, 0]], np.ones((6, 6))).astype(np.uint8)
+    made = by_shipped(weights, Image(np.repeat(noise, 3, axis=2), alpha))
+    assert made.gray
+    assert [made.alpha[0, 0], made.alpha[0, -1], made.alpha[-1, 0]] == [0, 255, 255]
+
+
+@pytest.mark.parametrize("weights", SHIPPED, ids=[path.stem for path in SHIPPED])
+def test_shipped_networks_keep_the_levels_of_16_bits(weights, by_shipped):
+    ramp = np.linspace(0, 65535, 1500).astype(np.uint16)
+    made = by_shipped(weights, Image(np.tile(ramp[None, :, None], (3, 1, 1))))
+    assert len(np.unique(made.pixels)) > 4096
