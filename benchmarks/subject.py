@@ -42,9 +42,13 @@ class Subject:
 
 
 def rrdb23() -> Weights:
-    """ESRGAN's generator, with random numbers: they take the same time."""
+    """ESRGAN's generator, with random numbers: they take the same time.
+
+    Measured on them, 4 mirrored pixels would do; trained ones are granted four times as many.
+    """
     torch.manual_seed(0)
-    return Weights("rrdbnet", {"blocks": 23}, RRDBNet(blocks=23).state_dict(), Facts(scale=4))
+    facts = Facts(scale=4, mirrored=16)
+    return Weights("rrdbnet", {"blocks": 23}, RRDBNet(blocks=23).state_dict(), facts)
 
 
 def photograph(height: int, width: int, seed: int = 0) -> np.ndarray:

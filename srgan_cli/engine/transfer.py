@@ -81,7 +81,11 @@ def as_floats(values: Tensor) -> Tensor:
 
 
 def as_integers(floats: Tensor, depth: np.dtype) -> Tensor:
-    """Floats -> what `as_bytes` gives for `depth`, same shape; what overshoots [0, 1] is cut."""
+    """Floats -> what `as_bytes` gives for `depth`, same shape; what overshoots [0, 1] is cut.
+
+    Laid out in the order of the shape, which numpy would do with one thread.
+    """
     top = np.iinfo(depth).max
     levels = floats.clamp(0, 1).mul_(top).round_()
-    return levels.to(torch.uint8) if depth == np.uint8 else levels.int().to(torch.int16)
+    whole = (levels, torch.uint8) if depth == np.uint8 else (levels.int(), torch.int16)
+    return whole[0].to(whole[1], memory_format=torch.contiguous_format)

@@ -17,6 +17,7 @@ from srgan_cli.training.highs import Deciding, HighPatches
 from srgan_cli.training.options import TrainOptions
 from srgan_cli.training.pairs import Partners, both, refuse_broken
 from srgan_cli.training.patches import (
+    HALF,
     MARGIN,
     Cut,
     Cutter,
@@ -86,6 +87,14 @@ def judged_side(options: TrainOptions) -> int:
     return 3 * options.scale + SMALLEST_JUDGED
 
 
+def halved_side(options: TrainOptions, recipe: Recipe) -> float:
+    """The shorter side from which on patches are cut from a picture's half, too, in pixels."""
+    if recipe.shrink >= HALF:
+        return float("inf")
+    stages = recipe.chosen(options.stages)
+    return min(_cut(options, recipe, stage).padded for stage in stages) / HALF
+
+
 def needed_check(options: TrainOptions, recipe: Recipe) -> Check:
     """What a picture to be trained on must pass."""
     check = at_least(needed_side(options, recipe))
@@ -95,7 +104,8 @@ def needed_check(options: TrainOptions, recipe: Recipe) -> Check:
 def load_data(options: TrainOptions, recipe: Recipe) -> Data:
     """The pictures to train and to validate with, decoded into RUN/cache."""
     needed = needed_side(options, recipe)
-    loaded, refusals = _loaded(options, options.folders, "training", needed)
+    halved = halved_side(options, recipe)
+    loaded, refusals = _loaded(options, options.folders, "training", needed, halved)
     if options.val is None:
         apart = held_out(len(loaded.high))
         rest = [i for i in range(len(loaded.high)) if i not in set(apart)] or apart
@@ -105,13 +115,17 @@ def load_data(options: TrainOptions, recipe: Recipe) -> Data:
 
 
 def _loaded(
-    options: TrainOptions, folders: Sequence[Path], name: str, smallest: int
+    options: TrainOptions,
+    folders: Sequence[Path],
+    name: str,
+    smallest: int,
+    halved: float = float("inf"),
 ) -> tuple[Source, list[Refusal]]:
     paths, others = find_pictures(folders, besides=options.out)
     cache = Cache(options.out / "cache" / f"{name}.bytes", options.cache)
     if options.low is not None:
         return _loaded_pairs(options, paths, cache, smallest), others
-    photographs, refused = load_photographs(paths, cache, at_least(smallest), [smallest])
+    photographs, refused = load_photographs(paths, cache, at_least(smallest), [smallest], halved)
     return Source(photographs), [*others, *refused]
 
 
@@ -142,18 +156,20 @@ def _refuse_unequal(high: Photographs, low: Photographs, scale: int) -> None:
 
 def cutter(options: TrainOptions, recipe: Recipe, stage: Stage, source: Source) -> Cutter:
     """Where the samples of a stage come from."""
-    side = patch_side(options, stage)
     if source.low is not None:
-        return GivenPairs(source.low, source.high, Cut(side, options.scale))
-    return MadePairs(source.high, Cut(side, options.scale, recipe.shrink), shrinker(recipe))
+        return GivenPairs(source.low, source.high, Cut(patch_side(options, stage), options.scale))
+    return MadePairs(source.high, _cut(options, recipe, stage), shrinker(recipe))
 
 
 def high_patches(
     options: TrainOptions, recipe: Recipe, stage: Stage, source: Source
 ) -> HighPatches:
     """Where they come from if their low ones are made later, on the device."""
-    cut = Cut(patch_side(options, stage), options.scale, recipe.shrink)
-    return HighPatches(source.high, cut, shrinker(recipe))
+    return HighPatches(source.high, _cut(options, recipe, stage), shrinker(recipe))
+
+
+def _cut(options: TrainOptions, recipe: Recipe, stage: Stage) -> Cut:
+    return Cut(patch_side(options, stage), options.scale, recipe.shrink)
 
 
 def shrinker(recipe: Recipe) -> Shrinker:

@@ -16,15 +16,18 @@ from srgan_cli.training.photographs import Photographs
 MARGIN = 4
 """Low-resolution pixels around a patch that its shrinking sees and the network does not."""
 
+HALF = 0.5
+"""Patches that are shrunk to this or less of their size are cut from a picture's half."""
+
 CANDIDATES = 4
 """Places looked at before one is cut; the more detail, the more likely."""
 
 
 class Pair(TypedDict):
     low: Tensor
-    """(B, 3, P / scale, P / scale), 8-bit levels in [0, 1]; of one sample without the B."""
+    """(B, 3, P / scale, P / scale) uint8: quick to hand over; of one sample without the B."""
     high: Tensor
-    """(B, 3, P, P), 8-bit levels in [0, 1]."""
+    """(B, 3, P, P) uint8."""
 
 
 Cutter = Callable[[np.random.Generator], Pair]
@@ -70,8 +73,11 @@ class Cut:
         return self.patch + 2 * MARGIN * self.scale
 
     def inside(self, low: Tensor, high: Tensor) -> Pair:
-        """A pair without its margin, from levels."""
-        return {"low": inner(low, MARGIN) / 255, "high": inner(high, MARGIN * self.scale) / 255}
+        """A pair without its margin, from whole levels."""
+        return {
+            "low": inner(low, MARGIN).byte(),
+            "high": inner(high, MARGIN * self.scale).byte(),
+        }
 
 
 @dataclass(frozen=True)
@@ -94,13 +100,16 @@ class MadePairs:
         return quantised(resize_levels(region, padded, padded))
 
     def _region(self, rng: np.random.Generator) -> np.ndarray:
-        """(side, side, 3), the patch before it is shrunk."""
+        """(side, side, 3), the patch before it is shrunk, out of a picture or of its half."""
         padded = self.cut.padded
-        photograph = self.photographs[self.photographs.draw(rng)]
-        smallest = min(photograph.shape[:2])
-        largest_side = min(int(padded / self.cut.shrink), smallest)
+        number = self.photographs.draw(rng)
+        photograph = self.photographs[number]
+        largest_side = min(int(padded / self.cut.shrink), *photograph.shape[:2])
         shrink = float((padded / largest_side) ** rng.random())  # each halving as likely
-        side = min(round(padded / shrink), smallest)
+        half = self.photographs.half(number) if shrink <= HALF else None
+        if half is not None:
+            photograph, shrink = half, shrink / HALF
+        side = min(round(padded / shrink), *photograph.shape[:2])
         top, left = detailed_place(photograph, side, rng)
         return photograph[top : top + side, left : left + side]
 
@@ -123,7 +132,7 @@ class GivenPairs:
         cut_high = high[top : top + side * scale, left : left + side * scale]
         turns, flip = int(rng.integers(4)), bool(rng.integers(2))
         planes = [_turned(as_planes(region), turns, flip) for region in (cut_low, cut_high)]
-        return {"low": planes[0] / 255, "high": planes[1] / 255}
+        return {"low": planes[0].byte(), "high": planes[1].byte()}
 
 
 def bicubic_low(high: Tensor, scale: int, rng: np.random.Generator) -> Tensor:
@@ -166,7 +175,7 @@ def detail(region: np.ndarray) -> float:
 
 def as_planes(pixels: np.ndarray) -> Tensor:
     """(H, W, 3) uint8 -> (3, H, W) float levels from 0 to 255."""
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1).float()
+    return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)
 
 
 def quantised(levels: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """The pictures to train on, decoded once into a memory-mapped file and drawn from it."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,6 +14,7 @@ from srgan_cli.images.atomic import atomically
 from srgan_cli.images.encoding import FORMATS
 from srgan_cli.images.read import read_image
 from srgan_cli.images.value import Image
+from srgan_cli.resample import resize_array
 
 KEPT = 8
 """Pictures beyond the cache that a process keeps in memory once it has decoded them."""
@@ -28,6 +29,8 @@ class Entry:
     width: int
     offset: int | None
     """None for a picture that the cache has no room for."""
+    half: int | None = None
+    """Where its half lies, if that is kept."""
 
     @property
     def area(self) -> int:
@@ -64,8 +67,17 @@ class Photographs:
         entry = self.entries[number]
         if entry.offset is None:
             return _decoded(entry.path)
-        flat = self._mapped()[entry.offset : entry.offset + entry.area * 3]
-        return flat.reshape(entry.height, entry.width, 3)
+        return self._kept(entry.offset, entry.height, entry.width)
+
+    def half(self, number: int) -> np.ndarray | None:
+        """(H // 2, W // 2, 3), the picture at half its size; None if that is not kept."""
+        entry = self.entries[number]
+        if entry.half is None:
+            return None
+        return self._kept(entry.half, entry.height // 2, entry.width // 2)
+
+    def _kept(self, offset: int, height: int, width: int) -> np.ndarray:
+        return self._mapped()[offset : offset + height * width * 3].reshape(height, width, 3)
 
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_bytes": None}  # each worker maps the file for itself
@@ -126,21 +138,27 @@ Check = Callable[[Path, Image], None]
 
 
 def load_photographs(
-    paths: Sequence[Path], cache: Cache, check: Check, about: Any
+    paths: Sequence[Path],
+    cache: Cache,
+    check: Check,
+    about: Any,
+    halved: float = float("inf"),
 ) -> tuple[Photographs, list[Refusal]]:
     """Decode `paths` into the cache unless it holds them already.
 
-    `about` is what `check` depends on. Unreadable pictures and those that fail the check are
-    refused; raises DatasetError if none is left.
+    `about` is what `check` depends on. Pictures whose shorter side is at least `halved` are kept at
+    half their size as well, where there is room. Unreadable pictures and those that fail the check
+    are refused; raises DatasetError if none is left.
     """
     index = cache.file.with_suffix(".json")
     files = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in paths]
     wanted = {"files": files, "limit": min(cache.limit, 1e18), "about": about}
+    wanted["halved"] = min(halved, 1e18)
     known = json.loads(index.read_text()) if index.exists() and cache.file.exists() else {}
     if known.get("wanted") != json.loads(json.dumps(wanted)):
         index.unlink(missing_ok=True)
         try:
-            known = _decode_all(paths, cache, check)
+            known = _decode_all(paths, cache, check, halved)
         except OSError as error:
             raise DatasetError(
                 f"{cache.file} cannot be written ({error.strerror}): take a smaller --cache"
@@ -154,9 +172,11 @@ def load_photographs(
     return Photographs(cache.file, [Entry(**entry) for entry in known["entries"]]), refusals
 
 
-def _decode_all(paths: Sequence[Path], cache: Cache, check: Check) -> dict[str, list[object]]:
-    entries: list[object] = []
-    refusals: list[object] = []
+def _decode_all(
+    paths: Sequence[Path], cache: Cache, check: Check, halved: float
+) -> dict[str, list[Any]]:
+    entries: list[Entry] = []
+    refusals: list[tuple[str, str]] = []
     cache.file.parent.mkdir(parents=True, exist_ok=True)
     with cache.file.open("wb") as out:
         for path in paths:
@@ -166,8 +186,8 @@ def _decode_all(paths: Sequence[Path], cache: Cache, check: Check) -> dict[str, 
             except ImageError as error:
                 refusals.append((str(path), str(error)))
                 continue
-            entries.append(asdict(_stored(path, as_training(image), out, cache.limit)))
-    return {"entries": entries, "refusals": refusals}
+            entries.append(_stored(path, as_training(image), out, cache.limit))
+    return {"entries": [*map(asdict, _halved(entries, cache, halved))], "refusals": refusals}
 
 
 def _stored(path: Path, pixels: np.ndarray, out: BinaryIO, limit: float) -> Entry:
@@ -177,6 +197,26 @@ def _stored(path: Path, pixels: np.ndarray, out: BinaryIO, limit: float) -> Entr
         return Entry(str(path), height, width, None)
     out.write(pixels.tobytes())
     return Entry(str(path), height, width, offset)
+
+
+def _halved(entries: Sequence[Entry], cache: Cache, halved: float) -> Iterator[Entry]:
+    """Halves follow when all pictures lie in the cache: to decode one again would cost more."""
+    whole = Photographs(cache.file, entries)
+    with cache.file.open("ab") as out:
+        for number, entry in enumerate(entries):
+            kept, size = out.tell(), (entry.height // 2) * (entry.width // 2) * 3
+            small = min(entry.height, entry.width) < halved
+            if small or entry.offset is None or kept + size > cache.limit:
+                yield entry
+                continue
+            out.write(halve(whole[number]).tobytes())
+            yield replace(entry, half=kept)
+
+
+def halve(pixels: np.ndarray) -> np.ndarray:
+    """(H // 2, W // 2, 3), by exactly 2: an odd last row or column is left out."""
+    height, width = (side // 2 for side in pixels.shape[:2])
+    return resize_array(pixels[: 2 * height, : 2 * width], height, width)
 
 
 def at_least(side: int) -> Check:

@@ -32,11 +32,13 @@ class Numerics:
         return torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
 
     def place(self, pair: Pair) -> tuple[Tensor, Tensor]:
+        """Low and high pictures in [0, 1]."""
         return self._placed(pair["low"]), self._placed(pair["high"])
 
     def _placed(self, pictures: Tensor) -> Tensor:
         moved = pictures.to(self.device, non_blocking=True)
-        return moved.contiguous(memory_format=torch.channels_last)
+        moved = moved.contiguous(memory_format=torch.channels_last)
+        return moved.float().div_(255) if moved.dtype == torch.uint8 else moved
 
 
 class NonFiniteError(ArithmeticError):

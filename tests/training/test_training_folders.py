@@ -1,14 +1,17 @@
 """Folders as people have them: what can be used is used, and the rest is listed."""
 
+import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image as Pillow
 from tiny_pictures import picture, save_picture
 
 from srgan_cli.errors import DatasetError
+from srgan_cli.resample import resize
 from srgan_cli.training.data import load_data
 from srgan_cli.training.inspection import inspect
 from srgan_cli.training.photographs import (
@@ -110,6 +113,52 @@ def test_a_cache_is_used_again_and_renewed_when_a_picture_changes(photos, tmp_pa
     assert (tmp_path / "c.bytes").stat().st_mtime_ns == written
     save_picture(photos / "3.png", 9)
     assert np.array_equal(load()[3], picture(9))
+
+
+def test_the_half_is_what_matlab_makes_of_a_picture_without_its_odd_edge(tmp_path) -> None:
+    path = save_picture(tmp_path / "odd.png", height=73, width=81)
+    kept, _ = load_photographs([path], Cache(tmp_path / "c.bytes"), at_least(1), [], halved=73)
+    even = torch.from_numpy(kept[0][:72, :80].astype(float)).permute(2, 0, 1)
+    wanted = resize(even, 36, 40).round().clamp(0, 255).permute(1, 2, 0).numpy()
+    assert np.array_equal(kept[0], picture(0, 73, 81))
+    assert np.array_equal(kept.half(0), wanted)
+
+
+def test_halves_are_kept_of_large_pictures_and_where_all_pictures_leave_room(photos) -> None:
+    save_picture(photos / "0.png", height=60)
+    file, size = photos.parent / "c.bytes", picture(0).nbytes
+    ample = picture(0, 60).nbytes + 3 * size + 2.5 * size / 4
+    for room, halves in (
+        (ample, [False, True, True, False]),
+        (2.5 * size, [False, True, False, False]),
+    ):
+        kept, _ = load_photographs(
+            find_pictures([photos])[0], Cache(file, room), at_least(1), [], 72
+        )
+        assert [kept.half(i) is not None for i in range(4)] == halves
+        assert file.stat().st_size <= room
+
+
+def test_only_pictures_that_patches_are_cut_from_are_halved(make, photos) -> None:
+    make().out.mkdir()
+    data = load_data(make(val=photos), RECIPES["clean"])
+    for source, halved in ((data.training, True), (data.validation, False)):
+        assert {source.high.half(i) is not None for i in range(4)} == {halved}
+    large = load_data(make(patch=32), RECIPES["clean"])  # 48 pixels with their margin
+    assert {entry.half for entry in large.training.high.entries} == {None}
+
+
+def test_a_cache_of_an_older_version_is_renewed(photos, tmp_path) -> None:
+    paths, cache = find_pictures([photos])[0], Cache(tmp_path / "c.bytes")
+    load_photographs(paths, cache, at_least(1), [], halved=72)
+    index = tmp_path / "c.json"
+    old = json.loads(index.read_text())
+    del old["wanted"]["halved"]
+    for entry in old["entries"]:
+        del entry["half"]
+    index.write_text(json.dumps(old))
+    kept, _ = load_photographs(paths, cache, at_least(1), [], halved=72)
+    assert all(kept.half(i).shape == (36, 40, 3) for i in range(4))
 
 
 def test_pictures_are_drawn_in_proportion_to_their_area(photos, tmp_path) -> None:

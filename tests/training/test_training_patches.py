@@ -1,11 +1,12 @@
 """Patches: the same for the same number, whoever cuts them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tiny_pictures import picture
+from tiny_pictures import picture, save_picture
 
 from srgan_cli.resample import resize, resize_levels
 from srgan_cli.training.data import Loading, load_batches
@@ -20,7 +21,7 @@ from srgan_cli.training.patches import (
     quantised,
     turned,
 )
-from srgan_cli.training.photographs import Cache, Photographs, at_least, load_photographs
+from srgan_cli.training.photographs import Cache, Entry, Photographs, at_least, load_photographs
 
 
 @pytest.fixture
@@ -60,18 +61,17 @@ def test_patches_are_whole_levels_of_the_right_size(cut) -> None:
     assert batch["low"].shape == (4, 3, 8, 8)
     assert batch["high"].shape == (4, 3, 16, 16)
     for name in ("low", "high"):
-        levels = batch[name] * 255
-        assert torch.allclose(levels, levels.round(), atol=1e-3)
-        assert 0 <= levels.min() <= levels.max() <= 255.001
+        assert batch[name].dtype == torch.uint8
+        assert batch[name].unique().numel() > 50
 
 
 def test_the_low_patch_is_the_high_one_shrunk_with_what_lies_around_it(photographs) -> None:
     """So that its border is what a picture's inside is, not what an edge is."""
     cut = MadePairs(photographs, Cut(patch=16, scale=2, shrink=1.0), bicubic_low)
     pairs = [cut(np.random.default_rng(seed)) for seed in range(20)]
-    alone = [quantised(resize(pair["high"] * 255, 8, 8)) / 255 for pair in pairs]
+    alone = [quantised(resize(pair["high"].float(), 8, 8)) for pair in pairs]
     difference = torch.stack(
-        [(pair["low"] - low).abs() * 255 for pair, low in zip(pairs, alone, strict=True)]
+        [(pair["low"] - low).abs() for pair, low in zip(pairs, alone, strict=True)]
     )
     assert difference[..., 2:-2, 2:-2].max() < 0.01
     assert difference.max() > 1.5
@@ -95,6 +95,59 @@ def test_a_patch_may_be_laid_before_or_after_it_is_shrunk(seed) -> None:
     before = resize_levels(laid.numpy(), 24, 24)
     after = turned(resize_levels(region, 24, 24), np.random.default_rng(seed))
     torch.testing.assert_close(before, after, atol=2e-4, rtol=0)
+
+
+@pytest.fixture
+def marked(tmp_path: Path) -> Photographs:
+    """One picture of level 200 whose half is of level 7."""
+    height, width = 150, 160
+    whole, half = (
+        bytes([level]) * (height // by * (width // by) * 3) for level, by in ((200, 1), (7, 2))
+    )
+    (tmp_path / "m.bytes").write_bytes(whole + half)
+    return Photographs(tmp_path / "m.bytes", [Entry("", height, width, 0, len(whole))])
+
+
+def regions(photographs: Photographs) -> list[np.ndarray]:
+    """Those of patches of 32 pixels, cut out of the same random numbers."""
+    cut = MadePairs(photographs, Cut(patch=16, scale=2, shrink=0.25), bicubic_low)
+    return [cut._region(np.random.default_rng(seed)) for seed in range(300)]
+
+
+def test_what_is_shrunk_by_two_or_more_is_cut_from_the_half(marked) -> None:
+    unhalved = Photographs(marked.file, [replace(marked.entries[0], half=None)])
+    sides = [len(region) for region in regions(unhalved)]
+    assert {region.max() for region in regions(unhalved)} == {200}
+    for region, side in zip(regions(marked), sides, strict=True):
+        if side != 64:  # rounded to twice the patch from above or below
+            assert {*region.flat} == {7 if side > 64 else 200}
+
+
+def test_the_half_changes_nothing_about_how_much_patches_are_shrunk(marked) -> None:
+    unhalved = Photographs(marked.file, [replace(marked.entries[0], half=None)])
+    before = np.array([len(region) for region in regions(unhalved)])
+    after = np.array([len(region) * (1 + (region.max() == 7)) for region in regions(marked)])
+    assert np.abs(after - before).max() <= 1  # sides in the half are even ones
+    assert np.mean(np.log2(before / 32) < 1) == pytest.approx(1 / np.log2(128 / 32), abs=0.08)
+
+
+def test_patches_of_the_half_show_what_those_of_the_picture_show(tmp_path) -> None:
+    """The same place, wherever it lies, shrunk at once or in two steps."""
+    save_picture(tmp_path / "0.png", height=150, width=161)
+    both, _ = load_photographs(
+        [tmp_path / "0.png"], Cache(tmp_path / "c.bytes"), at_least(1), [], 64
+    )
+    whole, half = both[0][20:116, 30:126], both.half(0)
+    assert half is not None
+    twice = resize_levels(half[10:58, 15:63], 32, 32)
+    once = resize_levels(whole, 32, 32)
+    assert (twice - once).abs()[:, 2:-2, 2:-2].mean() < 1
+
+
+def test_a_patch_as_large_as_what_the_cache_keeps_is_cut_without_a_warning() -> None:
+    kept = picture(0, 32, 32)
+    kept.flags.writeable = False
+    assert np.array_equal(as_planes(kept).permute(1, 2, 0).numpy(), kept)
 
 
 def test_detail_is_the_mean_step_in_green() -> None:

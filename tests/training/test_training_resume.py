@@ -129,3 +129,19 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(
     logs = [read_log(options.out / "log.jsonl") for options in (stopped, whole)]
     moments = [[(row["stage"], row["step"]) for row in log if "psnr" in row] for log in logs]
     assert moments[0] == moments[1]
+
+
+FAILING = """
+from srgan_cli.training.data import Loading, load_batches
+batches = load_batches(range(100), 0, Loading(workers=1))
+next(batches)
+raise ValueError("no one expects it")
+"""
+
+
+def test_a_failure_does_not_wait_for_workers_that_hear_nothing() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FAILING], capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert b"no one expects it" in done.stderr

@@ -115,3 +115,10 @@ def test_the_rate_rises_then_falls_as_the_stage_says() -> None:
     esrgan = RECIPES["esrgan"].stages[1]
     falls = [learning_rate(esrgan, 1e-4, i, 400_000) for i in (0, 49_999, 50_000, 300_000)]
     assert falls == pytest.approx([1e-4, 1e-4, 5e-5, 1e-4 / 16])
+
+
+def test_bytes_become_pictures_between_0_and_1() -> None:
+    levels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
+    low, high = Numerics(torch.device("cpu"), torch.float32).place({"low": levels, "high": levels})
+    assert torch.equal(low, torch.arange(256).view(1, 1, 16, 16) / 255)
+    assert torch.equal(high, low)
