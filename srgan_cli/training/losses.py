@@ -5,11 +5,21 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, l1_loss, mse_loss, pixel_unshuffle, softplus
+from torch.nn.functional import (
+    avg_pool2d,
+    l1_loss,
+    mse_loss,
+    pixel_unshuffle,
+    smooth_l1_loss,
+    softplus,
+)
 
 from srgan_cli.training.distributed import mean_of_all
 
 Distance = Callable[[Tensor, Tensor], Tensor]
+
+UNSEEN = 1 / 1020
+"""A quarter of a level."""
 
 DISTANCES: dict[str, Distance] = {"l1": l1_loss, "mse": mse_loss}
 
@@ -94,9 +104,11 @@ class ColourLoss:
 
 
 def _mean_error(errors: Tensor, window: int) -> Tensor:
-    """Of windows' means of (B, C, H, W), windows overlapping by half."""
+    """Of means of windows of (B, C, H, W) that overlap by half; rounded at zero, where a stage
+    that compares with its own start begins: rounding errors would count like any other."""
     window = min(window, *errors.shape[-2:])
-    return avg_pool2d(errors, window, max(1, window // 2)).abs().mean()
+    means = avg_pool2d(errors, window, max(1, window // 2))
+    return smooth_l1_loss(means, torch.zeros_like(means), beta=UNSEEN)
 
 
 def shifted(shift: int, *pictures: Tensor) -> tuple[Tensor, ...]:

@@ -1,5 +1,6 @@
 """`srgan convert`: any readable weights into ours, other programs' naming, or ONNX."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def test_the_suffix_or_the_option_tells_the_naming(foreign, arguments, key, monk
 def test_half_halves_our_files(tiny_file, tmp_path):
     convert(tiny_file, "-o", tmp_path / "half.safetensors", "--half")
     again = read_weights(tmp_path / "half.safetensors")
-    assert again.facts == read_weights(tiny_file).facts
+    assert replace(again.facts, mirrored=None) == read_weights(tiny_file).facts
     assert {tensor.dtype for tensor in again.state.values()} == {torch.float16}
 
 

