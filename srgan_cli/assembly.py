@@ -89,7 +89,7 @@ def measured(weights: Weights, say: Say) -> Weights:
     whole = int(generator.reach)  # type: ignore[arg-type]
     if facts.mirrored is not None and (facts.effective_reach is not None or whole <= FAR):
         return weights
-    if whole > FAR:
+    if whole > FAR and facts.effective_reach is None:
         say(f"measuring how much of the {whole} pixels around matters: this may take minutes")
         facts = replace(facts, effective_reach=effective_reach(generator))
     facts = replace(facts, mirrored=effective_reach(generator, MIRRORED_TOLERANCE))

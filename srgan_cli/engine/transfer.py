@@ -87,5 +87,6 @@ def as_integers(floats: Tensor, depth: np.dtype) -> Tensor:
     """
     top = np.iinfo(depth).max
     levels = floats.clamp(0, 1).mul_(top).round_()
-    whole = (levels, torch.uint8) if depth == np.uint8 else (levels.int(), torch.int16)
-    return whole[0].to(whole[1], memory_format=torch.contiguous_format)
+    if depth == np.uint8:
+        return levels.to(torch.uint8, memory_format=torch.contiguous_format)
+    return levels.int().to(torch.int16, memory_format=torch.contiguous_format)

@@ -30,7 +30,7 @@ from srgan_cli.training.lessons import AdversarialLesson, PixelLesson
 from srgan_cli.training.loop import Outlets, Position, Trainer
 from srgan_cli.training.losses import DISTANCES, GAMES, ColourLoss, Distance, PhaseLoss, shifted
 from srgan_cli.training.options import TrainOptions
-from srgan_cli.training.patches import Batches, Pair
+from srgan_cli.training.patches import Batches, Pair, own_places
 from srgan_cli.training.pictures import Moment, draw_curves, draw_sheet
 from srgan_cli.training.recipes import Adversary, Recipe, Stage
 from srgan_cli.training.runfolder import write_options
@@ -176,8 +176,7 @@ def _batches(job: Job, stage: Stage, first: int) -> Iterator[Pair]:
 def _batches_at_once(job: Job, stage: Stage, first: int, loading: Loading) -> Iterator[Pair]:
     """The same high patches, with low ones that the device makes."""
     patches = high_patches(job.options, job.recipe, stage, job.data.training)
-    part = batch_size(job.options, stage) // job.world.size
-    places = range(job.world.rank * part, (job.world.rank + 1) * part)
+    places = own_places(batch_size(job.options, stage), job.world.rank, job.world.size)
     batches = HighBatches(patches, deciding(job.recipe), job.options.seed, places)
     for highs in load_batches(batches, first, loading):
         yield with_lows(highs, patches.cut, job.device)

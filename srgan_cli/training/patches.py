@@ -47,8 +47,7 @@ class Batches(Dataset[Pair]):
         self, cut: Cutter, batch_size: int, seed: int, rank: int = 0, world: int = 1
     ) -> None:
         self.cut, self.seed = cut, seed
-        part = batch_size // world
-        self.places = range(rank * part, (rank + 1) * part)
+        self.places = own_places(batch_size, rank, world)
 
     def __getitem__(self, number: int) -> Pair:
         pairs = [self.cut(np.random.default_rng([self.seed, number, i])) for i in self.places]
@@ -56,6 +55,12 @@ class Batches(Dataset[Pair]):
             "low": torch.stack([pair["low"] for pair in pairs]),
             "high": torch.stack([pair["high"] for pair in pairs]),
         }
+
+
+def own_places(batch_size: int, rank: int, world: int) -> range:
+    """Of the samples that process `rank` of `world` makes of each batch."""
+    part = batch_size // world
+    return range(rank * part, (rank + 1) * part)
 
 
 @dataclass(frozen=True)
