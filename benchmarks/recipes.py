@@ -1,13 +1,15 @@
 """Every recipe on this machine: how fast its steps are, and that a minute of them helps.
 
 python benchmarks/recipes.py PHOTOS --vgg FILE:conv3_4=1 -o OUT [--seconds 60] [RECIPE...]
+python benchmarks/recipes.py PHOTOS --vgg FILE:conv3_4=1 -o OUT --from FILE RECIPE
 python benchmarks/recipes.py PHOTOS --loading -o OUT [RECIPE...]
 
 Prints for each stage how many steps fit a second, which share of the speed of bfloat16 matrix
 products they reach, how long making a batch takes beside a step, and the L1 and feature distance of
-held-out pictures before and after so many seconds. RRDB networks have 2 blocks here. With --loading
-it prints how fast steps of the first stage are, whose steps are the shortest, with batches as they
-come and with the same one again and again, and which share of the time loading takes.
+held-out pictures before and after so many seconds. RRDB networks have 2 blocks here. With --from it
+does so for the GAN stage alone, which begins with that file. With --loading it prints how fast
+steps of the first stage are, whose steps are the shortest, with batches as they come and with the
+same one again and again, and which share of the time loading takes.
 """
 
 import argparse
@@ -60,6 +62,7 @@ class Given:
     out: Path
     vgg: tuple[str, ...]
     seconds: float
+    start: Path | None
 
     def job(self, name: str) -> Job:
         options = TrainOptions(
@@ -69,6 +72,7 @@ class Given:
             budget=self.seconds,
             blocks=BLOCKS if name in DEEP else None,
             vgg=self.vgg,
+            start=self.start,
         )
         options.out.mkdir(parents=True)
         recipe, eyes = RECIPES[name], open_eyes(options.vgg_files())
@@ -80,7 +84,7 @@ def stages(job: Job, peak: float) -> Iterator[Row]:
     """The figures of each stage; the second begins where the first has ended."""
     recipe = job.recipe
     write_weights(stage_weights(job.options, recipe, "psnr"), weights_file(job.options.out, "psnr"))
-    for stage in recipe.stages:
+    for stage in recipe.chosen("gan" if job.options.start else None):
         trainer = build_trainer(replace_stages(job, stage), stage)
         pairs = list(islice(trainer.batches(0), STEPS))
         yield (
@@ -171,10 +175,11 @@ def main() -> None:
     parser.add_argument("--vgg", action="append", default=[])
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--from", type=Path, dest="start")
     parser.add_argument("--loading", action="store_true")
     told = parser.parse_intermixed_args()
     keep_memory()  # as training does
-    given = Given(told.folder, told.out, tuple(told.vgg), told.seconds)
+    given = Given(told.folder, told.out, tuple(told.vgg), told.seconds, told.start)
     if told.loading:
         tell(told.names, lambda name: loading(given.job(name)), "share of loading")
         return

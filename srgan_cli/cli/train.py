@@ -18,7 +18,7 @@ from srgan_cli.cli.options import (
     weights_file,
 )
 from srgan_cli.errors import OptionError
-from srgan_cli.training.options import STAGES, TrainOptions, seconds, size
+from srgan_cli.training.options import OPTIMIZERS, STAGES, TrainOptions, seconds, size
 from srgan_cli.training.recipes import RECIPES
 
 CHANGEABLE = {"steps", "budget", "device"}
@@ -91,6 +91,11 @@ train_options = gathered(
         "--patch",
         type=POSITIVE,
         help=f"Side of the high-resolution crop, in pixels.  {RECIPES_OWN}",
+    ),
+    click.option(
+        "--optimizer",
+        type=click.Choice(OPTIMIZERS),
+        help=f"Of the PSNR stage: Muon gets further in as many steps.  {RECIPES_OWN}",
     ),
     click.option(
         "--lr",

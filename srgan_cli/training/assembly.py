@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim import Adam
 
 from srgan_cli import __version__
 from srgan_cli.device import pick_precision
@@ -29,6 +30,7 @@ from srgan_cli.training.highs import HighBatches, with_lows
 from srgan_cli.training.lessons import AdversarialLesson, PixelLesson
 from srgan_cli.training.loop import Outlets, Position, Trainer
 from srgan_cli.training.losses import DISTANCES, GAMES, ColourLoss, Distance, PhaseLoss, shifted
+from srgan_cli.training.muon import Muon
 from srgan_cli.training.options import TrainOptions
 from srgan_cli.training.patches import Batches, Pair, own_places
 from srgan_cli.training.pictures import Moment, draw_curves, draw_sheet
@@ -40,6 +42,8 @@ from srgan_cli.training.telling import Watcher
 from srgan_cli.training.tensorboard import charts
 from srgan_cli.training.validation import Judgement, Score, centre_samples, validator
 from srgan_cli.weights import Weights, load_generator, write_weights
+
+OPTIMIZERS: dict[str, type[Adam]] = {"adam": Adam, "muon": Muon}
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,12 +126,8 @@ def build_discriminator(adversary: Adversary) -> nn.Module:
 
 
 def _learner(job: Job, stage: Stage, name: str, network: nn.Module) -> Learner:
-    optimizer = torch.optim.Adam(
-        network.parameters(),
-        lr=job.options.lr or stage.lr,
-        betas=stage.betas,
-        weight_decay=stage.decay,
-        fused=True,
+    optimizer = OPTIMIZERS[job.options.optimizer_of(stage.end, stage.optimizer)](
+        network.parameters(), lr=job.options.lr or stage.lr, betas=stage.betas, fused=True
     )
     return Learner(name, job.world.shared(network, job.device), optimizer, stage.clip)
 

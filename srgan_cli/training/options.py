@@ -14,6 +14,8 @@ BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 STAGES = ("psnr", "gan", "both")
 
+OPTIMIZERS = ("adam", "muon")
+
 POSITIVE = ("scale", "steps", "budget", "batch_size", "patch", "lr", "blocks", "accumulate")
 
 
@@ -45,6 +47,8 @@ class TrainOptions:
     """Of all processes together."""
     patch: int | None = None
     """Side of the high-resolution crop, in pixels."""
+    optimizer: str | None = None
+    """Of the PSNR stage: one of OPTIMIZERS."""
     lr: float | None = None
     blocks: int | None = None
     accumulate: int = 1
@@ -78,6 +82,10 @@ class TrainOptions:
                 "--stages both"
             )
         self.vgg_files()
+
+    def optimizer_of(self, end: str, usual: str) -> str:
+        """Of a stage; GAN stages keep theirs, with which both networks are in balance."""
+        return self.optimizer if self.optimizer is not None and end == "psnr" else usual
 
     def vgg_files(self) -> list[VggFile]:
         return [VggFile.parse(text) for text in self.vgg]

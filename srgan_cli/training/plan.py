@@ -54,7 +54,8 @@ def _stage_lines(
     batches = f" x {options.accumulate}" if options.accumulate > 1 else ""
     yield (
         f"stage {stage.end}: {length} of {size}{batches} patches, {side} pixels high "
-        f"({side // options.scale} low), learning rate {options.lr or stage.lr:g}"
+        f"({side // options.scale} low), {options.optimizer_of(stage.end, stage.optimizer)}, "
+        f"learning rate {options.lr or stage.lr:g}"
     )
     yield f"  losses: {', '.join(_losses(stage, opened))}"
     cast = cast_of(options, stage, opened)

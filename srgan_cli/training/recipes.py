@@ -7,6 +7,8 @@ from srgan_cli.errors import OptionError
 
 End = Literal["psnr", "gan"]
 
+OptimizerName = Literal["adam", "muon"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Perceptual:
@@ -53,10 +55,9 @@ class Stage:
     batch_size: int = 16
     patch: int = 128
     """Side of the high-resolution crop at scale 4, in pixels; the low one has a quarter."""
+    optimizer: OptimizerName = "adam"
     lr: float
     betas: tuple[float, float] = (0.9, 0.999)
-    decay: float = 0.0
-    """Weight decay."""
     warmup: int = 0
     """Steps over which the rate rises from nothing."""
     milestones: tuple[float, ...] | None = None
@@ -106,7 +107,7 @@ class Recipe:
 # Of Real-ESRGAN, https://arxiv.org/abs/2107.10833, section 4.1.
 REAL_LAYERS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}
 
-OUR_PSNR = Stage(steps=200_000, lr=1e-3, warmup=200, clip=1.0)
+OUR_PSNR = Stage(steps=200_000, optimizer="muon", lr=2e-3, warmup=200, clip=1.0)
 
 OUR_GAN = Stage(
     end="gan",

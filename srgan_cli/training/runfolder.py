@@ -11,6 +11,9 @@ from srgan_cli.training.options import TrainOptions
 
 PATHS = ("out", "start", "val", "low")
 
+OLDER = {"optimizer": "adam"}
+"""What runs did that were begun before it was an option."""
+
 
 def begin(options: TrainOptions) -> None:
     """Make the run folder. Raises OptionError where there is a run already."""
@@ -41,7 +44,7 @@ def _plain(value: Any) -> Any:
 def read_options(run: Path) -> TrainOptions:
     """The options a run was begun with; the folder may have been moved."""
     try:
-        record = json.loads((run / "options.json").read_text())
+        record = OLDER | json.loads((run / "options.json").read_text())
         paths = {name: Path(record[name]) for name in PATHS if record.get(name) is not None}
         several = {
             "folders": tuple(map(Path, record["folders"])),
