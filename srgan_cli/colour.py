@@ -27,29 +27,31 @@ SIGMA = 4.0
 CUT = 12
 """Where that Gaussian ends, 3 sigma from its middle."""
 
-ITERATIONS = 12
-"""Of back-projection. From x1.3 up 99.9 % of a photograph's values agree within a level then.
+ITERATIONS = 20
+"""Of the steps after back-projection, each an enlargement and a shrinking.
 
-Where nothing clips at black or white, they do from x1.01 up. Clipping leaves 0.04 to 0.3 % of a
-photograph's below x1.3 (0.6 % at x1.05); 2 to 4 % of one shrunk twelvefold without a filter at x1.1
-and 0.04 to 1.3 % from x2 up; half of the gray edges of small print at every scale. Ten times as
-many iterations would mend little of the first, half of the second, and a tenth of the third. For
-the finest patterns there is no solution: shrinking weakens them, and what would make up for it lies
-beyond black and white. No picture becomes stripes one pixel wide that differ by more than 177
-levels (x2) or 146 (x1.5), or a checkerboard of more than 123 or 84.
+Measured on 25 photographs made four times smaller. From x1.2 up, 99.9 % of the values of each agree
+within a level. Below that clipping prevents it: in five of them at x1.1 (99.8 in the worst), in six
+at x1.05 (99.4), in nineteen at x1.01 (97.8). Of photographs shrunk without a filter 99.0 % of all
+values agree at x1.1 and 99.8 at x2, in the worst 91 and 97.7; of the gray edges of small print
+three to four fifths. Twice as many steps would mend a sixth of what a photograph lacks at x1.1,
+twenty times as many a quarter. For some of it there is no solution: shrinking weakens the finest
+patterns, and what would make up for it lies beyond black and white. No picture becomes stripes one
+pixel wide that differ by more than 177 levels (x2) or 146 (x1.5), or a checkerboard of more than
+123 or 84.
 """
 
-MOMENTUM = np.float32(0.8)
-"""With which the steps get as far as about five times as many, which matters where values clip."""
+RELAXATION = np.float32(1.6)
+"""How many times its length every step goes; it gets there sooner so, and must stay below 2."""
 
-SQUARES = 6
-"""First iterations that make the sum of squared residuals small, the others that of their sizes.
+TOLERANCE = 0.5 / 255
+"""Residuals not worth a step, for a white of 1: as large as the ones that rounding makes."""
 
-What cannot agree is gathered in few values so, instead of being spread to all around it.
+BOUND = 20 / 255
+"""How much a residual may ask of the values around it in one step, for a white of 1.
+
+More would get farther in the end, and not yet as far after these few iterations.
 """
-
-BOUND = 3 / 255
-"""Of the residuals of those others, for a white of 1."""
 
 SHARPNESS = 8
 """Half the width of the filter that a residual passes before it is enlarged."""
@@ -71,7 +73,7 @@ def fix_radius(scale: float) -> int:
 
 def consistent_radius(scale: float) -> int:
     """The same for `made_consistent`: every iteration looks as far again."""
-    return ITERATIONS * (SHARPNESS + 2 * _reach(scale))
+    return SHARPNESS + (1 + ITERATIONS) * 2 * _reach(scale)
 
 
 def _reach(scale: float) -> int:
@@ -116,9 +118,9 @@ def made_consistent(high: Image, low: Image, band: Cut | None = None) -> Image:
     """`high` changed as little as makes MATLAB's bicubic shrink it to `low` again.
 
     Back-projection (Irani and Peleg, 1991): what the shrunk picture lacks is enlarged and added,
-    after a filter that undoes how shrinking and enlarging weaken it. Rounding, and whites and
-    blacks that clip, leave a level here and there. A band is as in `colour_fixed`, cut with
-    `consistent_radius`.
+    after a filter that undoes how shrinking and enlarging weaken it. Where that clips at black or
+    white, the values around make up for it as far as they can; rounding leaves a level here and
+    there. A band is as in `colour_fixed`, cut with `consistent_radius`.
     """
     projected = partial(_projected, top=_top(high))
     return _by_channel(projected, high, low, band or _whole(high, low))
@@ -155,17 +157,32 @@ def _recoloured(pixels: Floats, wanted: Floats, band: Cut) -> Floats:
 def _projected(pixels: Floats, wanted: Floats, band: Cut, top: float) -> Floats:
     down = _inverse(Fraction(band.high.of, band.low.of))
     across = _inverse(Fraction(pixels.shape[1], wanted.shape[1]))
-    ahead = pixels
-    for number in range(ITERATIONS):
-        residual = wanted - _resized(ahead, band.high, band.low, wanted.shape[1])
-        if number >= SQUARES:
-            np.clip(residual, -BOUND * top, BOUND * top, out=residual)
-        sharp = _filtered(residual, down, across)
-        changed = ahead + _resized(sharp, band.low, band.high, pixels.shape[1])
+    residual = wanted - _resized(pixels, band.high, band.low, wanted.shape[1])
+    sharp = _filtered(residual, down, across)
+    changed = pixels + _resized(sharp, band.low, band.high, pixels.shape[1])
+    return _within(changed.clip(0, top), wanted, band, top)
+
+
+def _within(pixels: Floats, wanted: Floats, band: Cut, top: float) -> Floats:
+    """Between black and white, and so that the residuals' sizes have the least sum.
+
+    Sizes, not squares: what cannot agree is gathered in few values so, not spread to all around.
+    By the primal-dual steps of Chambolle and Pock, 2011, relaxed as by Condat, 2013. What the
+    gradient asks for is enlarged, which is the transpose of shrinking but for a factor; the two
+    together make nothing larger (by more than 0.6 %), so that a step may have the length 1.
+    """
+    free, bound = TOLERANCE * top, BOUND * top
+    dual, ahead = np.zeros_like(wanted), pixels
+    for _ in range(ITERATIONS):
+        asked = dual + wanted - _resized(ahead, band.high, band.low, wanted.shape[1])
+        asked -= asked.clip(-free, free)
+        dual += RELAXATION * (asked.clip(-bound, bound) - dual)
+        changed = pixels + _resized(dual, band.low, band.high, pixels.shape[1])
         np.clip(changed, 0, top, out=changed)
-        ahead = changed + MOMENTUM * (changed - pixels)
-        pixels = changed
-    return pixels
+        step = changed - pixels
+        ahead = changed + step
+        pixels = pixels + RELAXATION * step
+    return changed
 
 
 def _resized(plane: Floats, has: Rows, made: Rows, width: int) -> Floats:

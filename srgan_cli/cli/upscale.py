@@ -88,7 +88,7 @@ corrections_options = gathered(
         "--consistent",
         is_flag=True,
         help="Change the result so that a bicubic shrinks it to the input again. Values that clip "
-        "may prevent it below x1.3 and in patterns as fine as a pixel.",
+        "may prevent it below x1.2 and in patterns as fine as a pixel.",
     ),
 )
 
