@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from ceiling import product
 from clock import interleaved, timed
-from report import Table, as_text
+from report import Figure, Table, as_text
 from torch.utils.flop_counter import FlopCounterMode
 
 from srgan_cli.device import keep_memory, pick_device
@@ -50,7 +50,7 @@ DEEP = ("rrdb", "esrgan")
 BLOCKS = 2
 
 
-Row = tuple[str, dict[str, float]]
+Row = tuple[str, dict[str, Figure]]
 """A stage and its figures."""
 
 
@@ -100,7 +100,7 @@ def replace_stages(job: Job, stage: Stage) -> Job:
 
 def paces(
     job: Job, stage: Stage, trainer: Trainer, pairs: list[Pair], peak: float
-) -> dict[str, float]:
+) -> dict[str, Figure]:
     trainer.step(pairs[:1])
     with FlopCounterMode(display=False) as counter:
         trainer.step(pairs[:1])
@@ -145,17 +145,22 @@ def steps(trainer: Trainer, pairs: Iterator[Pair]) -> None:
         trainer.step([pair])
 
 
-def gains(job: Job, stage: Stage) -> dict[str, float]:
+def gains(job: Job, stage: Stage) -> dict[str, Figure]:
     """Of held-out pictures, before and after."""
     alone = replace_stages(job, stage)
     trainer = build_trainer(alone, stage)
     before = looked_at(job, trainer)
     trainer.train()
     after = looked_at(job, trainer)
-    found = {"steps": float(trainer.position.done)}
+    found: dict[str, Figure] = {"steps": float(trainer.position.done)}
     for name in before:
-        found |= {f"{name} before": before[name], f"{name} after": after[name]}
+        found |= {f"{name} before": exact(before[name]), f"{name} after": exact(after[name])}
     return found
+
+
+def exact(figure: float) -> str:
+    """A minute moves the third digit only."""
+    return f"{figure:.4g}"
 
 
 def looked_at(job: Job, trainer: Trainer) -> dict[str, float]:

@@ -1,12 +1,16 @@
 """`srgan models`."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import click
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.library import BICUBIC, Network, default_model, networks, personal_folder
+
+
+BICUBIC_ON_SET5 = {2: 33.68, 3: 30.41, 4: 28.43}
+"""PSNR on Y in dB, as the networks' own: `srgan eval SET5/high SET5/low -m bicubic`."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,10 @@ class Row:
 def models_command(as_json: bool) -> None:
     """List the networks that --model knows: ours and your own."""
     rows = [_row(network) for network in networks()]
-    rows.append(Row(BICUBIC, None, "", "no network", None, 28.43, "built in"))
+    rows += [
+        Row(BICUBIC, scale, "", "no network, any scale", None, psnr, "built in")
+        for scale, psnr in BICUBIC_ON_SET5.items()
+    ]
     if as_json:
         for row in rows:
             click.echo(json.dumps(asdict(row)))
@@ -45,13 +52,14 @@ def _row(network: Network) -> Row:
     except WeightsError as error:
         return Row(network.model, network.scale, "", f"unreadable: {error}", None, None, folder)
     facts = weights.facts
+    sizes = {name: value for name, value in weights.hyperparameters.items() if name != "scale"}
     figures = facts.figures.get("set5", {})
     parameters = sum(tensor.numel() for tensor in weights.state.values())
     return Row(
         network.model,
         facts.scale,
         facts.objective,
-        str(weights),
+        str(replace(weights, hyperparameters=sizes)),
         parameters,
         figures.get("psnr_y"),
         folder,

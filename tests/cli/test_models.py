@@ -53,3 +53,11 @@ def test_what_cannot_be_read_is_listed_as_such(folder, tiny_file, tmp_path):
     assert "checksum" in found["tiny"]["network"]
     assert "folder" not in found
     assert CliRunner().invoke(main, ["models"]).exit_code == 0
+
+
+def test_bicubic_stands_beside_networks_of_each_scale():
+    lines = CliRunner().invoke(main, ["models", "--json"]).stdout.splitlines()
+    bicubic = [row for row in map(json.loads, lines) if row["model"] == "bicubic"]
+    figures = {row["scale"]: row["set5_psnr"] for row in bicubic}
+    assert list(figures) == [2, 3, 4]
+    assert figures[2] > figures[3] > figures[4] > 28
