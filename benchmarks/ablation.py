@@ -1,9 +1,10 @@
 """Two claims of the ESRGAN paper, each as two short trainings that differ in one thing.
 
-python benchmarks/ablation.py FOLDER --from PSNR.safetensors --vgg FILE:conv3_4=1 -o OUT
+python benchmarks/ablation.py FOLDER --from PSNR.safetensors --vgg FILE:conv5_1=1 -o OUT
 
-Features before activation keep the brightness that features after it lose; BatchNorm leaves
-artefacts. Prints the signed brightness error of each, and draws OUT/ablation.png.
+Features before activation keep the brightness that features after it lose, which is said of deep
+layers, where few are active; BatchNorm leaves artefacts. Prints the signed brightness error of each,
+and draws OUT/ablation.png.
 """
 
 import argparse
