@@ -3,8 +3,8 @@
 python benchmarks/ablation.py FOLDER --from PSNR.safetensors --vgg FILE:conv5_1=1 -o OUT
 
 Features before activation keep the brightness that features after it lose, which is said of deep
-layers, where few are active; BatchNorm leaves artefacts. Prints the signed brightness error of each,
-and draws OUT/ablation.png.
+layers, where few are active; BatchNorm leaves artefacts. Prints the signed brightness error of
+each, and draws OUT/ablation.png.
 """
 
 import argparse

@@ -8,7 +8,6 @@ import click
 from srgan_cli.errors import WeightsError
 from srgan_cli.library import BICUBIC, Network, default_model, networks, personal_folder
 
-
 BICUBIC_ON_SET5 = {2: 33.68, 3: 30.41, 4: 28.43}
 """PSNR on Y in dB, as the networks' own: `srgan eval SET5/high SET5/low -m bicubic`."""
 
