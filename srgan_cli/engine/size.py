@@ -72,13 +72,13 @@ def scaled(side: int, factor: Fraction) -> int:
 def plan_passes(height: int, width: int, target: Sides, scales: Iterable[int]) -> tuple[int, ...]:
     """The fewest scales, of those available, whose product takes both sides to the target.
 
-    Of equally many the smallest product, its largest factor first; nothing for a target that is
-    not larger than the picture.
+    Of equally many the smallest product, its smallest factor first: so the last pass, which has
+    most to do, is given fewest pixels. Nothing for a target that is not larger than the picture.
     """
     need = max(Fraction(target.height, height), Fraction(target.width, width))
     if need <= 1:
         return ()
-    useful = sorted({scale for scale in scales if scale > 1}, reverse=True)
+    useful = sorted({scale for scale in scales if scale > 1})
     for passes in range(1, MOST_PASSES + 1):
         reaching = [
             c for c in combinations_with_replacement(useful, passes) if math.prod(c) >= need
