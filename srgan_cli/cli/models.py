@@ -76,7 +76,7 @@ def _print_table(rows: list[Row]) -> None:
     for row in rows:
         table.add_row(
             row.model,
-            "any" if row.scale is None else f"x{row.scale}",
+            "" if row.scale is None else f"x{row.scale}",
             row.end,
             row.network,
             "" if row.parameters is None else f"{row.parameters:,}",

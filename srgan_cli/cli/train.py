@@ -4,7 +4,7 @@ import shlex
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -18,8 +18,8 @@ from srgan_cli.cli.options import (
     weights_file,
 )
 from srgan_cli.errors import OptionError
-from srgan_cli.training.options import OPTIMIZERS, STAGES, TrainOptions, seconds, size
-from srgan_cli.training.recipes import RECIPES
+from srgan_cli.training.options import STAGES, TrainOptions, seconds, size
+from srgan_cli.training.recipes import RECIPES, OptimizerName
 
 CHANGEABLE = {"steps", "budget", "device"}
 """What may differ when a run is resumed."""
@@ -94,7 +94,7 @@ train_options = gathered(
     ),
     click.option(
         "--optimizer",
-        type=click.Choice(OPTIMIZERS),
+        type=click.Choice(get_args(OptimizerName)),
         help=f"Of the PSNR stage: Muon gets further in as many steps.  {RECIPES_OWN}",
     ),
     click.option(

@@ -36,6 +36,7 @@ from srgan_cli.training.patches import Batches, Pair, own_places
 from srgan_cli.training.pictures import Moment, draw_curves, draw_sheet
 from srgan_cli.training.recipes import Adversary, Recipe, Stage
 from srgan_cli.training.runfolder import write_options
+from srgan_cli.training.schedule import optimizer_of, rate_of
 from srgan_cli.training.start import stage_weights, weights_file
 from srgan_cli.training.steps import Learner, Lesson, Numerics, Step
 from srgan_cli.training.telling import Watcher
@@ -92,7 +93,7 @@ def build_trainer(job: Job, stage: Stage) -> Trainer:
         batches=lambda first: _batches(job, stage, first),
         validate=_validation(job),
         outlets=_outlets(job, stage, weights),
-        lr=job.options.lr or stage.lr,
+        lr=rate_of(job.options, stage),
         length=_length(job, stage),
         accumulate=job.options.accumulate,
         world=job.world,
@@ -126,8 +127,9 @@ def build_discriminator(adversary: Adversary) -> nn.Module:
 
 
 def _learner(job: Job, stage: Stage, name: str, network: nn.Module) -> Learner:
-    optimizer = OPTIMIZERS[job.options.optimizer_of(stage.end, stage.optimizer)](
-        network.parameters(), lr=job.options.lr or stage.lr, betas=stage.betas, fused=True
+    make = OPTIMIZERS[optimizer_of(job.options, stage)]
+    optimizer = make(
+        network.parameters(), lr=rate_of(job.options, stage), betas=stage.betas, fused=True
     )
     return Learner(name, job.world.shared(network, job.device), optimizer, stage.clip)
 

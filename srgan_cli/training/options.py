@@ -14,8 +14,6 @@ BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 STAGES = ("psnr", "gan", "both")
 
-OPTIMIZERS = ("adam", "muon")
-
 POSITIVE = ("scale", "steps", "budget", "batch_size", "patch", "lr", "blocks", "accumulate")
 
 
@@ -48,7 +46,7 @@ class TrainOptions:
     patch: int | None = None
     """Side of the high-resolution crop, in pixels."""
     optimizer: str | None = None
-    """Of the PSNR stage: one of OPTIMIZERS."""
+    """Of the PSNR stage: an OptimizerName."""
     lr: float | None = None
     blocks: int | None = None
     accumulate: int = 1
@@ -82,10 +80,6 @@ class TrainOptions:
                 "--stages both"
             )
         self.vgg_files()
-
-    def optimizer_of(self, end: str, usual: str) -> str:
-        """Of a stage; GAN stages keep theirs, with which both networks are in balance."""
-        return self.optimizer if self.optimizer is not None and end == "psnr" else usual
 
     def vgg_files(self) -> list[VggFile]:
         return [VggFile.parse(text) for text in self.vgg]

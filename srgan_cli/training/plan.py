@@ -13,6 +13,7 @@ from srgan_cli.training.need import cast_of, need_of
 from srgan_cli.training.options import TrainOptions
 from srgan_cli.training.photographs import find_pictures
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
+from srgan_cli.training.schedule import optimizer_of, rate_of
 from srgan_cli.training.start import starting_weights
 from srgan_cli.weights import load_generator
 
@@ -54,8 +55,8 @@ def _stage_lines(
     batches = f" x {options.accumulate}" if options.accumulate > 1 else ""
     yield (
         f"stage {stage.end}: {length} of {size}{batches} patches, {side} pixels high "
-        f"({side // options.scale} low), {options.optimizer_of(stage.end, stage.optimizer)}, "
-        f"learning rate {options.lr or stage.lr:g}"
+        f"({side // options.scale} low), {optimizer_of(options, stage)}, "
+        f"learning rate {rate_of(options, stage):g}"
     )
     yield f"  losses: {', '.join(_losses(stage, opened))}"
     cast = cast_of(options, stage, opened)

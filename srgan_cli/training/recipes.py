@@ -57,6 +57,7 @@ class Stage:
     """Side of the high-resolution crop at scale 4, in pixels; the low one has a quarter."""
     optimizer: OptimizerName = "adam"
     lr: float
+    """Adam's; Muon takes more, see RATES."""
     betas: tuple[float, float] = (0.9, 0.999)
     warmup: int = 0
     """Steps over which the rate rises from nothing."""
@@ -107,7 +108,7 @@ class Recipe:
 # Of Real-ESRGAN, https://arxiv.org/abs/2107.10833, section 4.1.
 REAL_LAYERS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}
 
-OUR_PSNR = Stage(steps=200_000, optimizer="muon", lr=2e-3, warmup=200, clip=1.0)
+OUR_PSNR = Stage(steps=200_000, optimizer="muon", lr=1e-3, warmup=200, clip=1.0)
 
 OUR_GAN = Stage(
     end="gan",

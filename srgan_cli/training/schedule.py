@@ -5,7 +5,22 @@ import math
 import torch
 from torch import nn
 
+from srgan_cli.training.options import TrainOptions
 from srgan_cli.training.recipes import Stage
+
+RATES = {"adam": 1.0, "muon": 2.0}
+"""How many times a recipe's learning rate, which is Adam's, an optimizer takes."""
+
+
+def optimizer_of(options: TrainOptions, stage: Stage) -> str:
+    """GAN stages keep theirs, with which both networks are in balance."""
+    named = options.optimizer if stage.end == "psnr" else None
+    return named or stage.optimizer
+
+
+def rate_of(options: TrainOptions, stage: Stage) -> float:
+    """At the height of the schedule."""
+    return options.lr or stage.lr * RATES[optimizer_of(options, stage)]
 
 
 def learning_rate(stage: Stage, lr: float, step: int, steps: int) -> float:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from srgan_cli.errors import OptionError
-from srgan_cli.training.options import seconds, size
+from srgan_cli.training.options import TrainOptions, seconds, size
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.runfolder import begin, read_options, resumed, write_options
+from srgan_cli.training.schedule import optimizer_of, rate_of
 from srgan_cli.training.vggfiles import VggFile
 
 
@@ -87,6 +88,26 @@ def test_options_of_an_older_version_are_completed_with_defaults(make) -> None:
         del record[name]
     path.write_text(json.dumps(record))
     assert read_options(options.out) == options
+
+
+def test_a_run_that_names_no_optimizer_was_begun_with_adam_at_adams_rate(make) -> None:
+    options, stage = make(), RECIPES["clean"].stages[0]
+    begin(options)
+    file = options.out / "options.json"
+    record = json.loads(file.read_text())
+    assert (optimizer_of(options, stage), rate_of(options, stage)) == ("muon", 2e-3)
+    del record["optimizer"]
+    file.write_text(json.dumps(record))
+    older = read_options(options.out)
+    assert (optimizer_of(older, stage), rate_of(older, stage)) == ("adam", 1e-3)
+
+
+def test_optimizer_is_of_the_faithful_stage_and_lr_of_both() -> None:
+    psnr, gan = RECIPES["srgan"].stages
+    options = TrainOptions(folders=(Path("a"),), out=Path("b"), optimizer="muon")
+    assert (optimizer_of(options, psnr), optimizer_of(options, gan)) == ("muon", "adam")
+    assert (rate_of(options, psnr), rate_of(options, gan)) == (2 * psnr.lr, gan.lr)
+    assert {rate_of(replace(options, lr=0.5), stage) for stage in (psnr, gan)} == {0.5}
 
 
 def test_resuming_with_other_steps_forgets_the_budget_and_its_plan(make) -> None:
