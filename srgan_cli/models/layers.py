@@ -58,14 +58,22 @@ class SubPixel(nn.Sequential):
         places = torch.arange(layer.out_channels).view(-1, scale * scale)  # of each channel
         self.register_buffer("order", places.T.flatten(), persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        layer, step = self[0], self.scale
+    def cells(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) -> (B, s s outputs, H, W): s x s pixels of each place in turn."""
+        layer = self[0]
         assert isinstance(layer, nn.Conv2d)
         bias = None if layer.bias is None else layer.bias[self.order]
-        y = conv2d(x, layer.weight[self.order], bias, padding=layer.kernel_size[0] // 2)
-        cells = y.permute(0, 2, 3, 1).unflatten(3, (step, step, -1))  # (B, H, W, s, s, C)
-        rows = cells.transpose(2, 3).flatten(3, 4).flatten(1, 2)  # (B, sH, sW, C)
-        return rows.permute(0, 3, 1, 2)
+        return conv2d(x, layer.weight[self.order], bias, padding=layer.kernel_size[0] // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return laid_out(self.cells(x), self.scale)
+
+
+def laid_out(cells: Tensor, step: int) -> Tensor:
+    """(B, s s C, H, W), pixels before channels -> (B, C, sH, sW)."""
+    places = cells.permute(0, 2, 3, 1).unflatten(3, (step, step, -1))  # (B, H, W, s, s, C)
+    rows = places.transpose(2, 3).flatten(3, 4).flatten(1, 2)  # (B, sH, sW, C)
+    return rows.permute(0, 3, 1, 2)
 
 
 def enlarging(inputs: int, outputs: int, scale: int) -> SubPixel:

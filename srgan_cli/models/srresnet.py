@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from srgan_cli.models.layers import conv, enlarging, magnifications, radius, reach
-from srgan_cli.models.precision import as_weights, full, full_conv, without_autocast
+from srgan_cli.models.folding import folding_conv
+from srgan_cli.models.layers import SubPixel, conv, enlarging, magnifications, radius, reach
+from srgan_cli.models.precision import as_weights, full, without_autocast
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class SRResNet(nn.Module):
         if shape.refine:
             self.conv_hr = conv(features, features)
             self.act_hr = activating(shape.late)
-        self.conv_last = full_conv(features, 3, shape.kernel)
+        self.conv_last = folding_conv(features, 3, shape.kernel)
 
     @property
     def reach(self) -> int:
@@ -112,14 +113,21 @@ class SRResNet(nn.Module):
         x = self.body(shallow)  # (B, F, H, W)
         if self.form.end is not None:
             x = shallow + self.end_body(self.conv_body(x))
-        for up, act in zip(self.ups, self.act_ups, strict=True):
-            x = act(up(x))  # H -> 2H
-        if self.form.refine:
-            x = self.act_hr(self.conv_hr(x))
-        rgb: Tensor = self.conv_last(x)  # (B, 3, sH, sW)
+        rgb = self._painted(x)
         if self.output == "tanh":  # the paper's pictures lie in [-1, 1]
             rgb = (torch.tanh(rgb) + 1) / 2
         return torch.add(rgb, bilinear(low, self.scale)) if self.form.base else rgb
+
+    def _painted(self, x: Tensor) -> Tensor:
+        """(B, F, H, W) -> RGB, (B, 3, sH, sW)."""
+        for number, (up, act) in enumerate(zip(self.ups, self.act_ups, strict=True), start=1):
+            if number == len(self.steps) and isinstance(up, SubPixel) and not self.form.refine:
+                return self.conv_last.on_cells(act(up.cells(x)), up.scale)
+            x = act(up(x))  # H -> 2H
+        if self.form.refine:
+            x = self.act_hr(self.conv_hr(x))
+        rgb: Tensor = self.conv_last(x)
+        return rgb
 
 
 def check(scale: int, form: str, output: str) -> None:

@@ -1,0 +1,36 @@
+import pytest
+import torch
+from torch import nn
+
+from srgan_cli.models.folding import folding_conv
+from srgan_cli.models.layers import laid_out
+from srgan_cli.models.srresnet import SRResNet
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5, 9])
+@pytest.mark.parametrize("step", [1, 2, 3, 4])
+def test_a_convolution_on_cells_is_the_one_on_their_pixels(kernel, step):
+    layer = folding_conv(5, 3, kernel).double()
+    cells = torch.randn(2, step * step * 5, 4, 3, dtype=torch.float64, requires_grad=True)
+    plain, quick = layer(laid_out(cells, step)), layer.on_cells(cells, step)
+    torch.testing.assert_close(quick, plain)
+    targets = (cells, layer.weight, layer.bias)
+    upstream = torch.randn_like(plain)
+    for one, other in zip(
+        torch.autograd.grad(quick, targets, upstream),
+        torch.autograd.grad(plain, targets, upstream),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4, 6])
+def test_srresnet_is_its_layers_in_a_row(scale):
+    network = SRResNet(scale, features=4, blocks=1).double().eval()
+    low = torch.rand(1, 3, 5, 6, dtype=torch.float64)
+    shallow = network.act_first(network.conv_first(low))
+    x = shallow + network.end_body(network.conv_body(network.body(shallow)))
+    for up, act in zip(network.ups, network.act_ups, strict=True):
+        shuffled = nn.functional.pixel_shuffle(up[0](x), up.scale)
+        x = act(shuffled)
+    torch.testing.assert_close(network(low), network.conv_last(x))
