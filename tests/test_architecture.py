@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "kinship": {"weights"},
     "inspecting": {"opening", "weights", "foreign"},
     "export": {"weights", "foreign", "pickles", "images.atomic"},
-    "engine": {"images", "tiling", "resample", "colour"},
+    "engine": {"images", "tiling", "resample", "colour", "device"},
     "choice": {"opening", "weights", "kinship", "library"},
     "assembly": {"weights", "engine", "device"},
     "training": {

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from srgan_cli import device
-from srgan_cli.device import local_device, pick_devices, pick_precision
+from srgan_cli.device import local_device, out_of_memory, pick_devices, pick_precision
 from srgan_cli.errors import DeviceError
 
 CPU = torch.device("cpu")
@@ -90,3 +90,16 @@ def test_freed_memory_is_kept_for_the_next_tensors():
     )
     plain, kept = map(int, ran.stdout.split())
     assert kept < plain / 4
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), True),
+        (RuntimeError("MPS backend out of memory (MPS allocated"), True),
+        (RuntimeError("Given groups=1, weight of size"), False),
+    ],
+)
+def test_what_libraries_say_when_memory_is_short(error, expected):
+    assert out_of_memory(error) is expected

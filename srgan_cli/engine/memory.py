@@ -22,12 +22,6 @@ FULL = 512 * 512
 """Input pixels, contexts included, up to which tiles go to a GPU together."""
 
 
-def out_of_memory(error: RuntimeError) -> bool:
-    """CPUs and Apple's GPUs say it in words alone."""
-    words = ("can't allocate memory", "out of memory")
-    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
-
-
 def release(device: torch.device) -> None:
     """Give back what the allocator keeps for later, in pieces that may be too small."""
     if device.type == "cuda":

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from srgan_cli.engine.memory import SMALLEST, out_of_memory, release
+from srgan_cli.device import out_of_memory
+from srgan_cli.engine.memory import SMALLEST, release
 from srgan_cli.engine.transfer import Bus, Landing, as_bytes, as_floats, as_integers
 from srgan_cli.errors import DeviceError, WeightsError
 from srgan_cli.resample import enlarge

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from srgan_cli.device import keep_memory, local_device, pick_device
+from srgan_cli.device import keep_memory, local_device, out_of_memory, pick_device
 from srgan_cli.errors import DeviceError
 from srgan_cli.training.advice import advice, asked, stage_need
 from srgan_cli.training.assembly import Job, build_trainer
@@ -14,7 +14,7 @@ from srgan_cli.training.checkpoint import checkpoints, load_state
 from srgan_cli.training.data import Data, load_data
 from srgan_cli.training.distributed import World, world
 from srgan_cli.training.features import Eyes, open_eyes, perceptual_loss, require_files
-from srgan_cli.training.memory import available_bytes, out_of_memory
+from srgan_cli.training.memory import available_bytes
 from srgan_cli.training.options import TrainOptions
 from srgan_cli.training.photographs import Refusal
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from srgan_cli.engine import memory
-from srgan_cli.engine.memory import FULL, out_of_memory, release, tiles_together
+from srgan_cli.engine.memory import FULL, release, tiles_together
 from srgan_cli.engine.streams import ImageSource
 from srgan_cli.engine.transfer import Bus, as_bytes, as_floats, as_integers
 from srgan_cli.engine.upscaler import CPU, Upscaler, cut
@@ -86,19 +86,6 @@ def test_only_gpus_get_small_tiles_together():
     assert tiles_together(CPU, 128 * 128) == 1
     assert tiles_together(CUDA, 128 * 128) == FULL // 128**2 > 1
     assert tiles_together(CUDA, 2 * FULL) == 1
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), True),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), True),
-        (RuntimeError("MPS backend out of memory (MPS allocated"), True),
-        (RuntimeError("Given groups=1, weight of size"), False),
-    ],
-)
-def test_what_libraries_say_when_memory_is_short(error, expected):
-    assert out_of_memory(error) is expected
 
 
 def test_only_cuda_keeps_memory_that_can_be_given_back(monkeypatch):
