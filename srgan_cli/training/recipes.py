@@ -105,6 +105,9 @@ class Recipe:
         return chosen
 
 
+# phase_weight, colour_weight and shift are in no paper: pictures come out tinged and cross-hatched
+# without. The weights are in proportion to the perceptual loss.
+
 # Of Real-ESRGAN, https://arxiv.org/abs/2107.10833, section 4.1.
 REAL_LAYERS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}
 
@@ -170,6 +173,9 @@ SRGAN = Recipe(
             perceptual=Perceptual(
                 layers={"conv5_4": 1.0}, activated=True, distance="mse", scale=1 / 12.75
             ),
+            phase_weight=1.0,
+            colour_weight=1.0,
+            shift=4,
             adversary=Adversary(game="standard", weight=1e-3, discriminator="srgan"),
             steps=200_000,
             patch=96,
@@ -199,6 +205,9 @@ ESRGAN = Recipe(
             end="gan",
             pixel_weight=1e-2,
             perceptual=Perceptual(layers={"conv5_4": 1.0}, activated=False, distance="l1"),
+            phase_weight=30.0,
+            colour_weight=30.0,
+            shift=4,
             adversary=Adversary(game="relativistic", weight=5e-3, discriminator="srgan"),
             steps=400_000,
             lr=1e-4,
