@@ -38,7 +38,7 @@ class Weights:
 
     def __str__(self) -> str:
         sizes = ", ".join(f"{name} {value}" for name, value in self.hyperparameters.items())
-        return f"{self.architecture} ({sizes})"
+        return f"{self.architecture} ({sizes})" if sizes else self.architecture
 
 
 def read_weights(path: Path) -> Weights:
@@ -149,6 +149,11 @@ def unfit(weights: Weights) -> list[str]:
     if network.scale != weights.facts.scale:
         faults.append(f"it enlarges by {network.scale}, not by {weights.facts.scale}")
     return faults
+
+
+def count_parameters(weights: Weights) -> int:
+    """Without what BatchNorm keeps of its inputs."""
+    return sum(values.numel() for values in _outlined(weights).parameters())
 
 
 def _outlined(weights: Weights) -> nn.Module:

@@ -44,6 +44,7 @@ def models_command(as_json: bool) -> None:
 
 def _row(network: Network) -> Row:
     from srgan_cli.opening import open_weights
+    from srgan_cli.weights import count_parameters
 
     folder = "yours" if network.personal else "shipped"
     try:
@@ -53,13 +54,12 @@ def _row(network: Network) -> Row:
     facts = weights.facts
     sizes = {name: value for name, value in weights.hyperparameters.items() if name != "scale"}
     figures = facts.figures.get("set5", {})
-    parameters = sum(tensor.numel() for tensor in weights.state.values())
     return Row(
         network.model,
         facts.scale,
         facts.objective,
         str(replace(weights, hyperparameters=sizes)),
-        parameters,
+        count_parameters(weights),
         figures.get("psnr_y"),
         folder,
     )

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from srgan_cli.cli import main
 from srgan_cli.models import GENERATORS
-from srgan_cli.weights import write_weights
+from srgan_cli.weights import Weights, write_weights
 
 
 @pytest.fixture
@@ -36,6 +36,21 @@ def test_personal_networks_are_listed_whoever_wrote_them(folder, make_weights):
     assert mine["set5_psnr"] == 31.5
     assert (theirs["scale"], theirs["end"]) == (3, "unknown")
     assert theirs["network"].startswith("compact")
+
+
+def test_parameters_are_what_was_learnt(folder, make_weights):
+    network = GENERATORS["srresnet"](scale=2, features=4, blocks=1)
+    sizes = {"scale": 2, "features": 4, "blocks": 1}
+    weights = Weights("srresnet", sizes, network.state_dict(), make_weights(scale=2).facts)
+    write_weights(weights, folder / "normalised.safetensors")
+    write_weights(
+        Weights("srcnn", {}, GENERATORS["srcnn"]().state_dict(), make_weights(scale=4).facts),
+        folder / "plain.safetensors",
+    )
+    found = rows()
+    learnt = sum(values.numel() for values in network.parameters())
+    assert found["normalised"]["parameters"] == learnt  # and not BatchNorm's running statistics
+    assert found["plain"]["network"] == "srcnn"
 
 
 def test_what_cannot_be_read_is_listed_as_such(folder, tiny_file, tmp_path):
