@@ -27,7 +27,7 @@ from srgan_cli.training.data import (
 from srgan_cli.training.distributed import World
 from srgan_cli.training.features import Eyes, Judge, judge, perceptual_loss
 from srgan_cli.training.highs import HighBatches, with_lows
-from srgan_cli.training.lessons import AdversarialLesson, PixelLesson
+from srgan_cli.training.lessons import AdversarialLesson, PixelLesson, Term
 from srgan_cli.training.loop import Outlets, Position, Trainer
 from srgan_cli.training.losses import DISTANCES, GAMES, ColourLoss, Distance, PhaseLoss, shifted
 from srgan_cli.training.muon import Muon
@@ -116,9 +116,8 @@ def build_lesson(job: Job, stage: Stage, network: nn.Module) -> Lesson:
         discriminator=_learner(job, stage, "discriminator", rival),
         game=GAMES[stage.adversary.game],
         adversarial_weight=stage.adversary.weight,
-        terms=_terms(job, stage),
+        terms=dict(_terms(job, stage, network)),
         shift=stage.shift,
-        faithful=copy.deepcopy(network).eval() if stage.phase_weight else None,
     )
 
 
@@ -134,18 +133,17 @@ def _learner(job: Job, stage: Stage, name: str, network: nn.Module) -> Learner:
     return Learner(name, job.world.shared(network, job.device), optimizer, stage.clip)
 
 
-def _terms(job: Job, stage: Stage) -> dict[str, tuple[float, Distance]]:
-    terms: dict[str, tuple[float, Distance]] = {}
+def _terms(job: Job, stage: Stage, network: nn.Module) -> Iterator[tuple[str, Term]]:
     if stage.pixel_weight:
-        terms["pixel"] = stage.pixel_weight, DISTANCES[stage.pixel]
+        yield "pixel", Term(stage.pixel_weight, DISTANCES[stage.pixel])
     if stage.perceptual is not None:
-        loss = perceptual_loss(job.eyes, stage.perceptual)
-        terms["perceptual"] = stage.perceptual.weight, _shifting(loss.to(job.device), stage.shift)
-    if stage.phase_weight:
-        terms["phase"] = stage.phase_weight, PhaseLoss(job.options.scale)
+        loss = perceptual_loss(job.eyes, stage.perceptual).to(job.device)
+        yield "perceptual", Term(stage.perceptual.weight, _shifting(loss, stage.shift))
+    if stage.phase_weight:  # an original's own textures hide what it looks for
+        begun = copy.deepcopy(network).eval()
+        yield "phase", Term(stage.phase_weight, PhaseLoss(job.options.scale), begun)
     if stage.colour_weight:
-        terms["colour"] = stage.colour_weight, ColourLoss(job.options.scale)
-    return terms
+        yield "colour", Term(stage.colour_weight, ColourLoss(job.options.scale))
 
 
 def _shifting(distance: Distance, shift: int) -> Distance:

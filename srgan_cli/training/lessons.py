@@ -11,8 +11,24 @@ from srgan_cli.training.distributed import unshared
 from srgan_cli.training.losses import Distance, Game, certainty, shifted
 from srgan_cli.training.steps import Learner, Losses, Part
 
-FAITHFUL = ("phase",)
-"""Terms for which an original's own textures only hide what they look for."""
+
+@dataclass(frozen=True)
+class Term:
+    """A distance from the wanted picture, and how much it counts."""
+
+    weight: float
+    distance: Distance
+    reference: nn.Module | None = None
+    """What makes the wanted picture of the low one; None: it is the original."""
+
+    def __call__(self, made: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        return self.distance(made, high if self.reference is None else self._referred(low))
+
+    def _referred(self, low: Tensor) -> Tensor:
+        assert self.reference is not None
+        with torch.no_grad():
+            wanted: Tensor = self.reference(low)
+        return wanted.float()
 
 
 @dataclass
@@ -46,13 +62,10 @@ class AdversarialLesson:
     discriminator: Learner
     game: Game
     adversarial_weight: float
-    terms: dict[str, tuple[float, Distance]]
-    """What else the generator is told: name -> weight and distance of the made and the real."""
+    terms: dict[str, Term]
+    """What else the generator is told, by name."""
     shift: int = 0
     """As in Stage, for the discriminator."""
-    faithful: nn.Module | None = None
-    """What the terms of FAITHFUL compare with, in place of the original: what this makes of the low
-    picture."""
 
     @property
     def learners(self) -> list[Learner]:
@@ -64,7 +77,8 @@ class AdversarialLesson:
                 made = self.generator.network(low).float()
             verdict, told = self._teach_discriminator(made.detach(), high, part)
             with part.autocast():
-                losses = self._generator_losses(made, self._wanted(low, high), verdict)
+                losses = {name: term(made, low, high) for name, term in self.terms.items()}
+                losses["adversarial"] = self._adversarial(made, verdict)
             weighted = [self._weight(name) * loss for name, loss in losses.items()]
             part.backward(torch.stack(weighted).sum() * part.share)
         return {name: loss.item() for name, loss in losses.items()} | told
@@ -81,25 +95,13 @@ class AdversarialLesson:
         real, fake = real.detach(), fake.detach()
         return real, {"discriminator": loss.item()} | certainty(self.game, real, fake)
 
-    def _wanted(self, low: Tensor, high: Tensor) -> dict[str, Tensor]:
-        """What each term compares with."""
-        wanted = dict.fromkeys(self.terms, high)
-        if self.faithful is not None:
-            with torch.no_grad():
-                faithful = self.faithful(low).float()
-            wanted |= {name: faithful for name in FAITHFUL if name in wanted}
-        return wanted
-
-    def _generator_losses(
-        self, made: Tensor, wanted: dict[str, Tensor], real: Tensor
-    ) -> dict[str, Tensor]:
-        losses = {name: distance(made, wanted[name]) for name, (_, distance) in self.terms.items()}
+    def _adversarial(self, made: Tensor, real: Tensor) -> Tensor:
         with frozen(self.discriminator.alone):
             fake = self.discriminator.alone(*shifted(self.shift, made)).float()
-        return losses | {"adversarial": self.game.generator(real, fake)}
+        return self.game.generator(real, fake)
 
     def _weight(self, name: str) -> float:
-        return self.adversarial_weight if name == "adversarial" else self.terms[name][0]
+        return self.adversarial_weight if name == "adversarial" else self.terms[name].weight
 
 
 @contextmanager

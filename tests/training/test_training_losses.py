@@ -10,7 +10,7 @@ from torch.nn.functional import softplus
 from srgan_cli.models import DISCRIMINATORS, GENERATORS
 from srgan_cli.models.vgg import VGG
 from srgan_cli.training.features import perceptual_loss
-from srgan_cli.training.lessons import AdversarialLesson
+from srgan_cli.training.lessons import AdversarialLesson, Term
 from srgan_cli.training.losses import (
     DISTANCES,
     GAMES,
@@ -210,7 +210,7 @@ def lesson(rival: str, game: str, perceptual: PerceptualLoss) -> AdversarialLess
         Learner(name, network, torch.optim.Adam(network.parameters()))
         for name, network in zip(("generator", "discriminator"), networks, strict=True)
     ]
-    terms = {"pixel": (0.1, DISTANCES["l1"]), "perceptual": (1.0, perceptual)}
+    terms = {"pixel": Term(0.1, DISTANCES["l1"]), "perceptual": Term(1.0, perceptual)}
     return AdversarialLesson(*learners, GAMES[game], 0.02, terms, shift=4)
 
 
@@ -248,10 +248,10 @@ def test_each_loss_moves_its_own_network_alone(eyes, rival, dtype, game) -> None
 def test_the_phase_loss_compares_with_what_the_stage_began_with(eyes) -> None:
     recipe = Perceptual(layers={}, activated=False, distance="l1")
     taught = lesson("patch", "standard", perceptual_loss(eyes, recipe))
-    taught.terms["phase"] = 100.0, PhaseLoss(2)
-    taught.faithful = copy.deepcopy(taught.generator.alone).eval()
+    begun = copy.deepcopy(taught.generator.alone).eval()
+    taught.terms["phase"] = Term(100.0, PhaseLoss(2), begun)
     numerics = Numerics(torch.device("cpu"), torch.float32)
     part = Part(1.0, True, numerics.autocast, lambda loss: loss.backward())
     assert taught(*pair(), part)["phase"] < 1e-6
-    taught.faithful = None
+    taught.terms["phase"] = Term(100.0, PhaseLoss(2))
     assert taught(*pair(), part)["phase"] > 1e-3
