@@ -112,15 +112,21 @@ def write_weights(weights: Weights, path: Path) -> None:
 def halved(weights: Weights) -> Weights:
     """The same network with its floats in 16 bits: half the size on disk.
 
-    Raises WeightsError where a value is too large for them.
+    What BatchNorm knows of its inputs keeps 32: variances can be of any size, and are few.
+    Raises WeightsError where a value is too large for 16 bits.
     """
     state = {
-        name: tensor.half() if tensor.is_floating_point() else tensor
+        name: tensor.half() if tensor.is_floating_point() and not is_statistic(name) else tensor
         for name, tensor in weights.state.items()
     }
     if faults := [*_not_finite(state)]:
         raise WeightsError(f"16 bits do not suffice: in them, {listed(faults)}")
     return replace(weights, state=state)
+
+
+def is_statistic(name: str) -> bool:
+    """Of BatchNorm's inputs, and not learnt."""
+    return name.endswith(("running_mean", "running_var"))
 
 
 def load_generator(weights: Weights) -> nn.Module:

@@ -237,6 +237,15 @@ def test_what_16_bits_cannot_hold_is_not_halved(tiny):
         halved(replace(tiny, state=state))
 
 
+def test_statistics_of_any_size_survive_halving():
+    network = build_generator("srresnet", SMALL["srresnet"]).eval()
+    network.end_body.running_var.fill_(1e5)
+    weights = Weights("srresnet", SMALL["srresnet"], network.state_dict(), Facts(scale=4))
+    half = halved(weights).state
+    assert half["conv_body.weight"].dtype == torch.float16
+    assert torch.equal(half["end_body.running_var"], network.end_body.running_var)
+
+
 def test_missing_and_foreign_files_are_named(tmp_path):
     with pytest.raises(WeightsError, match="does not exist"):
         read_weights(tmp_path / "none.safetensors")
