@@ -173,7 +173,7 @@ SRGAN = Recipe(
             perceptual=Perceptual(
                 layers={"conv5_4": 1.0}, activated=True, distance="mse", scale=1 / 12.75
             ),
-            phase_weight=1.0,
+            phase_weight=10.0,
             colour_weight=1.0,
             shift=4,
             adversary=Adversary(game="standard", weight=1e-3, discriminator="srgan"),
