@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from srgan_cli.foreign.by_spandrel import Described
 from srgan_cli.opening import open_weights, written_here
-from srgan_cli.weights import Weights, count_parameters, load_generator
+from srgan_cli.weights import Weights, load_generator
 
 SIDE = 64  # low pixels of the square whose operations are counted
 MEGAPIXEL = 1_000_000
@@ -54,7 +54,7 @@ def describe(path: Path, scale: int | None = None, activation: str | None = None
         reach=int(network.reach),  # type: ignore[arg-type]
         effective_reach=facts.effective_reach,
         mirrored=facts.mirrored,
-        parameters=count_parameters(weights),
+        parameters=sum(values.numel() for values in network.parameters()),
         precision=_precision(weights),
         flop_per_megapixel=flop_per_megapixel(network),
         objective=facts.objective,

@@ -126,7 +126,12 @@ def halved(weights: Weights) -> Weights:
 
 def is_statistic(name: str) -> bool:
     """Of BatchNorm's inputs, and not learnt."""
-    return name.endswith(("running_mean", "running_var"))
+    return name.endswith(("running_mean", "running_var", "num_batches_tracked"))
+
+
+def count_parameters(weights: Weights) -> int:
+    """What was learnt, whoever's network it is."""
+    return sum(values.numel() for name, values in weights.state.items() if not is_statistic(name))
 
 
 def load_generator(weights: Weights) -> nn.Module:
@@ -155,11 +160,6 @@ def unfit(weights: Weights) -> list[str]:
     if network.scale != weights.facts.scale:
         faults.append(f"it enlarges by {network.scale}, not by {weights.facts.scale}")
     return faults
-
-
-def count_parameters(weights: Weights) -> int:
-    """Without what BatchNorm keeps of its inputs."""
-    return sum(values.numel() for values in _outlined(weights).parameters())
 
 
 def _outlined(weights: Weights) -> nn.Module:

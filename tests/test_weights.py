@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load, save, save_file
 
 from srgan_cli.errors import WeightsError
+from srgan_cli.foreign import by_spandrel
 from srgan_cli.models import GENERATORS
 from srgan_cli.opening import open_weights
 from srgan_cli.seals import checksum
@@ -17,6 +18,7 @@ from srgan_cli.weights import (
     blend,
     blend_all,
     build_generator,
+    count_parameters,
     differences,
     halved,
     load_generator,
@@ -244,6 +246,11 @@ def test_statistics_of_any_size_survive_halving():
     half = halved(weights).state
     assert half["conv_body.weight"].dtype == torch.float16
     assert torch.equal(half["end_body.running_var"], network.end_body.running_var)
+
+
+def test_parameters_are_counted_of_networks_that_only_others_can_build():
+    state = {"a.weight": torch.zeros(2, 3), "a.running_var": torch.ones(2)}
+    assert count_parameters(Weights(by_spandrel.ARCHITECTURE, {}, state, Facts(scale=4))) == 6
 
 
 def test_missing_and_foreign_files_are_named(tmp_path):
