@@ -22,13 +22,11 @@ class Term:
     """What makes the wanted picture of the low one; None: it is the original."""
 
     def __call__(self, made: Tensor, low: Tensor, high: Tensor) -> Tensor:
-        return self.distance(made, high if self.reference is None else self._referred(low))
-
-    def _referred(self, low: Tensor) -> Tensor:
-        assert self.reference is not None
+        if self.reference is None:
+            return self.distance(made, high)
         with torch.no_grad():
-            wanted: Tensor = self.reference(low)
-        return wanted.float()
+            wanted = self.reference(low).float()
+        return self.distance(made, wanted)
 
 
 @dataclass
