@@ -46,7 +46,8 @@ from srgan_cli.models.vgg import VGG, available
 from srgan_cli.training.degradation import compressed, filtered, noisy
 from srgan_cli.training.features import JUDGED, Eyes, Judge, open_eyes
 from srgan_cli.training.kernels import blur_kernel
-from srgan_cli.training.rounds import Round
+from srgan_cli.training.rounds import Compression, Round
+from srgan_cli.training.treatments import Grain
 from srgan_cli.training.vggfiles import VggFile
 
 SPOILED = Round(
@@ -164,7 +165,9 @@ def spoiled(low: Image, name: str) -> Image:
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     pixels = np.broadcast_to(levels(low.pixels), (*low.pixels.shape[:2], 3)).astype(np.float32)
     soft = filtered(pixels, blur_kernel(rng, SPOILED.sigma))
-    done = compressed(noisy(soft, SPOILED, rng), SPOILED.quality, rng)
+    grain = Grain.of_chance(SPOILED, rng)
+    how = Compression.of_chance(SPOILED.quality, rng)
+    done = compressed(noisy(soft, grain, rng), how)
     return replace(low, pixels=done.astype(np.uint8))
 
 

@@ -1,7 +1,7 @@
 """What happens to photographs before they are upscaled: blur, resizing, noise, JPEG, and again.
 
-All of it runs in numpy and OpenCV on (H, W, 3) float32 levels from 0 to 255, a patch at a time; how
-likely and how strong it is says `rounds`.
+All of it runs in numpy and OpenCV on (H, W, 3) float32 levels from 0 to 255, a patch at a time;
+`treatments` decides what happens.
 """
 
 import cv2
@@ -9,22 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srgan_cli.training.kernels import blur_kernel, sinc_kernel
 from srgan_cli.training.patches import bicubic_low, quantised
-from srgan_cli.training.rounds import (
-    CLEAN,
-    COMPRESSED_LAST,
-    FIRST,
-    LIGHT,
-    LIGHTLY,
-    OF_SENSORS,
-    SECOND,
-    SINC,
-    Compression,
-    Round,
-    filter_of_chance,
-    scaled,
-)
+from srgan_cli.training.rounds import Compression
+from srgan_cli.training.treatments import Grain, Treatment, spoiled
 
 Pixels = np.ndarray
 
@@ -40,77 +27,50 @@ SAMPLINGS = {
 
 def spoiled_low(high: Tensor, scale: int, rng: np.random.Generator) -> Tensor:
     """(3, H, W) levels from 0 to 255 -> (3, H / scale, W / scale) whole levels. A Shrinker."""
-    kind = rng.random()
-    if kind < CLEAN:
+    height, width = high.shape[1:]
+    course = spoiled(height, scale, rng)
+    if not course:
         return bicubic_low(high, scale, rng)
     pixels = np.ascontiguousarray(high.permute(1, 2, 0).numpy())
-    sides = high.shape[1] // scale, high.shape[2] // scale
-    if kind < CLEAN + LIGHT:
-        low = _spoiled(pixels, sides, LIGHTLY, rng)
-    else:
-        once = _spoiled(pixels, (high.shape[1], high.shape[2]), FIRST, rng)
-        low = _finished(_spoiled(once, sides, SECOND, rng), sides, rng)
-    return quantised(torch.from_numpy(np.ascontiguousarray(low)).permute(2, 0, 1))
+    for treatment in course:
+        pixels = treated(pixels, treatment, width / height, rng)
+    return quantised(torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1))
 
 
-def _spoiled(
-    pixels: Pixels, about: tuple[int, int], how: Round, rng: np.random.Generator
-) -> Pixels:
-    """One order: blurred, resized to `about` or some factor of it, noisy, compressed."""
-    if rng.random() < how.blur:
-        pixels = filtered(pixels, blur_kernel(rng, how.sigma))
-    pixels = resized(pixels, _sides(about, how, rng), rng)
-    if rng.random() < how.noise:
-        pixels = noisy(pixels, how, rng)
-    return compressed(pixels, how.quality, rng) if rng.random() < how.jpeg else pixels
-
-
-def _finished(pixels: Pixels, sides: tuple[int, int], rng: np.random.Generator) -> Pixels:
-    """To the final size, perhaps ringing, and compressed before or after that."""
-    kernel = sinc_kernel(rng) if rng.random() < SINC else None
-    compress_last = rng.random() < COMPRESSED_LAST
-    if not compress_last:
-        pixels = compressed(pixels, SECOND.quality, rng)
-    pixels = resized(pixels, sides, rng)
-    pixels = pixels if kernel is None else filtered(pixels, kernel)
-    return compressed(pixels, SECOND.quality, rng) if compress_last else pixels
-
-
-def _sides(about: tuple[int, int], how: Round, rng: np.random.Generator) -> tuple[int, int]:
-    factor = how.factor_of_chance(rng)
-    return scaled(about[0], factor), scaled(about[1], factor)
+def treated(pixels: Pixels, how: Treatment, aspect: float, rng: np.random.Generator) -> Pixels:
+    """aspect: how many times wider than high the picture becomes. Its noise is left to `rng`."""
+    if how.kernel is not None:
+        pixels = filtered(pixels, how.kernel)
+    pixels = resized(pixels, (how.side, round(how.side * aspect)), how.filter)
+    if how.grain is not None:
+        pixels = noisy(pixels, how.grain, rng)
+    return pixels if how.compression is None else compressed(pixels, how.compression)
 
 
 def filtered(pixels: Pixels, kernel: np.ndarray) -> Pixels:
     return cv2.filter2D(pixels, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
 
 
-def resized(pixels: Pixels, sides: tuple[int, int], rng: np.random.Generator) -> Pixels:
-    """By a filter of chance."""
-    height, width = sides
+def resized(pixels: Pixels, sides: tuple[int, int], kind: int) -> Pixels:
+    """By which of FILTERS."""
     if pixels.shape[:2] == sides:
         return pixels
-    kind = FILTERS[filter_of_chance(pixels.shape[0], height, rng)]
-    return cv2.resize(pixels, (width, height), interpolation=kind)
+    height, width = sides
+    return cv2.resize(pixels, (width, height), interpolation=FILTERS[kind])
 
 
-def noisy(pixels: Pixels, how: Round, rng: np.random.Generator) -> Pixels:
+def noisy(pixels: Pixels, grain: Grain, rng: np.random.Generator) -> Pixels:
     """Of the sensor's electronics (Gaussian) or of light itself (Poisson, as a Gaussian of the same
     variance)."""
-    channels = 1 if rng.random() < how.gray else 3
-    grain = rng.standard_normal((*pixels.shape[:2], channels), dtype=np.float32)
-    if rng.random() < OF_SENSORS:
-        return pixels + grain * np.float32(rng.uniform(*how.gaussian))
-    light = pixels.mean(axis=2, keepdims=True) if channels == 1 else pixels
-    return pixels + grain * np.sqrt(light.clip(0, 255)) * np.float32(rng.uniform(*how.poisson))
+    channels = 1 if grain.gray else 3
+    light = pixels.mean(axis=2, keepdims=True) if grain.gray else pixels
+    strength = grain.gaussian + grain.poisson * np.sqrt(light.clip(0, 255))
+    chance = rng.standard_normal((*pixels.shape[:2], channels), dtype=np.float32)
+    return pixels + chance * strength.astype(np.float32)
 
 
-def compressed(pixels: Pixels, quality: tuple[int, int], rng: np.random.Generator) -> Pixels:
-    """As JPEG of a quality of chance."""
-    return as_jpeg(pixels, Compression.of_chance(quality, rng))
-
-
-def as_jpeg(pixels: Pixels, how: Compression) -> Pixels:
+def compressed(pixels: Pixels, how: Compression) -> Pixels:
+    """As JPEG."""
     whole = np.rint(pixels.clip(0, 255)).astype(np.uint8)
     moved = cv2.copyMakeBorder(whole, how.top, 0, how.left, 0, cv2.BORDER_REFLECT_101)
     settings = (

@@ -2,7 +2,7 @@
 
 After Real-ESRGAN, https://arxiv.org/abs/2107.10833, but milder: most pictures of the world are good
 or a little compressed, and a network that only sees bad ones smears the good. Values alone:
-`degradation` spoils a patch at a time with OpenCV, `spoiling` a batch at a time with torch.
+`treatments` decides by them.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """What is to happen to a sample, decided before anything does: the chance of a spoiled batch.
 
-Deciding is cheap and left to the processes that cut patches; doing it, `spoiling`, is not.
+Deciding is cheap and left to the processes that cut patches. Doing it is not: `degradation` does it
+to a patch at a time, `spoiling` to a batch.
 """
 
 from dataclasses import dataclass, replace
@@ -67,7 +68,7 @@ def only_shrunk(side: int, scale: int, rng: np.random.Generator) -> Course:
 
 
 def spoiled(side: int, scale: int, rng: np.random.Generator) -> Course:
-    """Of a high patch of that side: to 1 / scale of it, as likely as `degradation.spoiled_low`."""
+    """Of a high patch of that side: to 1 / scale of it."""
     low, kind = side // scale, rng.random()
     if kind < CLEAN:
         return ()
