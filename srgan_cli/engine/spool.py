@@ -1,5 +1,6 @@
 """A picture on its way between two networks."""
 
+from functools import lru_cache
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
@@ -24,7 +25,7 @@ class Spool:
         self.height, self.width = source.height * scale, source.width * scale
         self.channels, self.depth, self.gray = source.channels, source.depth, source.gray
         self._file = SpooledTemporaryFile(HELD, dir=None if folder is None else str(folder))  # noqa: SIM115 closed by __exit__
-        self._kept, self._span = np.empty(0, self.depth), (0, 0)
+        self._rows = lru_cache(maxsize=1)(self._read)  # the tiles of a band all want the same
 
     def __enter__(self) -> "Spool":
         return self
@@ -36,6 +37,7 @@ class Spool:
         trace: TracebackType | None,
     ) -> None:
         self._file.close()
+        self._rows.cache_clear()
 
     def write(self, rows: np.ndarray) -> None:
         try:
@@ -47,9 +49,7 @@ class Spool:
             ) from error
 
     def rows(self, top: int, bottom: int) -> np.ndarray:
-        if (top, bottom) != self._span:  # the tiles of a band all want the same
-            self._kept, self._span = self._read(top, bottom), (top, bottom)
-        return self._kept
+        return self._rows(top, bottom)
 
     def _read(self, top: int, bottom: int) -> np.ndarray:
         row = self.width * self.channels * self.depth.itemsize

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -68,20 +68,17 @@ class StoredSource:
     """A picture in its file. What was asked for last is kept: neighbouring tiles want the same."""
 
     def __init__(self, stored: Stored) -> None:
-        self._stored = stored
         image = stored.image
         self.height, self.width, self.channels = image.height, image.width, image.channels
         self.depth = image.pixels.dtype
-        self._kept, self._span = np.empty(0, self.depth), (0, 0)
+        self._rows = lru_cache(maxsize=1)(stored.rows)
 
     @cached_property
     def gray(self) -> bool:
         return is_gray(self)
 
     def rows(self, top: int, bottom: int) -> np.ndarray:
-        if (top, bottom) != self._span:
-            self._kept, self._span = self._stored.rows(top, bottom), (top, bottom)
-        return self._kept
+        return self._rows(top, bottom)
 
 
 class ImageSink:
