@@ -27,6 +27,8 @@ from srgan_cli.weights import Weights, halved, read_weights, write_weights
 def main() -> None:
     arguments = _parse()
     weights = measured(halved(_trained(arguments)), print)
+    if arguments.mirror_whole:
+        weights = replace(weights, facts=replace(weights.facts, mirrored=None))
     sets = {
         "set5": pair_up(arguments.set5 / "high", arguments.set5 / "low").pairs,
         "val": pair_up(arguments.val).pairs,
@@ -49,6 +51,11 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--checkpoint", type=Path)
     parser.add_argument("--set5", type=Path, required=True)
     parser.add_argument("--val", type=Path, required=True)
+    parser.add_argument(
+        "--mirror-whole",
+        action="store_true",
+        help="Mirror by the whole reach: for a network whose plain colours bfloat16 spoils.",
+    )
     parser.add_argument("--command", help="What the record shall say in place of its command.")
     parser.add_argument("--note", help="What the record shall say besides.")
     return parser.parse_args()

@@ -19,7 +19,7 @@ from srgan_cli.training.distributed import World
 from srgan_cli.training.patches import Pair
 from srgan_cli.training.pictures import read_log
 from srgan_cli.training.recipes import Stage
-from srgan_cli.training.schedule import average_, learning_rate
+from srgan_cli.training.schedule import average_, learning_rate, settle_
 from srgan_cli.training.signals import Stop, watched_signals
 from srgan_cli.training.steps import Losses, NonFiniteError, Step
 from srgan_cli.training.telling import Progress, Watcher
@@ -137,6 +137,8 @@ class Trainer:
 
     def _one_step(self, pairs: list[Pair]) -> Losses:
         self.network.train()
+        if self.position.done >= self.stage.settled * (self.length.steps or ENDLESS):
+            settle_(self.network, self.average)
         self.step.rate(self._rate())
         try:
             losses = self.step(pairs)

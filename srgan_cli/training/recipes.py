@@ -68,6 +68,9 @@ class Stage:
     """Largest norm of the gradient."""
     ema: float = 0.999
     """How much of the running average of the weights is kept at each step; 0 for none."""
+    settled: float = 1.0
+    """The share of the run after which the generator's BatchNorms go by the statistics that they
+    have gathered, as they do when pictures are enlarged, and no longer by each batch's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +108,8 @@ class Recipe:
         return chosen
 
 
-# phase_weight, colour_weight and shift are in no paper: pictures come out tinged and cross-hatched
-# without. The weights are in proportion to the perceptual loss.
+# phase_weight, colour_weight, shift and settled are in no paper: pictures come out tinged and
+# cross-hatched without. The weights are in proportion to the perceptual loss.
 
 # Of Real-ESRGAN, https://arxiv.org/abs/2107.10833, section 4.1.
 REAL_LAYERS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}
@@ -157,7 +160,7 @@ SRRESNET = Recipe(
     paper="SRGAN, https://arxiv.org/abs/1609.04802, section 3.2",
     architecture="srresnet",
     hyperparameters={"blocks": 16},
-    stages=(Stage(pixel="mse", steps=1_000_000, patch=96, lr=1e-4, milestones=()),),
+    stages=(Stage(pixel="mse", steps=1_000_000, patch=96, lr=1e-4, milestones=(), settled=0.75),),
 )
 
 SRGAN = Recipe(
@@ -173,7 +176,7 @@ SRGAN = Recipe(
             perceptual=Perceptual(
                 layers={"conv5_4": 1.0}, activated=True, distance="mse", scale=1 / 12.75
             ),
-            phase_weight=10.0,
+            phase_weight=3.0,
             colour_weight=1.0,
             shift=4,
             adversary=Adversary(game="standard", weight=1e-3, discriminator="srgan"),
@@ -182,6 +185,7 @@ SRGAN = Recipe(
             lr=1e-4,
             milestones=(0.5,),
             drop=0.1,
+            settled=0.0,
         ),
     ),
 )
