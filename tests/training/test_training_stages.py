@@ -7,6 +7,7 @@ import torch
 
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.training.budget import Length, budget_of, steps_of
+from srgan_cli.training.checkpoint import checkpoints, load_state
 from srgan_cli.training.distributed import World
 from srgan_cli.training.features import judge, open_eyes
 from srgan_cli.training.pictures import read_log
@@ -14,7 +15,7 @@ from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.run import check
 from srgan_cli.training.runfolder import read_options, write_options
 from srgan_cli.training.start import starting_weights
-from srgan_cli.weights import blend, read_weights, write_weights
+from srgan_cli.weights import blend, is_statistic, read_weights, write_weights
 
 
 def test_both_ends_share_a_lineage_and_blend(make, run) -> None:
@@ -26,6 +27,26 @@ def test_both_ends_share_a_lineage_and_blend(make, run) -> None:
     assert (psnr.facts.objective, gan.facts.objective) == ("psnr", "gan")
     assert any(not torch.equal(psnr.state[name], gan.state[name]) for name in psnr.state)
     assert blend(psnr, gan, 0.5).facts.lineage == options.lineage
+
+
+def test_statistics_of_batchnorm_settle_in_the_faithful_stage(make, run) -> None:
+    options = make(recipe="srgan", steps=8)
+    run(options)
+    state = load_state(checkpoints(options.out)[-1])
+    network, average = state.networks["generator"], state.average
+    statistics = {name for name in average if is_statistic(name)}
+    assert len(statistics) == 9
+    assert all(average[name].any() for name in statistics)
+    moving = {name for name in average if not torch.equal(network[name], average[name])}
+    assert moving == set(average) - statistics
+
+
+def test_statistics_of_batchnorm_stay_in_the_vivid_stage(make, run) -> None:
+    options = make(recipe="srgan", stages="both", steps=10)
+    run(options)
+    psnr, gan = (read_weights(options.out / f"{end}.safetensors").state for end in ("psnr", "gan"))
+    for name, value in psnr.items():
+        assert torch.equal(gan[name], value) == is_statistic(name)
 
 
 def test_a_run_folder_holds_pictures_of_its_progress(make, run) -> None:

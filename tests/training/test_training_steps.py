@@ -13,7 +13,7 @@ from srgan_cli.training.lessons import PixelLesson
 from srgan_cli.training.losses import DISTANCES
 from srgan_cli.training.patches import Pair
 from srgan_cli.training.recipes import RECIPES, Stage
-from srgan_cli.training.schedule import average_, learning_rate
+from srgan_cli.training.schedule import average_, learning_rate, norms, settle_
 from srgan_cli.training.steps import Learner, NonFiniteError, Numerics, Step
 
 
@@ -92,6 +92,23 @@ def test_the_average_follows_parameters_and_the_statistics_of_batchnorm() -> Non
     assert not torch.equal(a[norm], torch.zeros_like(a[norm]))
     torch.testing.assert_close(a[norm], b[norm], rtol=0.2, atol=0.1)
     assert all(torch.equal(a[n], b[n]) for n in a if n.endswith("num_batches_tracked"))
+
+
+def test_settled_networks_learn_as_they_will_be_used() -> None:
+    taught = step()
+    network = network_of(taught)
+    average = copy.deepcopy(network)
+    for number in range(3):
+        taught([batch(number)])
+    settle_(network, average)
+    low, _ = taught.numerics.place(batch(5))
+    with torch.no_grad():
+        learning, used = network(low), copy.deepcopy(network).eval()(low)
+    assert network.training
+    assert torch.equal(learning, used)
+    taught([batch(3)])
+    for ours, averaged in zip(norms(network), norms(average), strict=True):
+        assert all(map(torch.equal, ours.buffers(), averaged.buffers()))
 
 
 def test_ten_broken_steps_in_a_row_end_the_run_and_leave_its_checkpoint(make, run) -> None:
