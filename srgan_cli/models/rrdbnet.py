@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate, leaky_relu, pad, pixel_unshuffle
 from torch.nn.init import kaiming_normal_, zeros_
 
 from srgan_cli.models.layers import conv, magnifications, radius, reach
-from srgan_cli.models.precision import as_weights, full_conv
+from srgan_cli.models.precision import first_conv, full_conv
 
 RESIDUAL_SCALE = 0.2
 
@@ -70,7 +70,7 @@ class RRDBNet(nn.Module):
         self.scale = scale
         self.alignment = unshuffle
         self.steps = magnifications(scale * unshuffle)
-        self.conv_first = conv(3 * unshuffle * unshuffle, features)
+        self.conv_first = first_conv(3 * unshuffle * unshuffle, features)
         self.body = nn.Sequential(*(RRDB(features, growth) for _ in range(blocks)))
         self.conv_body = conv(features, features)
         for number in range(1, len(self.steps) + 1):
@@ -97,7 +97,7 @@ class RRDBNet(nn.Module):
 
     def forward(self, low: Tensor) -> Tensor:
         height, width = low.shape[-2:]
-        x = unshuffled(as_weights(low, self.conv_first), self.alignment)  # (B, 3 u u, H, W) / u
+        x = unshuffled(low, self.alignment)  # (B, 3 u u, H, W) / u
         shallow = self.conv_first(x)  # (B, F, H, W) / u
         x = shallow + self.conv_body(self.body(shallow))
         for step, up in zip(self.steps, self.ups, strict=True):

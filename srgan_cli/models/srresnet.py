@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate
 
 from srgan_cli.models.folding import folding_conv
 from srgan_cli.models.layers import SubPixel, conv, enlarging, magnifications, radius, reach
-from srgan_cli.models.precision import as_weights, full, without_autocast
+from srgan_cli.models.precision import FullPReLU, first_conv, full, without_autocast
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class SRResNet(nn.Module):
         self.scale, self.output, self.form = scale, output, FORMS[form]
         self.steps = magnifications(scale)
         shape = self.form
-        self.conv_first = conv(3, features, shape.kernel)
+        self.conv_first = first_conv(3, features, shape.kernel)
         self.act_first = activating(shape.first)
         self.body = nn.Sequential(
             *(ResidualBlock(features, shape.inner, norm, bias) for _ in range(blocks))
@@ -86,7 +86,7 @@ class SRResNet(nn.Module):
         if shape.end is not None:
             closed = norm and shape.end == "norm"
             self.conv_body = conv(features, features, bias=bias or not closed)
-            self.end_body = normalising(features, norm) if shape.end == "norm" else nn.PReLU()
+            self.end_body = normalising(features, norm) if shape.end == "norm" else FullPReLU()
         make = repeating if shape.nearest else enlarging
         self.ups = nn.ModuleList(make(features, features, step) for step in self.steps)
         self.act_ups = nn.ModuleList(activating(shape.late) for _ in self.steps)
@@ -109,7 +109,7 @@ class SRResNet(nn.Module):
         return reach([*stages, radius(self.conv_last, magnified=magnified)])
 
     def forward(self, low: Tensor) -> Tensor:
-        shallow = self.act_first(self.conv_first(as_weights(low, self.conv_first)))
+        shallow = self.act_first(self.conv_first(low))
         x = self.body(shallow)  # (B, F, H, W)
         if self.form.end is not None:
             x = shallow + self.end_body(self.conv_body(x))
@@ -142,7 +142,7 @@ def check(scale: int, form: str, output: str) -> None:
 def activating(name: str) -> nn.Module:
     match name:
         case "prelu":
-            return nn.PReLU()
+            return FullPReLU()
         case "relu":
             return nn.ReLU()
         case "leakyrelu":
