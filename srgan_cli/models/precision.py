@@ -24,10 +24,12 @@ def as_weights(x: Tensor, layers: nn.Module) -> Tensor:
 
 def without_autocast(x: Tensor) -> AbstractContextManager[object]:
     """Where `x` lives, operations inside keep the precision of what they are given."""
+    return torch.autocast(x.device.type, enabled=False) if autocasting(x) else nullcontext()
+
+
+def autocasting(x: Tensor) -> bool:
     device = x.device.type
-    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
-        return torch.autocast(device, enabled=False)
-    return nullcontext()
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
 class FullConv(nn.Conv2d):
@@ -39,6 +41,11 @@ class FullConv(nn.Conv2d):
         with without_autocast(x):
             result: Tensor = self._conv_forward(full(x), full(self.weight), bias)
             return result
+
+
+def full_conv(inputs: int, outputs: int, kernel: int = 3) -> FullConv:
+    """Keeps height and width."""
+    return FullConv(inputs, outputs, kernel, padding=kernel // 2)
 
 
 class FirstConv(FullConv):
@@ -60,10 +67,7 @@ def first_conv(inputs: int, outputs: int, kernel: int = 3) -> FirstConv:
 
 def _computed_in(x: Tensor, weight: Tensor) -> torch.dtype:
     """The precision of layers without one of their own."""
-    device = x.device.type
-    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
-        return torch.get_autocast_dtype(device)
-    return weight.dtype
+    return torch.get_autocast_dtype(x.device.type) if autocasting(x) else weight.dtype
 
 
 class FullPReLU(nn.PReLU):
@@ -112,11 +116,6 @@ class _Sloped(torch.autograd.Function):
         of_x = torch.where(x > 0, gradient, gradient * ctx.slope)
         of_slope = (gradient * x.clamp(max=0)).sum(dtype=torch.float32)
         return of_x, of_slope.reshape(ctx.shape), None
-
-
-def full_conv(inputs: int, outputs: int, kernel: int = 3) -> FullConv:
-    """Keeps height and width."""
-    return FullConv(inputs, outputs, kernel, padding=kernel // 2)
 
 
 def bicubic(low: Tensor, scale: int) -> Tensor:

@@ -108,8 +108,8 @@ class Recipe:
         return chosen
 
 
-# phase_weight, colour_weight, shift and settled are in no paper: pictures come out tinged and
-# cross-hatched without. The weights are in proportion to the perceptual loss.
+# phase_weight, colour_weight and shift are in no paper: pictures come out tinged and cross-hatched
+# without. The weights are in proportion to the perceptual loss. Nor is settled.
 
 # Of Real-ESRGAN, https://arxiv.org/abs/2107.10833, section 4.1.
 REAL_LAYERS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}

@@ -52,9 +52,8 @@ def average_(average: nn.Module, network: nn.Module, keep: float, step: int) -> 
 def settle_(network: nn.Module, average: nn.Module) -> None:
     """Let the BatchNorms of `network` go by the statistics of `average`, and leave them.
 
-    What is learnt from then on fits the network as it is used. With each batch's own statistics,
-    which are those of a few patches with a zero border, pictures end a level too dark or too
-    bright.
+    What is learnt from then on fits the network as it is used, and no longer each batch's own
+    statistics, which are those of a few patches with a zero border.
     """
     for ours, averaged in zip(norms(network), norms(average), strict=True):
         for buffer, value in zip(ours.buffers(), averaged.buffers(), strict=True):
