@@ -70,7 +70,12 @@ train_options = gathered(
         callback=span,
         help="Length of the run in time, such as 90s, 20m or 2h.",
     ),
-    click.option("--from", "start", type=weights_file, help="Begin with these weights."),
+    click.option(
+        "--from",
+        "start",
+        type=weights_file,
+        help="Begin with these weights, whatever their network; --blocks makes it deeper.",
+    ),
     click.option(
         "--val", type=folder, help="Pictures to validate with.  [default: one in twenty held out]"
     ),
@@ -102,7 +107,9 @@ train_options = gathered(
         type=click.FloatRange(min=0, min_open=True),
         help=f"Learning rate.  {RECIPES_OWN}",
     ),
-    click.option("--blocks", type=POSITIVE, help=f"Depth of the network.  {RECIPES_OWN}"),
+    click.option(
+        "--blocks", type=POSITIVE, help=f"Depth of the network; VDSR's layers.  {RECIPES_OWN}"
+    ),
     click.option(
         "--accumulate",
         type=POSITIVE,

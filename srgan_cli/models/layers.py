@@ -83,7 +83,7 @@ def enlarging(inputs: int, outputs: int, scale: int) -> SubPixel:
     return SubPixel(layer, scale)
 
 
-def zero_(layer: nn.Conv2d) -> None:
+def zero_(layer: nn.Conv2d | nn.BatchNorm2d) -> None:
     """Start a layer silent: what it is added to passes unchanged."""
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:

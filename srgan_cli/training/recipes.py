@@ -1,5 +1,6 @@
 """What distinguishes one paper's training from another's. Values only; no torch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -92,9 +93,10 @@ class Recipe:
         sizes = self.hyperparameters | {"scale": scale}
         if blocks is None:
             return sizes
-        if "blocks" not in self.hyperparameters:
+        name = depth_name(self.hyperparameters)
+        if name is None:
             raise OptionError(f"--blocks does not go with --recipe {self.name}: it has no blocks")
-        return sizes | {"blocks": blocks}
+        return sizes | {name: blocks}
 
     def chosen(self, stages: str | None) -> tuple[Stage, ...]:
         """The stages that a run goes through; `stages` as in TrainOptions."""
@@ -108,13 +110,18 @@ class Recipe:
         return chosen
 
 
+def depth_name(hyperparameters: Mapping[str, Any]) -> str | None:
+    """Which of them --blocks sets: of VDSR the number of its layers; None: it has no such."""
+    return next((name for name in ("blocks", "depth") if name in hyperparameters), None)
+
+
 # phase_weight, colour_weight and shift are in no paper: pictures come out tinged and cross-hatched
 # without. The weights are in proportion to the perceptual loss. Nor is settled.
 
 # Of Real-ESRGAN, https://arxiv.org/abs/2107.10833, section 4.1.
 REAL_LAYERS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}
 
-OUR_PSNR = Stage(steps=200_000, optimizer="muon", lr=1e-3, warmup=200, clip=1.0)
+OUR_PSNR = Stage(steps=200_000, optimizer="muon", lr=1e-3, warmup=200, clip=1.0, settled=0.75)
 
 OUR_GAN = Stage(
     end="gan",
@@ -129,6 +136,7 @@ OUR_GAN = Stage(
     lr=2e-4,
     milestones=(0.5, 0.8),
     clip=10.0,
+    settled=0.0,
 )
 
 CLEAN = Recipe(
@@ -231,6 +239,7 @@ VDSR = Recipe(
     name="vdsr",
     paper="https://arxiv.org/abs/1511.04587, with Adam for its SGD",
     architecture="vdsr",
+    hyperparameters={"depth": 20},
     stages=(Stage(pixel="mse", steps=100_000, patch=96, lr=5e-4, clip=0.4),),
 )
 

@@ -61,6 +61,7 @@ def train(
         data = _data(options, recipe, here, watcher)
         job = Job(options, recipe, data, opened, device, here, watcher, command)
         if here.leads:
+            _tell_network(job)
             _provide_start(job)
         here.wait()
         for stage in _stages_left(job):
@@ -84,6 +85,13 @@ def _tell_refusals(refusals: Sequence[Refusal], watcher: Watcher) -> None:
         watcher.say(f"left out: {refusal.line}")
     if len(refusals) > SHOWN:
         watcher.say(f"left out: {len(refusals) - SHOWN} more files; srgan check lists all")
+
+
+def _tell_network(job: Job) -> None:
+    """Where it is not the recipe's own, somebody may have named the wrong file."""
+    weights = starting_weights(job.options, job.recipe)
+    if weights.architecture != job.recipe.architecture:
+        job.watcher.say(f"recipe {job.recipe.name} trains {weights}: {job.options.start}")
 
 
 def _provide_start(job: Job) -> None:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from srgan_cli.errors import OptionError, WeightsError
+from srgan_cli.errors import OptionError
 from srgan_cli.facts import Facts
+from srgan_cli.training.deepening import can_deepen, deepened
 from srgan_cli.training.options import TrainOptions
-from srgan_cli.training.recipes import Recipe
+from srgan_cli.training.recipes import Recipe, depth_name
 from srgan_cli.weights import Weights, build_generator, read_weights
 
 TAILS = {
@@ -20,15 +21,13 @@ TAILS = {
 
 
 def starting_weights(options: TrainOptions, recipe: Recipe) -> Weights:
-    """The weights a run starts from; random ones follow torch's seed."""
+    """The weights a run starts from; random ones follow torch's seed.
+
+    A file's network may be another than the recipe's, which then says how it learns.
+    """
     if options.start is None:
         return _random(options, recipe)
-    given = read_weights(options.start)
-    if given.architecture != recipe.architecture:
-        raise WeightsError(
-            f"{options.start} is {given}, but --recipe {recipe.name} trains {recipe.architecture}"
-        )
-    _check_blocks(options, given)
+    given = _at_depth(options, read_weights(options.start))
     lineage = given.facts.lineage or options.lineage
     if given.facts.scale == options.scale:
         return replace(given, facts=Facts(scale=options.scale, lineage=lineage))
@@ -42,10 +41,16 @@ def _random(options: TrainOptions, recipe: Recipe) -> Weights:
     return Weights(recipe.architecture, sizes, network.state_dict(), facts)
 
 
-def _check_blocks(options: TrainOptions, given: Weights) -> None:
-    there = given.hyperparameters.get("blocks")
-    if options.blocks is not None and options.blocks != there:
-        raise OptionError(f"--blocks {options.blocks} does not go with {options.start}: {given}")
+def _at_depth(options: TrainOptions, given: Weights) -> Weights:
+    there: int = given.hyperparameters.get(depth_name(given.hyperparameters) or "", 0)
+    if options.blocks is None or options.blocks == there:
+        return given
+    if not can_deepen(given) or options.blocks < there:
+        why = "can only become deeper" if can_deepen(given) else "has no blocks to add to"
+        raise OptionError(
+            f"--blocks {options.blocks} does not go with {options.start}: {given} {why}"
+        )
+    return deepened(given, options.blocks, options.lineage)
 
 
 def _for_another_scale(options: TrainOptions, given: Weights) -> Weights:

@@ -91,14 +91,16 @@ def test_another_scale_keeps_all_but_the_tail_and_begins_a_lineage(make, run, tm
         check(replace(larger, stages="gan"))
 
 
-def test_a_file_of_another_network_or_depth_is_refused(make, run) -> None:
+def test_a_recipe_trains_the_network_of_the_file_it_begins_with(make, run, tmp_path) -> None:
     first = make(steps=2)
     run(first)
     given = first.out / "psnr.safetensors"
-    with pytest.raises(OptionError, match="--blocks 2 does not go with"):
-        check(make(start=given, blocks=2))
-    with pytest.raises(WeightsError, match="trains rrdbnet"):
-        check(make(start=given, recipe="rrdb"))
+    second = make(start=given, recipe="rrdb", blocks=None, out=tmp_path / "second", steps=2)
+    listener = run(second)
+    after = read_weights(second.out / "psnr.safetensors")
+    assert (after.architecture, after.facts.lineage) == ("fast", first.lineage)
+    assert any("recipe rrdb trains fast (" in line for line in listener.lines)
+    assert all("trains" not in line for line in run(make(start=given, out=tmp_path / "t")).lines)
 
 
 def test_facts_of_the_file_begun_with_do_not_stick_to_what_is_trained(make, run, tmp_path) -> None:
