@@ -32,7 +32,8 @@ class ResidualDenseBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         seen = x  # (B, F, H, W)
         for grow in (self.conv1, self.conv2, self.conv3, self.conv4):
-            seen = torch.cat([seen, leaky_relu(grow(seen), 0.2)], dim=1)  # (B, + growth, H, W)
+            grown = leaky_relu(grow(seen), 0.2, inplace=True)
+            seen = torch.cat([seen, grown], dim=1)  # (B, + growth, H, W)
         return torch.add(x, self.conv5(seen), alpha=RESIDUAL_SCALE)
 
 
@@ -101,8 +102,10 @@ class RRDBNet(nn.Module):
         shallow = self.conv_first(x)  # (B, F, H, W) / u
         x = shallow + self.conv_body(self.body(shallow))
         for step, up in zip(self.steps, self.ups, strict=True):
-            x = leaky_relu(up(interpolate(x, scale_factor=step, mode="nearest")), 0.2)  # H -> 2H
-        rgb: Tensor = self.conv_last(leaky_relu(self.conv_hr(x), 0.2))  # (B, 3, sH, sW)
+            x = up(interpolate(x, scale_factor=step, mode="nearest"))  # H -> 2H
+            x = leaky_relu(x, 0.2, inplace=True)
+        x = leaky_relu(self.conv_hr(x), 0.2, inplace=True)
+        rgb: Tensor = self.conv_last(x)  # (B, 3, sH, sW)
         return rgb[..., : height * self.scale, : width * self.scale]
 
 

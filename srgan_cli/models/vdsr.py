@@ -34,7 +34,7 @@ class VDSR(nn.Module):
         wide = bicubic(low, self.scale)  # (B, 3, sH, sW)
         x = as_weights(luma(wide), self.layers)  # (B, 1, sH, sW)
         for layer in self.layers[:-1]:
-            x = relu(layer(x))  # (B, F, sH, sW)
+            x = relu(layer(x), inplace=True)  # (B, F, sH, sW)
         residual = full(self.layers[-1](x))  # (B, 1, sH, sW)
         return with_more_luma(wide, residual)
 
