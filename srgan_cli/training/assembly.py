@@ -27,9 +27,17 @@ from srgan_cli.training.data import (
 from srgan_cli.training.distributed import World
 from srgan_cli.training.features import Eyes, Judge, judge, perceptual_loss
 from srgan_cli.training.highs import HighBatches, with_lows
-from srgan_cli.training.lessons import AdversarialLesson, PixelLesson, Term
+from srgan_cli.training.lessons import AdversarialLesson, AsideTerm, PixelLesson, Term, Told
 from srgan_cli.training.loop import Outlets, Position, Trainer
-from srgan_cli.training.losses import DISTANCES, GAMES, ColourLoss, Distance, PhaseLoss, shifted
+from srgan_cli.training.losses import (
+    DISTANCES,
+    GAMES,
+    ColourLoss,
+    Distance,
+    PhaseLoss,
+    lattice_loss,
+    shifted,
+)
 from srgan_cli.training.muon import Muon
 from srgan_cli.training.options import TrainOptions
 from srgan_cli.training.patches import Batches, Pair, own_places
@@ -133,17 +141,29 @@ def _learner(job: Job, stage: Stage, name: str, network: nn.Module) -> Learner:
     return Learner(name, job.world.shared(network, job.device), optimizer, stage.clip)
 
 
-def _terms(job: Job, stage: Stage, network: nn.Module) -> Iterator[tuple[str, Term]]:
+def _terms(job: Job, stage: Stage, network: nn.Module) -> Iterator[tuple[str, Told]]:
     if stage.pixel_weight:
         yield "pixel", Term(stage.pixel_weight, DISTANCES[stage.pixel])
     if stage.perceptual is not None:
         loss = perceptual_loss(job.eyes, stage.perceptual).to(job.device)
         yield "perceptual", Term(stage.perceptual.weight, _shifting(loss, stage.shift))
-    if stage.phase_weight:  # an original's own textures hide what it looks for
-        begun = copy.deepcopy(network).eval()
-        yield "phase", Term(stage.phase_weight, PhaseLoss(job.options.scale), begun)
+    if stage.phase_weight:
+        yield "phase", _phase_term(job, stage, network)
     if stage.colour_weight:
         yield "colour", Term(stage.colour_weight, ColourLoss(job.options.scale))
+
+
+def _phase_term(job: Job, stage: Stage, network: nn.Module) -> Told:
+    """Not compared with originals, whose own textures hide what it looks for.
+
+    Moved aside, a picture is the same but for the lattice. A spoiled low picture cannot be moved:
+    what the network made when it began stands in for it.
+    """
+    weight, scale = stage.phase_weight, job.options.scale
+    movable = not job.recipe.spoiled and job.data.training.low is None
+    if stage.phase_by == "aside" and movable:
+        return AsideTerm(weight, lattice_loss(scale), network, scale)
+    return Term(weight, PhaseLoss(scale), copy.deepcopy(network).eval())
 
 
 def _shifting(distance: Distance, shift: int) -> Distance:

@@ -76,15 +76,29 @@ class PhaseLoss:
     textures hide them.
     """
 
-    scale: int
+    period: int
+    """Of the lattice, in pixels: the scale, or that of one step of several."""
     windows: tuple[int, ...] = (8, 32)
-    """Their sides in low-resolution pixels; they overlap by half. One counts as much as another."""
+    """Their sides in periods; they overlap by half. One counts as much as another."""
 
     def __call__(self, made: Tensor, real: Tensor) -> Tensor:
-        errors = pixel_unshuffle(made - real, self.scale)  # (B, 3 s², h, w)
-        errors = errors.unflatten(1, (-1, self.scale**2))
+        errors = pixel_unshuffle(made - real, self.period)  # (B, 3 p², h, w)
+        errors = errors.unflatten(1, (-1, self.period**2))
         lattice = (errors - errors.mean(dim=2, keepdim=True)).flatten(1, 2)
         return torch.stack([_mean_error(lattice, window) for window in self.windows]).sum()
+
+
+def lattice_loss(scale: int) -> Distance:
+    """PhaseLoss of all lattices that enlarging by `scale` can draw, step by step of two.
+
+    The finer ones change with whatever they lie on, and are looked for in smaller windows too: so
+    this is for pictures that differ in little else than a lattice.
+    """
+    losses = [PhaseLoss(scale)]
+    while scale % 4 == 0:
+        scale //= 2
+        losses.append(PhaseLoss(scale, (4, 8, 32)))
+    return lambda made, real: torch.stack([loss(made, real) for loss in losses]).sum()
 
 
 @dataclass(frozen=True)

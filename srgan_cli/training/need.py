@@ -22,6 +22,8 @@ class Cast:
     generator: nn.Module
     discriminator: nn.Module | None
     perceptual: nn.Module | None
+    aside: bool = False
+    """Whether the generator makes a second picture, of the low one moved aside."""
 
     @property
     def all(self) -> list[nn.Module]:
@@ -33,7 +35,7 @@ def cast_of(options: TrainOptions, stage: Stage, opened: Sequence[Eyes]) -> Cast
     generator = load_generator(weights).to("meta")
     rival = build_discriminator(stage.adversary).to("meta") if stage.adversary else None
     seen = perceptual_loss(opened, stage.perceptual).to("meta") if stage.perceptual else None
-    return Cast(generator, rival, seen)
+    return Cast(generator, rival, seen, stage.phase_by == "aside")
 
 
 def need_of(cast: Cast, side: int, scale: int, dtype: torch.dtype) -> Need:
@@ -43,6 +45,8 @@ def need_of(cast: Cast, side: int, scale: int, dtype: torch.dtype) -> Need:
 
     def compute() -> None:
         made = cast.generator(low)
+        if cast.aside:
+            cast.generator(low)
         if cast.discriminator is not None:
             cast.discriminator(made), cast.discriminator(high), cast.discriminator(made.detach())
         if cast.perceptual is not None:

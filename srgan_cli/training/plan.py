@@ -77,7 +77,8 @@ def _losses(stage: Stage, opened: list[Eyes]) -> Iterator[str]:
             about = f"features {when} activation ({stage.perceptual.distance})"
             yield f"{about} of {eyes.name}: {layers}"
     if stage.phase_weight:
-        yield f"phases x {stage.phase_weight:g}"
+        against = " against pictures moved aside" if stage.phase_by == "aside" else ""
+        yield f"phases x {stage.phase_weight:g}{against}"
     if stage.colour_weight:
         yield f"mean colours x {stage.colour_weight:g}"
     if stage.adversary is not None:

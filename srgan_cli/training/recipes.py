@@ -46,6 +46,9 @@ class Stage:
     perceptual: Perceptual | None = None
     phase_weight: float = 0.0
     """Of PhaseLoss, which keeps textures free of cross-hatching."""
+    phase_by: Literal["start", "aside"] = "start"
+    """What it compares with: what the network made when the stage began, or what it makes of the
+    same picture moved aside, which sees finer lattices and costs texture."""
     colour_weight: float = 0.0
     """Of ColourLoss, which keeps wide areas from becoming darker or tinged."""
     shift: int = 0
@@ -198,6 +201,23 @@ SRGAN = Recipe(
     ),
 )
 
+STEADY = Recipe(
+    name="steady",
+    paper="SRGAN's network, https://arxiv.org/abs/1609.04802, with a GAN stage of ours",
+    architecture="srresnet",
+    hyperparameters=SRRESNET.hyperparameters,
+    stages=(
+        *SRRESNET.stages,
+        replace(
+            OUR_GAN,
+            phase_weight=20.0,
+            phase_by="aside",
+            adversary=Adversary(game="relativistic", weight=0.1, discriminator="patch"),
+            warmup=50,
+        ),
+    ),
+)
+
 RRDB = Recipe(
     name="rrdb",
     paper="ESRGAN, https://arxiv.org/abs/1809.00219, section 4.1",
@@ -244,5 +264,6 @@ VDSR = Recipe(
 )
 
 RECIPES = {
-    recipe.name: recipe for recipe in (CLEAN, PHOTO, SRGAN, ESRGAN, SRRESNET, RRDB, SRCNN, VDSR)
+    recipe.name: recipe
+    for recipe in (CLEAN, PHOTO, SRGAN, ESRGAN, STEADY, SRRESNET, RRDB, SRCNN, VDSR)
 }

@@ -8,7 +8,7 @@ from tiny_pictures import picture
 
 from srgan_cli.models import GENERATORS
 from srgan_cli.training.assembly import Job, build_lesson, placed
-from srgan_cli.training.data import Data
+from srgan_cli.training.data import Data, Source
 from srgan_cli.training.distributed import World
 from srgan_cli.training.features import open_eyes
 from srgan_cli.training.patches import as_planes, bicubic_low
@@ -34,7 +34,7 @@ def learn(make):
     def learned(recipe: Recipe, stage: Stage, steps: int) -> list[Losses]:
         options = make(lr=2e-3)
         cpu = torch.device("cpu")
-        nothing = Data(None, None, [])  # type: ignore[arg-type]
+        nothing = Data(Source(()), Source(()), [])
         eyes = open_eyes(options.vgg_files())
         job = Job(options, recipe, nothing, eyes, cpu, World(), Silent(), "")
         torch.manual_seed(0)
@@ -62,7 +62,7 @@ def test_a_recipe_learns_one_pair_by_heart(learn, name: str, end: str) -> None:
 
 def test_recipes_name_what_there_is() -> None:
     assert set(RECIPES) == {
-        *("clean", "photo", "srgan", "esrgan", "srresnet", "rrdb", "srcnn", "vdsr")
+        *("clean", "photo", "srgan", "esrgan", "steady", "srresnet", "rrdb", "srcnn", "vdsr")
     }
     for recipe in RECIPES.values():
         assert recipe.architecture in GENERATORS
