@@ -154,16 +154,17 @@ def _terms(job: Job, stage: Stage, network: nn.Module) -> Iterator[tuple[str, To
 
 
 def _phase_term(job: Job, stage: Stage, network: nn.Module) -> Told:
-    """Not compared with originals, whose own textures hide what it looks for.
-
-    Moved aside, a picture is the same but for the lattice. A spoiled low picture cannot be moved:
-    what the network made when it began stands in for it.
-    """
+    """Not compared with originals, whose own textures hide what it looks for."""
     weight, scale = stage.phase_weight, job.options.scale
-    movable = not job.recipe.spoiled and job.data.training.low is None
-    if stage.phase_by == "aside" and movable:
+    if looks_aside(job.options, job.recipe, stage):
         return AsideTerm(weight, lattice_loss(scale), network, scale)
     return Term(weight, PhaseLoss(scale), copy.deepcopy(network).eval())
+
+
+def looks_aside(options: TrainOptions, recipe: Recipe, stage: Stage) -> bool:
+    """Low pictures that are given or spoiled cannot be made of the same picture moved aside: what
+    the network made when it began stands in for it there."""
+    return stage.phase_by == "aside" and options.low is None and not recipe.spoiled
 
 
 def _shifting(distance: Distance, shift: int) -> Distance:

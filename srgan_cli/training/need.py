@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from srgan_cli.training.assembly import build_discriminator
+from srgan_cli.training.assembly import build_discriminator, looks_aside
 from srgan_cli.training.features import Eyes, perceptual_loss
 from srgan_cli.training.memory import COPIES, Need, kept_bytes, weight_bytes
 from srgan_cli.training.options import TrainOptions
@@ -31,11 +31,12 @@ class Cast:
 
 
 def cast_of(options: TrainOptions, stage: Stage, opened: Sequence[Eyes]) -> Cast:
-    weights = starting_weights(options, RECIPES[options.recipe])
+    recipe = RECIPES[options.recipe]
+    weights = starting_weights(options, recipe)
     generator = load_generator(weights).to("meta")
     rival = build_discriminator(stage.adversary).to("meta") if stage.adversary else None
     seen = perceptual_loss(opened, stage.perceptual).to("meta") if stage.perceptual else None
-    return Cast(generator, rival, seen, stage.phase_by == "aside")
+    return Cast(generator, rival, seen, looks_aside(options, recipe, stage))
 
 
 def need_of(cast: Cast, side: int, scale: int, dtype: torch.dtype) -> Need:

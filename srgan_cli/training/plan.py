@@ -58,8 +58,8 @@ def _stage_lines(
         f"({side // options.scale} low), {optimizer_of(options, stage)}, "
         f"learning rate {rate_of(options, stage):g}"
     )
-    yield f"  losses: {', '.join(_losses(stage, opened))}"
     cast = cast_of(options, stage, opened)
+    yield f"  losses: {', '.join(_losses(stage, opened, cast.aside))}"
     if cast.discriminator is not None and stage.adversary is not None:
         name = stage.adversary.discriminator
         yield f"  discriminator: {name}, {count(cast.discriminator)} parameters"
@@ -67,7 +67,7 @@ def _stage_lines(
     yield f"  memory: about {need / 1e9:.1f} GB on {device}, computing in {str(dtype)[6:]}"
 
 
-def _losses(stage: Stage, opened: list[Eyes]) -> Iterator[str]:
+def _losses(stage: Stage, opened: list[Eyes], aside: bool) -> Iterator[str]:
     if stage.pixel_weight:
         yield f"{stage.pixel} x {stage.pixel_weight:g}"
     if stage.perceptual is not None:
@@ -77,8 +77,7 @@ def _losses(stage: Stage, opened: list[Eyes]) -> Iterator[str]:
             about = f"features {when} activation ({stage.perceptual.distance})"
             yield f"{about} of {eyes.name}: {layers}"
     if stage.phase_weight:
-        against = " against pictures moved aside" if stage.phase_by == "aside" else ""
-        yield f"phases x {stage.phase_weight:g}{against}"
+        yield f"phases x {stage.phase_weight:g}{' of pictures moved aside' if aside else ''}"
     if stage.colour_weight:
         yield f"mean colours x {stage.colour_weight:g}"
     if stage.adversary is not None:

@@ -1,5 +1,7 @@
 """What a generator's own picture of the same thing, moved aside, shows of a lattice."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,6 +13,8 @@ from srgan_cli.training.data import Data, Source
 from srgan_cli.training.distributed import World
 from srgan_cli.training.lessons import AsideTerm, Term
 from srgan_cli.training.losses import PhaseLoss, lattice_loss
+from srgan_cli.training.need import cast_of, need_of
+from srgan_cli.training.plan import plan
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.telling import Silent
 
@@ -89,11 +93,30 @@ def test_fine_lattices_are_seen_where_they_change_from_place_to_place() -> None:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "low", "kind"),
-    [("steady", None, AsideTerm), ("steady", (), Term), ("clean", None, Term)],
+    ("recipe", "given", "kind"),
+    [("steady", False, AsideTerm), ("steady", True, Term), ("clean", False, Term)],
 )
-def test_low_pictures_that_are_given_cannot_be_moved(make, eyes, recipe, low, kind) -> None:
-    data, cpu = Data(Source((), low), Source(()), []), torch.device("cpu")
-    job = Job(make(), RECIPES[recipe], data, eyes, cpu, World(), Silent(), "")
+def test_low_pictures_that_are_given_cannot_be_moved(make, eyes, photos, recipe, given, kind):
+    nothing, cpu = Source(()), torch.device("cpu")
+    options = make(low=photos if given else None)
+    job = Job(
+        options, RECIPES[recipe], Data(nothing, nothing, []), eyes, cpu, World(), Silent(), ""
+    )
     lesson = build_lesson(job, job.recipe.stages[1], Bicubic(2, nn.Parameter(torch.zeros(2, 2))))
     assert type(lesson.terms["phase"]) is kind
+
+
+def test_a_second_picture_takes_memory(make, eyes) -> None:
+    options = make(recipe="steady")
+    (stage,) = RECIPES["steady"].chosen("gan")
+    aside, plain = (
+        need_of(cast_of(options, each, eyes), 32, 2, torch.float32).sample
+        for each in (stage, replace(stage, phase_by="start"))
+    )
+    assert aside > plain
+
+
+def test_a_dry_run_tells_of_pictures_moved_aside(make, eyes) -> None:
+    lines = "\n".join(plan(make(recipe="steady", stages="both"), eyes))
+    assert "phases x 20 of pictures moved aside" in lines
+    assert "moved aside" not in "\n".join(plan(make(stages="both"), eyes))

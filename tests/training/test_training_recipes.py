@@ -8,7 +8,7 @@ from tiny_pictures import picture
 
 from srgan_cli.models import GENERATORS
 from srgan_cli.training.assembly import Job, build_lesson, placed
-from srgan_cli.training.data import Data, Source
+from srgan_cli.training.data import Data
 from srgan_cli.training.distributed import World
 from srgan_cli.training.features import open_eyes
 from srgan_cli.training.patches import as_planes, bicubic_low
@@ -34,7 +34,7 @@ def learn(make):
     def learned(recipe: Recipe, stage: Stage, steps: int) -> list[Losses]:
         options = make(lr=2e-3)
         cpu = torch.device("cpu")
-        nothing = Data(Source(()), Source(()), [])
+        nothing = Data(None, None, [])  # type: ignore[arg-type]
         eyes = open_eyes(options.vgg_files())
         job = Job(options, recipe, nothing, eyes, cpu, World(), Silent(), "")
         torch.manual_seed(0)
