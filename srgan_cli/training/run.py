@@ -89,6 +89,8 @@ def _tell_refusals(refusals: Sequence[Refusal], watcher: Watcher) -> None:
 
 def _tell_network(job: Job) -> None:
     """Where it is not the recipe's own, somebody may have named the wrong file."""
+    if job.options.start is None:
+        return
     weights = starting_weights(job.options, job.recipe)
     if weights.architecture != job.recipe.architecture:
         job.watcher.say(f"recipe {job.recipe.name} trains {weights}: {job.options.start}")
