@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from srgan_cli.models.precision import without_autocast
 from srgan_cli.resample import resize
 from srgan_cli.training.distributed import unshared
 from srgan_cli.training.losses import Distance, Game, certainty, shifted
@@ -64,7 +65,8 @@ class AsideTerm:
             slice(top, top + height * self.scale),
             slice(left, left + width * self.scale),
         )
-        moved = resize(high[there].float(), height, width).clamp_(0, 1)
+        with without_autocast(high):  # half precision would round the low picture
+            moved = resize(high[there], height, width).clamp_(0, 1)
         wanted = self.generator(moved).float()
         margin = self.scale * min(MARGIN, (min(height, width) - 1) // 2)
         within = (..., slice(margin, -margin or None), slice(margin, -margin or None))

@@ -67,6 +67,22 @@ def test_both_pictures_are_of_the_same_place() -> None:
     assert AsideTerm(1.0, l1_loss, network, 4)(made, low, high) < 0.1 * apart
 
 
+def test_the_picture_moved_aside_is_as_exact_beside_half_precision() -> None:
+    seen = []
+
+    def generator(low: Tensor) -> Tensor:
+        seen.append(low)
+        return enlarge(low, 2)
+
+    high = smooth(32)
+    term = AsideTerm(1.0, l1_loss, generator, 2)  # type: ignore[arg-type]
+    for enabled in (False, True):
+        torch.manual_seed(5)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            term(high, resize(high, 16, 16), high)
+    assert torch.equal(seen[0], seen[1])
+
+
 def test_both_pictures_are_moved_towards_each_other() -> None:
     """A target that stood still while it was chased would not be the gradient of anything."""
     network, high = Bicubic(2), smooth(32)
