@@ -7,9 +7,10 @@ https://arxiv.org/abs/2107.10833.
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, leaky_relu, pad, pixel_unshuffle
+from torch.nn.functional import leaky_relu, pad, pixel_unshuffle
 from torch.nn.init import kaiming_normal_, zeros_
 
+from srgan_cli.models.folding import RepeatingConv
 from srgan_cli.models.layers import conv, magnifications, radius, reach
 from srgan_cli.models.precision import first_conv, full_conv
 
@@ -74,8 +75,8 @@ class RRDBNet(nn.Module):
         self.conv_first = first_conv(3 * unshuffle * unshuffle, features)
         self.body = nn.Sequential(*(RRDB(features, growth) for _ in range(blocks)))
         self.conv_body = conv(features, features)
-        for number in range(1, len(self.steps) + 1):
-            self.add_module(f"conv_up{number}", conv(features, features))
+        for number, step in enumerate(self.steps, start=1):
+            self.add_module(f"conv_up{number}", RepeatingConv(features, features, step))
         self.conv_hr = conv(features, features)
         self.conv_last = full_conv(features, 3)
 
@@ -101,9 +102,8 @@ class RRDBNet(nn.Module):
         x = unshuffled(low, self.alignment)  # (B, 3 u u, H, W) / u
         shallow = self.conv_first(x)  # (B, F, H, W) / u
         x = shallow + self.conv_body(self.body(shallow))
-        for step, up in zip(self.steps, self.ups, strict=True):
-            x = up(interpolate(x, scale_factor=step, mode="nearest"))  # H -> 2H
-            x = leaky_relu(x, 0.2, inplace=True)
+        for up in self.ups:
+            x = leaky_relu(up(x), 0.2)  # H -> 2H
         x = leaky_relu(self.conv_hr(x), 0.2, inplace=True)
         rgb: Tensor = self.conv_last(x)  # (B, 3, sH, sW)
         return rgb[..., : height * self.scale, : width * self.scale]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from srgan_cli.models.folding import folding_conv
+from srgan_cli.models.folding import RepeatingConv, folding_conv
 from srgan_cli.models.layers import SubPixel, conv, enlarging, magnifications, radius, reach
 from srgan_cli.models.precision import FullPReLU, first_conv, full, without_autocast
 
@@ -158,7 +158,7 @@ def normalising(features: int, norm: bool) -> nn.Module:
 
 def repeating(inputs: int, outputs: int, scale: int) -> nn.Sequential:
     """(B, inputs, H, W) -> (B, outputs, sH, sW)."""
-    return nn.Sequential(nn.Upsample(scale_factor=scale), conv(inputs, outputs))
+    return nn.Sequential(nn.Identity(), RepeatingConv(inputs, outputs, scale))  # second in files
 
 
 def bilinear(low: Tensor, scale: int) -> Tensor:

@@ -1,8 +1,8 @@
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from srgan_cli.models.folding import folding_conv
+from srgan_cli.models.folding import RepeatingConv, folding_conv
 from srgan_cli.models.layers import laid_out
 from srgan_cli.models.srresnet import SRResNet
 
@@ -12,9 +12,22 @@ from srgan_cli.models.srresnet import SRResNet
 def test_a_convolution_on_cells_is_the_one_on_their_pixels(kernel, step):
     layer = folding_conv(5, 3, kernel).double()
     cells = torch.randn(2, step * step * 5, 4, 3, dtype=torch.float64, requires_grad=True)
-    plain, quick = layer(laid_out(cells, step)), layer.on_cells(cells, step)
+    check_alike(layer(laid_out(cells, step)), layer.on_cells(cells, step), layer, cells)
+
+
+@pytest.mark.parametrize("step", [2, 3, 5])
+def test_a_convolution_of_repeated_pixels_is_the_one_at_full_size(step):
+    layer = RepeatingConv(5, 3, step).double()
+    low = torch.randn(2, 5, 4, 3, dtype=torch.float64, requires_grad=True)
+    repeated = nn.functional.interpolate(low, scale_factor=step, mode="nearest")
+    plain = nn.functional.conv2d(repeated, layer.weight, layer.bias, padding=1)
+    check_alike(plain, layer(low), layer, low)
+
+
+def check_alike(plain: Tensor, quick: Tensor, layer: nn.Conv2d, seen: Tensor) -> None:
+    """In what they give and in what they learn."""
     torch.testing.assert_close(quick, plain)
-    targets = (cells, layer.weight, layer.bias)
+    targets = (seen, layer.weight, layer.bias)
     upstream = torch.randn_like(plain)
     for one, other in zip(
         torch.autograd.grad(quick, targets, upstream),
