@@ -86,9 +86,9 @@ def of_one_and_two(make, folder: Path, **changes: Any) -> None:
     states = [load_state(checkpoints(end)[-1]) for end in ends]
     assert states[0].step == states[1].step
     one, two = (state.networks for state in states)
-    assert one.keys() == two.keys()
-    for name in one.keys() & {"generator", "discriminator"}:
-        assert apart(one[name], two[name]) < 1e-3, name
+    assert apart(one["generator"], two["generator"]) < 1e-3
+    if changes["stages"] != "psnr":
+        assert apart(one["discriminator"], two["discriminator"]) < 1e-3
 
 
 GRADIENTS = """
