@@ -77,6 +77,18 @@ train_options = gathered(
         help="Begin with these weights, whatever their network; --blocks makes it deeper.",
     ),
     click.option(
+        "--teacher",
+        type=weights_file,
+        help="A better network, whose pictures the PSNR stage learns from as well as the "
+        "originals: few steps get further.",
+    ),
+    click.option(
+        "--teacher-weight",
+        type=click.FloatRange(0, 1, min_open=True),
+        default=TrainOptions.teacher_weight,
+        help="How much they count; the originals count the rest.",
+    ),
+    click.option(
         "--val", type=folder, help="Pictures to validate with.  [default: one in twenty held out]"
     ),
     click.option(

@@ -7,6 +7,8 @@ https://arxiv.org/abs/1511.02228.
 import torch
 from torch import Tensor, nn
 
+from srgan_cli.orientations import ORIENTATIONS, made_turned
+
 
 class Ensemble(nn.Module):
     """A generator that takes eight times as long and errs a little less."""
@@ -19,10 +21,5 @@ class Ensemble(nn.Module):
         self.alignment = getattr(generator, "alignment", 1)
 
     def forward(self, low: Tensor) -> Tensor:
-        made = [self._turned(low, turns, mirrored) for turns in range(4) for mirrored in (0, 1)]
+        made = [made_turned(self.generator, low, *orientation) for orientation in ORIENTATIONS]
         return torch.stack(made).mean(dim=0)
-
-    def _turned(self, low: Tensor, turns: int, mirrored: int) -> Tensor:
-        seen = low.flip(3) if mirrored else low
-        made = self.generator(seen.rot90(turns, (2, 3))).float().rot90(-turns, (2, 3))
-        return made.flip(3) if mirrored else made

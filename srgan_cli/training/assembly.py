@@ -47,6 +47,7 @@ from srgan_cli.training.runfolder import write_options
 from srgan_cli.training.schedule import optimizer_of, rate_of
 from srgan_cli.training.start import stage_weights, weights_file
 from srgan_cli.training.steps import Learner, Lesson, Numerics, Step
+from srgan_cli.training.teaching import Teacher, teacher_weights
 from srgan_cli.training.telling import Watcher
 from srgan_cli.training.tensorboard import charts
 from srgan_cli.training.validation import Judgement, Score, centre_samples, validator
@@ -117,7 +118,7 @@ def build_lesson(job: Job, stage: Stage, network: nn.Module) -> Lesson:
     if it needs one."""
     generator = _learner(job, stage, "generator", network)
     if stage.adversary is None:
-        return PixelLesson(generator, DISTANCES[stage.pixel])
+        return PixelLesson(generator, DISTANCES[stage.pixel], _teacher(job))
     rival = placed(build_discriminator(stage.adversary), job.device)
     return AdversarialLesson(
         generator=generator,
@@ -127,6 +128,14 @@ def build_lesson(job: Job, stage: Stage, network: nn.Module) -> Lesson:
         terms=dict(_terms(job, stage, network)),
         shift=stage.shift,
     )
+
+
+def _teacher(job: Job) -> Teacher | None:
+    weights = teacher_weights(job.options)
+    if weights is None:
+        return None
+    network = placed(load_generator(weights), job.device).eval().requires_grad_(False)
+    return Teacher(network, job.options.teacher_weight)
 
 
 def build_discriminator(adversary: Adversary) -> nn.Module:

@@ -13,6 +13,7 @@ from srgan_cli.resample import resize
 from srgan_cli.training.distributed import unshared
 from srgan_cli.training.losses import Distance, Game, certainty, shifted
 from srgan_cli.training.steps import Learner, Losses, Part
+from srgan_cli.training.teaching import Teacher
 
 MARGIN = 4
 """Low pixels beside a patch's border, where networks see zeros in place of a picture."""
@@ -75,10 +76,12 @@ class AsideTerm:
 
 @dataclass
 class PixelLesson:
-    """The generator learns to come near the original, pixel by pixel."""
+    """The generator learns to come near the original, pixel by pixel, and near what a teacher
+    makes if there is one."""
 
     generator: Learner
     distance: Distance
+    teacher: Teacher | None = None
 
     @property
     def learners(self) -> list[Learner]:
@@ -88,9 +91,16 @@ class PixelLesson:
         with unshared(self.generator.network, part.last):
             with part.autocast():
                 made = self.generator.network(low).float()
-            loss = self.distance(made, high)
+            loss = pixel = self.distance(made, high)
+            told = {"pixel": pixel.item()}
+            if self.teacher is not None:
+                with part.autocast():
+                    wanted = self.teacher(low)
+                taught = self.distance(made, wanted)
+                told["taught"] = taught.item()
+                loss = pixel.lerp(taught, self.teacher.weight)
             part.backward(loss * part.share)
-        return {"pixel": loss.item()}
+        return told
 
 
 @dataclass

@@ -35,6 +35,10 @@ class TrainOptions:
     """Stage -> the steps that the budget came to: written into the run folder, not an option."""
     start: Path | None = None
     """A weights file to begin with, instead of random numbers."""
+    teacher: Path | None = None
+    """A weights file; the PSNR stage is told what its network makes."""
+    teacher_weight: float = 0.7
+    """How much of the pixel loss that is, from 0 to 1; the originals are the rest."""
     val: Path | None = None
     """Pictures to validate on; without them, one in twenty of `folders` is held out."""
     low: Path | None = None
@@ -74,6 +78,12 @@ class TrainOptions:
             )
         if self.steps is not None and self.budget is not None:
             raise OptionError("--steps and --budget exclude each other")
+        if not 0 < self.teacher_weight <= 1:
+            raise OptionError(
+                f"--teacher-weight must be more than 0 and at most 1, not {self.teacher_weight}"
+            )
+        if self.stages == "gan" and self.teacher is not None:
+            raise OptionError("--teacher goes with the PSNR stage: --stages gan has none")
         if self.stages == "gan" and self.start is None:
             raise OptionError(
                 "--stages gan begins with a trained network: name it with --from, or take "

@@ -59,7 +59,7 @@ def _stage_lines(
         f"learning rate {rate_of(options, stage):g}"
     )
     cast = cast_of(options, stage, opened)
-    yield f"  losses: {', '.join(_losses(stage, opened, cast.aside))}"
+    yield f"  losses: {', '.join(_losses(options, stage, opened, cast.aside))}"
     if cast.discriminator is not None and stage.adversary is not None:
         name = stage.adversary.discriminator
         yield f"  discriminator: {name}, {count(cast.discriminator)} parameters"
@@ -67,9 +67,8 @@ def _stage_lines(
     yield f"  memory: about {need / 1e9:.1f} GB on {device}, computing in {str(dtype)[6:]}"
 
 
-def _losses(stage: Stage, opened: list[Eyes], aside: bool) -> Iterator[str]:
-    if stage.pixel_weight:
-        yield f"{stage.pixel} x {stage.pixel_weight:g}"
+def _losses(options: TrainOptions, stage: Stage, opened: list[Eyes], aside: bool) -> Iterator[str]:
+    yield from _pixel_losses(options, stage)
     if stage.perceptual is not None:
         when = "after" if stage.perceptual.activated else "before"
         for eyes in opened:
@@ -82,6 +81,14 @@ def _losses(stage: Stage, opened: list[Eyes], aside: bool) -> Iterator[str]:
         yield f"mean colours x {stage.colour_weight:g}"
     if stage.adversary is not None:
         yield f"{stage.adversary.game} GAN x {stage.adversary.weight:g}"
+
+
+def _pixel_losses(options: TrainOptions, stage: Stage) -> Iterator[str]:
+    taught = options.teacher_weight if options.teacher and stage.end == "psnr" else 0.0
+    if stage.pixel_weight and taught < 1:
+        yield f"{stage.pixel} x {stage.pixel_weight * (1 - taught):g}"
+    if taught:
+        yield f"{stage.pixel} x {taught:g} to what {options.teacher} makes"
 
 
 def count(network: nn.Module) -> str:

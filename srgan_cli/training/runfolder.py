@@ -9,7 +9,7 @@ from srgan_cli.errors import OptionError
 from srgan_cli.images.atomic import atomically
 from srgan_cli.training.options import TrainOptions
 
-PATHS = ("out", "start", "val", "low")
+PATHS = ("out", "start", "teacher", "val", "low")
 
 OLDER = {"optimizer": "adam"}
 """What runs did that were begun before it was an option."""

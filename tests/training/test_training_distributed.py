@@ -79,6 +79,12 @@ def test_two_processes_move_pictures_aside_alike(make, run, tmp_path: Path) -> N
     of_one_and_two(make, tmp_path, recipe="steady", blocks=None, stages="gan", start=begun, steps=6)
 
 
+def test_two_processes_learn_from_a_teacher_alike(make, run, tmp_path: Path) -> None:
+    run(make(out=tmp_path / "teacher", seed=1, steps=3))
+    teacher = tmp_path / "teacher" / "psnr.safetensors"
+    of_one_and_two(make, tmp_path, stages="psnr", teacher=teacher, steps=4)
+
+
 def of_one_and_two(make, folder: Path, **changes: Any) -> None:
     """Train in one process and in two, and compare what came of it."""
     runs = [make(out=folder / f"of-{n}", batch_size=4, accumulate=2, **changes) for n in (1, 2)]

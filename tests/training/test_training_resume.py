@@ -16,7 +16,7 @@ from srgan_cli.training.loop import Interrupted
 from srgan_cli.training.options import TrainOptions
 from srgan_cli.training.pictures import read_log
 from srgan_cli.training.run import check, train
-from srgan_cli.training.runfolder import write_options
+from srgan_cli.training.runfolder import begin, read_options, write_options
 from srgan_cli.training.telling import Progress, Silent
 from srgan_cli.weights import read_weights
 
@@ -81,6 +81,18 @@ def test_a_run_of_two_stages_resumes_in_either(make, run, tmp_path, stage, step)
     with pytest.raises(Interrupted):
         train(stopped, check(stopped), StopAfter(stage, step), "")
     run(stopped)
+    assert_same_end(stopped, whole)
+
+
+def test_a_teacher_goes_on_with_the_orientations_it_would_have_drawn(make, run, tmp_path) -> None:
+    run(make(out=tmp_path / "teacher", seed=1, steps=2))
+    whole = make(teacher=tmp_path / "teacher" / "psnr.safetensors", steps=7)
+    run(whole)
+    stopped = replace(whole, out=tmp_path / "stopped")
+    begin(stopped)
+    with pytest.raises(Interrupted):
+        train(stopped, check(stopped), StopAfter("psnr", 3), "")
+    run(read_options(stopped.out))
     assert_same_end(stopped, whole)
 
 

@@ -1,0 +1,115 @@
+"""A trained network teaches another."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_pictures import picture
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, l1_loss
+
+from srgan_cli.errors import OptionError, WeightsError
+from srgan_cli.models import GENERATORS
+from srgan_cli.orientations import ORIENTATIONS, made_turned
+from srgan_cli.training.checkpoint import checkpoints, load_state
+from srgan_cli.training.need import cast_of, need_of
+from srgan_cli.training.pictures import read_log
+from srgan_cli.training.plan import plan
+from srgan_cli.training.recipes import RECIPES
+from srgan_cli.training.run import check
+from srgan_cli.training.teaching import Teacher
+from srgan_cli.weights import load_generator, read_weights
+
+
+class Lopsided(nn.Module):
+    """Twice as large, and a pixel to the right."""
+
+    def forward(self, low: Tensor) -> Tensor:
+        return interpolate(low.roll(1, dims=3), scale_factor=2.0)
+
+
+def test_a_teacher_looks_at_pictures_in_all_orientations_as_the_seed_draws_them() -> None:
+    low = torch.rand(1, 3, 6, 6)
+    each = [made_turned(Lopsided(), low, *orientation) for orientation in ORIENTATIONS]
+    teacher = Teacher(Lopsided(), 1.0)
+
+    def drawn() -> list[int]:
+        torch.manual_seed(1)
+        told = [teacher(low) for _ in range(60)]
+        return [next(n for n, one in enumerate(each) if torch.equal(one, t)) for t in told]
+
+    first = drawn()
+    ways = {tuple(each[n].flatten().tolist()) for n in first}
+    assert len(ways) == 4  # mirrored ones coincide: to the right, left, up and down
+    assert drawn() == first
+
+
+@pytest.fixture
+def teacher(make, run, tmp_path: Path) -> Path:
+    """SRResNet, of a few steps: unlike the pictures, and unlike what `fast` begins with."""
+    options = make(recipe="srresnet", out=tmp_path / "teacher", seed=3, steps=3)
+    run(options)
+    return options.out / "psnr.safetensors"
+
+
+def test_a_network_comes_nearer_to_what_its_teacher_makes(make, run, teacher, tmp_path) -> None:
+    low = torch.from_numpy(picture(0)).permute(2, 0, 1)[None] / 255
+    wanted = load_generator(read_weights(teacher)).eval()(low)
+
+    def distance(name: str, **changes) -> float:
+        options = make(out=tmp_path / name, steps=60, **changes)
+        run(options)
+        network = load_generator(read_weights(options.out / "psnr.safetensors"))
+        network.load_state_dict(load_state(checkpoints(options.out)[-1]).networks["generator"])
+        return l1_loss(network(low), wanted).item()
+
+    alone = distance("alone")
+    half = distance("half", teacher=teacher, teacher_weight=0.5)
+    whole = distance("whole", teacher=teacher, teacher_weight=1.0)
+    assert whole < half < alone
+    assert whole < 0.8 * alone
+
+
+def test_with_a_weight_of_one_the_originals_teach_nothing(make, run, teacher, tmp_path) -> None:
+    """But the log says how far they are."""
+    options = make(teacher=teacher, teacher_weight=1.0, out=tmp_path / "taught", steps=50)
+    run(options)
+    row = next(row for row in read_log(options.out / "log.jsonl") if "taught" in row)
+    assert row["pixel"] != row["taught"] > 0
+
+
+def test_a_teacher_of_another_scale_is_refused_before_a_run_is_made(make, teacher) -> None:
+    with pytest.raises(OptionError, match=r"enlarges by 2: it cannot teach .* by 4"):
+        check(make(teacher=teacher, scale=4))
+
+
+def test_a_teacher_that_is_no_network_is_refused(make, tmp_path) -> None:
+    (tmp_path / "junk.safetensors").write_bytes(b"junk")
+    with pytest.raises(WeightsError, match=r"junk\.safetensors"):
+        check(make(teacher=tmp_path / "junk.safetensors"))
+    with pytest.raises(WeightsError, match=r"none\.pth"):
+        check(make(teacher=tmp_path / "none.pth"))
+
+
+@pytest.mark.parametrize("weight", [0.0, -0.1, 1.1, float("nan")])
+def test_the_weight_is_a_share(make, teacher, weight) -> None:
+    with pytest.raises(OptionError, match="--teacher-weight must be"):
+        make(teacher=teacher, teacher_weight=weight)
+
+
+def test_the_vivid_end_alone_has_no_teacher(make, teacher) -> None:
+    with pytest.raises(OptionError, match="--teacher goes with the PSNR stage"):
+        make(teacher=teacher, stages="gan", start=teacher)
+
+
+def test_a_dry_run_tells_of_the_teacher_and_counts_its_memory(make, teacher) -> None:
+    options = make(teacher=teacher, teacher_weight=0.75)
+    lines = list(plan(options, check(options)))
+    assert f"  losses: l1 x 0.25, l1 x 0.75 to what {teacher} makes" in lines
+    stage = RECIPES["clean"].stages[0]
+    casts = [cast_of(o, stage, []) for o in (options, replace(options, teacher=None))]
+    needs = [need_of(cast, 16, 2, torch.float32) for cast in casts]
+    large = GENERATORS["srresnet"](**read_weights(teacher).hyperparameters)
+    assert needs[0].sample == needs[1].sample
+    assert needs[0].fixed - needs[1].fixed == 4 * sum(p.numel() for p in large.parameters())
