@@ -78,9 +78,12 @@ train_options = gathered(
     ),
     click.option(
         "--teacher",
+        "teachers",
+        metavar="FILE",
+        multiple=True,
         type=weights_file,
-        help="A better network, whose pictures the PSNR stage learns from as well as the "
-        "originals: few steps get further.",
+        help="A better network, whose pictures the PSNR stage learns from as well as from the "
+        "originals: it gets further in as many steps. Of several, the mean.",
     ),
     click.option(
         "--teacher-weight",

@@ -47,7 +47,7 @@ from srgan_cli.training.runfolder import write_options
 from srgan_cli.training.schedule import optimizer_of, rate_of
 from srgan_cli.training.start import stage_weights, weights_file
 from srgan_cli.training.steps import Learner, Lesson, Numerics, Step
-from srgan_cli.training.teaching import Teacher, teacher_weights
+from srgan_cli.training.teaching import Teaching, open_teachers
 from srgan_cli.training.telling import Watcher
 from srgan_cli.training.tensorboard import charts
 from srgan_cli.training.validation import Judgement, Score, centre_samples, validator
@@ -118,7 +118,7 @@ def build_lesson(job: Job, stage: Stage, network: nn.Module) -> Lesson:
     if it needs one."""
     generator = _learner(job, stage, "generator", network)
     if stage.adversary is None:
-        return PixelLesson(generator, DISTANCES[stage.pixel], _teacher(job))
+        return PixelLesson(generator, DISTANCES[stage.pixel], _teaching(job))
     rival = placed(build_discriminator(stage.adversary), job.device)
     return AdversarialLesson(
         generator=generator,
@@ -130,12 +130,10 @@ def build_lesson(job: Job, stage: Stage, network: nn.Module) -> Lesson:
     )
 
 
-def _teacher(job: Job) -> Teacher | None:
-    weights = teacher_weights(job.options)
-    if weights is None:
-        return None
-    network = placed(load_generator(weights), job.device).eval().requires_grad_(False)
-    return Teacher(network, job.options.teacher_weight)
+def _teaching(job: Job) -> Teaching | None:
+    given = open_teachers(job.options)
+    teachers = [placed(load_generator(weights), job.device).eval() for weights in given]
+    return Teaching(teachers, job.options.teacher_weight) if teachers else None
 
 
 def build_discriminator(adversary: Adversary) -> nn.Module:

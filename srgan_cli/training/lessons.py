@@ -13,7 +13,7 @@ from srgan_cli.resample import resize
 from srgan_cli.training.distributed import unshared
 from srgan_cli.training.losses import Distance, Game, certainty, shifted
 from srgan_cli.training.steps import Learner, Losses, Part
-from srgan_cli.training.teaching import Teacher
+from srgan_cli.training.teaching import Teaching
 
 MARGIN = 4
 """Low pixels beside a patch's border, where networks see zeros in place of a picture."""
@@ -76,12 +76,12 @@ class AsideTerm:
 
 @dataclass
 class PixelLesson:
-    """The generator learns to come near the original, pixel by pixel, and near what a teacher
-    makes if there is one."""
+    """The generator learns to come near the original, pixel by pixel, and near what
+    teachers make if there are any."""
 
     generator: Learner
     distance: Distance
-    teacher: Teacher | None = None
+    teaching: Teaching | None = None
 
     @property
     def learners(self) -> list[Learner]:
@@ -91,16 +91,18 @@ class PixelLesson:
         with unshared(self.generator.network, part.last):
             with part.autocast():
                 made = self.generator.network(low).float()
-            loss = pixel = self.distance(made, high)
-            told = {"pixel": pixel.item()}
-            if self.teacher is not None:
+            losses = {"pixel": self.distance(made, high)}
+            if self.teaching is not None:
                 with part.autocast():
-                    wanted = self.teacher(low)
-                taught = self.distance(made, wanted)
-                told["taught"] = taught.item()
-                loss = pixel.lerp(taught, self.teacher.weight)
-            part.backward(loss * part.share)
-        return told
+                    wanted = self.teaching(low)
+                losses["taught"] = self.distance(made, wanted)
+            weighted = [self._weight(name) * loss for name, loss in losses.items()]
+            part.backward(torch.stack(weighted).sum() * part.share)
+        return {name: loss.item() for name, loss in losses.items()}
+
+    def _weight(self, name: str) -> float:
+        taught = self.teaching.weight if self.teaching is not None else 0.0
+        return taught if name == "taught" else 1 - taught
 
 
 @dataclass

@@ -12,7 +12,7 @@ from srgan_cli.training.memory import COPIES, Need, kept_bytes, weight_bytes
 from srgan_cli.training.options import TrainOptions
 from srgan_cli.training.recipes import RECIPES, Stage
 from srgan_cli.training.start import starting_weights
-from srgan_cli.training.teaching import teacher_weights
+from srgan_cli.training.teaching import open_teachers
 from srgan_cli.weights import load_generator
 
 
@@ -23,7 +23,7 @@ class Cast:
     generator: nn.Module
     discriminator: nn.Module | None
     perceptual: nn.Module | None
-    teacher: nn.Module | None = None
+    teachers: Sequence[nn.Module] = ()
     aside: bool = False
     """Whether the generator makes a second picture, of the low one moved aside."""
 
@@ -38,9 +38,9 @@ def cast_of(options: TrainOptions, stage: Stage, opened: Sequence[Eyes]) -> Cast
     generator = load_generator(weights).to("meta")
     rival = build_discriminator(stage.adversary).to("meta") if stage.adversary else None
     seen = perceptual_loss(opened, stage.perceptual).to("meta") if stage.perceptual else None
-    taught_by = teacher_weights(options) if stage.end == "psnr" else None
-    teacher = load_generator(taught_by).to("meta") if taught_by else None
-    return Cast(generator, rival, seen, teacher, looks_aside(options, recipe, stage))
+    taught_by = open_teachers(options) if stage.end == "psnr" else []
+    teachers = [load_generator(weights).to("meta") for weights in taught_by]
+    return Cast(generator, rival, seen, teachers, looks_aside(options, recipe, stage))
 
 
 def need_of(cast: Cast, side: int, scale: int, dtype: torch.dtype) -> Need:
@@ -62,5 +62,6 @@ def need_of(cast: Cast, side: int, scale: int, dtype: torch.dtype) -> Need:
     trained = [n for n in (cast.generator, cast.discriminator) if n is not None]
     fixed = sum(weight_bytes(network) * COPIES for network in trained)
     fixed += weight_bytes(cast.generator)  # the running average
-    fixed += sum(weight_bytes(n) for n in (cast.perceptual, cast.teacher) if n is not None)
+    fixed += weight_bytes(cast.perceptual) if cast.perceptual is not None else 0
+    fixed += sum(map(weight_bytes, cast.teachers))
     return Need(fixed, sample)

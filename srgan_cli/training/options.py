@@ -35,8 +35,8 @@ class TrainOptions:
     """Stage -> the steps that the budget came to: written into the run folder, not an option."""
     start: Path | None = None
     """A weights file to begin with, instead of random numbers."""
-    teacher: Path | None = None
-    """A weights file; the PSNR stage is told what its network makes."""
+    teachers: tuple[Path, ...] = ()
+    """Weights files; the PSNR stage is told the mean of what their networks make."""
     teacher_weight: float = 0.7
     """How much of the pixel loss that is, from 0 to 1; the originals are the rest."""
     val: Path | None = None
@@ -82,7 +82,7 @@ class TrainOptions:
             raise OptionError(
                 f"--teacher-weight must be more than 0 and at most 1, not {self.teacher_weight}"
             )
-        if self.stages == "gan" and self.teacher is not None:
+        if self.stages == "gan" and self.teachers:
             raise OptionError("--teacher goes with the PSNR stage: --stages gan has none")
         if self.stages == "gan" and self.start is None:
             raise OptionError(

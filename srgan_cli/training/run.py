@@ -19,7 +19,7 @@ from srgan_cli.training.options import TrainOptions
 from srgan_cli.training.photographs import Refusal
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
 from srgan_cli.training.start import starting_weights, weights_file
-from srgan_cli.training.teaching import teacher_weights
+from srgan_cli.training.teaching import open_teachers
 from srgan_cli.training.telling import Watcher
 from srgan_cli.weights import write_weights
 
@@ -35,7 +35,7 @@ def check(options: TrainOptions) -> list[Eyes]:
     recipe = RECIPES[options.recipe]
     stages = recipe.chosen(options.stages)
     starting_weights(options, recipe)
-    teacher_weights(options)
+    open_teachers(options)
     files = options.vgg_files()
     require_files(recipe.name, stages, files)
     opened = open_eyes(files)

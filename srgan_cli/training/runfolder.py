@@ -9,7 +9,7 @@ from srgan_cli.errors import OptionError
 from srgan_cli.images.atomic import atomically
 from srgan_cli.training.options import TrainOptions
 
-PATHS = ("out", "start", "teacher", "val", "low")
+PATHS = ("out", "start", "val", "low")
 
 OLDER = {"optimizer": "adam"}
 """What runs did that were begun before it was an option."""
@@ -48,6 +48,7 @@ def read_options(run: Path) -> TrainOptions:
         paths = {name: Path(record[name]) for name in PATHS if record.get(name) is not None}
         several = {
             "folders": tuple(map(Path, record["folders"])),
+            "teachers": tuple(map(Path, record.get("teachers", ()))),
             "vgg": tuple(record.get("vgg", ())),
         }
         return TrainOptions(**record | paths | several | {"out": run})

@@ -1,10 +1,11 @@
-"""A trained network that tells another one what it would make: distillation.
+"""Trained networks that tell another one what they would make: distillation.
 
 Hinton et al., "Distilling the Knowledge in a Neural Network", https://arxiv.org/abs/1503.02531.
-What an original has beyond its low picture is chance to a learner; of what a teacher makes, all can
+What an original has beyond its low picture is chance to a learner; of what teachers make, all can
 be learnt.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,29 +18,32 @@ from srgan_cli.weights import Weights, read_weights
 
 
 @dataclass(frozen=True, eq=False)
-class Teacher:
-    """Looks at each batch in an orientation drawn at random: over many steps a learner is told the
-    mean of all eight, which errs less than any of them."""
+class Teaching:
+    """The mean of what networks make of a batch, each in an orientation drawn at random: over many
+    steps a learner is told the mean of all eight, which errs less than any of them."""
 
-    network: nn.Module
+    networks: Sequence[nn.Module]
     weight: float
-    """How much its pictures count, from 0 to 1; the originals count the rest."""
+    """How much that counts, from 0 to 1; the originals count the rest."""
 
     @torch.no_grad()
     def __call__(self, low: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 3, sH, sW)."""
-        drawn = ORIENTATIONS[int(torch.randint(len(ORIENTATIONS), ()))]
-        return made_turned(self.network, low, *drawn)
+        made = [made_turned(network, low, *drawn_orientation()) for network in self.networks]
+        return torch.stack(made).mean(dim=0)
 
 
-def teacher_weights(options: TrainOptions) -> Weights | None:
+def drawn_orientation() -> tuple[int, bool]:
+    return ORIENTATIONS[int(torch.randint(len(ORIENTATIONS), ()))]
+
+
+def open_teachers(options: TrainOptions) -> list[Weights]:
     """Raises OptionError for a network of another scale, WeightsError for a file that is none."""
-    if options.teacher is None:
-        return None
-    given = read_weights(options.teacher)
-    if given.facts.scale != options.scale:
-        raise OptionError(
-            f"{options.teacher} enlarges by {given.facts.scale}: it cannot teach a network that "
-            f"enlarges by {options.scale}"
-        )
+    given = [read_weights(file) for file in options.teachers]
+    for file, weights in zip(options.teachers, given, strict=True):
+        if weights.facts.scale != options.scale:
+            raise OptionError(
+                f"{file} enlarges by {weights.facts.scale}: it cannot teach a network that "
+                f"enlarges by {options.scale}"
+            )
     return given

@@ -82,7 +82,7 @@ def test_two_processes_move_pictures_aside_alike(make, run, tmp_path: Path) -> N
 def test_two_processes_learn_from_a_teacher_alike(make, run, tmp_path: Path) -> None:
     run(make(out=tmp_path / "teacher", seed=1, steps=3))
     teacher = tmp_path / "teacher" / "psnr.safetensors"
-    of_one_and_two(make, tmp_path, stages="psnr", teacher=teacher, steps=4)
+    of_one_and_two(make, tmp_path, stages="psnr", teachers=(teacher,), steps=4)
 
 
 def of_one_and_two(make, folder: Path, **changes: Any) -> None:

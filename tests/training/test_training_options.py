@@ -55,12 +55,15 @@ def test_a_vgg_file_and_its_layers(text, file, layers) -> None:
 
 def test_a_run_folder_remembers_its_options(make, monkeypatch, tmp_path) -> None:
     monkeypatch.chdir(tmp_path)
-    given = make(folders=(Path("photos"),), out=Path("run"), val=Path("photos"))
+    given = make(
+        folders=(Path("photos"),), out=Path("run"), val=Path("photos"), teachers=(Path("a.pth"),)
+    )
     begin(given)
     monkeypatch.chdir("/")
     found = read_options(tmp_path / "run")
-    paths = {"folders": (tmp_path / "photos",), "val": tmp_path / "photos", "out": tmp_path / "run"}
-    assert found == replace(given, **paths)
+    paths = {"val": tmp_path / "photos", "out": tmp_path / "run"}
+    several = {"folders": (tmp_path / "photos",), "teachers": (tmp_path / "a.pth",)}
+    assert found == replace(given, **paths, **several)
 
 
 def test_an_existing_run_is_not_begun_again(make) -> None:

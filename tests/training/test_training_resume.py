@@ -86,7 +86,7 @@ def test_a_run_of_two_stages_resumes_in_either(make, run, tmp_path, stage, step)
 
 def test_a_teacher_goes_on_with_the_orientations_it_would_have_drawn(make, run, tmp_path) -> None:
     run(make(out=tmp_path / "teacher", seed=1, steps=2))
-    whole = make(teacher=tmp_path / "teacher" / "psnr.safetensors", steps=7)
+    whole = make(teachers=(tmp_path / "teacher" / "psnr.safetensors",), steps=7)
     run(whole)
     stopped = replace(whole, out=tmp_path / "stopped")
     begin(stopped)

@@ -18,7 +18,7 @@ from srgan_cli.training.pictures import read_log
 from srgan_cli.training.plan import plan
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.run import check
-from srgan_cli.training.teaching import Teacher
+from srgan_cli.training.teaching import Teaching
 from srgan_cli.weights import load_generator, read_weights
 
 
@@ -32,7 +32,7 @@ class Lopsided(nn.Module):
 def test_a_teacher_looks_at_pictures_in_all_orientations_as_the_seed_draws_them() -> None:
     low = torch.rand(1, 3, 6, 6)
     each = [made_turned(Lopsided(), low, *orientation) for orientation in ORIENTATIONS]
-    teacher = Teacher(Lopsided(), 1.0)
+    teacher = Teaching([Lopsided()], 1.0)
 
     def drawn() -> list[int]:
         torch.manual_seed(1)
@@ -65,15 +65,27 @@ def test_a_network_comes_nearer_to_what_its_teacher_makes(make, run, teacher, tm
         return l1_loss(network(low), wanted).item()
 
     alone = distance("alone")
-    half = distance("half", teacher=teacher, teacher_weight=0.5)
-    whole = distance("whole", teacher=teacher, teacher_weight=1.0)
+    half = distance("half", teachers=(teacher,), teacher_weight=0.5)
+    whole = distance("whole", teachers=(teacher,), teacher_weight=1.0)
     assert whole < half < alone
     assert whole < 0.8 * alone
 
 
+def test_of_several_teachers_the_mean_is_learnt() -> None:
+    class Grey(nn.Module):
+        def forward(self, low: Tensor) -> Tensor:
+            return torch.full((1, 3, 12, 12), 0.5)
+
+    low = torch.rand(1, 3, 6, 6)
+    torch.manual_seed(1)
+    alone = Teaching([Lopsided()], 1.0)(low)
+    torch.manual_seed(1)
+    torch.testing.assert_close(Teaching([Lopsided(), Grey()], 1.0)(low), (alone + 0.5) / 2)
+
+
 def test_with_a_weight_of_one_the_originals_teach_nothing(make, run, teacher, tmp_path) -> None:
     """But the log says how far they are."""
-    options = make(teacher=teacher, teacher_weight=1.0, out=tmp_path / "taught", steps=50)
+    options = make(teachers=(teacher,), teacher_weight=1.0, out=tmp_path / "taught", steps=50)
     run(options)
     row = next(row for row in read_log(options.out / "log.jsonl") if "taught" in row)
     assert row["pixel"] != row["taught"] > 0
@@ -81,34 +93,34 @@ def test_with_a_weight_of_one_the_originals_teach_nothing(make, run, teacher, tm
 
 def test_a_teacher_of_another_scale_is_refused_before_a_run_is_made(make, teacher) -> None:
     with pytest.raises(OptionError, match=r"enlarges by 2: it cannot teach .* by 4"):
-        check(make(teacher=teacher, scale=4))
+        check(make(teachers=(teacher,), scale=4))
 
 
 def test_a_teacher_that_is_no_network_is_refused(make, tmp_path) -> None:
     (tmp_path / "junk.safetensors").write_bytes(b"junk")
     with pytest.raises(WeightsError, match=r"junk\.safetensors"):
-        check(make(teacher=tmp_path / "junk.safetensors"))
+        check(make(teachers=(tmp_path / "junk.safetensors",)))
     with pytest.raises(WeightsError, match=r"none\.pth"):
-        check(make(teacher=tmp_path / "none.pth"))
+        check(make(teachers=(tmp_path / "none.pth",)))
 
 
 @pytest.mark.parametrize("weight", [0.0, -0.1, 1.1, float("nan")])
 def test_the_weight_is_a_share(make, teacher, weight) -> None:
     with pytest.raises(OptionError, match="--teacher-weight must be"):
-        make(teacher=teacher, teacher_weight=weight)
+        make(teachers=(teacher,), teacher_weight=weight)
 
 
 def test_the_vivid_end_alone_has_no_teacher(make, teacher) -> None:
     with pytest.raises(OptionError, match="--teacher goes with the PSNR stage"):
-        make(teacher=teacher, stages="gan", start=teacher)
+        make(teachers=(teacher,), stages="gan", start=teacher)
 
 
 def test_a_dry_run_tells_of_the_teacher_and_counts_its_memory(make, teacher) -> None:
-    options = make(teacher=teacher, teacher_weight=0.75)
+    options = make(teachers=(teacher,), teacher_weight=0.75)
     lines = list(plan(options, check(options)))
-    assert f"  losses: l1 x 0.25, l1 x 0.75 to what {teacher} makes" in lines
+    assert f"  losses: l1 x 0.25, l1 x 0.75 to what is made by {teacher}" in lines
     stage = RECIPES["clean"].stages[0]
-    casts = [cast_of(o, stage, []) for o in (options, replace(options, teacher=None))]
+    casts = [cast_of(o, stage, []) for o in (options, replace(options, teachers=()))]
     needs = [need_of(cast, 16, 2, torch.float32) for cast in casts]
     large = GENERATORS["srresnet"](**read_weights(teacher).hyperparameters)
     assert needs[0].sample == needs[1].sample
