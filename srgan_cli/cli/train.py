@@ -18,7 +18,7 @@ from srgan_cli.cli.options import (
     weights_file,
 )
 from srgan_cli.errors import OptionError
-from srgan_cli.training.options import STAGES, TrainOptions, seconds, size
+from srgan_cli.training.options import STAGES, TEACHER_WEIGHT, TrainOptions, seconds, size
 from srgan_cli.training.recipes import RECIPES, OptimizerName
 
 CHANGEABLE = {"steps", "budget", "device"}
@@ -88,8 +88,7 @@ train_options = gathered(
     click.option(
         "--teacher-weight",
         type=click.FloatRange(0, 1, min_open=True),
-        default=TrainOptions.teacher_weight,
-        help="How much they count; the originals count the rest.",
+        help=f"How much they count; the originals count the rest.  [default: {TEACHER_WEIGHT}]",
     ),
     click.option(
         "--val", type=folder, help="Pictures to validate with.  [default: one in twenty held out]"

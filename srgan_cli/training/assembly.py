@@ -133,7 +133,7 @@ def build_lesson(job: Job, stage: Stage, network: nn.Module) -> Lesson:
 def _teaching(job: Job) -> Teaching | None:
     given = open_teachers(job.options)
     teachers = [placed(load_generator(weights), job.device).eval() for weights in given]
-    return Teaching(teachers, job.options.teacher_weight) if teachers else None
+    return Teaching(teachers, job.options.taught) if teachers else None
 
 
 def build_discriminator(adversary: Adversary) -> nn.Module:

@@ -14,6 +14,8 @@ BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 STAGES = ("psnr", "gan", "both")
 
+TEACHER_WEIGHT = 0.7
+
 POSITIVE = ("scale", "steps", "budget", "batch_size", "patch", "lr", "blocks", "accumulate")
 
 
@@ -37,7 +39,7 @@ class TrainOptions:
     """A weights file to begin with, instead of random numbers."""
     teachers: tuple[Path, ...] = ()
     """Weights files; the PSNR stage is told the mean of what their networks make."""
-    teacher_weight: float = 0.7
+    teacher_weight: float | None = None
     """How much of the pixel loss that is, from 0 to 1; the originals are the rest."""
     val: Path | None = None
     """Pictures to validate on; without them, one in twenty of `folders` is held out."""
@@ -78,18 +80,32 @@ class TrainOptions:
             )
         if self.steps is not None and self.budget is not None:
             raise OptionError("--steps and --budget exclude each other")
-        if not 0 < self.teacher_weight <= 1:
-            raise OptionError(
-                f"--teacher-weight must be more than 0 and at most 1, not {self.teacher_weight}"
-            )
-        if self.stages == "gan" and self.teachers:
-            raise OptionError("--teacher goes with the PSNR stage: --stages gan has none")
+        self._check_teaching()
         if self.stages == "gan" and self.start is None:
             raise OptionError(
                 "--stages gan begins with a trained network: name it with --from, or take "
                 "--stages both"
             )
         self.vgg_files()
+
+    def _check_teaching(self) -> None:
+        if self.stages == "gan" and self.teachers:
+            raise OptionError("--teacher goes with the PSNR stage: --stages gan has none")
+        if self.teacher_weight is None:
+            return
+        if not self.teachers:
+            raise OptionError("--teacher-weight says how much a --teacher counts: name one")
+        if not 0 < self.teacher_weight <= 1:
+            raise OptionError(
+                f"--teacher-weight must be more than 0 and at most 1, not {self.teacher_weight}"
+            )
+
+    @property
+    def taught(self) -> float:
+        """How much of the pixel loss teachers are; 0 without any."""
+        if not self.teachers:
+            return 0.0
+        return TEACHER_WEIGHT if self.teacher_weight is None else self.teacher_weight
 
     def vgg_files(self) -> list[VggFile]:
         return [VggFile.parse(text) for text in self.vgg]

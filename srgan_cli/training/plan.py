@@ -84,7 +84,7 @@ def _losses(options: TrainOptions, stage: Stage, opened: list[Eyes], aside: bool
 
 
 def _pixel_losses(options: TrainOptions, stage: Stage) -> Iterator[str]:
-    taught = options.teacher_weight if options.teachers and stage.end == "psnr" else 0.0
+    taught = options.taught if stage.end == "psnr" else 0.0
     if stage.pixel_weight and taught < 1:
         yield f"{stage.pixel} x {stage.pixel_weight * (1 - taught):g}"
     if taught:

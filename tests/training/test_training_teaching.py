@@ -110,6 +110,16 @@ def test_the_weight_is_a_share(make, teacher, weight) -> None:
         make(teachers=(teacher,), teacher_weight=weight)
 
 
+def test_a_weight_of_no_teacher_is_refused(make) -> None:
+    with pytest.raises(OptionError, match="--teacher-weight says how much a --teacher counts"):
+        make(teacher_weight=0.5)
+
+
+def test_a_teacher_counts_seven_tenths_unless_told(make, teacher) -> None:
+    weights = [make(), make(teachers=(teacher,)), make(teachers=(teacher,), teacher_weight=1.0)]
+    assert [options.taught for options in weights] == [0, 0.7, 1]
+
+
 def test_the_vivid_end_alone_has_no_teacher(make, teacher) -> None:
     with pytest.raises(OptionError, match="--teacher goes with the PSNR stage"):
         make(teachers=(teacher,), stages="gan", start=teacher)
@@ -120,7 +130,9 @@ def test_a_dry_run_tells_of_the_teacher_and_counts_its_memory(make, teacher) -> 
     lines = list(plan(options, check(options)))
     assert f"  losses: l1 x 0.25, l1 x 0.75 to what is made by {teacher}" in lines
     stage = RECIPES["clean"].stages[0]
-    casts = [cast_of(o, stage, []) for o in (options, replace(options, teachers=()))]
+    casts = [
+        cast_of(o, stage, []) for o in (options, replace(options, teachers=(), teacher_weight=None))
+    ]
     needs = [need_of(cast, 16, 2, torch.float32) for cast in casts]
     large = GENERATORS["srresnet"](**read_weights(teacher).hyperparameters)
     assert needs[0].sample == needs[1].sample
