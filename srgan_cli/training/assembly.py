@@ -47,7 +47,7 @@ from srgan_cli.training.runfolder import write_options
 from srgan_cli.training.schedule import optimizer_of, rate_of
 from srgan_cli.training.start import stage_weights, weights_file
 from srgan_cli.training.steps import Learner, Lesson, Numerics, Step
-from srgan_cli.training.teaching import Teaching, open_teachers
+from srgan_cli.training.teaching import Teaching, open_teachers, weight_of_teachers
 from srgan_cli.training.telling import Watcher
 from srgan_cli.training.tensorboard import charts
 from srgan_cli.training.validation import Judgement, Score, centre_samples, validator
@@ -118,7 +118,7 @@ def build_lesson(job: Job, stage: Stage, network: nn.Module) -> Lesson:
     if it needs one."""
     generator = _learner(job, stage, "generator", network)
     if stage.adversary is None:
-        return PixelLesson(generator, DISTANCES[stage.pixel], _teaching(job))
+        return PixelLesson(generator, dict(_terms(job, stage, network)))
     rival = placed(build_discriminator(stage.adversary), job.device)
     return AdversarialLesson(
         generator=generator,
@@ -128,12 +128,6 @@ def build_lesson(job: Job, stage: Stage, network: nn.Module) -> Lesson:
         terms=dict(_terms(job, stage, network)),
         shift=stage.shift,
     )
-
-
-def _teaching(job: Job) -> Teaching | None:
-    given = open_teachers(job.options)
-    teachers = [placed(load_generator(weights), job.device).eval() for weights in given]
-    return Teaching(teachers, job.options.taught) if teachers else None
 
 
 def build_discriminator(adversary: Adversary) -> nn.Module:
@@ -149,8 +143,11 @@ def _learner(job: Job, stage: Stage, name: str, network: nn.Module) -> Learner:
 
 
 def _terms(job: Job, stage: Stage, network: nn.Module) -> Iterator[tuple[str, Told]]:
+    taught = weight_of_teachers(job.options, stage)
     if stage.pixel_weight:
-        yield "pixel", Term(stage.pixel_weight, DISTANCES[stage.pixel])
+        yield "pixel", Term(stage.pixel_weight * (1 - taught), DISTANCES[stage.pixel])
+    if taught:
+        yield "taught", Term(stage.pixel_weight * taught, DISTANCES[stage.pixel], _teaching(job))
     if stage.perceptual is not None:
         loss = perceptual_loss(job.eyes, stage.perceptual).to(job.device)
         yield "perceptual", Term(stage.perceptual.weight, _shifting(loss, stage.shift))
@@ -158,6 +155,11 @@ def _terms(job: Job, stage: Stage, network: nn.Module) -> Iterator[tuple[str, To
         yield "phase", _phase_term(job, stage, network)
     if stage.colour_weight:
         yield "colour", Term(stage.colour_weight, ColourLoss(job.options.scale))
+
+
+def _teaching(job: Job) -> Teaching:
+    given = open_teachers(job.options)
+    return Teaching([placed(load_generator(one), job.device).eval() for one in given])
 
 
 def _phase_term(job: Job, stage: Stage, network: nn.Module) -> Told:

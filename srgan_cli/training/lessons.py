@@ -1,6 +1,6 @@
 """What networks learn from a batch: pixels alone, or the game of generator and discriminator."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,7 +13,6 @@ from srgan_cli.resample import resize
 from srgan_cli.training.distributed import unshared
 from srgan_cli.training.losses import Distance, Game, certainty, shifted
 from srgan_cli.training.steps import Learner, Losses, Part
-from srgan_cli.training.teaching import Teaching
 
 MARGIN = 4
 """Low pixels beside a patch's border, where networks see zeros in place of a picture."""
@@ -34,7 +33,7 @@ class Term:
 
     weight: float
     distance: Distance
-    reference: nn.Module | None = None
+    reference: Callable[[Tensor], Tensor] | None = None
     """What makes the wanted picture of the low one; None: it is the original."""
 
     def __call__(self, made: Tensor, low: Tensor, high: Tensor) -> Tensor:
@@ -76,12 +75,10 @@ class AsideTerm:
 
 @dataclass
 class PixelLesson:
-    """The generator learns to come near the original, pixel by pixel, and near what
-    teachers make if there are any."""
+    """The generator learns to come near the wanted pictures, pixel by pixel."""
 
     generator: Learner
-    distance: Distance
-    teaching: Teaching | None = None
+    terms: Mapping[str, Told]
 
     @property
     def learners(self) -> list[Learner]:
@@ -91,18 +88,10 @@ class PixelLesson:
         with unshared(self.generator.network, part.last):
             with part.autocast():
                 made = self.generator.network(low).float()
-            losses = {"pixel": self.distance(made, high)}
-            if self.teaching is not None:
-                with part.autocast():
-                    wanted = self.teaching(low)
-                losses["taught"] = self.distance(made, wanted)
-            weighted = [self._weight(name) * loss for name, loss in losses.items()]
-            part.backward(torch.stack(weighted).sum() * part.share)
+                losses = {name: term(made, low, high) for name, term in self.terms.items()}
+            weights = {name: term.weight for name, term in self.terms.items()}
+            part.backward(weighted_sum(losses, weights) * part.share)
         return {name: loss.item() for name, loss in losses.items()}
-
-    def _weight(self, name: str) -> float:
-        taught = self.teaching.weight if self.teaching is not None else 0.0
-        return taught if name == "taught" else 1 - taught
 
 
 @dataclass
@@ -116,7 +105,7 @@ class AdversarialLesson:
     discriminator: Learner
     game: Game
     adversarial_weight: float
-    terms: dict[str, Told]
+    terms: Mapping[str, Told]
     """What else the generator is told, by name."""
     shift: int = 0
     """As in Stage, for the discriminator."""
@@ -133,8 +122,9 @@ class AdversarialLesson:
             with part.autocast():
                 losses = {name: term(made, low, high) for name, term in self.terms.items()}
                 losses["adversarial"] = self._adversarial(made, verdict)
-            weighted = [self._weight(name) * loss for name, loss in losses.items()]
-            part.backward(torch.stack(weighted).sum() * part.share)
+            weights = {name: term.weight for name, term in self.terms.items()}
+            weights["adversarial"] = self.adversarial_weight
+            part.backward(weighted_sum(losses, weights) * part.share)
         return {name: loss.item() for name, loss in losses.items()} | told
 
     def _teach_discriminator(self, made: Tensor, high: Tensor, part: Part) -> tuple[Tensor, Losses]:
@@ -154,8 +144,9 @@ class AdversarialLesson:
             fake = self.discriminator.alone(*shifted(self.shift, made)).float()
         return self.game.generator(real, fake)
 
-    def _weight(self, name: str) -> float:
-        return self.adversarial_weight if name == "adversarial" else self.terms[name].weight
+
+def weighted_sum(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
+    return torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
 
 
 @contextmanager

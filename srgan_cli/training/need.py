@@ -12,7 +12,7 @@ from srgan_cli.training.memory import COPIES, Need, kept_bytes, weight_bytes
 from srgan_cli.training.options import TrainOptions
 from srgan_cli.training.recipes import RECIPES, Stage
 from srgan_cli.training.start import starting_weights
-from srgan_cli.training.teaching import open_teachers
+from srgan_cli.training.teaching import open_teachers, weight_of_teachers
 from srgan_cli.weights import load_generator
 
 
@@ -38,7 +38,7 @@ def cast_of(options: TrainOptions, stage: Stage, opened: Sequence[Eyes]) -> Cast
     generator = load_generator(weights).to("meta")
     rival = build_discriminator(stage.adversary).to("meta") if stage.adversary else None
     seen = perceptual_loss(opened, stage.perceptual).to("meta") if stage.perceptual else None
-    taught_by = open_teachers(options) if stage.end == "psnr" else []
+    taught_by = open_teachers(options) if weight_of_teachers(options, stage) else []
     teachers = [load_generator(weights).to("meta") for weights in taught_by]
     return Cast(generator, rival, seen, teachers, looks_aside(options, recipe, stage))
 

@@ -100,13 +100,6 @@ class TrainOptions:
                 f"--teacher-weight must be more than 0 and at most 1, not {self.teacher_weight}"
             )
 
-    @property
-    def taught(self) -> float:
-        """How much of the pixel loss teachers are; 0 without any."""
-        if not self.teachers:
-            return 0.0
-        return TEACHER_WEIGHT if self.teacher_weight is None else self.teacher_weight
-
     def vgg_files(self) -> list[VggFile]:
         return [VggFile.parse(text) for text in self.vgg]
 

@@ -15,6 +15,7 @@ from srgan_cli.training.photographs import find_pictures
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
 from srgan_cli.training.schedule import optimizer_of, rate_of
 from srgan_cli.training.start import starting_weights
+from srgan_cli.training.teaching import weight_of_teachers
 from srgan_cli.weights import load_generator
 
 
@@ -84,12 +85,12 @@ def _losses(options: TrainOptions, stage: Stage, opened: list[Eyes], aside: bool
 
 
 def _pixel_losses(options: TrainOptions, stage: Stage) -> Iterator[str]:
-    taught = options.taught if stage.end == "psnr" else 0.0
+    taught = weight_of_teachers(options, stage)
     if stage.pixel_weight and taught < 1:
         yield f"{stage.pixel} x {stage.pixel_weight * (1 - taught):g}"
     if taught:
         by = ", ".join(map(str, options.teachers))
-        yield f"{stage.pixel} x {taught:g} to what is made by {by}"
+        yield f"{stage.pixel} x {stage.pixel_weight * taught:g} to what is made by {by}"
 
 
 def count(network: nn.Module) -> str:

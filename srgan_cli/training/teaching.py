@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from srgan_cli.errors import OptionError
 from srgan_cli.orientations import ORIENTATIONS, made_turned
-from srgan_cli.training.options import TrainOptions
+from srgan_cli.training.options import TEACHER_WEIGHT, TrainOptions
+from srgan_cli.training.recipes import Stage
 from srgan_cli.weights import Weights, read_weights
 
 
@@ -23,10 +24,7 @@ class Teaching:
     steps a learner is told the mean of all eight, which errs less than any of them."""
 
     networks: Sequence[nn.Module]
-    weight: float
-    """How much that counts, from 0 to 1; the originals count the rest."""
 
-    @torch.no_grad()
     def __call__(self, low: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 3, sH, sW)."""
         made = [made_turned(network, low, *drawn_orientation()) for network in self.networks]
@@ -35,6 +33,13 @@ class Teaching:
 
 def drawn_orientation() -> tuple[int, bool]:
     return ORIENTATIONS[int(torch.randint(len(ORIENTATIONS), ()))]
+
+
+def weight_of_teachers(options: TrainOptions, stage: Stage) -> float:
+    """How much of the pixel loss they are, from 0 to 1; vivid ends have none."""
+    if not options.teachers or stage.end != "psnr":
+        return 0.0
+    return TEACHER_WEIGHT if options.teacher_weight is None else options.teacher_weight
 
 
 def open_teachers(options: TrainOptions) -> list[Weights]:

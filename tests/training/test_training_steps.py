@@ -9,7 +9,7 @@ import torch
 from srgan_cli.errors import TrainingError
 from srgan_cli.models import GENERATORS
 from srgan_cli.training.checkpoint import checkpoints, load_state
-from srgan_cli.training.lessons import PixelLesson
+from srgan_cli.training.lessons import PixelLesson, Term
 from srgan_cli.training.losses import DISTANCES
 from srgan_cli.training.patches import Pair
 from srgan_cli.training.recipes import RECIPES, Stage
@@ -27,7 +27,10 @@ def step(architecture: str = "srresnet", dtype: torch.dtype = torch.float32) -> 
     torch.manual_seed(0)
     network = GENERATORS[architecture](scale=2, blocks=1, features=8).train()
     learner = Learner("generator", network, torch.optim.Adam(network.parameters(), 1e-3), 1.0)
-    return Step(PixelLesson(learner, DISTANCES["l1"]), Numerics(torch.device("cpu"), dtype))
+    return Step(
+        PixelLesson(learner, {"pixel": Term(1.0, DISTANCES["l1"])}),
+        Numerics(torch.device("cpu"), dtype),
+    )
 
 
 def network_of(step: Step) -> torch.nn.Module:
@@ -57,7 +60,7 @@ def test_an_infinite_gradient_is_named() -> None:
     def steep(made: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
         return torch.sqrt((made - made.detach()).abs()).mean()
 
-    taught.lesson.distance = steep
+    taught.lesson.terms = {"pixel": Term(1.0, steep)}
     with pytest.raises(NonFiniteError, match="the generator's gradient"):
         taught([batch()])
 

@@ -18,7 +18,7 @@ from srgan_cli.training.pictures import read_log
 from srgan_cli.training.plan import plan
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.run import check
-from srgan_cli.training.teaching import Teaching
+from srgan_cli.training.teaching import Teaching, weight_of_teachers
 from srgan_cli.weights import load_generator, read_weights
 
 
@@ -32,7 +32,7 @@ class Lopsided(nn.Module):
 def test_a_teacher_looks_at_pictures_in_all_orientations_as_the_seed_draws_them() -> None:
     low = torch.rand(1, 3, 6, 6)
     each = [made_turned(Lopsided(), low, *orientation) for orientation in ORIENTATIONS]
-    teacher = Teaching([Lopsided()], 1.0)
+    teacher = Teaching([Lopsided()])
 
     def drawn() -> list[int]:
         torch.manual_seed(1)
@@ -78,9 +78,9 @@ def test_of_several_teachers_the_mean_is_learnt() -> None:
 
     low = torch.rand(1, 3, 6, 6)
     torch.manual_seed(1)
-    alone = Teaching([Lopsided()], 1.0)(low)
+    alone = Teaching([Lopsided()])(low)
     torch.manual_seed(1)
-    torch.testing.assert_close(Teaching([Lopsided(), Grey()], 1.0)(low), (alone + 0.5) / 2)
+    torch.testing.assert_close(Teaching([Lopsided(), Grey()])(low), (alone + 0.5) / 2)
 
 
 def test_with_a_weight_of_one_the_originals_teach_nothing(make, run, teacher, tmp_path) -> None:
@@ -116,8 +116,9 @@ def test_a_weight_of_no_teacher_is_refused(make) -> None:
 
 
 def test_a_teacher_counts_seven_tenths_unless_told(make, teacher) -> None:
-    weights = [make(), make(teachers=(teacher,)), make(teachers=(teacher,), teacher_weight=1.0)]
-    assert [options.taught for options in weights] == [0, 0.7, 1]
+    stage = RECIPES["clean"].stages[0]
+    given = [make(), make(teachers=(teacher,)), make(teachers=(teacher,), teacher_weight=1.0)]
+    assert [weight_of_teachers(options, stage) for options in given] == [0, 0.7, 1]
 
 
 def test_the_vivid_end_alone_has_no_teacher(make, teacher) -> None:
