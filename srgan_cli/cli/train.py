@@ -19,7 +19,7 @@ from srgan_cli.cli.options import (
 )
 from srgan_cli.errors import OptionError
 from srgan_cli.training.options import STAGES, TEACHER_WEIGHT, TrainOptions, seconds, size
-from srgan_cli.training.recipes import RECIPES, OptimizerName
+from srgan_cli.training.recipes import RECIPES, OptimizerName, PixelName
 
 CHANGEABLE = {"steps", "budget", "device"}
 """What may differ when a run is resumed."""
@@ -115,6 +115,11 @@ train_options = gathered(
         "--optimizer",
         type=click.Choice(get_args(OptimizerName)),
         help=f"Of the PSNR stage: Muon gets further in as many steps.  {RECIPES_OWN}",
+    ),
+    click.option(
+        "--loss",
+        type=click.Choice(get_args(PixelName)),
+        help=f"Of pixels, in the PSNR stage.  {RECIPES_OWN}",
     ),
     click.option(
         "--lr",

@@ -36,6 +36,7 @@ from srgan_cli.training.losses import (
     Distance,
     PhaseLoss,
     lattice_loss,
+    of_luma,
     shifted,
 )
 from srgan_cli.training.muon import Muon
@@ -44,7 +45,7 @@ from srgan_cli.training.patches import Batches, Pair, own_places
 from srgan_cli.training.pictures import Moment, draw_curves, draw_sheet
 from srgan_cli.training.recipes import Adversary, Recipe, Stage
 from srgan_cli.training.runfolder import write_options
-from srgan_cli.training.schedule import optimizer_of, rate_of
+from srgan_cli.training.schedule import optimizer_of, pixel_of, rate_of
 from srgan_cli.training.start import stage_weights, weights_file
 from srgan_cli.training.steps import Learner, Lesson, Numerics, Step
 from srgan_cli.training.teaching import Teaching, open_teachers, weight_of_teachers
@@ -144,10 +145,13 @@ def _learner(job: Job, stage: Stage, name: str, network: nn.Module) -> Learner:
 
 def _terms(job: Job, stage: Stage, network: nn.Module) -> Iterator[tuple[str, Told]]:
     taught = weight_of_teachers(job.options, stage)
+    distance = DISTANCES[pixel_of(job.options, stage)]
+    if stage.luma:
+        distance = of_luma(distance)
     if stage.pixel_weight:
-        yield "pixel", Term(stage.pixel_weight * (1 - taught), DISTANCES[stage.pixel])
+        yield "pixel", Term(stage.pixel_weight * (1 - taught), distance)
     if taught:
-        yield "taught", Term(stage.pixel_weight * taught, DISTANCES[stage.pixel], _teaching(job))
+        yield "taught", Term(stage.pixel_weight * taught, distance, _teaching(job))
     if stage.perceptual is not None:
         loss = perceptual_loss(job.eyes, stage.perceptual).to(job.device)
         yield "perceptual", Term(stage.perceptual.weight, _shifting(loss, stage.shift))

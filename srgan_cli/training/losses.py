@@ -14,6 +14,7 @@ from torch.nn.functional import (
     softplus,
 )
 
+from srgan_cli.models.srcnn import luma
 from srgan_cli.training.distributed import mean_of_all
 
 Distance = Callable[[Tensor, Tensor], Tensor]
@@ -22,6 +23,11 @@ UNSEEN = 1 / 1020
 """A quarter of a level."""
 
 DISTANCES: dict[str, Distance] = {"l1": l1_loss, "mse": mse_loss}
+
+
+def of_luma(distance: Distance) -> Distance:
+    """Between pictures in RGB, (B, 3, H, W). Their chroma is noise to a network that leaves it."""
+    return lambda made, wanted: distance(luma(made), luma(wanted))
 
 
 def says(logits: Tensor, real: bool) -> Tensor:

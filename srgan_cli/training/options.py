@@ -53,6 +53,8 @@ class TrainOptions:
     """Side of the high-resolution crop, in pixels."""
     optimizer: str | None = None
     """Of the PSNR stage: an OptimizerName."""
+    loss: str | None = None
+    """Of pixels in the PSNR stage: a PixelName."""
     lr: float | None = None
     blocks: int | None = None
     accumulate: int = 1

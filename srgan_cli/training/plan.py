@@ -13,7 +13,7 @@ from srgan_cli.training.need import cast_of, need_of
 from srgan_cli.training.options import TrainOptions
 from srgan_cli.training.photographs import find_pictures
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
-from srgan_cli.training.schedule import optimizer_of, rate_of
+from srgan_cli.training.schedule import optimizer_of, pixel_of, rate_of
 from srgan_cli.training.start import starting_weights
 from srgan_cli.training.teaching import weight_of_teachers
 from srgan_cli.weights import load_generator
@@ -86,11 +86,12 @@ def _losses(options: TrainOptions, stage: Stage, opened: list[Eyes], aside: bool
 
 def _pixel_losses(options: TrainOptions, stage: Stage) -> Iterator[str]:
     taught = weight_of_teachers(options, stage)
+    name = pixel_of(options, stage) + (" of luma" if stage.luma else "")
     if stage.pixel_weight and taught < 1:
-        yield f"{stage.pixel} x {stage.pixel_weight * (1 - taught):g}"
+        yield f"{name} x {stage.pixel_weight * (1 - taught):g}"
     if taught:
         by = ", ".join(map(str, options.teachers))
-        yield f"{stage.pixel} x {stage.pixel_weight * taught:g} to what is made by {by}"
+        yield f"{name} x {stage.pixel_weight * taught:g} to what is made by {by}"
 
 
 def count(network: nn.Module) -> str:

@@ -10,6 +10,8 @@ End = Literal["psnr", "gan"]
 
 OptimizerName = Literal["adam", "muon"]
 
+PixelName = Literal["l1", "mse"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Perceptual:
@@ -19,7 +21,7 @@ class Perceptual:
     """Weights of the layers, unless --vgg names others."""
     activated: bool
     """Whether features are taken after their ReLU."""
-    distance: Literal["l1", "mse"]
+    distance: PixelName
     scale: float = 1.0
     """Features are multiplied by it."""
     weight: float = 1.0
@@ -41,8 +43,10 @@ class Stage:
     """One objective, trained from its first step to its last."""
 
     end: End = "psnr"
-    pixel: Literal["l1", "mse"] = "l1"
+    pixel: PixelName = "l1"
     pixel_weight: float = 1.0
+    luma: bool = False
+    """Whether pixels are compared by their luma alone, for networks that restore nothing else."""
     perceptual: Perceptual | None = None
     phase_weight: float = 0.0
     """Of PhaseLoss, which keeps textures free of cross-hatching."""
@@ -252,7 +256,7 @@ SRCNN = Recipe(
     name="srcnn",
     paper="https://arxiv.org/abs/1501.00092, with Adam for its SGD",
     architecture="srcnn",
-    stages=(Stage(pixel="mse", steps=500_000, patch=96, lr=5e-4),),
+    stages=(Stage(pixel="mse", luma=True, steps=500_000, patch=96, lr=5e-4),),
 )
 
 VDSR = Recipe(
@@ -260,7 +264,7 @@ VDSR = Recipe(
     paper="https://arxiv.org/abs/1511.04587, with Adam for its SGD",
     architecture="vdsr",
     hyperparameters={"depth": 20},
-    stages=(Stage(pixel="mse", steps=100_000, patch=96, lr=5e-4, clip=0.4),),
+    stages=(Stage(pixel="mse", luma=True, steps=100_000, patch=96, lr=5e-4, clip=0.4),),
 )
 
 RECIPES = {

@@ -1,4 +1,4 @@
-"""How fast to learn, and how to average what was learnt, as functions of the step."""
+"""By what and how fast to learn, and how to average what was learnt."""
 
 import math
 
@@ -16,6 +16,12 @@ def optimizer_of(options: TrainOptions, stage: Stage) -> str:
     """GAN stages keep theirs, with which both networks are in balance."""
     named = options.optimizer if stage.end == "psnr" else None
     return named or stage.optimizer
+
+
+def pixel_of(options: TrainOptions, stage: Stage) -> str:
+    """Which distance of pixels; in GAN stages it is in balance with other losses."""
+    named = options.loss if stage.end == "psnr" else None
+    return named or stage.pixel
 
 
 def rate_of(options: TrainOptions, stage: Stage) -> float:

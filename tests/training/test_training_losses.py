@@ -18,6 +18,7 @@ from srgan_cli.training.losses import (
     PerceptualLoss,
     PhaseLoss,
     certainty,
+    of_luma,
     shifted,
 )
 from srgan_cli.training.recipes import RECIPES, Perceptual
@@ -66,6 +67,18 @@ def test_pixel_losses_reach_every_parameter(name: str, term: str) -> None:
     network, (low, high) = generator(name), pair()
     DISTANCES[term](network(low), high).backward()
     assert without_gradient(network) == []
+
+
+@pytest.mark.parametrize("term", ["l1", "mse"])
+def test_luma_is_blind_to_chroma_and_sees_brightness_as_matlab_does(term: str) -> None:
+    distance, (_, wanted) = of_luma(DISTANCES[term]), pair()
+    tinged = wanted + torch.tensor([0.1, 0.0, -0.1 * 65.481 / 24.966])[:, None, None]
+    assert DISTANCES[term](tinged, wanted) > 0.01
+    assert distance(tinged, wanted) < 1e-6
+    brighter = wanted + 0.1
+    assert distance(brighter, wanted).item() == pytest.approx(
+        DISTANCES[term](torch.tensor(0.1 * 219 / 255), torch.tensor(0.0)).item(), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("activated", [True, False])

@@ -10,7 +10,7 @@ from srgan_cli.errors import OptionError
 from srgan_cli.training.options import TrainOptions, seconds, size
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.runfolder import begin, read_options, resumed, write_options
-from srgan_cli.training.schedule import optimizer_of, rate_of
+from srgan_cli.training.schedule import optimizer_of, pixel_of, rate_of
 from srgan_cli.training.vggfiles import VggFile
 
 
@@ -111,6 +111,16 @@ def test_optimizer_is_of_the_faithful_stage_and_lr_of_both() -> None:
     assert (optimizer_of(options, psnr), optimizer_of(options, gan)) == ("muon", "adam")
     assert (rate_of(options, psnr), rate_of(options, gan)) == (2 * psnr.lr, gan.lr)
     assert {rate_of(replace(options, lr=0.5), stage) for stage in (psnr, gan)} == {0.5}
+
+
+def test_the_pixel_loss_is_of_the_faithful_stage() -> None:
+    psnr, gan = RECIPES["srgan"].stages
+    options = TrainOptions(folders=(Path("a"),), out=Path("b"))
+    assert [pixel_of(options, stage) for stage in (psnr, gan)] == ["mse", "l1"]
+    named = replace(options, loss="l1")
+    assert [pixel_of(named, stage) for stage in (psnr, gan)] == ["l1", "l1"]
+    named = replace(options, loss="mse")
+    assert [pixel_of(named, stage) for stage in (psnr, gan)] == ["mse", "l1"]
 
 
 def test_resuming_with_other_steps_forgets_the_budget_and_its_plan(make) -> None:

@@ -7,13 +7,14 @@ import torch
 from tiny_pictures import picture
 
 from srgan_cli.models import GENERATORS
+from srgan_cli.models.srcnn import LUMA
 from srgan_cli.training.assembly import Job, build_lesson, placed
 from srgan_cli.training.data import Data
 from srgan_cli.training.distributed import World
 from srgan_cli.training.features import open_eyes
 from srgan_cli.training.patches import as_planes, bicubic_low
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
-from srgan_cli.training.steps import Losses, Numerics, Step
+from srgan_cli.training.steps import Lesson, Losses, Numerics, Step
 from srgan_cli.training.telling import Silent
 
 SMALL = {
@@ -28,10 +29,10 @@ STAGES = [(name, stage.end) for name, recipe in RECIPES.items() for stage in rec
 
 
 @pytest.fixture
-def learn(make):
-    """The losses of each step of a stage on one pair."""
+def lesson_of(make):
+    """What a stage teaches a small network."""
 
-    def learned(recipe: Recipe, stage: Stage, steps: int) -> list[Losses]:
+    def built(recipe: Recipe, stage: Stage) -> Lesson:
         options = make(lr=2e-3)
         cpu = torch.device("cpu")
         nothing = Data(None, None, [])  # type: ignore[arg-type]
@@ -39,7 +40,17 @@ def learn(make):
         job = Job(options, recipe, nothing, eyes, cpu, World(), Silent(), "")
         torch.manual_seed(0)
         network = GENERATORS[recipe.architecture](scale=2, **SMALL[recipe.architecture])
-        step = Step(build_lesson(job, stage, placed(network.train(), cpu)), Numerics(cpu))
+        return build_lesson(job, stage, placed(network.train(), cpu))
+
+    return built
+
+
+@pytest.fixture
+def learn(lesson_of):
+    """The losses of each step of a stage on one pair."""
+
+    def learned(recipe: Recipe, stage: Stage, steps: int) -> list[Losses]:
+        step = Step(lesson_of(recipe, stage), Numerics(torch.device("cpu")))
         high = as_planes(picture(2)[:24, :24])
         pair = {"low": bicubic_low(high, 2, None)[None] / 255, "high": high[None] / 255}
         return [step([pair]) for _ in range(steps)]
@@ -58,6 +69,15 @@ def test_a_recipe_learns_one_pair_by_heart(learn, name: str, end: str) -> None:
     term = "pixel" if end == "psnr" else "perceptual"
     first, last = losses[0][term], min(loss[term] for loss in losses[-20:])
     assert last < (0.45 if end == "psnr" else 0.7) * first
+
+
+@pytest.mark.parametrize("name", [name for name, end in STAGES if end == "psnr"])
+def test_networks_that_restore_luma_are_told_of_luma_alone(lesson_of, name: str) -> None:
+    recipe = RECIPES[name]
+    told = lesson_of(recipe, recipe.stages[0]).terms["pixel"]
+    gray = torch.full((1, 3, 8, 8), 0.5)
+    tinged = gray + torch.tensor([0.1, 0.0, -0.1 * LUMA[0] / LUMA[2]])[:, None, None]
+    assert (told(tinged, gray, gray) < 1e-6) == (name in ("srcnn", "vdsr"))
 
 
 def test_recipes_name_what_there_is() -> None:
