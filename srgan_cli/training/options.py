@@ -83,6 +83,8 @@ class TrainOptions:
         if self.steps is not None and self.budget is not None:
             raise OptionError("--steps and --budget exclude each other")
         self._check_teaching()
+        if self.stages == "gan" and self.loss is not None:
+            raise OptionError("--loss goes with the PSNR stage: --stages gan has none")
         if self.stages == "gan" and self.start is None:
             raise OptionError(
                 "--stages gan begins with a trained network: name it with --from, or take "

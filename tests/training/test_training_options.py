@@ -121,6 +121,8 @@ def test_the_pixel_loss_is_of_the_faithful_stage() -> None:
     assert [pixel_of(named, stage) for stage in (psnr, gan)] == ["l1", "l1"]
     named = replace(options, loss="mse")
     assert [pixel_of(named, stage) for stage in (psnr, gan)] == ["mse", "l1"]
+    with pytest.raises(OptionError, match="--loss goes with the PSNR stage"):
+        replace(named, stages="gan", start=Path("c"))
 
 
 def test_resuming_with_other_steps_forgets_the_budget_and_its_plan(make) -> None:
