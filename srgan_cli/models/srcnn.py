@@ -26,12 +26,19 @@ def with_more_luma(rgb: Tensor, more: Tensor) -> Tensor:
     return rgb + more * (255 / 219)
 
 
+def restores_luma_alone(network: nn.Module) -> bool:
+    """Whether chroma comes out as bicubic makes it."""
+    return getattr(network, "luma_alone", False)
+
+
 class SRCNN(nn.Module):
     """RGB in [0, 1], (B, 3, H, W) -> RGB, (B, 3, sH, sW).
 
     f1, f2, f3 are the paper's kernel sizes, n1 and n2 its widths: 9-5-5 here, the small form 9-1-5.
     Any scale; the layers are the same for each.
     """
+
+    luma_alone = True
 
     def __init__(
         self, scale: int = 4, n1: int = 64, n2: int = 32, f1: int = 9, f2: int = 5, f3: int = 5

@@ -18,6 +18,8 @@ from srgan_cli.models.srcnn import luma, with_more_luma
 class VDSR(nn.Module):
     """RGB in [0, 1], (B, 3, H, W) -> RGB, (B, 3, sH, sW). Any scale."""
 
+    luma_alone = True
+
     def __init__(self, scale: int = 4, depth: int = 20, features: int = 64) -> None:
         super().__init__()
         if scale < 1 or depth < 2:

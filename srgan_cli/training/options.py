@@ -82,9 +82,10 @@ class TrainOptions:
             )
         if self.steps is not None and self.budget is not None:
             raise OptionError("--steps and --budget exclude each other")
+        for name, given in (("--loss", self.loss), ("--teacher", self.teachers)):
+            if self.stages == "gan" and given:
+                raise OptionError(f"{name} goes with the PSNR stage: --stages gan has none")
         self._check_teaching()
-        if self.stages == "gan" and self.loss is not None:
-            raise OptionError("--loss goes with the PSNR stage: --stages gan has none")
         if self.stages == "gan" and self.start is None:
             raise OptionError(
                 "--stages gan begins with a trained network: name it with --from, or take "
@@ -93,8 +94,6 @@ class TrainOptions:
         self.vgg_files()
 
     def _check_teaching(self) -> None:
-        if self.stages == "gan" and self.teachers:
-            raise OptionError("--teacher goes with the PSNR stage: --stages gan has none")
         if self.teacher_weight is None:
             return
         if not self.teachers:

@@ -6,10 +6,11 @@ import torch
 from torch import nn
 
 from srgan_cli.device import pick_device, pick_precision
+from srgan_cli.models.srcnn import restores_luma_alone
 from srgan_cli.training.budget import budget_of, steps_of
 from srgan_cli.training.data import batch_size, patch_side
 from srgan_cli.training.features import Eyes, judge, weighed
-from srgan_cli.training.need import cast_of, need_of
+from srgan_cli.training.need import Cast, cast_of, need_of
 from srgan_cli.training.options import TrainOptions
 from srgan_cli.training.photographs import find_pictures
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
@@ -60,7 +61,7 @@ def _stage_lines(
         f"learning rate {rate_of(options, stage):g}"
     )
     cast = cast_of(options, stage, opened)
-    yield f"  losses: {', '.join(_losses(options, stage, opened, cast.aside))}"
+    yield f"  losses: {', '.join(_losses(options, stage, opened, cast))}"
     if cast.discriminator is not None and stage.adversary is not None:
         name = stage.adversary.discriminator
         yield f"  discriminator: {name}, {count(cast.discriminator)} parameters"
@@ -68,8 +69,8 @@ def _stage_lines(
     yield f"  memory: about {need / 1e9:.1f} GB on {device}, computing in {str(dtype)[6:]}"
 
 
-def _losses(options: TrainOptions, stage: Stage, opened: list[Eyes], aside: bool) -> Iterator[str]:
-    yield from _pixel_losses(options, stage)
+def _losses(options: TrainOptions, stage: Stage, opened: list[Eyes], cast: Cast) -> Iterator[str]:
+    yield from _pixel_losses(options, stage, cast)
     if stage.perceptual is not None:
         when = "after" if stage.perceptual.activated else "before"
         for eyes in opened:
@@ -77,16 +78,16 @@ def _losses(options: TrainOptions, stage: Stage, opened: list[Eyes], aside: bool
             about = f"features {when} activation ({stage.perceptual.distance})"
             yield f"{about} of {eyes.name}: {layers}"
     if stage.phase_weight:
-        yield f"phases x {stage.phase_weight:g}{' of pictures moved aside' if aside else ''}"
+        yield f"phases x {stage.phase_weight:g}{' of pictures moved aside' if cast.aside else ''}"
     if stage.colour_weight:
         yield f"mean colours x {stage.colour_weight:g}"
     if stage.adversary is not None:
         yield f"{stage.adversary.game} GAN x {stage.adversary.weight:g}"
 
 
-def _pixel_losses(options: TrainOptions, stage: Stage) -> Iterator[str]:
+def _pixel_losses(options: TrainOptions, stage: Stage, cast: Cast) -> Iterator[str]:
     taught = weight_of_teachers(options, stage)
-    name = pixel_of(options, stage) + (" of luma" if stage.luma else "")
+    name = pixel_of(options, stage) + (" of luma" if restores_luma_alone(cast.generator) else "")
     if stage.pixel_weight and taught < 1:
         yield f"{name} x {stage.pixel_weight * (1 - taught):g}"
     if taught:

@@ -45,8 +45,6 @@ class Stage:
     end: End = "psnr"
     pixel: PixelName = "l1"
     pixel_weight: float = 1.0
-    luma: bool = False
-    """Whether pixels are compared by their luma alone, for networks that restore nothing else."""
     perceptual: Perceptual | None = None
     phase_weight: float = 0.0
     """Of PhaseLoss, which keeps textures free of cross-hatching."""
@@ -256,7 +254,7 @@ SRCNN = Recipe(
     name="srcnn",
     paper="https://arxiv.org/abs/1501.00092, with Adam for its SGD",
     architecture="srcnn",
-    stages=(Stage(pixel="mse", luma=True, steps=500_000, patch=96, lr=5e-4),),
+    stages=(Stage(pixel="mse", steps=500_000, patch=96, lr=5e-4),),
 )
 
 VDSR = Recipe(
@@ -264,7 +262,7 @@ VDSR = Recipe(
     paper="https://arxiv.org/abs/1511.04587, with Adam for its SGD",
     architecture="vdsr",
     hyperparameters={"depth": 20},
-    stages=(Stage(pixel="mse", luma=True, steps=100_000, patch=96, lr=5e-4, clip=0.4),),
+    stages=(Stage(pixel="mse", steps=100_000, patch=96, lr=5e-4, clip=0.4),),
 )
 
 RECIPES = {
