@@ -46,7 +46,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"Of {', '.join(PARTS)}.")
     parser.add_argument("--quick", action="store_true", help="Small pictures, fewer of them.")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--weights", type=Path, default=find_network("clean", 4, "psnr"))
+    parser.add_argument("--weights", type=Path, default=find_network("photo", 4, "psnr"))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--megapixels", type=float, help="Of the largest picture of `pixels`.")
     parser.add_argument("--json", type=Path, metavar="FILE")
