@@ -11,6 +11,8 @@ thread. Beside the blends stand the originals themselves and bicubic.
           after a Gaussian (sigma 8 low pixels), in levels
   grid    power at the frequencies of period 2 and 4 over the power around them, about 1 where there
           is no grid; and its height, a standard deviation in levels
+  dots    the height, in levels, of what changes with the grid's finest period along single rows and
+          columns, that which one piece of 64 pixels in a thousand passes
   flat    standard deviation, in levels, where the low picture is flat before it is spoiled: the
           mean, and what one block in a hundred passes
 
@@ -40,7 +42,15 @@ from srgan_cli.evaluation.methods import Method, methods, scale_of
 from srgan_cli.evaluation.pairs import Example, Pair, pair_up, read_example
 from srgan_cli.evaluation.sweep import AMOUNTS
 from srgan_cli.images.value import Image
-from srgan_cli.metrics.artefacts import Grid, Shift, colour_shift, flat_blocks, grid, roughness
+from srgan_cli.metrics.artefacts import (
+    Grid,
+    Shift,
+    colour_shift,
+    dots,
+    flat_blocks,
+    grid,
+    roughness,
+)
 from srgan_cli.metrics.fidelity import levels
 from srgan_cli.models.vgg import VGG, available
 from srgan_cli.training.degradation import compressed, filtered, noisy
@@ -74,14 +84,15 @@ class Seen:
     picture: str
     shift: Shift
     grid: Grid
+    dots: float
     flat: np.ndarray
     figures: Mapping[str, float]
 
     def record(self) -> dict[str, Any]:
         """For JSON."""
         rough = float(self.flat.mean()) if self.flat.size else None
-        parts = {"shift": asdict(self.shift), "grid": asdict(self.grid), "flat": rough}
-        return {**self.figures, **parts}
+        parts = {"shift": asdict(self.shift), "grid": asdict(self.grid)}
+        return {**self.figures, **parts, "dots": self.dots, "flat": rough}
 
 
 def main() -> None:
@@ -176,7 +187,8 @@ def look(
 ) -> Seen:
     ours, scale = made.pixels, example.scale
     shift = colour_shift(ours, example.low.pixels)
-    return Seen(picture, shift, grid(ours, scale), roughness(ours, flat, scale), taken)
+    rough = roughness(ours, flat, scale)
+    return Seen(picture, shift, grid(ours, scale), dots(ours, scale), rough, taken)
 
 
 def summary(rows: Sequence[Seen]) -> dict[str, float]:
@@ -192,6 +204,7 @@ def summary(rows: Sequence[Seen]) -> dict[str, float]:
         "shift_local": max(one.shift.local for one in rows),
         **strength,
         "grid_height": float(np.mean([one.height for one in grids])),
+        "dots": float(np.mean([one.dots for one in rows])),
         **_rough(np.concatenate([one.flat for one in rows])),
     }
 

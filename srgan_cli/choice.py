@@ -61,9 +61,7 @@ def _amount(choice: Choice, scales: Mapping[int, Mapping[End, Path]]) -> float |
         )
     if not two_ended:
         return None
-    return (
-        choice.amount if choice.amount is not None else DEFAULT_BLEND.get(choice.model or "", 1.0)
-    )
+    return choice.amount if choice.amount is not None else DEFAULT_BLEND
 
 
 def _between(ends: Mapping[End, Path], amount: float | None) -> Weights:

@@ -25,7 +25,7 @@ PREFERRED = ("photo", "clean")
 SUFFIX = ".safetensors"
 _PATTERN = re.compile(r"(?P<model>.+)-x(?P<scale>\d+)-(?P<end>psnr|gan)")
 
-DEFAULT_BLEND = {"photo": 0.8, "clean": 0.8, "srgan": 1.0, "esrgan": 1.0}
+DEFAULT_BLEND = 1.0
 """How vivid a model is unless told: 0 is its PSNR end, 1 its GAN end."""
 
 

@@ -9,6 +9,7 @@ from srgan_cli.metrics.artefacts import (
     FLAT,
     SIDE,
     colour_shift,
+    dots,
     flat_blocks,
     grid,
     roughness,
@@ -75,6 +76,30 @@ def test_sixteen_bits_shift_like_eight():
     ours = by_pixels(low) + np.uint8(2)
     deep = colour_shift(ours.astype(np.uint16) * 257, low)
     assert deep.mean == pytest.approx(colour_shift(ours, low).mean, abs=1e-4)
+
+
+@pytest.mark.parametrize(("scale", "period"), [(2, 2), (3, 3), (4, 2)])
+def test_one_dotted_row_among_two_hundred_is_found(scale, period):
+    height = 10 * np.cos(2 * np.pi * np.arange(200) / period)
+    ours = np.full((200, 200, 3), 100.0)
+    assert dots(ours.astype(np.uint8), scale) == pytest.approx(0, abs=1e-9)
+    ours[90] += height[:, None]
+    expected = pytest.approx(10, abs=0.3)
+    assert dots(np.rint(ours).astype(np.uint8), scale) == expected
+    assert dots(np.rint(ours).astype(np.uint8).swapaxes(0, 1), scale) == expected
+
+
+def test_edges_and_slopes_are_no_dots():
+    ours = np.full((200, 200, 1), 30, np.uint8)
+    ours[70:] = 220
+    ours[:, 50:] //= 2
+    ours[150:] = np.arange(200)[:, None]
+    assert dots(ours, SCALE) < 0.03 * 110  # of the step in each row
+
+
+def test_dots_are_not_looked_for_where_there_is_no_row_of_them():
+    with pytest.raises(ImageError, match="rows of 64"):
+        dots(np.zeros((200, 60, 3), np.uint8), SCALE)
 
 
 @pytest.mark.parametrize(("period", "other"), [(2, 4), (4, 2)])

@@ -48,7 +48,7 @@ def lineup_options(precision: str) -> Decorator:
             multiple=True,
             type=click.FloatRange(0, 1),
             help="From 0, faithful, to 1, vivid, of models with two ends or of two -w;"
-            " repeatable.  [default: the model's]",
+            " repeatable.  [default: 1]",
         ),
         device_option,
         precision_option(precision),

@@ -156,7 +156,7 @@ choice_options = gathered(
         "amount",
         metavar="A",
         type=click.FloatRange(0, 1),
-        help="From 0, faithful, to 1, vivid.  [default: the model's]",
+        help="From 0, faithful, to 1, vivid.  [default: 1]",
     ),
 )
 

@@ -92,8 +92,7 @@ def _of_default(model: str, amounts: tuple[float, ...]) -> list[Choice]:
         return []
     if not _two_ended(model):
         return _at(model, amounts)
-    own = DEFAULT_BLEND.get(model, 1.0)
-    return _at(model, amounts or tuple(dict.fromkeys((0.0, own, 1.0))))
+    return _at(model, amounts or (0.0, DEFAULT_BLEND))
 
 
 def _of_model(model: str, lineup: Lineup) -> list[Choice]:

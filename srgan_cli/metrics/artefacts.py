@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from srgan_cli.errors import ImageError
 from srgan_cli.metrics.fidelity import levels
@@ -23,6 +24,9 @@ SIDE = 64
 NEAR, RING = 1, (3, 8)
 """Bins around a peak that count as the peak (a Hann window spreads a sinus over them), and the
 ring of bins that it is compared with."""
+
+LINE = 64
+"""Pixels of a row or column that are looked at together."""
 
 BLOCK = 8
 """Side of the blocks that are flat or not, in low-resolution pixels."""
@@ -117,6 +121,31 @@ def _near_and_around(spectra: np.ndarray, row: int, column: int) -> tuple[np.nda
     part = spectra[:, (row + reach)[:, None] % side, (column + reach) % side]
     distance = np.maximum(np.abs(reach)[:, None], np.abs(reach))
     return part[:, distance <= NEAR].mean(axis=1), part[:, distance >= RING[0]].mean(axis=1)
+
+
+def dots(ours: np.ndarray, scale: int) -> float:
+    """The height, in levels, of what changes with the finest period of the enlargement's grid along
+    single rows or columns of the mean of the channels: of pieces of LINE pixels, that which one in
+    a thousand passes. Rows of dots beside level edges, say, which a mean over the picture hides.
+
+    Raises ImageError for a picture smaller than a piece.
+    """
+    plane = levels(ours).mean(axis=2)
+    if min(plane.shape) < LINE:
+        raise ImageError(f"dots are looked for in rows of {LINE} pixels: measure a larger picture")
+    period = next(period for period in range(2, scale + 1) if scale % period == 0)
+    turns = np.exp(2j * np.pi * np.arange(LINE) / period) * (1 if period == 2 else 2)
+    heights = [_heights(one, turns).ravel() for one in (plane, plane.T)]
+    return float(np.percentile(np.concatenate(heights), 99.9))
+
+
+def _heights(plane: np.ndarray, turns: np.ndarray) -> np.ndarray:
+    """(rows, pieces): of a wave that turns so, in pieces that overlap by half."""
+    pieces = sliding_window_view(plane, LINE, axis=1)[:, :: LINE // 2]
+    centred = pieces - pieces.mean(axis=2, keepdims=True)
+    window = np.hanning(LINE + 2)[1:-1]
+    heights: np.ndarray = np.abs(centred @ (turns * window / window.sum()))
+    return heights
 
 
 def flat_blocks(low: np.ndarray) -> np.ndarray:

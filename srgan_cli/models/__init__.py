@@ -9,9 +9,9 @@ from torch import nn
 
 from srgan_cli.models.compact import Compact
 from srgan_cli.models.discriminators import (
+    GridDiscriminator,
     PatchDiscriminator,
     SRGANDiscriminator,
-    UNetDiscriminator,
 )
 from srgan_cli.models.fast import Fast
 from srgan_cli.models.rrdbnet import RRDBNet
@@ -30,6 +30,6 @@ GENERATORS: dict[str, type[nn.Module]] = {
 
 DISCRIMINATORS: dict[str, type[nn.Module]] = {
     "srgan": SRGANDiscriminator,
-    "unet": UNetDiscriminator,
     "patch": PatchDiscriminator,
+    "grid": GridDiscriminator,
 }

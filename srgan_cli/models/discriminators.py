@@ -1,14 +1,13 @@
 """Discriminators: which pictures look real? All give logits, positive for real, of any crop size.
 
-SRGAN, Ledig et al., https://arxiv.org/abs/1609.04802; Real-ESRGAN's U-Net, Wang et al.,
-https://arxiv.org/abs/2107.10833; spectral normalisation, Miyato et al.,
+SRGAN, Ledig et al., https://arxiv.org/abs/1609.04802; spectral normalisation, Miyato et al.,
 https://arxiv.org/abs/1802.05957.
 """
 
 from itertools import pairwise
 
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, interpolate, leaky_relu
+from torch.nn.functional import adaptive_avg_pool2d, leaky_relu, pad, pixel_unshuffle
 from torch.nn.utils.parametrizations import spectral_norm
 
 
@@ -48,45 +47,8 @@ def normed_conv(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     )
 
 
-class UNetDiscriminator(nn.Module):
-    """RGB in [0, 1], (B, 3, H, W) -> (B, 1, H, W): a verdict for each pixel."""
-
-    def __init__(self, features: int = 64) -> None:
-        super().__init__()
-        n = features
-        self.conv0 = nn.Conv2d(3, n, 3, padding=1)
-        self.down1 = spectral_conv(n, 2 * n, 4, stride=2)
-        self.down2 = spectral_conv(2 * n, 4 * n, 4, stride=2)
-        self.down3 = spectral_conv(4 * n, 8 * n, 4, stride=2)
-        self.up1 = spectral_conv(8 * n, 4 * n)
-        self.up2 = spectral_conv(4 * n, 2 * n)
-        self.up3 = spectral_conv(2 * n, n)
-        self.smooth1 = spectral_conv(n, n)
-        self.smooth2 = spectral_conv(n, n)
-        self.verdict = nn.Conv2d(n, 1, 3, padding=1)
-
-    def forward(self, rgb: Tensor) -> Tensor:
-        x0 = leaky_relu(self.conv0(rgb), 0.2)  # (B, F, H, W)
-        x1 = leaky_relu(self.down1(x0), 0.2)  # (B, 2F, H/2, W/2)
-        x2 = leaky_relu(self.down2(x1), 0.2)  # (B, 4F, H/4, W/4)
-        x3 = leaky_relu(self.down3(x2), 0.2)  # (B, 8F, H/8, W/8)
-        x = leaky_relu(self.up1(enlarged(x3, x2)), 0.2) + x2
-        x = leaky_relu(self.up2(enlarged(x, x1)), 0.2) + x1
-        x = leaky_relu(self.up3(enlarged(x, x0)), 0.2) + x0  # (B, F, H, W)
-        x = leaky_relu(self.smooth1(x), 0.2)
-        logits: Tensor = self.verdict(leaky_relu(self.smooth2(x), 0.2))  # (B, 1, H, W)
-        return logits
-
-
-def enlarged(x: Tensor, like: Tensor) -> Tensor:
-    """Twice as large, or as near to that as the picture's odd sides want it."""
-    return interpolate(x, like.shape[-2:], mode="bilinear", align_corners=False)
-
-
-def spectral_conv(
-    inputs: int, outputs: int, kernel: int = 3, stride: int = 1, bias: bool = False
-) -> nn.Module:
-    return spectral_norm(nn.Conv2d(inputs, outputs, kernel, stride, padding=1, bias=bias))
+def spectral_conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Module:
+    return spectral_norm(nn.Conv2d(inputs, outputs, kernel, stride, padding=1))
 
 
 class PatchDiscriminator(nn.Module):
@@ -101,14 +63,43 @@ class PatchDiscriminator(nn.Module):
         n = features
         widths = [3, n, 2 * n, 2 * n, 4 * n, 4 * n, 8 * n, 8 * n]
         self.body = nn.ModuleList(
-            spectral_conv(inputs, outputs, *((4, 2) if i % 2 else (3, 1)), bias=True)
+            spectral_conv(inputs, outputs, *((4, 2) if i % 2 else (3, 1)))
             for i, (inputs, outputs) in enumerate(pairwise(widths))
         )
-        self.verdict = spectral_conv(8 * n, 1, bias=True)
+        self.verdict = spectral_conv(8 * n, 1)
 
     def forward(self, rgb: Tensor) -> Tensor:
         x = 2 * rgb - 1
         for layer in self.body:
             x = leaky_relu(layer(x), 0.2)  # at last (B, 8F, H/8, W/8)
         logits: Tensor = self.verdict(x)  # (B, 1, H/8, W/8)
+        return logits
+
+
+class GridDiscriminator(nn.Module):
+    """RGB in [0, 1], (B, 3, H, W) -> (B, 1, H/period, W/period): a verdict for each low pixel.
+
+    Pictures begin where a low pixel does, and the pixels that come of one low pixel are seen side
+    by side, as channels. To an original it is all one where that grid lies; rings, dots and hatches
+    that a generator repeats with it look to other discriminators like texture, here they give it
+    away. Where few pixels come of one, `period` spans several.
+    """
+
+    def __init__(self, scale: int = 4, features: int = 128) -> None:
+        super().__init__()
+        n = features
+        self.period = scale * -(-3 // scale)
+        widths = [3 * self.period**2, n, n, n, n, n]
+        self.body = nn.ModuleList(
+            spectral_conv(inputs, outputs) for inputs, outputs in pairwise(widths)
+        )
+        self.verdict = spectral_conv(n, 1)
+
+    def forward(self, rgb: Tensor) -> Tensor:
+        below, right = (-side % self.period for side in rgb.shape[-2:])
+        x = pad(2 * rgb - 1, (0, right, 0, below), mode="replicate")
+        x = pixel_unshuffle(x, self.period)  # (B, 3 period², H/period, W/period)
+        for layer in self.body:
+            x = leaky_relu(layer(x), 0.2)
+        logits: Tensor = self.verdict(x)  # (B, 1, H/period, W/period)
         return logits

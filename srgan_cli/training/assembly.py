@@ -36,6 +36,7 @@ from srgan_cli.training.losses import (
     ColourLoss,
     Distance,
     PhaseLoss,
+    RowLoss,
     lattice_loss,
     of_luma,
     shifted,
@@ -121,19 +122,20 @@ def build_lesson(job: Job, stage: Stage, network: nn.Module) -> Lesson:
     generator = _learner(job, stage, "generator", network)
     if stage.adversary is None:
         return PixelLesson(generator, dict(_terms(job, stage, network)))
-    rival = placed(build_discriminator(stage.adversary), job.device)
+    rival = placed(build_discriminator(stage.adversary, job.options.scale), job.device)
     return AdversarialLesson(
         generator=generator,
         discriminator=_learner(job, stage, "discriminator", rival),
         game=GAMES[stage.adversary.game],
         adversarial_weight=stage.adversary.weight,
         terms=dict(_terms(job, stage, network)),
-        shift=stage.shift,
+        shift=0 if stage.adversary.aligned else stage.shift,
     )
 
 
-def build_discriminator(adversary: Adversary) -> nn.Module:
-    return DISCRIMINATORS[adversary.discriminator](**adversary.hyperparameters)
+def build_discriminator(adversary: Adversary, scale: int) -> nn.Module:
+    told = {"scale": scale} if adversary.aligned else {}
+    return DISCRIMINATORS[adversary.discriminator](**adversary.hyperparameters, **told)
 
 
 def _learner(job: Job, stage: Stage, name: str, network: nn.Module) -> Learner:
@@ -158,6 +160,8 @@ def _terms(job: Job, stage: Stage, network: nn.Module) -> Iterator[tuple[str, To
         yield "perceptual", Term(stage.perceptual.weight, _shifting(loss, stage.shift))
     if stage.phase_weight:
         yield "phase", _phase_term(job, stage, network)
+    if stage.row_weight:
+        yield "rows", Term(stage.row_weight, RowLoss(job.options.scale))
     if stage.colour_weight:
         yield "colour", Term(stage.colour_weight, ColourLoss(job.options.scale))
 

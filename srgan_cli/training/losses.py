@@ -1,5 +1,6 @@
 """What the generator and the discriminator are told. Every function gives a mean, a scalar."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from torch.nn.functional import (
     l1_loss,
     mse_loss,
     pixel_unshuffle,
+    relu,
     smooth_l1_loss,
     softplus,
 )
@@ -58,14 +60,35 @@ class RelativisticGan:
         return self.discriminator(real=fake, fake=real)  # the same game, roles swapped
 
 
-Game = StandardGan | RelativisticGan
+class PairedGan:
+    """Each original should look more real than what was made in its place.
 
-GAMES: dict[str, Game] = {"standard": StandardGan(), "relativistic": RelativisticGan()}
+    Jolicoeur-Martineau, https://arxiv.org/abs/1807.00734, section 4.1.2. An original and what is
+    made of its low picture show the same, so that what they show, which sways verdicts most,
+    cancels out of each difference.
+    """
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        return says(real - fake, True)
+
+    def generator(self, real: Tensor, fake: Tensor) -> Tensor:
+        return says(fake - real, True)
+
+
+Game = StandardGan | RelativisticGan | PairedGan
+
+GAMES: dict[str, Game] = {
+    "standard": StandardGan(),
+    "relativistic": RelativisticGan(),
+    "paired": PairedGan(),
+}
 
 
 def certainty(game: Game, real: Tensor, fake: Tensor) -> dict[str, float]:
     """The mean log-probabilities of being right: 0 is certain, -0.69 a coin's."""
-    if isinstance(game, RelativisticGan):
+    if isinstance(game, PairedGan):
+        real, fake = real - fake, fake - real
+    elif isinstance(game, RelativisticGan):
         real, fake = real - fake.mean(), fake - real.mean()
     return {"log D(real)": -says(real, True).item(), "log 1-D(fake)": -says(fake, False).item()}
 
@@ -105,6 +128,46 @@ def lattice_loss(scale: int) -> Distance:
         scale //= 2
         losses.append(PhaseLoss(scale, (4, 8, 32)))
     return lambda made, real: torch.stack([loss(made, real) for loss in losses]).sum()
+
+
+@dataclass(frozen=True)
+class RowLoss:
+    """Rows of dots: what comes back with each low pixel, or part of it, along a single row or
+    column, by more than in the original. Edges that lie level or upright attract them.
+
+    In the means of PhaseLoss rows of dots hide each other where one lies aside of the other; here
+    no other row is averaged in.
+    """
+
+    scale: int
+    window: int = 16
+    """Length of the pieces of rows, which overlap by half."""
+
+    def __call__(self, made: Tensor, real: Tensor) -> Tensor:
+        excess = [
+            relu(self._amplitudes(ours) - self._amplitudes(theirs)).mean()
+            for ours, theirs in ((made, real), (made.transpose(-2, -1), real.transpose(-2, -1)))
+        ]
+        return torch.stack(excess).mean()
+
+    def _amplitudes(self, pictures: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, pieces, periods)."""
+        length = min(self.window, pictures.shape[-1])
+        pieces = pictures.unfold(-1, length, max(1, length // 2))
+        return torch.stack([_amplitude(pieces, period) for period in _periods(self.scale)], -1)
+
+
+def _periods(scale: int) -> list[int]:
+    return [period for period in range(2, scale + 1) if scale % period == 0]
+
+
+def _amplitude(pieces: Tensor, period: int) -> Tensor:
+    """(..., n) -> (...): how strong a wave of that period is in each, under a Hann window."""
+    length = pieces.shape[-1]
+    window = torch.hann_window(length + 2, periodic=False, device=pieces.device)[1:-1]
+    turns = torch.arange(length, device=pieces.device) * (2 * math.pi / period)
+    wave = torch.polar(window / window.sum(), turns)
+    return ((pieces - pieces.mean(-1, keepdim=True)) * wave).sum(-1).abs()
 
 
 @dataclass(frozen=True)

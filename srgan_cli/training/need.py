@@ -36,7 +36,8 @@ def cast_of(options: TrainOptions, stage: Stage, opened: Sequence[Eyes]) -> Cast
     recipe = RECIPES[options.recipe]
     weights = starting_weights(options, recipe)
     generator = load_generator(weights).to("meta")
-    rival = build_discriminator(stage.adversary).to("meta") if stage.adversary else None
+    adversary = stage.adversary
+    rival = build_discriminator(adversary, options.scale).to("meta") if adversary else None
     seen = perceptual_loss(opened, stage.perceptual).to("meta") if stage.perceptual else None
     taught_by = open_teachers(options) if weight_of_teachers(options, stage) else []
     teachers = [load_generator(weights).to("meta") for weights in taught_by]

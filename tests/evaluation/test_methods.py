@@ -59,7 +59,7 @@ def test_no_network_named_shows_the_default_from_end_to_end(personal: Path) -> N
 
     names = [method.name for method in methods(Lineup(machine=Machine(precision="fp32")))]
 
-    assert names == ["bicubic", "photo blend 0", "photo blend 0.8", "photo blend 1"]
+    assert names == ["bicubic", "photo blend 0", "photo blend 1"]
 
 
 @pytest.mark.usefixtures("personal")

@@ -4,21 +4,21 @@ from torch import nn
 
 from srgan_cli.models import DISCRIMINATORS
 from srgan_cli.models.discriminators import (
+    GridDiscriminator,
     PatchDiscriminator,
     SRGANDiscriminator,
-    UNetDiscriminator,
 )
 
-TINY = {"srgan": {"features": 4, "dense": 8}, "unet": {"features": 4}, "patch": {"features": 4}}
+TINY = {
+    "srgan": {"features": 4, "dense": 8},
+    "patch": {"features": 4},
+    "grid": {"features": 4},
+}
 
 
 def build(name: str) -> nn.Module:
     torch.manual_seed(0)
     return DISCRIMINATORS[name](**TINY[name])
-
-
-def test_the_unet_has_the_published_size():
-    assert sum(parameter.numel() for parameter in UNetDiscriminator().parameters()) == 4_376_897
 
 
 def test_srgans_has_the_papers_layers():
@@ -36,9 +36,22 @@ def test_the_patch_discriminator_has_eight_layers_of_32_to_256_channels():
     assert [layer.out_channels for layer in convs] == [32, 64, 64, 128, 128, 256, 256, 1]
 
 
-@pytest.mark.parametrize(
-    ("name", "sides"), [("srgan", None), ("unet", (33, 50)), ("patch", (4, 6))]
-)
+@pytest.mark.parametrize(("scale", "period"), [(1, 3), (2, 4), (3, 3), (4, 4), (8, 8)])
+def test_verdicts_of_the_grid_move_with_whole_low_pixels_alone(scale, period):
+    torch.manual_seed(0)
+    network = GridDiscriminator(scale, features=4).eval()
+    picture = torch.rand(1, 3, 16 * period, 16 * period)
+    with torch.no_grad():
+        here, there, aside = (
+            network(picture.roll((by, by), (2, 3))) for by in (0, period, period - 1)
+        )
+    within = (..., slice(7, -6), slice(7, -6))  # of its six layers each sees one to either side
+    expected = here.roll((1, 1), (2, 3))[within]
+    assert torch.allclose(there[within], expected, atol=1e-6)
+    assert not torch.allclose(aside[within], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(("name", "sides"), [("srgan", None), ("patch", (4, 6)), ("grid", (9, 13))])
 def test_crops_of_any_size_give_logits(name, sides):
     logits = build(name)(torch.rand(2, 3, 33, 50))
     assert logits.shape == ((2, 1) if sides is None else (2, 1, *sides))
@@ -52,7 +65,7 @@ def test_gradients_reach_the_picture_and_every_weight(name):
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
 
 
-@pytest.mark.parametrize("name", ["unet", "patch"])
+@pytest.mark.parametrize("name", ["patch", "grid"])
 def test_spectral_norm_keeps_each_layers_largest_singular_value_near_one(name):
     network = build(name).train()
     for _ in range(30):
@@ -61,7 +74,7 @@ def test_spectral_norm_keeps_each_layers_largest_singular_value_near_one(name):
     for layer in layers:
         largest = torch.linalg.matrix_norm(layer.weight.flatten(1), ord=2)
         assert abs(largest - 1) < 0.05
-    assert len(layers) == 8
+    assert len(layers) == (6 if name == "grid" else 8)
 
 
 @pytest.mark.parametrize("name", DISCRIMINATORS)

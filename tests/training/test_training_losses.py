@@ -17,6 +17,7 @@ from srgan_cli.training.losses import (
     ColourLoss,
     PerceptualLoss,
     PhaseLoss,
+    RowLoss,
     certainty,
     of_luma,
     shifted,
@@ -31,7 +32,11 @@ SMALL = {
     "rrdbnet": {"blocks": 1, "features": 8, "growth": 4},
     "compact": {"convolutions": 2, "features": 8},
 }
-RIVALS = {"srgan": {"features": 4, "dense": 8}, "unet": {"features": 4}, "patch": {"features": 4}}
+RIVALS = {
+    "srgan": {"features": 4, "dense": 8},
+    "patch": {"features": 4},
+    "grid": {"features": 4},
+}
 
 
 def generator(name: str = "fast") -> nn.Module:
@@ -98,8 +103,8 @@ def test_the_adversarial_loss_reaches_every_parameter_of_the_generator(game, riv
     assert without_gradient(network) == []
 
 
-CANCELLED = {"srgan": ["verdict.bias"], "unet": ["verdict.bias"], "patch": ["verdict.bias"]}
-"""The relativistic loss compares logits: a bias that all of them share cancels."""
+COMPARING = ("relativistic", "paired")
+"""Games that compare logits: a bias that all of them share cancels."""
 
 
 @pytest.mark.parametrize("game", list(GAMES))
@@ -108,7 +113,7 @@ def test_the_discriminators_loss_reaches_all_but_biases_that_cancel(game, rival)
     judge, high = discriminator(rival).double(), pair()[1].double()
     fake = high.flip(0) * 0.5
     GAMES[game].discriminator(judge(high), judge(fake)).backward()
-    assert without_gradient(judge) == (CANCELLED[rival] if game == "relativistic" else [])
+    assert without_gradient(judge) == (["verdict.bias"] if game in COMPARING else [])
 
 
 def test_the_relativistic_game_is_the_papers_formula() -> None:
@@ -130,9 +135,24 @@ def test_the_standard_game_is_the_papers_formula() -> None:
     assert game.discriminator(real, fake).item() == pytest.approx(whole.item())
 
 
-def test_certainty_is_that_of_a_coin_at_equal_logits() -> None:
+def test_the_paired_game_compares_each_original_with_what_was_made_in_its_place() -> None:
+    real, fake = torch.tensor([0.3, 5.2]), torch.tensor([-0.4, 4.9])
+    game = GAMES["paired"]
+    assert game.discriminator(real, fake).item() == pytest.approx(
+        softplus(-torch.tensor([0.7, 0.3])).mean().item()
+    )
+    assert game.generator(real, fake).item() == pytest.approx(
+        softplus(torch.tensor([0.7, 0.3])).mean().item()
+    )
+    shown = torch.tensor([9.0, -9.0])  # what both show sways neither
+    moved = game.discriminator(real + shown, fake + shown).item()
+    assert moved == pytest.approx(game.discriminator(real, fake).item(), abs=1e-6)
+
+
+@pytest.mark.parametrize("game", COMPARING)
+def test_certainty_is_that_of_a_coin_at_equal_logits(game: str) -> None:
     same = torch.ones(4)
-    assert certainty(GAMES["relativistic"], same, same) == {
+    assert certainty(GAMES[game], same, same) == {
         "log D(real)": pytest.approx(-0.6931, abs=1e-4),
         "log 1-D(fake)": pytest.approx(-0.6931, abs=1e-4),
     }
@@ -190,6 +210,49 @@ def test_the_phase_loss_takes_every_scale_and_patch(scale: int, side: int) -> No
     torch.manual_seed(0)
     made, real = torch.rand(2, 3, side, side), torch.rand(2, 3, side, side)
     loss = PhaseLoss(scale)(made, real)
+    assert (loss.item() == 0) == (scale == 1)
+
+
+def dotted(side: int, row: int, period: int) -> torch.Tensor:
+    picture = torch.zeros(1, 3, side, side)
+    picture[..., row, ::period] = 0.1
+    return picture
+
+
+@pytest.mark.parametrize(("scale", "period"), [(2, 2), (3, 3), (4, 2), (4, 4)])
+def test_the_row_loss_sees_one_row_of_dots_among_many(scale: int, period: int) -> None:
+    plain, dots = torch.zeros(1, 3, 64, 64), dotted(64, 10, period)
+    loss = RowLoss(scale)
+    assert loss(dots, plain) > 3e-4
+    assert loss(dots.transpose(-2, -1), plain) == pytest.approx(loss(dots, plain).item())
+    assert loss(plain + 0.5, plain) < 1e-5
+
+
+def test_rows_of_dots_that_hide_each_other_from_the_phase_loss_show_in_the_row_loss() -> None:
+    plain, dots = torch.zeros(1, 3, 64, 64), dotted(64, 10, 2) + dotted(64, 14, 2).roll(1, -1)
+    level = dots.mean(-1, keepdim=True)
+    assert PhaseLoss(4)(dots - level, plain) < 1e-5
+    assert RowLoss(4)(dots - level, plain) > 5e-4
+
+
+def test_the_row_loss_lets_pass_what_the_original_shows() -> None:
+    plain, dots = torch.zeros(1, 3, 64, 64), dotted(64, 10, 2)
+    loss = RowLoss(4)
+    assert loss(plain, dots) == loss(dots, dots) == 0
+
+
+def test_the_row_loss_is_learnt_from_where_nothing_is_yet() -> None:
+    made = torch.zeros(1, 3, 32, 32, requires_grad=True)
+    RowLoss(4)(made, torch.zeros(1, 3, 32, 32)).backward()
+    assert made.grad is not None
+    assert not made.grad.any()
+
+
+@pytest.mark.parametrize(("scale", "side"), [(1, 8), (2, 6), (3, 9), (4, 4), (4, 128)])
+def test_the_row_loss_takes_every_scale_and_patch(scale: int, side: int) -> None:
+    torch.manual_seed(0)
+    made, real = torch.rand(2, 3, side, side), torch.rand(2, 3, side, side)
+    loss = RowLoss(scale)(made, real)
     assert (loss.item() == 0) == (scale == 1)
 
 

@@ -24,7 +24,11 @@ SMALL = {
     "srresnet": {"blocks": 1, "features": 16},
     "rrdbnet": {"blocks": 1, "features": 16, "growth": 8},
 }
-RIVALS = {"srgan": {"features": 4, "dense": 8}, "unet": {"features": 4}, "patch": {"features": 4}}
+RIVALS = {
+    "srgan": {"features": 4, "dense": 8},
+    "patch": {"features": 4},
+    "grid": {"features": 4},
+}
 STAGES = [(name, stage.end) for name, recipe in RECIPES.items() for stage in recipe.stages]
 
 
