@@ -79,6 +79,8 @@ def _losses(options: TrainOptions, stage: Stage, opened: list[Eyes], cast: Cast)
             yield f"{about} of {eyes.name}: {layers}"
     if stage.phase_weight:
         yield f"phases x {stage.phase_weight:g}{' of pictures moved aside' if cast.aside else ''}"
+    if stage.row_weight:
+        yield f"rows of dots x {stage.row_weight:g}"
     if stage.colour_weight:
         yield f"mean colours x {stage.colour_weight:g}"
     if stage.adversary is not None:
