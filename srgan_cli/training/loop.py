@@ -95,8 +95,15 @@ class Trainer:
         return self.step.lesson.learners[0].alone
 
     def restore(self, state: TrainingState) -> None:
-        self.step.load_state_dict(state.networks)
-        self.average.load_state_dict(state.average)
+        """Raises TrainingError for a state of other networks."""
+        try:
+            self.step.load_state_dict(state.networks)
+            self.average.load_state_dict(state.average)
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise TrainingError(
+                "the checkpoint holds other networks than this version of srgan trains with "
+                f"this recipe: begin a new run with --from {state.stage}.safetensors of this one"
+            ) from error
         self.position = Position(state.step, state.best, state.skipped, state.seconds)
         torch.set_rng_state(state.rng)
         if self.world.leads:

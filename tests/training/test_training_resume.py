@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from srgan_cli.errors import TrainingError
+from srgan_cli.models.discriminators import PatchDiscriminator
+from srgan_cli.pickles import write_pickle
 from srgan_cli.training.checkpoint import checkpoints, load_state
 from srgan_cli.training.loop import Interrupted
 from srgan_cli.training.options import TrainOptions
@@ -94,6 +97,17 @@ def test_a_teacher_goes_on_with_the_orientations_it_would_have_drawn(make, run, 
         train(stopped, check(stopped), StopAfter("psnr", 3), "")
     run(read_options(stopped.out))
     assert_same_end(stopped, whole)
+
+
+def test_a_checkpoint_of_another_discriminator_is_refused(make, run) -> None:
+    options = make(stages="both", steps=10)
+    run(options)
+    (last,) = checkpoints(options.out)[-1:]
+    state = load_state(last)
+    state.networks["discriminator"] = PatchDiscriminator().state_dict()
+    write_pickle(vars(state), last)
+    with pytest.raises(TrainingError, match=r"begin a new run with --from gan\.safetensors"):
+        run(options)
 
 
 def test_more_workers_and_accumulation_change_nothing_in_the_order(make, run, tmp_path) -> None:
