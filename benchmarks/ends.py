@@ -91,8 +91,8 @@ class Seen:
     def record(self) -> dict[str, Any]:
         """For JSON."""
         rough = float(self.flat.mean()) if self.flat.size else None
-        parts = {"shift": asdict(self.shift), "grid": asdict(self.grid)}
-        return {**self.figures, **parts, "dots": self.dots, "flat": rough}
+        seen = {"shift": asdict(self.shift), "grid": asdict(self.grid), "dots": self.dots}
+        return {**self.figures, **seen, "flat": rough}
 
 
 def main() -> None:

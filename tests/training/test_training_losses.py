@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from test_training_recipes import RIVALS
 from torch import nn
 from torch.nn.functional import softplus
 
@@ -31,11 +32,6 @@ SMALL = {
     "srresnet": {"blocks": 1, "features": 8},
     "rrdbnet": {"blocks": 1, "features": 8, "growth": 4},
     "compact": {"convolutions": 2, "features": 8},
-}
-RIVALS = {
-    "srgan": {"features": 4, "dense": 8},
-    "patch": {"features": 4},
-    "grid": {"features": 4},
 }
 
 
@@ -241,7 +237,7 @@ def test_the_row_loss_lets_pass_what_the_original_shows() -> None:
     assert loss(plain, dots) == loss(dots, dots) == 0
 
 
-def test_the_row_loss_is_learnt_from_where_nothing_is_yet() -> None:
+def test_the_row_loss_has_no_gradient_where_nothing_is() -> None:
     made = torch.zeros(1, 3, 32, 32, requires_grad=True)
     RowLoss(4)(made, torch.zeros(1, 3, 32, 32)).backward()
     assert made.grad is not None
