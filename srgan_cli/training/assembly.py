@@ -21,8 +21,8 @@ from srgan_cli.training.data import (
     batch_size,
     cutter,
     deciding,
-    high_patches,
     load_batches,
+    made_pairs,
     shrinker,
 )
 from srgan_cli.training.distributed import World
@@ -214,7 +214,7 @@ def _batches(job: Job, stage: Stage, first: int) -> Iterator[Pair]:
 
 def _batches_at_once(job: Job, stage: Stage, first: int, loading: Loading) -> Iterator[Pair]:
     """The same high patches, with low ones that the device makes."""
-    patches = high_patches(job.options, job.recipe, stage, job.data.training)
+    patches = made_pairs(job.options, job.recipe, stage, job.data.training)
     places = own_places(batch_size(job.options, stage), job.world.rank, job.world.size)
     batches = HighBatches(patches, deciding(job.recipe), job.options.seed, places)
     for highs in load_batches(batches, first, loading):

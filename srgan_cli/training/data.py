@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from srgan_cli.errors import DatasetError
 from srgan_cli.training.degradation import spoiled_low
-from srgan_cli.training.highs import Deciding, HighPatches
+from srgan_cli.training.highs import Deciding
 from srgan_cli.training.options import TrainOptions
 from srgan_cli.training.pairs import Partners, both, refuse_broken
 from srgan_cli.training.patches import (
@@ -158,18 +158,16 @@ def cutter(options: TrainOptions, recipe: Recipe, stage: Stage, source: Source) 
     """Where the samples of a stage come from."""
     if source.low is not None:
         return GivenPairs(source.low, source.high, Cut(patch_side(options, stage), options.scale))
+    return made_pairs(options, recipe, stage, source)
+
+
+def made_pairs(options: TrainOptions, recipe: Recipe, stage: Stage, source: Source) -> MadePairs:
+    """Where they come from if no low pictures are given."""
     return MadePairs(source.high, _cut(options, recipe, stage), shrinker(recipe))
 
 
-def high_patches(
-    options: TrainOptions, recipe: Recipe, stage: Stage, source: Source
-) -> HighPatches:
-    """Where they come from if their low ones are made later, on the device."""
-    return HighPatches(source.high, _cut(options, recipe, stage), shrinker(recipe))
-
-
 def _cut(options: TrainOptions, recipe: Recipe, stage: Stage) -> Cut:
-    return Cut(patch_side(options, stage), options.scale, recipe.shrink)
+    return Cut(patch_side(options, stage), options.scale, recipe.shrink, recipe.recolour)
 
 
 def shrinker(recipe: Recipe) -> Shrinker:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from srgan_cli.training.patches import Cut, MadePairs, Pair, turned
+from srgan_cli.training.patches import Cut, MadePairs, Pair
 from srgan_cli.training.spoiling import spoiled_lows
 from srgan_cli.training.treatments import Course
 
@@ -39,26 +39,18 @@ class Highs:
         return replace(self, pixels=self.pixels.pin_memory())
 
 
-class HighPatches(MadePairs):
-    """The patches of MadePairs out of the same random numbers, high alone, with their margin."""
-
-    def high(self, rng: np.random.Generator) -> Tensor:
-        """(3, S, S) uint8."""
-        return turned(self._shrunk(self._region(rng)), rng).byte()
-
-
 class HighBatches(Dataset[Highs]):
     """Batch number i, the same whoever asks for it: the patches of Batches, and decisions.
 
     `places` are those of the samples that this process makes of each batch.
     """
 
-    def __init__(self, cut: HighPatches, decide: Deciding, seed: int, places: range) -> None:
+    def __init__(self, cut: MadePairs, decide: Deciding, seed: int, places: range) -> None:
         self.cut, self.decide, self.seed, self.places = cut, decide, seed, places
 
     def __getitem__(self, number: int) -> Highs:
         chances = [np.random.default_rng([self.seed, number, place]) for place in self.places]
-        pixels = torch.stack([self.cut.high(rng) for rng in chances])
+        pixels = torch.stack([self.cut.high(rng).byte() for rng in chances])
         about = self.cut.cut
         courses = tuple(self.decide(about.padded, about.scale, rng) for rng in chances)
         noise = np.random.default_rng([self.seed, number, self.places.start, NOISE])

@@ -19,6 +19,9 @@ MARGIN = 4
 HALF = 0.5
 """Patches that are shrunk to this or less of their size are cut from a picture's half."""
 
+STRENGTH = 4.0
+"""Of colours, at most: photographs have few as strong as light of one colour makes them."""
+
 CANDIDATES = 4
 """Places looked at before one is cut; the more detail, the more likely."""
 
@@ -71,6 +74,8 @@ class Cut:
     scale: int
     shrink: float = 1.0
     """Photographs are shrunk by a random factor between this and 1 before a patch is cut."""
+    recolour: float = 0.0
+    """The share of patches that are recoloured."""
 
     @property
     def padded(self) -> int:
@@ -94,9 +99,15 @@ class MadePairs:
     shrinker: Shrinker
 
     def __call__(self, rng: np.random.Generator) -> Pair:
-        # laid after it is shrunk, when there is less to move: the filter is symmetric
-        high = turned(self._shrunk(self._region(rng)), rng)
+        high = self.high(rng)
         return self.cut.inside(self.shrinker(high, self.cut.scale, rng), high)
+
+    def high(self, rng: np.random.Generator) -> Tensor:
+        """(3, S, S) levels, with the margin."""
+        # laid after it is shrunk, when there is less to move: the filter is symmetric
+        planes = turned(self._shrunk(self._region(rng)), rng)
+        share = self.cut.recolour
+        return recoloured(planes, rng) if share and rng.random() < share else planes
 
     def _shrunk(self, region: np.ndarray) -> Tensor:
         padded = self.cut.padded
@@ -154,6 +165,14 @@ def turned(planes: Tensor, rng: np.random.Generator) -> Tensor:
 def _turned(planes: Tensor, turns: int, flip: bool) -> Tensor:
     result = np.rot90(planes.numpy(), turns, axes=(1, 2))
     return torch.from_numpy(np.ascontiguousarray(result[..., ::-1] if flip else result))
+
+
+def recoloured(planes: Tensor, rng: np.random.Generator) -> Tensor:
+    """(3, P, P) levels -> the same, channels swapped and colours up to STRENGTH times as strong."""
+    strength = STRENGTH ** rng.random()
+    grey = planes.mean(dim=0, keepdim=True)
+    swapped = planes[torch.from_numpy(rng.permutation(3))]
+    return quantised(grey + float(strength) * (swapped - grey))
 
 
 def detailed_place(picture: np.ndarray, side: int, rng: np.random.Generator) -> tuple[int, int]:

@@ -31,6 +31,8 @@ def plan(options: TrainOptions, opened: list[Eyes]) -> Iterator[str]:
     yield f"generator: {weights}, {count(load_generator(weights))} parameters, {origin}"
     yield f"pictures: {len(found)} files, and {len(others)} that are none"
     yield f"low pictures: {_lows(options, recipe)}"
+    if recipe.recolour and options.low is None:
+        yield f"recoloured: {recipe.recolour * 100:g} % of the patches"
     for stage in stages:
         yield from _stage_lines(options, recipe, stage, opened)
     judged = judge(opened, stages, torch.device("cpu"))

@@ -95,6 +95,9 @@ class Recipe:
     stages: tuple[Stage, ...]
     shrink: float = 0.25
     """Photographs are shrunk by a random factor between this and 1 before a patch is cut."""
+    recolour: float = 0.0
+    """The share of patches whose channels are swapped and colours strengthened: networks that do
+    not add to an enlarged picture, but make all of it, tinge colours that they have seldom seen."""
     spoiled: bool = False
     """Low pictures are blurred, noisy and compressed, not only small."""
 
@@ -126,8 +129,8 @@ def depth_name(hyperparameters: Mapping[str, Any]) -> str | None:
 
 
 # phase_weight, row_weight, colour_weight and shift are in no paper: pictures come out tinged,
-# dotted and cross-hatched without. The weights are in proportion to the perceptual loss. Nor is
-# settled.
+# dotted and cross-hatched without. The weights are in proportion to the perceptual loss. Nor are
+# settled and recolour.
 
 # Of Real-ESRGAN, https://arxiv.org/abs/2107.10833, section 4.1.
 REAL_LAYERS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}
@@ -174,6 +177,7 @@ SRRESNET = Recipe(
     architecture="srresnet",
     hyperparameters={"blocks": 16},
     stages=(Stage(pixel="mse", steps=1_000_000, patch=96, lr=1e-4, milestones=(), settled=0.75),),
+    recolour=0.25,
 )
 
 SRGAN = Recipe(
@@ -201,6 +205,7 @@ SRGAN = Recipe(
             settled=0.0,
         ),
     ),
+    recolour=SRRESNET.recolour,
 )
 
 STEADY = Recipe(
@@ -220,6 +225,7 @@ STEADY = Recipe(
             warmup=50,
         ),
     ),
+    recolour=SRRESNET.recolour,
 )
 
 RRDB = Recipe(
@@ -228,6 +234,7 @@ RRDB = Recipe(
     architecture="rrdbnet",
     hyperparameters={"blocks": 23},
     stages=(Stage(steps=1_000_000, lr=2e-4, milestones=(0.2, 0.4, 0.6, 0.8)),),
+    recolour=SRRESNET.recolour,
 )
 
 ESRGAN = Recipe(
@@ -250,6 +257,7 @@ ESRGAN = Recipe(
             milestones=(0.125, 0.25, 0.5, 0.75),
         ),
     ),
+    recolour=RRDB.recolour,
 )
 
 SRCNN = Recipe(

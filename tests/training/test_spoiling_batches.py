@@ -13,10 +13,10 @@ from srgan_cli.training.assembly import Job, build_trainer
 from srgan_cli.training.checkpoint import checkpoints, load_state
 from srgan_cli.training.data import Loading, load_batches, load_data
 from srgan_cli.training.distributed import World
-from srgan_cli.training.highs import HighBatches, HighPatches, with_lows
+from srgan_cli.training.highs import HighBatches, with_lows
 from srgan_cli.training.loop import Interrupted
 from srgan_cli.training.options import TrainOptions
-from srgan_cli.training.patches import Batches, Cut, bicubic_low
+from srgan_cli.training.patches import Batches, Cut, MadePairs, bicubic_low
 from srgan_cli.training.photographs import Cache, at_least, load_photographs
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.telling import Watcher
@@ -26,10 +26,10 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def patches(photos: Path, tmp_path: Path) -> HighPatches:
+def patches(photos: Path, tmp_path: Path) -> MadePairs:
     cache = Cache(tmp_path / "c.bytes")
     photographs, _ = load_photographs(sorted(photos.iterdir()), cache, at_least(1), [])
-    return HighPatches(photographs, Cut(patch=16, scale=2, shrink=0.5), bicubic_low)
+    return MadePairs(photographs, Cut(patch=16, scale=2, shrink=0.5), bicubic_low)
 
 
 def test_a_batch_is_a_function_of_its_number(patches) -> None:

@@ -11,6 +11,7 @@ from tiny_pictures import picture, save_picture
 from srgan_cli.resample import resize, resize_levels
 from srgan_cli.training.data import Loading, load_batches
 from srgan_cli.training.patches import (
+    STRENGTH,
     Batches,
     Cut,
     MadePairs,
@@ -19,6 +20,7 @@ from srgan_cli.training.patches import (
     detail,
     detailed_place,
     quantised,
+    recoloured,
     turned,
 )
 from srgan_cli.training.photographs import Cache, Entry, Photographs, at_least, load_photographs
@@ -166,3 +168,48 @@ def test_detail_attracts() -> None:
     lefts = np.array([detailed_place(half_flat, 16, rng)[1] for _ in range(300)])
     assert np.mean(lefts > 56) > 0.75
     assert np.mean(lefts < 48) > 0.01  # flat places are drawn as well
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_recoloured_patches_keep_what_they_show_in_stronger_colours(seed) -> None:
+    weak = 112 + picture(seed, 40, 40) // 8  # strengthened, it stays within the levels
+    patch = as_planes(weak)
+    other = recoloured(patch, np.random.default_rng(seed))
+    assert torch.equal(other, other.round())
+    torch.testing.assert_close(other.mean(dim=0), patch.mean(dim=0), atol=0.5, rtol=0)
+    before, after = (
+        (planes - planes.mean(dim=0)).square().mean().sqrt() for planes in (patch, other)
+    )
+    assert 0.95 < after / before < STRENGTH * 1.05
+
+
+def test_recolouring_swaps_channels_and_makes_colours_as_strong_as_levels_allow() -> None:
+    orange = torch.tensor([200.0, 120.0, 90.0])[:, None, None].expand(3, 8, 8)
+    made = {
+        tuple(recoloured(orange, np.random.default_rng(seed))[:, 0, 0].tolist())
+        for seed in range(200)
+    }
+    assert {int(np.argmax(colour)) for colour in made} == {0, 1, 2}
+    assert any({0.0, 255.0} <= set(colour) for colour in made)
+
+
+def test_the_share_of_recoloured_patches_is_that_which_is_asked_for(photographs) -> None:
+    def highs(recolour: float) -> list[torch.Tensor]:
+        cut = MadePairs(photographs, Cut(16, 2, 0.5, recolour), bicubic_low)
+        return [cut(np.random.default_rng(seed))["high"] for seed in range(300)]
+
+    def same(theirs: list[torch.Tensor]) -> int:
+        return sum(torch.equal(a, b) for a, b in zip(plain, theirs, strict=True))
+
+    plain = highs(0)
+    assert same(highs(0)) == 300
+    assert same(highs(1)) < 5
+    assert 180 < same(highs(0.25)) < 260
+
+
+def test_the_low_patch_is_made_of_the_recoloured_high_one(photographs) -> None:
+    cut = MadePairs(photographs, Cut(16, 2, 1.0, recolour=1), bicubic_low)
+    for seed in range(5):
+        pair = cut(np.random.default_rng(seed))
+        alone = quantised(resize(pair["high"].float(), 8, 8))
+        assert (pair["low"] - alone)[..., 2:-2, 2:-2].abs().max() <= 1
