@@ -10,7 +10,6 @@ from torch import nn
 from srgan_cli.models.compact import Compact
 from srgan_cli.models.discriminators import (
     GridDiscriminator,
-    PatchDiscriminator,
     SRGANDiscriminator,
 )
 from srgan_cli.models.fast import Fast
@@ -30,6 +29,5 @@ GENERATORS: dict[str, type[nn.Module]] = {
 
 DISCRIMINATORS: dict[str, type[nn.Module]] = {
     "srgan": SRGANDiscriminator,
-    "patch": PatchDiscriminator,
     "grid": GridDiscriminator,
 }

@@ -47,33 +47,8 @@ def normed_conv(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     )
 
 
-def spectral_conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Module:
-    return spectral_norm(nn.Conv2d(inputs, outputs, kernel, stride, padding=1))
-
-
-class PatchDiscriminator(nn.Module):
-    """RGB in [0, 1], (B, 3, H, W) -> (B, 1, H/8, W/8): a verdict for each patch, in 8 layers.
-
-    Its strided kernels are even: odd ones look at every second pixel more often than at the others,
-    and a generator learns to draw that pattern.
-    """
-
-    def __init__(self, features: int = 32) -> None:
-        super().__init__()
-        n = features
-        widths = [3, n, 2 * n, 2 * n, 4 * n, 4 * n, 8 * n, 8 * n]
-        self.body = nn.ModuleList(
-            spectral_conv(inputs, outputs, *((4, 2) if i % 2 else (3, 1)))
-            for i, (inputs, outputs) in enumerate(pairwise(widths))
-        )
-        self.verdict = spectral_conv(8 * n, 1)
-
-    def forward(self, rgb: Tensor) -> Tensor:
-        x = 2 * rgb - 1
-        for layer in self.body:
-            x = leaky_relu(layer(x), 0.2)  # at last (B, 8F, H/8, W/8)
-        logits: Tensor = self.verdict(x)  # (B, 1, H/8, W/8)
-        return logits
+def spectral_conv(inputs: int, outputs: int) -> nn.Module:
+    return spectral_norm(nn.Conv2d(inputs, outputs, 3, padding=1))
 
 
 class GridDiscriminator(nn.Module):

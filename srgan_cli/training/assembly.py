@@ -28,7 +28,7 @@ from srgan_cli.training.data import (
 from srgan_cli.training.distributed import World
 from srgan_cli.training.features import Eyes, Judge, judge, perceptual_loss
 from srgan_cli.training.highs import HighBatches, with_lows
-from srgan_cli.training.lessons import AdversarialLesson, AsideTerm, PixelLesson, Term, Told
+from srgan_cli.training.lessons import AdversarialLesson, PixelLesson, Term
 from srgan_cli.training.loop import Outlets, Position, Trainer
 from srgan_cli.training.losses import (
     DISTANCES,
@@ -37,7 +37,6 @@ from srgan_cli.training.losses import (
     Distance,
     PhaseLoss,
     RowLoss,
-    lattice_loss,
     of_luma,
     shifted,
 )
@@ -146,7 +145,7 @@ def _learner(job: Job, stage: Stage, name: str, network: nn.Module) -> Learner:
     return Learner(name, job.world.shared(network, job.device), optimizer, stage.clip)
 
 
-def _terms(job: Job, stage: Stage, network: nn.Module) -> Iterator[tuple[str, Told]]:
+def _terms(job: Job, stage: Stage, network: nn.Module) -> Iterator[tuple[str, Term]]:
     taught = weight_of_teachers(job.options, stage)
     distance = DISTANCES[pixel_of(job.options, stage)]
     if restores_luma_alone(network):
@@ -159,7 +158,9 @@ def _terms(job: Job, stage: Stage, network: nn.Module) -> Iterator[tuple[str, To
         loss = perceptual_loss(job.eyes, stage.perceptual).to(job.device)
         yield "perceptual", Term(stage.perceptual.weight, _shifting(loss, stage.shift))
     if stage.phase_weight:
-        yield "phase", _phase_term(job, stage, network)
+        # not against originals, whose own textures hide what it looks for
+        began = copy.deepcopy(network).eval()
+        yield "phase", Term(stage.phase_weight, PhaseLoss(job.options.scale), began)
     if stage.row_weight:
         yield "rows", Term(stage.row_weight, RowLoss(job.options.scale))
     if stage.colour_weight:
@@ -169,20 +170,6 @@ def _terms(job: Job, stage: Stage, network: nn.Module) -> Iterator[tuple[str, To
 def _teaching(job: Job) -> Teaching:
     given = open_teachers(job.options)
     return Teaching([placed(load_generator(one), job.device).eval() for one in given])
-
-
-def _phase_term(job: Job, stage: Stage, network: nn.Module) -> Told:
-    """Not compared with originals, whose own textures hide what it looks for."""
-    weight, scale = stage.phase_weight, job.options.scale
-    if looks_aside(job.options, job.recipe, stage):
-        return AsideTerm(weight, lattice_loss(scale), network, scale)
-    return Term(weight, PhaseLoss(scale), copy.deepcopy(network).eval())
-
-
-def looks_aside(options: TrainOptions, recipe: Recipe, stage: Stage) -> bool:
-    """Low pictures that are given or spoiled cannot be made of the same picture moved aside: what
-    the network made when it began stands in for it there."""
-    return stage.phase_by == "aside" and options.low is None and not recipe.spoiled
 
 
 def _shifting(distance: Distance, shift: int) -> Distance:

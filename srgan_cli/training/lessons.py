@@ -3,28 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from srgan_cli.models.precision import without_autocast
-from srgan_cli.resample import resize
 from srgan_cli.training.distributed import unshared
 from srgan_cli.training.losses import Distance, Game, certainty, shifted
 from srgan_cli.training.steps import Learner, Losses, Part
-
-MARGIN = 4
-"""Low pixels beside a patch's border, where networks see zeros in place of a picture."""
-
-
-class Told(Protocol):
-    """Something that a generator is told of what it made, and how much it counts."""
-
-    @property
-    def weight(self) -> float: ...
-
-    def __call__(self, made: Tensor, low: Tensor, high: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -44,41 +29,12 @@ class Term:
         return self.distance(made, wanted)
 
 
-@dataclass(frozen=True)
-class AsideTerm:
-    """A distance from what the generator itself makes of the same picture, moved aside by less than
-    a low pixel: pictures do not care where the grid of low pixels lies, a lattice goes with it.
-
-    For low pictures that are made by bicubic alone.
-    """
-
-    weight: float
-    distance: Distance
-    generator: nn.Module
-    scale: int
-
-    def __call__(self, made: Tensor, low: Tensor, high: Tensor) -> Tensor:
-        top, left = torch.randint(1, max(2, self.scale), (2,)).tolist()
-        height, width = (side - 1 for side in low.shape[-2:])  # what is left of it, low
-        there = (
-            ...,
-            slice(top, top + height * self.scale),
-            slice(left, left + width * self.scale),
-        )
-        with without_autocast(high):  # half precision would round the low picture
-            moved = resize(high[there], height, width).clamp_(0, 1)
-        wanted = self.generator(moved).float()
-        margin = self.scale * min(MARGIN, (min(height, width) - 1) // 2)
-        within = (..., slice(margin, -margin or None), slice(margin, -margin or None))
-        return self.distance(made[there][within], wanted[within])
-
-
 @dataclass
 class PixelLesson:
     """The generator learns to come near the wanted pictures, pixel by pixel."""
 
     generator: Learner
-    terms: Mapping[str, Told]
+    terms: Mapping[str, Term]
 
     @property
     def learners(self) -> list[Learner]:
@@ -105,7 +61,7 @@ class AdversarialLesson:
     discriminator: Learner
     game: Game
     adversarial_weight: float
-    terms: Mapping[str, Told]
+    terms: Mapping[str, Term]
     """What else the generator is told, by name."""
     shift: int = 0
     """As in Stage, for the discriminator."""

@@ -106,7 +106,7 @@ class PhaseLoss:
     """
 
     period: int
-    """Of the lattice, in pixels: the scale, or that of one step of several."""
+    """Of the lattice, in pixels: the scale."""
     windows: tuple[int, ...] = (8, 32)
     """Their sides in periods; they overlap by half. One counts as much as another."""
 
@@ -115,19 +115,6 @@ class PhaseLoss:
         errors = errors.unflatten(1, (-1, self.period**2))
         lattice = (errors - errors.mean(dim=2, keepdim=True)).flatten(1, 2)
         return torch.stack([_mean_error(lattice, window) for window in self.windows]).sum()
-
-
-def lattice_loss(scale: int) -> Distance:
-    """PhaseLoss of all lattices that enlarging by `scale` can draw, step by step of two.
-
-    The finer ones change with whatever they lie on, and are looked for in smaller windows too: so
-    this is for pictures that differ in little else than a lattice.
-    """
-    losses = [PhaseLoss(scale)]
-    while scale % 4 == 0:
-        scale //= 2
-        losses.append(PhaseLoss(scale, (4, 8, 32)))
-    return lambda made, real: torch.stack([loss(made, real) for loss in losses]).sum()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from srgan_cli.training.assembly import build_discriminator, looks_aside
+from srgan_cli.training.assembly import build_discriminator
 from srgan_cli.training.features import Eyes, perceptual_loss
 from srgan_cli.training.memory import COPIES, Need, kept_bytes, weight_bytes
 from srgan_cli.training.options import TrainOptions
@@ -24,8 +24,6 @@ class Cast:
     discriminator: nn.Module | None
     perceptual: nn.Module | None
     teachers: Sequence[nn.Module] = ()
-    aside: bool = False
-    """Whether the generator makes a second picture, of the low one moved aside."""
 
     @property
     def all(self) -> list[nn.Module]:
@@ -41,7 +39,7 @@ def cast_of(options: TrainOptions, stage: Stage, opened: Sequence[Eyes]) -> Cast
     seen = perceptual_loss(opened, stage.perceptual).to("meta") if stage.perceptual else None
     taught_by = open_teachers(options) if weight_of_teachers(options, stage) else []
     teachers = [load_generator(weights).to("meta") for weights in taught_by]
-    return Cast(generator, rival, seen, teachers, looks_aside(options, recipe, stage))
+    return Cast(generator, rival, seen, teachers)
 
 
 def need_of(cast: Cast, side: int, scale: int, dtype: torch.dtype) -> Need:
@@ -51,8 +49,6 @@ def need_of(cast: Cast, side: int, scale: int, dtype: torch.dtype) -> Need:
 
     def compute() -> None:
         made = cast.generator(low)
-        if cast.aside:
-            cast.generator(low)
         if cast.discriminator is not None:
             cast.discriminator(made), cast.discriminator(high), cast.discriminator(made.detach())
         if cast.perceptual is not None:

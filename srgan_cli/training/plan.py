@@ -80,7 +80,7 @@ def _losses(options: TrainOptions, stage: Stage, opened: list[Eyes], cast: Cast)
             about = f"features {when} activation ({stage.perceptual.distance})"
             yield f"{about} of {eyes.name}: {layers}"
     if stage.phase_weight:
-        yield f"phases x {stage.phase_weight:g}{' of pictures moved aside' if cast.aside else ''}"
+        yield f"phases x {stage.phase_weight:g}"
     if stage.row_weight:
         yield f"rows of dots x {stage.row_weight:g}"
     if stage.colour_weight:

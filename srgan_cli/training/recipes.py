@@ -51,9 +51,6 @@ class Stage:
     perceptual: Perceptual | None = None
     phase_weight: float = 0.0
     """Of PhaseLoss, which keeps textures free of cross-hatching."""
-    phase_by: Literal["start", "aside"] = "start"
-    """What it compares with: what the network made when the stage began, or what it makes of the
-    same picture moved aside, which sees finer lattices and costs texture."""
     row_weight: float = 0.0
     """Of RowLoss, which keeps level and upright edges free of rows of dots."""
     colour_weight: float = 0.0
@@ -215,15 +212,7 @@ STEADY = Recipe(
     hyperparameters=SRRESNET.hyperparameters,
     stages=(
         *SRRESNET.stages,
-        replace(
-            OUR_GAN,
-            phase_weight=20.0,
-            phase_by="aside",
-            row_weight=0.0,
-            adversary=Adversary(game="relativistic", weight=0.1, discriminator="patch"),
-            lr=2e-4,
-            warmup=50,
-        ),
+        replace(OUR_GAN, lr=2e-4, warmup=50),
     ),
     recolour=SRRESNET.recolour,
 )

@@ -72,7 +72,7 @@ def test_two_processes_make_the_weights_of_one(make, tmp_path, stages, steps, op
     of_one_and_two(make, tmp_path, stages=stages, steps=steps, optimizer=optimizer)
 
 
-def test_two_processes_move_pictures_aside_alike(make, run, tmp_path: Path) -> None:
+def test_two_processes_make_one_vivid_end_of_a_given_network(make, run, tmp_path: Path) -> None:
     """From a network without BatchNorms, which on a CPU go by each process's own patches."""
     run(make(out=tmp_path / "begun", steps=3))
     begun = tmp_path / "begun" / "psnr.safetensors"

@@ -319,7 +319,7 @@ def test_each_loss_moves_its_own_network_alone(eyes, rival, dtype, game) -> None
 
 def test_the_phase_loss_compares_with_what_the_stage_began_with(eyes) -> None:
     recipe = Perceptual(layers={}, activated=False, distance="l1")
-    taught = lesson("patch", "standard", perceptual_loss(eyes, recipe))
+    taught = lesson("grid", "standard", perceptual_loss(eyes, recipe))
     begun = copy.deepcopy(taught.generator.alone).eval()
     taught.terms["phase"] = Term(100.0, PhaseLoss(2), begun)
     numerics = Numerics(torch.device("cpu"), torch.float32)

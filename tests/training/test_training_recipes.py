@@ -26,7 +26,6 @@ SMALL = {
 }
 RIVALS = {
     "srgan": {"features": 4, "dense": 8},
-    "patch": {"features": 4},
     "grid": {"features": 4},
 }
 STAGES = [(name, stage.end) for name, recipe in RECIPES.items() for stage in recipe.stages]

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from srgan_cli.errors import TrainingError
-from srgan_cli.models.discriminators import PatchDiscriminator
+from srgan_cli.models.discriminators import SRGANDiscriminator
 from srgan_cli.pickles import write_pickle
 from srgan_cli.training.checkpoint import checkpoints, load_state
 from srgan_cli.training.loop import Interrupted
@@ -104,7 +104,7 @@ def test_a_checkpoint_of_another_discriminator_is_refused(make, run) -> None:
     run(options)
     (last,) = checkpoints(options.out)[-1:]
     state = load_state(last)
-    state.networks["discriminator"] = PatchDiscriminator().state_dict()
+    state.networks["discriminator"] = SRGANDiscriminator().state_dict()
     write_pickle(vars(state), last)
     with pytest.raises(TrainingError, match=r"begin a new run with --from gan\.safetensors"):
         run(options)
