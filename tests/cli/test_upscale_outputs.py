@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -232,6 +233,14 @@ def test_shipped_networks_keep_plain_colours_gray_and_alpha(weights, by_shipped)
     made = by_shipped(weights, Image(np.repeat(noise, 3, axis=2), alpha))
     assert made.gray
     assert [made.alpha[0, 0], made.alpha[0, -1], made.alpha[-1, 0]] == [0, 255, 255]
+
+
+@pytest.mark.parametrize("weights", SHIPPED, ids=[path.stem for path in SHIPPED])
+def test_shipped_networks_keep_the_strongest_colours(weights, by_shipped):
+    """Photographs hardly have them: a network that never saw such a blue may paint it black."""
+    for colour in set(product((0, 255), repeat=3)) - {(0, 0, 0), (255, 255, 255)}:
+        made = by_shipped(weights, Image(np.full((4, 4, 3), colour, np.uint8))).pixels
+        assert np.abs(made.astype(int) - colour).max() <= 8
 
 
 @pytest.mark.parametrize("weights", SHIPPED, ids=[path.stem for path in SHIPPED])
