@@ -8,10 +8,7 @@ RGB, (B, 3, sH, sW). Discriminators turn RGB in [0, 1] into logits: positive loo
 from torch import nn
 
 from srgan_cli.models.compact import Compact
-from srgan_cli.models.discriminators import (
-    GridDiscriminator,
-    SRGANDiscriminator,
-)
+from srgan_cli.models.discriminators import GridDiscriminator, SRGANDiscriminator
 from srgan_cli.models.fast import Fast
 from srgan_cli.models.rrdbnet import RRDBNet
 from srgan_cli.models.srcnn import SRCNN

@@ -3,10 +3,7 @@ import torch
 from torch import nn
 
 from srgan_cli.models import DISCRIMINATORS
-from srgan_cli.models.discriminators import (
-    GridDiscriminator,
-    SRGANDiscriminator,
-)
+from srgan_cli.models.discriminators import GridDiscriminator, SRGANDiscriminator
 
 TINY = {
     "srgan": {"features": 4, "dense": 8},
