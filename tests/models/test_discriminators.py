@@ -1,19 +1,15 @@
 import pytest
 import torch
+from small_rivals import RIVALS
 from torch import nn
 
 from srgan_cli.models import DISCRIMINATORS
 from srgan_cli.models.discriminators import GridDiscriminator, SRGANDiscriminator
 
-TINY = {
-    "srgan": {"features": 4, "dense": 8},
-    "grid": {"features": 4},
-}
-
 
 def build(name: str) -> nn.Module:
     torch.manual_seed(0)
-    return DISCRIMINATORS[name](**TINY[name])
+    return DISCRIMINATORS[name](**RIVALS[name])
 
 
 def test_srgans_has_the_papers_layers():
@@ -67,7 +63,7 @@ def test_spectral_norm_keeps_each_layers_largest_singular_value_near_one():
 
 @pytest.mark.parametrize("name", DISCRIMINATORS)
 def test_a_saved_discriminator_judges_as_before(name):
-    first, second = build(name).eval(), DISCRIMINATORS[name](**TINY[name]).eval()
+    first, second = build(name).eval(), DISCRIMINATORS[name](**RIVALS[name]).eval()
     second.load_state_dict(first.state_dict())
     picture = torch.rand(1, 3, 24, 24)
     assert torch.equal(first(picture), second(picture))

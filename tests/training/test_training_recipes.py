@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from small_rivals import RIVALS
 from tiny_pictures import picture
 
 from srgan_cli.models import GENERATORS
@@ -23,10 +24,6 @@ SMALL = {
     "vdsr": {"depth": 4, "features": 16},
     "srresnet": {"blocks": 1, "features": 16},
     "rrdbnet": {"blocks": 1, "features": 16, "growth": 8},
-}
-RIVALS = {
-    "srgan": {"features": 4, "dense": 8},
-    "grid": {"features": 4},
 }
 STAGES = [(name, stage.end) for name, recipe in RECIPES.items() for stage in recipe.stages]
 
