@@ -16,17 +16,17 @@ import numpy as np
 from srgan_cli.device import pick_device
 from srgan_cli.figures import Cell, Row, sheet
 from srgan_cli.images.write import write_image
-from srgan_cli.training.assembly import Job, build_trainer
+from srgan_cli.training.builder import Job, build_trainer
 from srgan_cli.training.data import load_data
 from srgan_cli.training.distributed import World
-from srgan_cli.training.features import open_eyes
-from srgan_cli.training.options import TrainOptions
+from srgan_cli.training.feature_extractors import open_eyes
+from srgan_cli.training.initial_weights import weights_file
 from srgan_cli.training.patches import bicubic_low
+from srgan_cli.training.progress import Silent
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
-from srgan_cli.training.start import weights_file
-from srgan_cli.training.telling import Silent
+from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.validation import Judgement, Sample, centre_samples, middle
-from srgan_cli.weights import read_weights, write_weights
+from srgan_cli.weights.container import read_weights, write_weights
 
 
 def perceptual(activated: bool) -> Recipe:

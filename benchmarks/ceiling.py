@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d
 from torch.utils.flop_counter import FlopCounterMode
 
-from srgan_cli.engine.upscaler import Upscaler
-from srgan_cli.images.value import Image
+from srgan_cli.images.image import Image
+from srgan_cli.inference.engine import Upscaler
 
 PROBE = 64
 """Side of the picture on which a network's work is counted: it is proportional to pixels."""

@@ -35,13 +35,13 @@ import torch
 
 from srgan_cli.device import pick_device
 from srgan_cli.errors import SrganError
-from srgan_cli.evaluation.comparing import ORIGINAL
-from srgan_cli.evaluation.judging import FIDELITY, Metric, by_features, figures, naturalness
-from srgan_cli.evaluation.lineup import Lineup
+from srgan_cli.evaluation.comparison import ORIGINAL
+from srgan_cli.evaluation.image_pairs import Example, Pair, pair_up, read_example
 from srgan_cli.evaluation.methods import Method, methods, scale_of
-from srgan_cli.evaluation.pairs import Example, Pair, pair_up, read_example
+from srgan_cli.evaluation.scoring import FIDELITY, Metric, by_features, figures, naturalness
+from srgan_cli.evaluation.selection_options import Lineup
 from srgan_cli.evaluation.sweep import AMOUNTS
-from srgan_cli.images.value import Image
+from srgan_cli.images.image import Image
 from srgan_cli.metrics.artefacts import (
     Grid,
     Shift,
@@ -52,13 +52,13 @@ from srgan_cli.metrics.artefacts import (
     roughness,
 )
 from srgan_cli.metrics.fidelity import levels
-from srgan_cli.models.vgg import VGG, available
+from srgan_cli.networks.vgg import VGG, available
+from srgan_cli.training.blur_kernels import blur_kernel
 from srgan_cli.training.degradation import compressed, filtered, noisy
-from srgan_cli.training.features import JUDGED, Eyes, Judge, open_eyes
-from srgan_cli.training.kernels import blur_kernel
+from srgan_cli.training.feature_extractors import JUDGED, Eyes, Judge, open_eyes
 from srgan_cli.training.rounds import Compression, Round
 from srgan_cli.training.treatments import Grain
-from srgan_cli.training.vggfiles import VggFile
+from srgan_cli.training.vgg_options import VggFile
 
 SPOILED = Round(
     blur=1.0,

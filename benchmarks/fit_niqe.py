@@ -14,9 +14,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from srgan_cli.evaluation.pairs import pictures_in
+from srgan_cli.evaluation.image_pairs import pictures_in
 from srgan_cli.images.read import read_image
-from srgan_cli.metrics.naturalness import fit, niqe, write_model
+from srgan_cli.metrics.niqe import fit, niqe, write_model
 
 NOISE = (2, 5, 10, 25)
 """Standard deviations, in levels."""

@@ -23,13 +23,13 @@ import torch
 
 from srgan_cli.batch.naming import Job
 from srgan_cli.batch.run import Outcome, Work, run_jobs
-from srgan_cli.engine.enlarger import Enlarger
-from srgan_cli.engine.upscaler import Upscaler
 from srgan_cli.images.encoding import FORMATS, Encoding
 from srgan_cli.images.formats import ABILITIES
-from srgan_cli.images.value import Image, Sequence
+from srgan_cli.images.image import Image, Sequence
 from srgan_cli.images.write import write_picture
-from srgan_cli.models.fast import Fast
+from srgan_cli.inference.engine import Upscaler
+from srgan_cli.inference.pipeline import Enlarger
+from srgan_cli.networks.fast import Fast
 
 MAX_PIXELS = 1_000_000
 PATIENCE = 20.0

@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from srgan_cli.facts import Facts
-from srgan_cli.images.value import Image
+from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
-from srgan_cli.models.fast import Fast
-from srgan_cli.weights import Weights, write_weights
+from srgan_cli.networks.fast import Fast
+from srgan_cli.weights.container import Weights, write_weights
+from srgan_cli.weights.metadata import Facts
 
 
 def materials(folder: Path, pictures: int) -> list[str]:

@@ -12,8 +12,8 @@ from clock import interleaved
 from report import Check, Table
 from subject import Subject, photograph
 
-from srgan_cli.images.value import Image
-from srgan_cli.opening import open_weights
+from srgan_cli.images.image import Image
+from srgan_cli.weights.loading import open_weights
 
 MEGAPIXELS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 ASPECT = 4 / 3

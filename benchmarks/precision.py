@@ -6,7 +6,7 @@ from rivals import SIZE, SMALL
 from subject import Subject, photograph
 
 from srgan_cli.device import PRECISIONS
-from srgan_cli.images.value import Image
+from srgan_cli.images.image import Image
 from srgan_cli.metrics.fidelity import psnr
 
 

@@ -27,18 +27,18 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from srgan_cli.device import keep_memory, pick_device
 from srgan_cli.errors import OptionError
-from srgan_cli.training.assembly import Job, build_trainer
+from srgan_cli.training.builder import Job, build_trainer
 from srgan_cli.training.data import batch_size, cutter, load_data, shrinker
 from srgan_cli.training.distributed import World
-from srgan_cli.training.features import open_eyes
-from srgan_cli.training.loop import Trainer
-from srgan_cli.training.options import TrainOptions
+from srgan_cli.training.feature_extractors import open_eyes
+from srgan_cli.training.initial_weights import stage_weights, weights_file
 from srgan_cli.training.patches import Batches, Pair
+from srgan_cli.training.progress import Silent
 from srgan_cli.training.recipes import RECIPES, Stage
-from srgan_cli.training.start import stage_weights, weights_file
-from srgan_cli.training.telling import Silent
+from srgan_cli.training.train_options import TrainOptions
+from srgan_cli.training.trainer import Trainer
 from srgan_cli.training.validation import centre_samples
-from srgan_cli.weights import write_weights
+from srgan_cli.weights.container import write_weights
 
 STEPS = 3
 """Timed of each stage, after one that is not."""

@@ -15,8 +15,8 @@ from report import Check, Table
 from subject import WHOLE, Subject, photograph
 
 from srgan_cli.device import keep_memory
-from srgan_cli.export import write_onnx
-from srgan_cli.images.value import Image
+from srgan_cli.images.image import Image
+from srgan_cli.weights.export import write_onnx
 
 Way = Callable[[np.ndarray], np.ndarray]
 """(H, W, 3) uint8 -> (sH, sW, 3) uint8."""

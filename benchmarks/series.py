@@ -14,12 +14,12 @@ from subject import Subject, photograph
 from srgan_cli.batch.naming import Job
 from srgan_cli.batch.run import Work, run_jobs
 from srgan_cli.device import keep_memory
-from srgan_cli.engine.enlarger import Enlarger
-from srgan_cli.engine.streams import RowSink, RowSource
-from srgan_cli.engine.upscaler import Tell, Upscaler, silent
 from srgan_cli.images.encoding import Encoding
-from srgan_cli.images.value import Image
+from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
+from srgan_cli.inference.engine import Tell, Upscaler, silent
+from srgan_cli.inference.pipeline import Enlarger
+from srgan_cli.inference.streaming import RowSink, RowSource
 
 QUALITY = 95
 LEAST_GAIN = 2.0

@@ -8,11 +8,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from srgan_cli.cli.lineup import Judges, metrics_of
-from srgan_cli.evaluation.judging import FIDELITY, Judged, Metric, Score, judge_all, means
-from srgan_cli.evaluation.lineup import Lineup
+from srgan_cli.cli.comparison_options import Judges, metrics_of
+from srgan_cli.evaluation.image_pairs import Pair, pair_up, read_example
 from srgan_cli.evaluation.methods import SCALE, Method, methods
-from srgan_cli.evaluation.pairs import Pair, pair_up, read_example
+from srgan_cli.evaluation.scoring import FIDELITY, Judged, Metric, Score, judge_all, means
+from srgan_cli.evaluation.selection_options import Lineup
 
 
 def main() -> None:

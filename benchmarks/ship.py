@@ -14,14 +14,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from srgan_cli.assembly import measured
-from srgan_cli.choice import Chosen
-from srgan_cli.evaluation.judging import FIDELITY, Judged, judge_all, means
-from srgan_cli.evaluation.lineup import REPRODUCIBLE
+from srgan_cli.api import measured
+from srgan_cli.evaluation.image_pairs import Pair, pair_up
 from srgan_cli.evaluation.methods import by_network
-from srgan_cli.evaluation.pairs import Pair, pair_up
+from srgan_cli.evaluation.scoring import FIDELITY, Judged, judge_all, means
+from srgan_cli.evaluation.selection_options import REPRODUCIBLE
 from srgan_cli.training.checkpoint import load_state
-from srgan_cli.weights import Weights, halved, read_weights, write_weights
+from srgan_cli.weights.container import Weights, halved, read_weights, write_weights
+from srgan_cli.weights.selection import Chosen
 
 
 def main() -> None:

@@ -21,8 +21,8 @@ from start import starting
 from subject import Subject, rrdb23
 
 from srgan_cli.device import pick_device
-from srgan_cli.library import find_network
-from srgan_cli.opening import open_weights
+from srgan_cli.weights.loading import open_weights
+from srgan_cli.weights.zoo import find_network
 
 GAIN, GAIN_RRDB = 2.0, 2.2
 

@@ -8,13 +8,13 @@ import torch
 from common_way import CommonWay
 from torch import nn
 
-from srgan_cli.assembly import upscaler
-from srgan_cli.engine.settings import Machine
-from srgan_cli.engine.upscaler import Upscaler
-from srgan_cli.facts import Facts
+from srgan_cli.api import upscaler
 from srgan_cli.images.read import read_image
-from srgan_cli.models.rrdbnet import RRDBNet
-from srgan_cli.weights import Weights, load_generator
+from srgan_cli.inference.engine import Upscaler
+from srgan_cli.networks.rrdbnet import RRDBNet
+from srgan_cli.settings import Machine
+from srgan_cli.weights.container import Weights, load_generator
+from srgan_cli.weights.metadata import Facts
 
 SAMPLE = Path(__file__).parent.parent / "tests" / "data" / "photo.jpg"
 WHOLE = 1 << 20

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from srgan_cli.facts import Facts
-from srgan_cli.images.value import Image
-from srgan_cli.models.fast import Fast
-from srgan_cli.weights import Weights, write_weights
+from srgan_cli.images.image import Image
+from srgan_cli.networks.fast import Fast
+from srgan_cli.weights.container import Weights, write_weights
+from srgan_cli.weights.metadata import Facts
 
 torch.set_num_threads(1)  # tiny networks gain nothing from more
 

@@ -7,8 +7,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from srgan_cli.engine.upscaler import Upscaler
-from srgan_cli.weights import load_generator
+from srgan_cli.inference.engine import Upscaler
+from srgan_cli.weights.container import load_generator
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 

@@ -11,7 +11,7 @@ from srgan_cli.figures.axes import Axis, axis_of
 from srgan_cli.figures.labels import Box, boxes_along, free_place
 from srgan_cli.figures.plots import COLOURS, MARGIN, WIDTH
 from srgan_cli.figures.text import plain, width_of, wrapped
-from srgan_cli.images.value import Image
+from srgan_cli.images.image import Image
 
 RED = (200, 0, 0)
 

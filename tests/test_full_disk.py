@@ -16,14 +16,14 @@ from click.testing import CliRunner, Result
 
 from srgan_cli.cli import main
 from srgan_cli.errors import TrainingError
-from srgan_cli.facts import Facts
 from srgan_cli.images.encoding import NAMES
+from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
-from srgan_cli.images.value import Image
 from srgan_cli.images.write import write_image
-from srgan_cli.models import GENERATORS
+from srgan_cli.networks import GENERATORS
 from srgan_cli.training.checkpoint import TrainingState, save_state
-from srgan_cli.weights import Weights, write_weights
+from srgan_cli.weights.container import Weights, write_weights
+from srgan_cli.weights.metadata import Facts
 
 ROOM = 600
 """Bytes that still fit."""

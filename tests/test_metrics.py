@@ -12,8 +12,8 @@ import torch
 
 from srgan_cli.errors import ImageError, OptionError
 from srgan_cli.metrics import feature_distance, niqe, psnr, ssim, to_y
-from srgan_cli.metrics.features import distance_by, lpips_distance
-from srgan_cli.metrics.naturalness import PATCH, fit, natural_model, write_model
+from srgan_cli.metrics.niqe import PATCH, fit, natural_model, write_model
+from srgan_cli.metrics.perceptual import distance_by, lpips_distance
 
 Measure = Callable[..., float]
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from srgan_cli.engine.size import Sides
 from srgan_cli.errors import OptionError, SrganError
-from srgan_cli.images.atomic import shown
+from srgan_cli.files import shown
 from srgan_cli.images.encoding import FORMATS, Encoding
+from srgan_cli.inference.output_size import Sides
 
 STREAM = Path("-")
 """Standard input or output."""

@@ -11,19 +11,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from srgan_cli.batch.finding import exists
-from srgan_cli.batch.making import Maker, Picture, frames_of
+from srgan_cli.batch.inputs import exists
 from srgan_cli.batch.naming import STREAM, Job
-from srgan_cli.batch.putting import put
-from srgan_cli.engine.enlarger import Enlarger
-from srgan_cli.engine.memory import free_bytes
-from srgan_cli.engine.size import Sides
-from srgan_cli.engine.upscaler import CPU, Tell, silent
+from srgan_cli.batch.outputs import put
+from srgan_cli.batch.upscaling import Maker, Picture, frames_of
 from srgan_cli.errors import ImageError, SrganError
-from srgan_cli.images.atomic import part_name, shown
+from srgan_cli.files import part_name, shown
 from srgan_cli.images.encoding import Encoding
+from srgan_cli.images.lazy import Stored, stored
 from srgan_cli.images.read import read_bytes, read_picture
-from srgan_cli.images.stored import Stored, stored
+from srgan_cli.inference.engine import CPU, Tell, silent
+from srgan_cli.inference.memory import free_bytes
+from srgan_cli.inference.output_size import Sides
+from srgan_cli.inference.pipeline import Enlarger
 
 In = TypeVar("In")
 Out = TypeVar("Out")

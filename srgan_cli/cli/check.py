@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from srgan_cli.cli.options import POSITIVE, folder
-from srgan_cli.training.options import TrainOptions
+from srgan_cli.cli.flags import POSITIVE, folder
+from srgan_cli.training.train_options import TrainOptions
 
 
 @click.command("check")
@@ -28,7 +28,7 @@ def check_command(
     """
     options = TrainOptions(folders=folders, out=Path(), low=low, scale=scale, patch=patch)
 
-    from srgan_cli.training.inspection import inspect
+    from srgan_cli.training.check import inspect
 
     found = inspect(options)
     for refusal in [*found.others, *found.unfit]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from srgan_cli.cli.lineup import (
+from srgan_cli.cli.comparison_options import (
     Judges,
     complain,
     judges_options,
@@ -15,14 +15,14 @@ from srgan_cli.cli.lineup import (
     watched,
 )
 from srgan_cli.cli.originals import Originals, originals_options
-from srgan_cli.engine.settings import Machine
 from srgan_cli.errors import OptionError
-from srgan_cli.evaluation.lineup import Lineup
+from srgan_cli.evaluation.selection_options import Lineup
 from srgan_cli.images.encoding import FORMATS
+from srgan_cli.settings import Machine
 
 if TYPE_CHECKING:
-    from srgan_cli.evaluation.comparing import Compared, Parts
-    from srgan_cli.evaluation.judging import Metric
+    from srgan_cli.evaluation.comparison import Compared, Parts
+    from srgan_cli.evaluation.scoring import Metric
 
 PAGES = (".html", ".htm")
 PAGE_SIDE = 256  # low pixels a side of the part that a page shows
@@ -75,10 +75,10 @@ def compare_command(
     """
     target = _checked_target(output, photos)
 
-    from srgan_cli.evaluation.comparing import compare_all
-    from srgan_cli.evaluation.judging import FIDELITY
+    from srgan_cli.evaluation.comparison import compare_all
+    from srgan_cli.evaluation.image_pairs import Failure
     from srgan_cli.evaluation.methods import methods, scale_of
-    from srgan_cli.evaluation.pairs import Failure
+    from srgan_cli.evaluation.scoring import FIDELITY
 
     parts = _parts(crops, target, len(photos))
     ways = methods(lineup)
@@ -104,7 +104,7 @@ def _checked_target(output: Path | None, photos: Sequence[Path]) -> Path:
 
 def _parts(crops: Sequence[str], target: Path, photos: int) -> "Parts":
     """A page shows one large part of each photograph, a sheet two small ones or one of each."""
-    from srgan_cli.evaluation.comparing import Parts
+    from srgan_cli.evaluation.comparison import Parts
     from srgan_cli.evaluation.crops import parse_crop
 
     named = tuple(parse_crop(crop) for crop in crops)
@@ -122,7 +122,7 @@ def _write(compared: "Sequence[Compared]", metrics: "Sequence[Metric]", target: 
 
 
 def _write_sheet(compared: "Sequence[Compared]", metrics: "Sequence[Metric]", target: Path) -> None:
-    from srgan_cli.evaluation.comparing import rows_of
+    from srgan_cli.evaluation.comparison import rows_of
     from srgan_cli.figures import sheet
     from srgan_cli.images.write import write_image
 
@@ -131,8 +131,8 @@ def _write_sheet(compared: "Sequence[Compared]", metrics: "Sequence[Metric]", ta
 
 def _write_page(compared: "Sequence[Compared]", metrics: "Sequence[Metric]", target: Path) -> None:
     """The input on the left at first, the last of the methods on the right."""
-    from srgan_cli.images.atomic import atomically
-    from srgan_cli.pages.comparison import Comparison, Layer, comparison_page
+    from srgan_cli.figures.comparison_page import Comparison, Layer, comparison_page
+    from srgan_cli.files import atomically
 
     comparisons = []
     for one in compared:

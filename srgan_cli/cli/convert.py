@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from srgan_cli.cli.options import gathered, weights_file
-from srgan_cli.cli.outputs import check_outputs
+from srgan_cli.cli.flags import gathered, weights_file
+from srgan_cli.cli.weights_outputs import check_outputs
 from srgan_cli.errors import OptionError
 
 if TYPE_CHECKING:
-    from srgan_cli.weights import Weights
+    from srgan_cli.weights.container import Weights
 
 PICKLED = (".pth", ".pt")
 SUFFIXES = {
@@ -79,8 +79,8 @@ def convert_command(source: Path, output: Path, kind: str | None, half: bool, to
         raise OptionError("--half does not go with ONNX: its 32 bits are checked against torch")
     check_outputs([output], [source])
 
-    from srgan_cli.opening import open_weights
-    from srgan_cli.weights import halved
+    from srgan_cli.weights.container import halved
+    from srgan_cli.weights.loading import open_weights
 
     weights = open_weights(source, told.scale, told.activation)
     note = _write(halved(weights) if half else weights, output, kind)
@@ -100,9 +100,9 @@ def _kind(output: Path, kind: str | None) -> str:
 
 def _write(weights: "Weights", output: Path, kind: str) -> str:
     """Returns what there is to say about it."""
-    from srgan_cli.assembly import measured
-    from srgan_cli.export import OPSET, write_foreign, write_onnx
-    from srgan_cli.weights import write_weights
+    from srgan_cli.api import measured
+    from srgan_cli.weights.container import write_weights
+    from srgan_cli.weights.export import OPSET, write_foreign, write_onnx
 
     if kind == "onnx":
         return f"ONNX opset {OPSET}, within {write_onnx(weights, output):.1g} of torch"

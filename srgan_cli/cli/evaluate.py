@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from srgan_cli.cli.lineup import (
+from srgan_cli.cli.comparison_options import (
     Judges,
     complain,
     judges_options,
@@ -19,13 +19,13 @@ from srgan_cli.cli.lineup import (
     metrics_of,
     watched,
 )
-from srgan_cli.evaluation.lineup import REPRODUCIBLE, Lineup
+from srgan_cli.evaluation.selection_options import REPRODUCIBLE, Lineup
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from srgan_cli.evaluation.judging import Judged, Metric, Score
+    from srgan_cli.evaluation.scoring import Judged, Metric, Score
 
 MEAN = "mean"
 UNATTENDED = 160  # columns of a table where no terminal limits them
@@ -86,9 +86,9 @@ def eval_command(
       srgan eval Set5/ -m clean -m srcnn --blend 0 --blend 1 --csv
       srgan eval high/ low/ -w run/psnr.safetensors --vgg vgg19.safetensors --niqe
     """
-    from srgan_cli.evaluation.judging import FIDELITY, judge_all, means
+    from srgan_cli.evaluation.image_pairs import Failure, pair_up
     from srgan_cli.evaluation.methods import methods, scale_of
-    from srgan_cli.evaluation.pairs import Failure, pair_up
+    from srgan_cli.evaluation.scoring import FIDELITY, judge_all, means
 
     pairing = pair_up(high, low)
     ways = methods(lineup)

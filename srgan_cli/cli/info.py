@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from srgan_cli.cli.convert import Told, told_options
-from srgan_cli.cli.options import weights_file
+from srgan_cli.cli.flags import weights_file
 
 if TYPE_CHECKING:
-    from srgan_cli.inspecting import Description
+    from srgan_cli.weights.inspection import Description
 
 
 @click.command("info")
@@ -25,7 +25,7 @@ def info_command(file: Path, told: Told, as_json: bool) -> None:
     The reach is how far, in pixels of the input, a pixel of the result sees; the effective reach,
     how far it matters. A multiplication and an addition count as two FLOP.
     """
-    from srgan_cli.inspecting import describe
+    from srgan_cli.weights.inspection import describe
 
     found = describe(file, told.scale, told.activation)
     if as_json:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from srgan_cli.cli.options import gathered, weights_file
+from srgan_cli.cli.flags import gathered, weights_file
 from srgan_cli.cli.originals import Originals, originals_options
-from srgan_cli.cli.outputs import check_outputs
+from srgan_cli.cli.weights_outputs import check_outputs
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.images.encoding import FORMATS
-from srgan_cli.library import SUFFIX
+from srgan_cli.weights.zoo import SUFFIX
 
 if TYPE_CHECKING:
-    from srgan_cli.evaluation.comparing import Source
-    from srgan_cli.weights import Weights
+    from srgan_cli.evaluation.comparison import Source
+    from srgan_cli.weights.container import Weights
 
 RECOMMENDED = 0.8
 """ESRGAN, section 4.4: vivid with hardly an artefact."""
@@ -179,8 +179,8 @@ def interp_command(
 
 def _opened(networks: Sequence[Path]) -> "list[Weights]":
     """Raises WeightsError, naming the files, unless all are of one shape."""
-    from srgan_cli.opening import open_weights
-    from srgan_cli.weights import differences, listed
+    from srgan_cli.weights.container import differences, listed
+    from srgan_cli.weights.loading import open_weights
 
     opened = [open_weights(path) for path in networks]
     for path, other in zip(networks[1:], opened[1:], strict=True):
@@ -190,7 +190,7 @@ def _opened(networks: Sequence[Path]) -> "list[Weights]":
 
 
 def _warn_of_strangers(opened: "Sequence[Weights]", shares: Sequence[float], force: bool) -> None:
-    from srgan_cli.kinship import objection
+    from srgan_cli.weights.lineage import objection
 
     found = objection(opened, shares)
     if found is None:
@@ -205,7 +205,7 @@ def _write(
     planned: dict[Path, tuple[float, ...]],
     networks: Sequence[Path],
 ) -> None:
-    from srgan_cli.weights import blend_all, write_weights
+    from srgan_cli.weights.container import blend_all, write_weights
 
     for output, shares in planned.items():
         write_weights(blend_all(opened, shares), output)
@@ -216,7 +216,7 @@ def _write(
 def _show(
     ends: "Sequence[Weights]", source: "Source", sheet: Path, alphas: tuple[float, ...] | None
 ) -> None:
-    from srgan_cli.evaluation.comparing import read_subject
+    from srgan_cli.evaluation.comparison import read_subject
     from srgan_cli.evaluation.sweep import AMOUNTS, sweep
     from srgan_cli.images.write import write_image
 

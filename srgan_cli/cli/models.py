@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 import click
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.library import BICUBIC, Network, default_model, networks, personal_folder
+from srgan_cli.weights.zoo import BICUBIC, Network, default_model, networks, personal_folder
 
 BICUBIC_ON_SET5 = {2: 33.68, 3: 30.41, 4: 28.43}
 """PSNR on Y in dB, as the networks' own: `srgan eval SET5/high SET5/low -m bicubic`."""
@@ -43,8 +43,8 @@ def models_command(as_json: bool) -> None:
 
 
 def _row(network: Network) -> Row:
-    from srgan_cli.opening import open_weights
-    from srgan_cli.weights import count_parameters
+    from srgan_cli.weights.container import count_parameters
+    from srgan_cli.weights.loading import open_weights
 
     folder = "yours" if network.personal else "shipped"
     try:

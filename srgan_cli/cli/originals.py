@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from srgan_cli.cli.options import gathered
+from srgan_cli.cli.flags import gathered
 from srgan_cli.errors import OptionError
 
 if TYPE_CHECKING:
-    from srgan_cli.evaluation.comparing import Source
+    from srgan_cli.evaluation.comparison import Source
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Originals:
 
     def sources(self, photos: Sequence[Path]) -> "Iterator[Source]":
         """Raises SrganError for an original that is not there."""
-        from srgan_cli.evaluation.comparing import Source
-        from srgan_cli.evaluation.pairs import original_of
+        from srgan_cli.evaluation.comparison import Source
+        from srgan_cli.evaluation.image_pairs import original_of
 
         for photo in photos:
             high = None if self.high is None else original_of(photo, self.high)

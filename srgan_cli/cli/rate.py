@@ -11,7 +11,7 @@ import click
 from srgan_cli.errors import DatasetError, OptionError
 
 if TYPE_CHECKING:
-    from srgan_cli.pages.scores import Difference, Estimate, Score, Scores
+    from srgan_cli.study.scores import Difference, Estimate, Score, Scores
 
 SCALE = 21  # characters of a terminal for the ratings 1 to 5
 
@@ -88,8 +88,8 @@ def _checked_page(inputs: tuple[str, ...], output: Path | None, as_json: bool) -
 
 
 def _make(folders: list[Path], page: Path, making: Making) -> None:
-    from srgan_cli.images.atomic import atomically
-    from srgan_cli.pages.study import SIDE, read_study, study_page
+    from srgan_cli.files import atomically
+    from srgan_cli.study.study_page import SIDE, read_study, study_page
 
     study = read_study(folders, making.examples, making.side or SIDE)
     made = study_page(study)
@@ -117,10 +117,10 @@ def _result_files(inputs: tuple[str, ...]) -> list[Path]:
 
 
 def _score(files: list[Path], plot: Path | None, as_json: bool) -> None:
-    from srgan_cli.images.atomic import atomically
-    from srgan_cli.pages.plot import scores_plot
-    from srgan_cli.pages.results import read_results
-    from srgan_cli.pages.scores import score
+    from srgan_cli.files import atomically
+    from srgan_cli.study.answers import read_results
+    from srgan_cli.study.score_plot import scores_plot
+    from srgan_cli.study.scores import score
 
     results = read_results(files)
     scores = score(results.results)

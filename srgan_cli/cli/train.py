@@ -8,8 +8,7 @@ from typing import Any, get_args
 
 import click
 
-from srgan_cli.cli.display import training_display
-from srgan_cli.cli.options import (
+from srgan_cli.cli.flags import (
     POSITIVE,
     device_option,
     folder,
@@ -17,9 +16,10 @@ from srgan_cli.cli.options import (
     precision_option,
     weights_file,
 )
+from srgan_cli.cli.progress import training_display
 from srgan_cli.errors import OptionError
-from srgan_cli.training.options import STAGES, TEACHER_WEIGHT, TrainOptions, seconds, size
 from srgan_cli.training.recipes import RECIPES, OptimizerName, PixelName
+from srgan_cli.training.train_options import STAGES, TEACHER_WEIGHT, TrainOptions, seconds, size
 
 CHANGEABLE = {"steps", "budget", "device"}
 """What may differ when a run is resumed."""
@@ -172,7 +172,7 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
     """
     options = _recorded(given) if resume else TrainOptions(**given)
 
-    from srgan_cli.training.run import check
+    from srgan_cli.training.train_run import check
 
     opened = check(options)
     if dry_run:
@@ -183,7 +183,7 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
         return
 
     from srgan_cli.training.distributed import leads
-    from srgan_cli.training.runfolder import begin, write_options
+    from srgan_cli.training.run_folder import begin, write_options
 
     if leads():
         (write_options if resume else begin)(options)
@@ -191,10 +191,10 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
 
 
 def _train(options: TrainOptions, opened: list[Any]) -> None:
-    from srgan_cli.assembly import record_reach
+    from srgan_cli.api import record_reach
     from srgan_cli.training.distributed import leads
-    from srgan_cli.training.loop import Interrupted
-    from srgan_cli.training.run import train
+    from srgan_cli.training.train_run import train
+    from srgan_cli.training.trainer import Interrupted
 
     again = f"srgan train --resume -o {shlex.quote(str(options.out))}"
     speak = partial(click.echo, err=True) if leads() else silent
@@ -218,7 +218,7 @@ def silent(line: str) -> None:
 
 def _recorded(given: dict[str, Any]) -> TrainOptions:
     """The options of the run, with the few that may differ."""
-    from srgan_cli.training.runfolder import resumed
+    from srgan_cli.training.run_folder import resumed
 
     ctx = click.get_current_context()
     named = {

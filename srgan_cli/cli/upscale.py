@@ -10,31 +10,31 @@ from typing import TYPE_CHECKING
 
 import click
 
-from srgan_cli.batch.finding import exists
+from srgan_cli.batch.inputs import exists
 from srgan_cli.batch.naming import STREAM, Batch, Job, Naming
-from srgan_cli.batch.planning import plan, sharded
-from srgan_cli.cli.display import batch_display
-from srgan_cli.cli.options import (
+from srgan_cli.batch.plan import plan, sharded
+from srgan_cli.cli.console import Talk, talk_options
+from srgan_cli.cli.flags import (
     choice_options,
     encoding_options,
     gathered,
     machine_options,
     size_options,
 )
-from srgan_cli.cli.outcomes import Tally, rehearse
-from srgan_cli.cli.stopping import stopping
-from srgan_cli.cli.talk import Talk, talk_options
-from srgan_cli.engine.corrections import Corrections
-from srgan_cli.engine.settings import Machine
-from srgan_cli.engine.size import Sides, Size
+from srgan_cli.cli.progress import batch_display
+from srgan_cli.cli.signals import stopping
+from srgan_cli.cli.summary import Tally, rehearse
 from srgan_cli.errors import OptionError
 from srgan_cli.images.encoding import Encoding
-from srgan_cli.library import Choice
+from srgan_cli.inference.corrections import Corrections
+from srgan_cli.inference.output_size import Sides, Size
+from srgan_cli.settings import Machine
+from srgan_cli.weights.zoo import Choice
 
 if TYPE_CHECKING:
     from srgan_cli.batch.run import Work
-    from srgan_cli.choice import Chosen
-    from srgan_cli.engine.enlarger import Enlarger
+    from srgan_cli.inference.pipeline import Enlarger
+    from srgan_cli.weights.selection import Chosen
 
 GO_ON = (
     "the pictures done so far are complete, no other was touched; "
@@ -125,9 +125,9 @@ def upscale_command(
         raise OptionError("--json and -o - both want standard output: choose one")
     advice = "nothing was written" if batch.out == str(STREAM) else GO_ON
     with stopping(advice):
-        from srgan_cli.assembly import enlarger
+        from srgan_cli.api import enlarger
         from srgan_cli.batch.run import Work
-        from srgan_cli.choice import choose
+        from srgan_cli.weights.selection import choose
 
         chosen = choose(choice)
         grow = enlarger(chosen.weights, machine, size, corrections, talk.line)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from srgan_cli.errors import ImageError, OptionError
-from srgan_cli.images.value import Image
+from srgan_cli.images.image import Image
 from srgan_cli.metrics import to_y
 
 

@@ -4,16 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from srgan_cli.assembly import enlarger
-from srgan_cli.choice import Chosen, choose
-from srgan_cli.engine.enlarger import Enlarger
-from srgan_cli.engine.settings import Machine
-from srgan_cli.engine.size import Size
-from srgan_cli.engine.upscaler import Upscaler
+from srgan_cli.api import enlarger
 from srgan_cli.errors import OptionError, WeightsError
-from srgan_cli.evaluation.lineup import Lineup
-from srgan_cli.images.value import Image
-from srgan_cli.library import BICUBIC, DEFAULT_BLEND, ENDS, Choice, default_model, ends_of
+from srgan_cli.evaluation.selection_options import Lineup
+from srgan_cli.images.image import Image
+from srgan_cli.inference.engine import Upscaler
+from srgan_cli.inference.output_size import Size
+from srgan_cli.inference.pipeline import Enlarger
+from srgan_cli.settings import Machine
+from srgan_cli.weights.selection import Chosen, choose
+from srgan_cli.weights.zoo import BICUBIC, DEFAULT_BLEND, ENDS, Choice, default_model, ends_of
 
 SCALE = 4  # where nothing tells it
 

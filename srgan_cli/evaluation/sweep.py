@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 
-from srgan_cli.choice import Chosen
-from srgan_cli.engine.settings import Machine
-from srgan_cli.evaluation.comparing import Compared, Seen, Subject, see
+from srgan_cli.evaluation.comparison import Compared, Seen, Subject, see
 from srgan_cli.evaluation.crops import Crop, cut, detailed_crops
-from srgan_cli.evaluation.judging import FIDELITY, Metric, naturalness
 from srgan_cli.evaluation.methods import Method, bicubic, by_network
+from srgan_cli.evaluation.scoring import FIDELITY, Metric, naturalness
 from srgan_cli.figures import Cell, Curve, Panel, Row, curves, in_srgb, sheet, stack
-from srgan_cli.images.value import Image
-from srgan_cli.metrics.naturalness import PATCH
-from srgan_cli.weights import Weights, blend
+from srgan_cli.images.image import Image
+from srgan_cli.metrics.niqe import PATCH
+from srgan_cli.settings import Machine
+from srgan_cli.weights.container import Weights, blend
+from srgan_cli.weights.selection import Chosen
 
 AMOUNTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 MEASURED = 256  # low pixels a side that the figures are of, at most

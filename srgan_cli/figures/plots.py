@@ -11,7 +11,7 @@ from PIL import ImageDraw
 from srgan_cli.figures import text
 from srgan_cli.figures.axes import axis_of
 from srgan_cli.figures.labels import Box, boxes_along, free_place
-from srgan_cli.images.value import Image
+from srgan_cli.images.image import Image
 
 Colour = tuple[int, int, int]
 Points = list[tuple[float, float]]

@@ -9,7 +9,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from srgan_cli.figures import text
-from srgan_cli.images.value import Image
+from srgan_cli.images.image import Image
 
 MARGIN = 16
 GAP = 12

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from srgan_cli.errors import ImageError
-from srgan_cli.images import metadata
-from srgan_cli.images.colours import srgb_profile, to_srgb
-from srgan_cli.images.value import Image, Pixels
+from srgan_cli.images import exif as metadata
+from srgan_cli.images.icc import srgb_profile, to_srgb
+from srgan_cli.images.image import Image, Pixels
 
 COMMENT = "Comment"
 OPENJPEGS = "Created by OpenJPEG"  # its comment where there is no other

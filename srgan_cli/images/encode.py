@@ -7,14 +7,16 @@ from typing import Any, BinaryIO
 from PIL import Image as Pillow
 from PIL import ImageFile
 
-from srgan_cli.images import deep, jp2, png, pnm, tiff_write
-from srgan_cli.images.colours import without_profile
+from srgan_cli.images.codec_errors import encoding as translated
+from srgan_cli.images.codecs import jpeg2000 as jp2
+from srgan_cli.images.codecs import opencv16 as deep
+from srgan_cli.images.codecs import png, pnm, tiff_write
+from srgan_cli.images.codecs.gif import indexed
 from srgan_cli.images.decode import COMMENT
 from srgan_cli.images.encoding import Encoding
-from srgan_cli.images.faults import encoding as translated
 from srgan_cli.images.formats import ABILITIES
-from srgan_cli.images.gif import indexed
-from srgan_cli.images.value import Image, Sequence
+from srgan_cli.images.icc import without_profile
+from srgan_cli.images.image import Image, Sequence
 
 PILLOW = {"jpeg": "JPEG", "webp": "WEBP", "bmp": "BMP", "gif": "GIF", "avif": "AVIF"}
 PILLOW |= {"jpeg2000": "JPEG2000", "tga": "TGA", "ico": "ICO"}

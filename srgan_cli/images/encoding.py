@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srgan_cli.errors import ImageError, OptionError
-from srgan_cli.images.atomic import shown
+from srgan_cli.files import shown
 
 FORMATS = {
     ".jpg": "jpeg",

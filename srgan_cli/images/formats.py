@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srgan_cli.errors import ImageError
-from srgan_cli.images.atomic import shown
+from srgan_cli.files import shown
 from srgan_cli.images.encoding import Encoding, format_of
 
 ENDLESS = 2**31 - 1

@@ -9,12 +9,13 @@ from typing import BinaryIO
 from PIL import Image as Pillow
 
 from srgan_cli.errors import ImageError
-from srgan_cli.images import deep, pnm, tiff_read
+from srgan_cli.images.codec_errors import LARGER, reading
+from srgan_cli.images.codecs import opencv16 as deep
+from srgan_cli.images.codecs import pnm, tiff_read
+from srgan_cli.images.codecs.png_color import png_profile
 from srgan_cli.images.encoding import FORMATS
-from srgan_cli.images.faults import LARGER, reading
-from srgan_cli.images.ifd import Block
-from srgan_cli.images.metadata import ORIENTATION, orientation, sound_exif
-from srgan_cli.images.png_colour import png_profile
+from srgan_cli.images.exif import ORIENTATION, orientation, sound_exif
+from srgan_cli.images.tiff_tags import Block
 
 # Never those that run an interpreter (EPS, PDF) or another system's drawing calls (WMF).
 OPENED = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "JPEG2000", "PPM", "ICO")

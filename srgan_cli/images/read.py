@@ -9,10 +9,13 @@ import numpy as np
 from PIL import Image as Pillow
 
 from srgan_cli.errors import ImageError
-from srgan_cli.images import deep, jp2, metadata, pnm, tiff_read
+from srgan_cli.images import exif as metadata
+from srgan_cli.images.codec_errors import reading
+from srgan_cli.images.codecs import jpeg2000 as jp2
+from srgan_cli.images.codecs import opencv16 as deep
+from srgan_cli.images.codecs import pnm, tiff_read
+from srgan_cli.images.codecs.opencv16 import stretched
 from srgan_cli.images.decode import decoded, finished
-from srgan_cli.images.deep import stretched
-from srgan_cli.images.faults import reading
 from srgan_cli.images.formats import NO_DEEP_ANIMATION
 from srgan_cli.images.header import (
     MAX_PIXELS,
@@ -23,8 +26,8 @@ from srgan_cli.images.header import (
     opening,
     refuse_more,
 )
-from srgan_cli.images.ifd import Block
-from srgan_cli.images.value import Image, Sequence
+from srgan_cli.images.image import Image, Sequence
+from srgan_cli.images.tiff_tags import Block
 
 LEGACY_EXIF = ("Raw profile type exif", "Raw profile type APP1")  # texts of old PNG files
 

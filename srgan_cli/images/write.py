@@ -10,14 +10,14 @@ from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from srgan_cli.errors import ImageError
-from srgan_cli.images import metadata
-from srgan_cli.images.atomic import atomically, shown
-from srgan_cli.images.bands import portions
-from srgan_cli.images.colours import needs_profile
+from srgan_cli.files import atomically, shown
+from srgan_cli.images import exif as metadata
 from srgan_cli.images.encode import BY_ROWS, RowFile, encoded, row_file
 from srgan_cli.images.encoding import Encoding, format_of
 from srgan_cli.images.formats import check_target
-from srgan_cli.images.value import Image, Sequence
+from srgan_cli.images.icc import needs_profile
+from srgan_cli.images.image import Image, Sequence
+from srgan_cli.images.row_bands import portions
 
 PLAIN = Encoding()
 

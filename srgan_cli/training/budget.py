@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from srgan_cli.training.distributed import World
-from srgan_cli.training.options import TrainOptions
 from srgan_cli.training.recipes import Stage
+from srgan_cli.training.train_options import TrainOptions
 
 WARM = 10
 """Steps that are slower than the rest, and not counted."""

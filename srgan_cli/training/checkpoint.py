@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from srgan_cli.errors import TrainingError
-from srgan_cli.images.atomic import atomically
-from srgan_cli.pickles import write_pickle
+from srgan_cli.files import atomically
+from srgan_cli.weights.pickles import write_pickle
 
 KEPT = 2
 """The newest checkpoints that stay."""

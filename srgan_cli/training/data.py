@@ -12,10 +12,19 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from srgan_cli.errors import DatasetError
+from srgan_cli.training.dataset import (
+    Cache,
+    Check,
+    Photographs,
+    Refusal,
+    at_least,
+    find_pictures,
+    held_out,
+    load_photographs,
+)
 from srgan_cli.training.degradation import spoiled_low
-from srgan_cli.training.highs import Deciding
-from srgan_cli.training.options import TrainOptions
-from srgan_cli.training.pairs import Partners, both, refuse_broken
+from srgan_cli.training.high_batches import Deciding
+from srgan_cli.training.paired_images import Partners, both, refuse_broken
 from srgan_cli.training.patches import (
     HALF,
     MARGIN,
@@ -26,17 +35,8 @@ from srgan_cli.training.patches import (
     Shrinker,
     bicubic_low,
 )
-from srgan_cli.training.photographs import (
-    Cache,
-    Check,
-    Photographs,
-    Refusal,
-    at_least,
-    find_pictures,
-    held_out,
-    load_photographs,
-)
 from srgan_cli.training.recipes import Recipe, Stage
+from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.treatments import only_shrunk, spoiled
 
 Batch = TypeVar("Batch")

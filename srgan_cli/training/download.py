@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.error import URLError
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.images.atomic import atomically
+from srgan_cli.files import atomically
 
 VGG19 = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
 """Its name ends in the first digits of its SHA-256, as torch's hub has it."""

@@ -16,7 +16,7 @@ from torch.nn.functional import (
     softplus,
 )
 
-from srgan_cli.models.srcnn import luma
+from srgan_cli.networks.srcnn import luma
 from srgan_cli.training.distributed import mean_of_all
 
 Distance = Callable[[Tensor, Tensor], Tensor]

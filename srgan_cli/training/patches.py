@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from srgan_cli.resample import resize, resize_levels
-from srgan_cli.training.photographs import Photographs
+from srgan_cli.training.dataset import Photographs
 
 MARGIN = 4
 """Low-resolution pixels around a patch that its shrinking sees and the network does not."""

@@ -6,18 +6,18 @@ import torch
 from torch import nn
 
 from srgan_cli.device import pick_device, pick_precision
-from srgan_cli.models.srcnn import restores_luma_alone
+from srgan_cli.networks.srcnn import restores_luma_alone
 from srgan_cli.training.budget import budget_of, steps_of
 from srgan_cli.training.data import batch_size, patch_side
-from srgan_cli.training.features import Eyes, judge, weighed
-from srgan_cli.training.need import Cast, cast_of, need_of
-from srgan_cli.training.options import TrainOptions
-from srgan_cli.training.photographs import find_pictures
+from srgan_cli.training.dataset import find_pictures
+from srgan_cli.training.distillation import weight_of_teachers
+from srgan_cli.training.feature_extractors import Eyes, judge, weighed
+from srgan_cli.training.initial_weights import starting_weights
+from srgan_cli.training.memory_need import Cast, cast_of, need_of
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
 from srgan_cli.training.schedule import optimizer_of, pixel_of, rate_of
-from srgan_cli.training.start import starting_weights
-from srgan_cli.training.teaching import weight_of_teachers
-from srgan_cli.weights import load_generator
+from srgan_cli.training.train_options import TrainOptions
+from srgan_cli.weights.container import load_generator
 
 
 def plan(options: TrainOptions, opened: list[Eyes]) -> Iterator[str]:

@@ -5,8 +5,8 @@ import math
 import torch
 from torch import nn
 
-from srgan_cli.training.options import TrainOptions
 from srgan_cli.training.recipes import Stage
+from srgan_cli.training.train_options import TrainOptions
 
 RATES = {"adam": 1.0, "muon": 2.0}
 """How many times a recipe's learning rate, which is Adam's, an optimizer takes."""

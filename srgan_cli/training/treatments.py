@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from srgan_cli.training.kernels import blur_kernel, sinc_kernel
+from srgan_cli.training.blur_kernels import blur_kernel, sinc_kernel
 from srgan_cli.training.rounds import (
     CLEAN,
     COMPRESSED_LAST,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from srgan_cli.batch.finding import find
+from srgan_cli.batch.inputs import find
 from srgan_cli.batch.naming import Batch
 from srgan_cli.errors import OptionError
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from srgan_cli.batch.naming import STREAM, Batch, Naming
-from srgan_cli.batch.planning import plan, sharded
-from srgan_cli.engine.size import Sides
+from srgan_cli.batch.plan import plan, sharded
 from srgan_cli.errors import ImageError, OptionError
 from srgan_cli.images.encoding import Encoding
+from srgan_cli.inference.output_size import Sides
 
 NAMING = Naming("clean", "4", Encoding(), lambda path: Sides(60, 80))
 

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from srgan_cli.cli import FriendlyGroup
 from srgan_cli.cli.check import check_command
-from srgan_cli.images.value import Image
+from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 
 GROUP = FriendlyGroup(commands=[check_command])

@@ -8,9 +8,9 @@ import torch
 from click.testing import CliRunner, Result
 
 from srgan_cli.cli import main
-from srgan_cli.models import GENERATORS
-from srgan_cli.opening import open_weights
-from srgan_cli.weights import read_weights
+from srgan_cli.networks import GENERATORS
+from srgan_cli.weights.container import read_weights
+from srgan_cli.weights.loading import open_weights
 
 RRDB = {"scale": 4, "features": 3, "blocks": 1, "growth": 2}
 SRCNN = {"n1": 3, "n2": 2, "f1": 3, "f2": 1, "f3": 3}

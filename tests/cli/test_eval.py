@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from srgan_cli.cli import main
-from srgan_cli.images.value import Image
+from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 
 

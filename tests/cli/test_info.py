@@ -8,9 +8,9 @@ from click.testing import CliRunner, Result
 from torch import nn
 
 from srgan_cli.cli import main
-from srgan_cli.inspecting import flop_per_megapixel
-from srgan_cli.models import GENERATORS
-from srgan_cli.weights import build_generator, write_weights
+from srgan_cli.networks import GENERATORS
+from srgan_cli.weights.container import build_generator, write_weights
+from srgan_cli.weights.inspection import flop_per_megapixel
 
 
 def info(*arguments: object) -> Result:

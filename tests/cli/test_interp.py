@@ -9,11 +9,11 @@ import torch
 from click.testing import CliRunner, Result
 
 from srgan_cli.cli import main
+from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
-from srgan_cli.images.value import Image
 from srgan_cli.images.write import write_image
-from srgan_cli.models import GENERATORS
-from srgan_cli.weights import blend, read_weights, write_weights
+from srgan_cli.networks import GENERATORS
+from srgan_cli.weights.container import blend, read_weights, write_weights
 
 
 def interp(*arguments: object) -> Result:

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from safetensors.torch import save_file
 
 from srgan_cli.cli import main
-from srgan_cli.models import GENERATORS
-from srgan_cli.weights import Weights, write_weights
+from srgan_cli.networks import GENERATORS
+from srgan_cli.weights.container import Weights, write_weights
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from click.testing import CliRunner, Result
 
 from srgan_cli.cli import FriendlyGroup
 from srgan_cli.cli.rate import rate_command
-from srgan_cli.images.value import Image
+from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
-from srgan_cli.pages.results import FORMAT, Trial, checksum
+from srgan_cli.study.answers import FORMAT, Trial, checksum
 
 GROUP = FriendlyGroup(commands=[rate_command])
 

@@ -16,13 +16,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from srgan_cli.cli import FriendlyGroup
-from srgan_cli.cli.display import _Bar
+from srgan_cli.cli.progress import _Bar
 from srgan_cli.cli.train import train_command
-from srgan_cli.images.value import Image
+from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
-from srgan_cli.training.telling import Progress as Told
+from srgan_cli.training.progress import Progress as Told
 from srgan_cli.training.validation import Score
-from srgan_cli.weights import read_weights
+from srgan_cli.weights.container import read_weights
 
 GROUP = FriendlyGroup(commands=[train_command])
 TINY = ("--blocks", "1", "--patch", "16", "--batch-size", "2", "--scale", "2", "--workers", "0")

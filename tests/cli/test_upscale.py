@@ -12,11 +12,11 @@ from PIL import Image as Pillow
 
 from srgan_cli.cli import main
 from srgan_cli.images.encoding import Encoding
+from srgan_cli.images.image import Image, Sequence
 from srgan_cli.images.read import read_image, read_picture
-from srgan_cli.images.value import Image, Sequence
 from srgan_cli.images.write import write_picture
 from srgan_cli.resample import resize_array
-from srgan_cli.weights import write_weights
+from srgan_cli.weights.container import write_weights
 
 BICUBIC = ("-m", "bicubic")
 

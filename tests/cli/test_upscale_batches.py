@@ -18,9 +18,9 @@ from srgan_cli.batch.naming import Job
 from srgan_cli.batch.run import Work, run_jobs
 from srgan_cli.cli import main
 from srgan_cli.cli.upscale import upscale_command
-from srgan_cli.engine.enlarger import Enlarger
 from srgan_cli.images.encoding import Encoding
 from srgan_cli.images.header import MAX_PIXELS
+from srgan_cli.inference.pipeline import Enlarger
 from srgan_cli.resample import resize_array
 
 

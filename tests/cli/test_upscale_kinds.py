@@ -13,13 +13,13 @@ from PIL import Image as Pillow
 from PIL import ImageCms, ImageOps
 
 from srgan_cli.cli import main
-from srgan_cli.images.colours import srgb_profile
 from srgan_cli.images.encoding import FORMATS, Encoding
+from srgan_cli.images.exif import ORIENTATION
 from srgan_cli.images.formats import ABILITIES
 from srgan_cli.images.header import probe
-from srgan_cli.images.metadata import ORIENTATION
+from srgan_cli.images.icc import srgb_profile
+from srgan_cli.images.image import Image, Sequence
 from srgan_cli.images.read import read_image, read_picture
-from srgan_cli.images.value import Image, Sequence
 from srgan_cli.images.write import write_image, write_picture
 from srgan_cli.resample import resize_array
 

@@ -16,17 +16,18 @@ from small_pictures import picture
 
 from srgan_cli.batch.naming import Job
 from srgan_cli.batch.run import Work, run_jobs
-from srgan_cli.cli import display, main
-from srgan_cli.engine.enlarger import Enlarger
-from srgan_cli.engine.upscaler import Tell, silent
+from srgan_cli.cli import main
+from srgan_cli.cli import progress as display
 from srgan_cli.images.encoding import NAMES, Encoding
 from srgan_cli.images.header import probe
+from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
-from srgan_cli.images.value import Image
 from srgan_cli.images.write import write_image
-from srgan_cli.library import shipped_folder
+from srgan_cli.inference.engine import Tell, silent
+from srgan_cli.inference.pipeline import Enlarger
 from srgan_cli.resample import resize_array
-from srgan_cli.weights import read_weights
+from srgan_cli.weights.container import read_weights
+from srgan_cli.weights.zoo import shipped_folder
 
 ROOT = Path(__file__).parents[2]
 LINE = "\N{BOX DRAWINGS HEAVY HORIZONTAL}"

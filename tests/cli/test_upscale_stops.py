@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner
 
 from srgan_cli.cli import main
+from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
-from srgan_cli.images.value import Image
 from srgan_cli.images.write import write_image
 
 ROOT = Path(__file__).parents[2]

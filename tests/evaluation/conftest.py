@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from srgan_cli.weights import Weights, read_weights, write_weights
+from srgan_cli.weights.container import Weights, read_weights, write_weights
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from examples import noise, save
 
-from srgan_cli.engine.settings import Machine
-from srgan_cli.evaluation.comparing import (
+from srgan_cli.evaluation.comparison import (
     Compared,
     Parts,
     Source,
@@ -18,12 +17,13 @@ from srgan_cli.evaluation.comparing import (
     see,
 )
 from srgan_cli.evaluation.crops import Crop, cut
-from srgan_cli.evaluation.judging import FIDELITY, naturalness
-from srgan_cli.evaluation.lineup import Lineup
+from srgan_cli.evaluation.image_pairs import Failure
 from srgan_cli.evaluation.methods import bicubic, methods
-from srgan_cli.evaluation.pairs import Failure
+from srgan_cli.evaluation.scoring import FIDELITY, naturalness
+from srgan_cli.evaluation.selection_options import Lineup
 from srgan_cli.evaluation.sweep import sweep
-from srgan_cli.weights import Weights
+from srgan_cli.settings import Machine
+from srgan_cli.weights.container import Weights
 
 Ends = tuple[Weights, Weights]
 

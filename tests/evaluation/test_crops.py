@@ -6,7 +6,7 @@ from examples import noise
 
 from srgan_cli.errors import ImageError, OptionError
 from srgan_cli.evaluation.crops import Crop, cut, detailed_crops, parse_crop
-from srgan_cli.images.value import Image
+from srgan_cli.images.image import Image
 
 
 def test_a_crop_in_words() -> None:

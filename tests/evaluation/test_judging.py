@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from examples import noise, save
 
-from srgan_cli.evaluation.judging import FIDELITY, Judged, judge, judge_all, means
+from srgan_cli.evaluation.image_pairs import Failure, Pair, shrunk
 from srgan_cli.evaluation.methods import Method, bicubic
-from srgan_cli.evaluation.pairs import Failure, Pair, shrunk
-from srgan_cli.images.value import Image
+from srgan_cli.evaluation.scoring import FIDELITY, Judged, judge, judge_all, means
+from srgan_cli.images.image import Image
 
 
 def perfect(example_high: Image) -> Method:

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from examples import noise
 
-from srgan_cli.engine.settings import Machine
 from srgan_cli.errors import OptionError
-from srgan_cli.evaluation.lineup import Lineup
 from srgan_cli.evaluation.methods import bicubic, choices, methods, scale_of
-from srgan_cli.library import Choice
+from srgan_cli.evaluation.selection_options import Lineup
+from srgan_cli.settings import Machine
+from srgan_cli.weights.zoo import Choice
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from examples import noise, save
 
 from srgan_cli.errors import ImageError
-from srgan_cli.evaluation.pairs import Pair, Pairing, pair_up, read_example, shrunk
+from srgan_cli.evaluation.image_pairs import Pair, Pairing, pair_up, read_example, shrunk
 
 
 def test_a_file_stands_for_itself(tmp_path: Path) -> None:

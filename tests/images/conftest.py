@@ -7,7 +7,7 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageCms
 
-from srgan_cli.images.value import Image
+from srgan_cli.images.image import Image
 
 Make = Callable[..., Image]
 

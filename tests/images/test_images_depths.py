@@ -12,9 +12,9 @@ from PIL import ImageCms
 
 from srgan_cli.errors import ImageError
 from srgan_cli.images.header import probe
-from srgan_cli.images.ifd import Entry, header, laid_out
+from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_bytes, read_picture
-from srgan_cli.images.value import Image
+from srgan_cli.images.tiff_tags import Entry, header, laid_out
 
 
 def saved(picture: Pillow.Image, format: str = "PNG", **settings: object) -> bytes:

@@ -14,11 +14,11 @@ import pytest
 from PIL import Image as Pillow
 
 from srgan_cli.errors import ImageError, SrganError, WeightsError
-from srgan_cli.images.atomic import atomically, part_name
+from srgan_cli.files import atomically, part_name
 from srgan_cli.images.encoding import NAMES, Encoding
 from srgan_cli.images.header import probe
+from srgan_cli.images.image import Image, Sequence
 from srgan_cli.images.read import read_bytes, read_image, read_picture
-from srgan_cli.images.value import Image, Sequence
 from srgan_cli.images.write import encode, write_image
 
 DEEP = ("png", "tiff", "jpeg2000", "pnm")

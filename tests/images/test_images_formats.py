@@ -12,8 +12,8 @@ from srgan_cli.errors import ImageError, OptionError
 from srgan_cli.images.encoding import FORMATS, NAMES, Encoding, format_of
 from srgan_cli.images.formats import ABILITIES, check_target, loss
 from srgan_cli.images.header import probe
+from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_bytes, read_image
-from srgan_cli.images.value import Image
 from srgan_cli.images.write import encode, write_image
 
 LOSSY = {"jpeg": 2, "webp": 3, "avif": 3, "gif": 8}  # levels of a gradient, on average

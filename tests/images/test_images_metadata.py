@@ -10,10 +10,10 @@ from PIL import Image as Pillow
 from PIL import ImageOps, PngImagePlugin
 
 from srgan_cli.images.encoding import Encoding
+from srgan_cli.images.exif import fitted_exif, sound_exif, upright_exif
 from srgan_cli.images.header import probe
-from srgan_cli.images.metadata import fitted_exif, sound_exif, upright_exif
+from srgan_cli.images.image import Image, Sequence
 from srgan_cli.images.read import read_bytes, read_image
-from srgan_cli.images.value import Image, Sequence
 from srgan_cli.images.write import encode, write_image
 
 XMP = (

@@ -11,8 +11,8 @@ from PIL import ImageCms
 
 from srgan_cli.errors import ImageError
 from srgan_cli.images.encoding import Encoding
+from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_bytes
-from srgan_cli.images.value import Image
 from srgan_cli.images.write import encode
 
 HEAD = 8 + 25  # the signature and the header

@@ -9,8 +9,8 @@ from PIL import Image as Pillow
 from srgan_cli.errors import ImageError
 from srgan_cli.images.encoding import Encoding
 from srgan_cli.images.header import probe
+from srgan_cli.images.image import Image, Sequence
 from srgan_cli.images.read import read_bytes, read_image, read_picture
-from srgan_cli.images.value import Image, Sequence
 from srgan_cli.images.write import encode, write_picture
 
 TIMES = (40, 120, 1000)

@@ -5,8 +5,8 @@ import pytest
 
 from srgan_cli.errors import ImageError
 from srgan_cli.images.encoding import Encoding
+from srgan_cli.images.lazy import LARGE, stored
 from srgan_cli.images.read import read_image
-from srgan_cli.images.stored import LARGE, stored
 from srgan_cli.images.write import write_image
 
 LAYOUTS = {

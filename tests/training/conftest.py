@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import save_file
 from tiny_pictures import save_picture
 
-from srgan_cli.models.vgg import PLACES
-from srgan_cli.training.features import open_eyes
-from srgan_cli.training.options import TrainOptions
-from srgan_cli.training.run import check, train
-from srgan_cli.training.runfolder import begin
-from srgan_cli.training.telling import Progress
+from srgan_cli.networks.vgg import PLACES
+from srgan_cli.training.feature_extractors import open_eyes
+from srgan_cli.training.progress import Progress
+from srgan_cli.training.run_folder import begin
+from srgan_cli.training.train_options import TrainOptions
+from srgan_cli.training.train_run import check, train
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.optim import Adam
 
-from srgan_cli.models.fast import Fast
+from srgan_cli.networks.fast import Fast
 from srgan_cli.training.muon import Muon, is_hidden, orthogonal
 
 

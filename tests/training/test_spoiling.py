@@ -10,8 +10,8 @@ import torch
 from tiny_pictures import picture
 
 from srgan_cli.training import degradation
+from srgan_cli.training.blur_kernels import blur_kernel, sinc_kernel
 from srgan_cli.training.jpeg import as_jpeg
-from srgan_cli.training.kernels import blur_kernel, sinc_kernel
 from srgan_cli.training.patches import as_planes, bicubic_low
 from srgan_cli.training.rounds import CLEAN, Compression
 from srgan_cli.training.spoiling import blurred, compressed, noisy, resized, spoiled_lows

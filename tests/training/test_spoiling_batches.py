@@ -9,17 +9,17 @@ import torch
 from conftest import Listener
 from test_training_resume import StopAfter, last_state, same
 
-from srgan_cli.training.assembly import Job, build_trainer
+from srgan_cli.training.builder import Job, build_trainer
 from srgan_cli.training.checkpoint import checkpoints, load_state
 from srgan_cli.training.data import Loading, load_batches, load_data
+from srgan_cli.training.dataset import Cache, at_least, load_photographs
 from srgan_cli.training.distributed import World
-from srgan_cli.training.highs import HighBatches, with_lows
-from srgan_cli.training.loop import Interrupted
-from srgan_cli.training.options import TrainOptions
+from srgan_cli.training.high_batches import HighBatches, with_lows
 from srgan_cli.training.patches import Batches, Cut, MadePairs, bicubic_low
-from srgan_cli.training.photographs import Cache, at_least, load_photographs
+from srgan_cli.training.progress import Watcher
 from srgan_cli.training.recipes import RECIPES
-from srgan_cli.training.telling import Watcher
+from srgan_cli.training.train_options import TrainOptions
+from srgan_cli.training.trainer import Interrupted
 from srgan_cli.training.treatments import only_shrunk, spoiled
 
 CPU = torch.device("cpu")

@@ -4,12 +4,18 @@ import pytest
 import torch
 
 from srgan_cli.errors import OptionError
-from srgan_cli.facts import Facts
-from srgan_cli.training.deepening import deepened
+from srgan_cli.training.deepen import deepened
+from srgan_cli.training.initial_weights import starting_weights
 from srgan_cli.training.recipes import RECIPES
-from srgan_cli.training.run import check
-from srgan_cli.training.start import starting_weights
-from srgan_cli.weights import Weights, build_generator, load_generator, read_weights, write_weights
+from srgan_cli.training.train_run import check
+from srgan_cli.weights.container import (
+    Weights,
+    build_generator,
+    load_generator,
+    read_weights,
+    write_weights,
+)
+from srgan_cli.weights.metadata import Facts
 
 SHALLOW = [
     ("fast", "blocks", {"features": 8, "blocks": 2}),

@@ -5,6 +5,7 @@ import pytest
 import torch
 from tiny_pictures import picture
 
+from srgan_cli.training.blur_kernels import blur_kernel, sinc_kernel
 from srgan_cli.training.degradation import (
     FILTERS,
     compressed,
@@ -13,7 +14,6 @@ from srgan_cli.training.degradation import (
     resized,
     spoiled_low,
 )
-from srgan_cli.training.kernels import blur_kernel, sinc_kernel
 from srgan_cli.training.patches import as_planes, bicubic_low
 from srgan_cli.training.rounds import CLEAN, FIRST, Compression
 from srgan_cli.training.treatments import Grain

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from srgan_cli.errors import OptionError
-from srgan_cli.training.assembly import check_batch
+from srgan_cli.training.builder import check_batch
 from srgan_cli.training.checkpoint import checkpoints, load_state
 from srgan_cli.training.distributed import World
-from srgan_cli.training.options import TrainOptions
-from srgan_cli.training.runfolder import begin
+from srgan_cli.training.run_folder import begin
+from srgan_cli.training.train_options import TrainOptions
 
 
 def free_port() -> int:

@@ -12,9 +12,9 @@ from tiny_pictures import picture, save_picture
 
 from srgan_cli.errors import DatasetError
 from srgan_cli.resample import resize
+from srgan_cli.training.check import inspect
 from srgan_cli.training.data import load_data
-from srgan_cli.training.inspection import inspect
-from srgan_cli.training.photographs import (
+from srgan_cli.training.dataset import (
     Cache,
     Photographs,
     at_least,

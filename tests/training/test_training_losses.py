@@ -8,10 +8,9 @@ from small_rivals import RIVALS
 from torch import nn
 from torch.nn.functional import softplus
 
-from srgan_cli.models import DISCRIMINATORS, GENERATORS
-from srgan_cli.models.vgg import VGG
-from srgan_cli.training.features import perceptual_loss
-from srgan_cli.training.lessons import AdversarialLesson, Term
+from srgan_cli.networks import DISCRIMINATORS, GENERATORS
+from srgan_cli.networks.vgg import VGG
+from srgan_cli.training.feature_extractors import perceptual_loss
 from srgan_cli.training.losses import (
     DISTANCES,
     GAMES,
@@ -21,8 +20,9 @@ from srgan_cli.training.losses import (
     of_luma,
     shifted,
 )
+from srgan_cli.training.objectives import AdversarialLesson, Term
 from srgan_cli.training.recipes import RECIPES, Perceptual
-from srgan_cli.training.steps import Learner, Numerics, Part
+from srgan_cli.training.train_step import Learner, Numerics, Part
 
 SMALL = {
     "fast": {"blocks": 1, "features": 8},

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from srgan_cli.errors import OptionError
-from srgan_cli.training.options import TrainOptions, seconds, size
 from srgan_cli.training.recipes import RECIPES
-from srgan_cli.training.runfolder import begin, read_options, resumed, write_options
+from srgan_cli.training.run_folder import begin, read_options, resumed, write_options
 from srgan_cli.training.schedule import optimizer_of, pixel_of, rate_of
-from srgan_cli.training.vggfiles import VggFile
+from srgan_cli.training.train_options import TrainOptions, seconds, size
+from srgan_cli.training.vgg_options import VggFile
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import pytest
 from tiny_pictures import picture, save_picture
 
 from srgan_cli.errors import DatasetError
-from srgan_cli.images.value import Image
+from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
+from srgan_cli.training.check import inspect
 from srgan_cli.training.data import cutter, load_data
-from srgan_cli.training.inspection import inspect
 from srgan_cli.training.recipes import RECIPES
 
 

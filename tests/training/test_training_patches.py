@@ -10,6 +10,7 @@ from tiny_pictures import picture, save_picture
 
 from srgan_cli.resample import resize, resize_levels
 from srgan_cli.training.data import Loading, load_batches
+from srgan_cli.training.dataset import Cache, Entry, Photographs, at_least, load_photographs
 from srgan_cli.training.patches import (
     STRENGTH,
     Batches,
@@ -23,7 +24,6 @@ from srgan_cli.training.patches import (
     recoloured,
     turned,
 )
-from srgan_cli.training.photographs import Cache, Entry, Photographs, at_least, load_photographs
 
 
 @pytest.fixture

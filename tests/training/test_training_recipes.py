@@ -7,16 +7,16 @@ import torch
 from small_rivals import RIVALS
 from tiny_pictures import picture
 
-from srgan_cli.models import GENERATORS
-from srgan_cli.models.srcnn import LUMA
-from srgan_cli.training.assembly import Job, build_lesson, placed
+from srgan_cli.networks import GENERATORS
+from srgan_cli.networks.srcnn import LUMA
+from srgan_cli.training.builder import Job, build_lesson, placed
 from srgan_cli.training.data import Data
 from srgan_cli.training.distributed import World
-from srgan_cli.training.features import open_eyes
+from srgan_cli.training.feature_extractors import open_eyes
 from srgan_cli.training.patches import as_planes, bicubic_low
+from srgan_cli.training.progress import Silent
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
-from srgan_cli.training.steps import Lesson, Losses, Numerics, Step
-from srgan_cli.training.telling import Silent
+from srgan_cli.training.train_step import Lesson, Losses, Numerics, Step
 
 SMALL = {
     "fast": {"blocks": 1, "features": 16},

@@ -12,16 +12,16 @@ import pytest
 import torch
 
 from srgan_cli.errors import TrainingError
-from srgan_cli.models.discriminators import SRGANDiscriminator
-from srgan_cli.pickles import write_pickle
+from srgan_cli.networks.discriminators import SRGANDiscriminator
 from srgan_cli.training.checkpoint import checkpoints, load_state
-from srgan_cli.training.loop import Interrupted
-from srgan_cli.training.options import TrainOptions
-from srgan_cli.training.pictures import read_log
-from srgan_cli.training.run import check, train
-from srgan_cli.training.runfolder import begin, read_options, write_options
-from srgan_cli.training.telling import Progress, Silent
-from srgan_cli.weights import read_weights
+from srgan_cli.training.progress import Progress, Silent
+from srgan_cli.training.report import read_log
+from srgan_cli.training.run_folder import begin, read_options, write_options
+from srgan_cli.training.train_options import TrainOptions
+from srgan_cli.training.train_run import check, train
+from srgan_cli.training.trainer import Interrupted
+from srgan_cli.weights.container import read_weights
+from srgan_cli.weights.pickles import write_pickle
 
 
 class StopAfter(Silent):

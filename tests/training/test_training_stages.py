@@ -9,13 +9,13 @@ from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.training.budget import Length, budget_of, steps_of
 from srgan_cli.training.checkpoint import checkpoints, load_state
 from srgan_cli.training.distributed import World
-from srgan_cli.training.features import judge, open_eyes
-from srgan_cli.training.pictures import read_log
+from srgan_cli.training.feature_extractors import judge, open_eyes
+from srgan_cli.training.initial_weights import starting_weights
 from srgan_cli.training.recipes import RECIPES
-from srgan_cli.training.run import check
-from srgan_cli.training.runfolder import read_options, write_options
-from srgan_cli.training.start import starting_weights
-from srgan_cli.weights import blend, is_statistic, read_weights, write_weights
+from srgan_cli.training.report import read_log
+from srgan_cli.training.run_folder import read_options, write_options
+from srgan_cli.training.train_run import check
+from srgan_cli.weights.container import blend, is_statistic, read_weights, write_weights
 
 
 def test_both_ends_share_a_lineage_and_blend(make, run) -> None:

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from srgan_cli.errors import TrainingError
-from srgan_cli.models import GENERATORS
+from srgan_cli.networks import GENERATORS
 from srgan_cli.training.checkpoint import checkpoints, load_state
-from srgan_cli.training.lessons import PixelLesson, Term
 from srgan_cli.training.losses import DISTANCES
+from srgan_cli.training.objectives import PixelLesson, Term
 from srgan_cli.training.patches import Pair
 from srgan_cli.training.recipes import RECIPES, Stage
 from srgan_cli.training.schedule import average_, learning_rate, norms, settle_
-from srgan_cli.training.steps import Learner, NonFiniteError, Numerics, Step
+from srgan_cli.training.train_step import Learner, NonFiniteError, Numerics, Step
 
 
 def batch(seed: int = 0, size: int = 2) -> Pair:

@@ -10,16 +10,16 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, l1_loss
 
 from srgan_cli.errors import OptionError, WeightsError
-from srgan_cli.models import GENERATORS
-from srgan_cli.orientations import ORIENTATIONS, made_turned
+from srgan_cli.networks import GENERATORS
+from srgan_cli.networks.orientations import ORIENTATIONS, made_turned
 from srgan_cli.training.checkpoint import checkpoints, load_state
-from srgan_cli.training.need import cast_of, need_of
-from srgan_cli.training.pictures import read_log
+from srgan_cli.training.distillation import Teaching, weight_of_teachers
+from srgan_cli.training.memory_need import cast_of, need_of
 from srgan_cli.training.plan import plan
 from srgan_cli.training.recipes import RECIPES
-from srgan_cli.training.run import check
-from srgan_cli.training.teaching import Teaching, weight_of_teachers
-from srgan_cli.weights import load_generator, read_weights
+from srgan_cli.training.report import read_log
+from srgan_cli.training.train_run import check
+from srgan_cli.weights.container import load_generator, read_weights
 
 
 class Lopsided(nn.Module):

@@ -7,16 +7,16 @@ import pytest
 import torch
 
 from srgan_cli.errors import DeviceError, WeightsError
-from srgan_cli.models import GENERATORS
-from srgan_cli.training.advice import SHARE, Asked, advice, stage_need
+from srgan_cli.networks import GENERATORS
 from srgan_cli.training.download import download
-from srgan_cli.training.memory import Need, kept_bytes
-from srgan_cli.training.options import TrainOptions
+from srgan_cli.training.gan_watch import CollapseWatch
+from srgan_cli.training.memory_estimate import Need, kept_bytes
+from srgan_cli.training.memory_hint import SHARE, Asked, advice, stage_need
 from srgan_cli.training.plan import plan
+from srgan_cli.training.progress import Progress, Silent
 from srgan_cli.training.recipes import RECIPES
-from srgan_cli.training.run import check, train
-from srgan_cli.training.telling import Progress, Silent
-from srgan_cli.training.watch import CollapseWatch
+from srgan_cli.training.train_options import TrainOptions
+from srgan_cli.training.train_run import check, train
 
 
 def follow(real: float, fake: float, steps: int = 2000) -> list[str]:

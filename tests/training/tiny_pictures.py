@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from srgan_cli.images.value import Image
+from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 
 

@@ -1,0 +1,104 @@
+"""Weights and a machine make something that runs."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+
+from srgan_cli.device import keep_memory, pick_devices, pick_precision
+from srgan_cli.inference.corrections import NONE, Corrections
+from srgan_cli.inference.engine import Place, Upscaler
+from srgan_cli.inference.measured_field import effective_reach
+from srgan_cli.inference.output_size import Size
+from srgan_cli.inference.pipeline import Enlarger
+from srgan_cli.inference.tta import Ensemble
+from srgan_cli.inference.worker import Say, warn
+from srgan_cli.settings import Machine
+from srgan_cli.weights.container import Weights, load_generator, read_weights, write_weights
+
+FAR = 64
+"""Low-resolution pixels that a tile sees at most where the effective reach was not measured."""
+
+MIRRORED_TOLERANCE = 1
+"""Levels by which a picture's border may differ from what the whole reach of mirrored pixels gives.
+"""
+
+
+def upscaler(weights: Weights, machine: Machine, say: Say = warn) -> Upscaler:
+    """Raises DeviceError for a device that is missing, WeightsError for unfit weights."""
+    keep_memory()
+    devices = pick_devices(machine.device)
+    generator = load_generator(weights)
+    whole = int(generator.reach)  # type: ignore[arg-type]
+    known = weights.facts.effective_reach
+    margin = whole if machine.exact else min(whole, FAR if known is None else known)
+    running = Ensemble(generator) if machine.tta else generator
+    helpers = [Place(copy.deepcopy(running).to(device), device) for device in devices[1:]]
+    return Upscaler(
+        generator=running.to(devices[0]),
+        device=devices[0],
+        dtype=pick_precision(machine.precision, *devices),
+        tile=machine.tile,
+        margin=margin,
+        mirrored=weights.facts.mirrored,
+        helpers=tuple(helpers),
+        say=say,
+    )
+
+
+def enlarger(
+    weights: Mapping[int, Weights],
+    machine: Machine,
+    size: Size,
+    corrections: Corrections = NONE,
+    say: Say = warn,
+) -> Enlarger:
+    """For networks by their scale; none is plain bicubic. `say` is told each thing once.
+
+    16-bit pictures run in float32 unless `machine` names a precision.
+    """
+    told = once(say)
+    built = {scale: upscaler(one, machine, told) for scale, one in weights.items()}
+    larger = {scale: one for scale, one in built.items() if scale > 1}
+    restorer = None if larger else built.get(1)
+    return Enlarger(larger, size, corrections, restorer, precise=machine.precision == "auto")
+
+
+def once(say: Say) -> Say:
+    """What passes each text on to `say` only the first time."""
+    said: set[str] = set()
+    lock = Lock()
+
+    def told(text: str) -> None:
+        with lock:
+            new = text not in said
+            said.add(text)
+        if new:
+            say(text)
+
+    return told
+
+
+def measured(weights: Weights, say: Say) -> Weights:
+    """With what is not known yet of how far the network sees so that it shows.
+
+    The effective reach is only of use where the whole is too large to pay: see `FAR`.
+    """
+    generator, facts = load_generator(weights), weights.facts
+    whole = int(generator.reach)  # type: ignore[arg-type]
+    if facts.mirrored is not None and (facts.effective_reach is not None or whole <= FAR):
+        return weights
+    if whole > FAR and facts.effective_reach is None:
+        say(f"measuring how much of the {whole} pixels around matters: this may take minutes")
+        facts = replace(facts, effective_reach=effective_reach(generator))
+    facts = replace(facts, mirrored=effective_reach(generator, MIRRORED_TOLERANCE))
+    return replace(weights, facts=facts)
+
+
+def record_reach(path: Path, say: Say) -> None:
+    """Put into our weights file at `path` how far the network sees: see `measured`."""
+    weights = read_weights(path)
+    known = measured(weights, say)
+    if known is not weights:
+        write_weights(known, path)

@@ -1,0 +1,90 @@
+"""Files, folders and globs -> the pictures in them. Standard library only."""
+
+import glob
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from srgan_cli.batch.naming import STREAM, Batch
+from srgan_cli.errors import OptionError
+from srgan_cli.files import shown
+from srgan_cli.images.encoding import FORMATS
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file to enlarge, and the folder below the output folder that its result goes to.
+
+    named: given by itself, not found in a folder or by a glob. problem: why it cannot be enlarged.
+    """
+
+    path: Path
+    below: Path = Path()
+    named: bool = True
+    problem: str | None = None
+
+
+def find(batch: Batch) -> list[Found]:
+    """The inputs in order, folders and globs replaced by what they hold; missing files stay.
+
+    Hidden files and folders, and the output folder, are not looked into. A folder or glob that
+    holds no picture is a problem beside others; if there is nothing at all, OptionError.
+    """
+    found = [one for text in batch.inputs for one in _expanded(text, batch)]
+    if all(one.problem is not None for one in found):
+        raise OptionError("; ".join(str(one.problem) for one in found))
+    first: dict[Path, Found] = {}
+    for one in found:
+        first.setdefault(one.path, one)
+    return list(first.values())
+
+
+def _expanded(text: str, batch: Batch) -> list[Found]:
+    path = Path(text)
+    if is_folder(path):
+        return list(_pictures_in(path, batch)) or [_nothing(path, batch.recursive)]
+    if path != STREAM and not exists(path) and glob.has_magic(text):
+        names = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 absolute ones too
+        matches = [Found(Path(name), named=False) for name in names if not is_folder(Path(name))]
+        return matches or [Found(path, problem=f"there is no picture in {shown(text)}")]
+    return [Found(path)]
+
+
+def _nothing(folder: Path, recursive: bool) -> Found:
+    try:
+        deeper = not recursive and any(path.is_dir() for path in folder.iterdir())
+    except OSError as error:
+        return Found(folder, problem=f"{shown(folder)}: cannot be read ({error.strerror})")
+    hint = "; --recursive enters the folders in it" if deeper else ""
+    return Found(folder, problem=f"there is no picture in {shown(folder)}{hint}")
+
+
+def _pictures_in(folder: Path, batch: Batch) -> Iterator[Found]:
+    out = None if batch.out is None else os.path.realpath(batch.out)
+    for name, below, files in os.walk(folder):
+        here = Path(name)
+        for file in sorted(files):
+            path = here / file
+            if _is_picture(path):
+                yield Found(path, here.relative_to(folder), named=False)
+        below[:] = sorted(
+            each
+            for each in below
+            if batch.recursive and each[0] != "." and os.path.realpath(here / each) != out
+        )
+
+
+def _is_picture(path: Path) -> bool:
+    """By its name: what it really is, reading it tells. Not so a FIFO, which would block."""
+    known = path.suffix.lower() in FORMATS and path.name[0] != "."
+    return known and (path.is_file() or path.is_symlink())
+
+
+def is_folder(path: Path) -> bool:
+    """False also for a name that the system finds too long."""
+    return os.path.isdir(path)  # noqa: PTH112 Path.is_dir raises for those
+
+
+def exists(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 likewise

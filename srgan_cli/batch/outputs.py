@@ -1,0 +1,49 @@
+"""Results to where they go: whole, or row by row."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from srgan_cli.batch.naming import STREAM, Job
+from srgan_cli.errors import ImageError
+from srgan_cli.images.encode import RowFile
+from srgan_cli.images.encoding import Encoding
+from srgan_cli.images.image import Image, Sequence
+from srgan_cli.images.write import encode, write_picture, writing, writing_stream
+
+
+def put(picture: Image | Sequence, job: Job, encoding: Encoding) -> None:
+    if job.target == STREAM:
+        data = encode(picture, encoding)
+        with _to_stdout():
+            sys.stdout.buffer.write(data)
+        return
+    _make_folder(job)
+    write_picture(picture, job.target, encoding)
+
+
+@contextmanager
+def putting(images: tuple[Image, ...], job: Job, encoding: Encoding) -> Iterator[RowFile]:
+    """What takes the rows of `images`, of which only sizes and metadata are looked at."""
+    if job.target == STREAM:
+        with _to_stdout(), writing_stream(sys.stdout.buffer, images, encoding) as sink:
+            yield sink
+        return
+    _make_folder(job)
+    with writing(job.target, images, encoding) as sink:
+        yield sink
+
+
+@contextmanager
+def _to_stdout() -> Iterator[None]:
+    try:
+        yield
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise ImageError(f"standard output cannot be written ({error.strerror})") from error
+
+
+def _make_folder(job: Job) -> None:
+    if job.target.parent != job.source.parent:
+        with suppress(OSError):  # the writer names what is wrong with it
+            job.target.parent.mkdir(parents=True, exist_ok=True)

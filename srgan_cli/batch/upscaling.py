@@ -1,0 +1,87 @@
+"""A picture -> its larger self, in memory or, where that is large, into its file at once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from srgan_cli.batch.buffering import by_rows, bytes_of
+from srgan_cli.batch.naming import STREAM, Job
+from srgan_cli.batch.outputs import putting
+from srgan_cli.images.encoding import Encoding, format_of
+from srgan_cli.images.formats import check_target
+from srgan_cli.images.icc import needs_profile
+from srgan_cli.images.image import Image, Sequence
+from srgan_cli.images.lazy import Stored
+from srgan_cli.inference.alpha import prepared
+from srgan_cli.inference.engine import Tell
+from srgan_cli.inference.output_size import Sides
+from srgan_cli.inference.pipeline import Enlarger, part
+
+Picture = Image | Sequence
+
+
+@dataclass(frozen=True)
+class Maker:
+    """free: bytes of memory that a result may take."""
+
+    enlarger: Enlarger
+    encoding: Encoding
+    free: int
+
+    def made(self, picture: Picture | Stored, job: Job, tell: Tell) -> Picture | None:
+        """The result; None where it has been written to its file.
+
+        ImageError, before the work, for what the target's format, or memory, cannot hold.
+        """
+        frames, animated = frames_of(picture), isinstance(picture, Sequence) and picture.animated
+        sides = [self.enlarger.sides(frame.height, frame.width) for frame in frames]
+        for frame, size in zip(frames, sides, strict=True):
+            check_target(
+                job.target,
+                self.encoding,
+                height=size.height,
+                width=size.width,
+                depth=frame.depth,
+                alpha=frame.alpha is not None,
+                frames=len(frames),
+                animated=animated,
+                profile=needs_profile(frame),
+            )
+        name = format_of(job.target, self.encoding)
+        if by_rows(job.target, name, animated, bytes_of(frames, sides), self.free):
+            self._write(picture, sides, job, tell)
+            return None
+        return self._gathered(picture, tell)
+
+    def _gathered(self, picture: Picture | Stored, tell: Tell) -> Picture:
+        if not isinstance(picture, Sequence):
+            return self.enlarger(picture, tell)
+        told = shares(tell, len(picture.images))
+        images = [self.enlarger(one, own) for one, own in zip(picture.images, told, strict=True)]
+        return replace(picture, images=tuple(images))
+
+    def _write(self, picture: Picture | Stored, sides: list[Sides], job: Job, tell: Tell) -> None:
+        frames = frames_of(picture)
+        results = tuple(
+            frame.sized(size.height, size.width) for frame, size in zip(frames, sides, strict=True)
+        )
+        folder = None if job.target == STREAM else job.target.parent
+        sources: tuple[Image | Stored, ...] = (picture,) if isinstance(picture, Stored) else frames
+        with putting(results, job, self.encoding) as sink:
+            for source, own in zip(sources, shares(tell, len(frames)), strict=True):
+                self.enlarger.run(prepared(source), sink, own, folder)
+
+
+def shares(tell: Tell, count: int) -> Iterator[Tell]:
+    """For each of `count` pictures what makes `tell` hear of it as a part of one job."""
+    if count == 1:
+        yield tell
+        return
+    for number in range(count):
+        yield part(tell, number / count, 1 / count)
+
+
+def frames_of(picture: Picture | Stored) -> tuple[Image, ...]:
+    """The pictures or pages; of one that is stored all but the samples."""
+    if isinstance(picture, Sequence):
+        return picture.images
+    return (picture.image if isinstance(picture, Stored) else picture,)

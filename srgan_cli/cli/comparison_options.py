@@ -1,0 +1,153 @@
+"""Options of the commands that put methods side by side and measure them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from srgan_cli.cli.flags import Decorator, device_option, gathered, precision_option, weights_file
+from srgan_cli.evaluation.selection_options import Lineup
+from srgan_cli.settings import Machine
+
+if TYPE_CHECKING:
+    from srgan_cli.evaluation.image_pairs import Failure
+    from srgan_cli.evaluation.scoring import Metric
+    from srgan_cli.metrics import Extractor
+
+Outcome = TypeVar("Outcome")
+
+
+def lineup_options(precision: str) -> Decorator:
+    """Hands the command one `lineup`; `precision` is the default."""
+    return gathered(
+        "lineup",
+        _lineup,
+        click.option(
+            "-m",
+            "--model",
+            "models",
+            metavar="NAME",
+            multiple=True,
+            help="A network by its name, as srgan models lists them; repeatable.",
+        ),
+        click.option(
+            "-w",
+            "--weights",
+            "files",
+            metavar="FILE",
+            multiple=True,
+            type=weights_file,
+            help="A weights file; repeatable.",
+        ),
+        click.option(
+            "--blend",
+            "amounts",
+            metavar="A",
+            multiple=True,
+            type=click.FloatRange(0, 1),
+            help="From 0, faithful, to 1, vivid, of models with two ends or of two -w;"
+            " repeatable.  [default: 1]",
+        ),
+        device_option,
+        precision_option(precision),
+    )
+
+
+def _lineup(
+    models: tuple[str, ...],
+    files: tuple[Path, ...],
+    amounts: tuple[float, ...],
+    device: str,
+    precision: str,
+) -> Lineup:
+    return Lineup(models, files, amounts, Machine(device, precision))
+
+
+@dataclass(frozen=True)
+class Judges:
+    """Which figures to take besides PSNR and SSIM."""
+
+    vgg: Path | None = None
+    niqe: bool = False
+    lpips: bool = False
+
+
+judges_options = gathered(
+    "judges",
+    Judges,
+    click.option(
+        "--vgg",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="Adds the distance of the features of this VGG file; less is closer.",
+    ),
+    click.option(
+        "--niqe",
+        is_flag=True,
+        help="Adds NIQE, which needs no original; less looks more natural. Its model was"
+        " fitted for this program: not comparable with published values.",
+    ),
+    click.option(
+        "--lpips",
+        is_flag=True,
+        help="Adds LPIPS, with the package lpips, which fetches AlexNet (233 MB) once.",
+    ),
+)
+
+
+def metrics_of(judges: Judges, device: str, first: "Sequence[Metric]") -> "list[Metric]":
+    """`first`, and what was asked for.
+
+    Raises WeightsError or OptionError for a file or a package that is not there.
+    """
+    from srgan_cli.evaluation.scoring import by_features, by_lpips, naturalness
+
+    metrics = [*first]
+    if judges.vgg is not None:
+        metrics.append(by_features(_extractor(judges.vgg, device)))
+    if judges.niqe:
+        metrics.append(naturalness())
+    if judges.lpips:
+        metrics.append(by_lpips())
+    return metrics
+
+
+def _extractor(path: Path, device: str) -> "Extractor":
+    """Features after activation at the deepest layer of each stage that the file has."""
+    from srgan_cli.device import pick_devices
+    from srgan_cli.networks.vgg import VGG, available
+    from srgan_cli.weights.pickles import read_tensors
+
+    state = read_tensors(path)
+    deepest = {name.split("_")[0]: name for name in available(state)}
+    place = pick_devices(device)[0]
+    vgg = VGG(state, deepest.values(), activated=True).to(place)
+    return lambda rgb: vgg(rgb.to(place)).values()
+
+
+def watched(outcomes: "Iterable[Outcome]", total: int) -> "Iterator[Outcome]":
+    """The same, with a bar on stderr if that is a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    yield from track(
+        outcomes,
+        "measuring",
+        total,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def complain(failures: "Iterable[Failure]") -> None:
+    """A line on stderr for each, and exit code 1 if there is any."""
+    some = False
+    for failure in failures:
+        click.echo(f"Error: {failure.picture}: {failure.reason}", err=True)
+        some = True
+    if some:
+        raise click.exceptions.Exit(1)

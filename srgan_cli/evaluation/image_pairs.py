@@ -1,0 +1,131 @@
+"""Which low picture belongs to which high one, and bringing both to sizes that fit."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from srgan_cli.errors import ImageError
+from srgan_cli.images.encoding import FORMATS
+from srgan_cli.images.image import Image
+from srgan_cli.images.read import read_image
+from srgan_cli.inference.fit import fitted
+from srgan_cli.inference.output_size import Sides
+
+SCALE_MARK = re.compile(r"[-_]?x\d+$")  # 0801x4.png is the low picture of 0801.png
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Files of one picture; without a low one, it is made from the high one."""
+
+    high: Path
+    low: Path | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A picture that could not be used, and why."""
+
+    picture: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Pairing:
+    pairs: tuple[Pair, ...]
+    failures: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """An original, and the picture that becomes as large when enlarged `scale` times."""
+
+    high: Image
+    low: Image
+    scale: int
+
+
+def pair_up(high: Path, low: Path | None = None) -> Pairing:
+    """A file with a file, or the pictures of folders by name: `a.png` with `a.png` or `a_x4.png`.
+
+    Pictures without a counterpart are failures. Raises ImageError if nothing can be measured.
+    """
+    if low is None:
+        return Pairing(tuple(Pair(path) for path in pictures_in(high)))
+    if not high.is_dir() and not low.is_dir():
+        return Pairing((Pair(high, low),))
+    return _matched(pictures_in(high), pictures_in(low), low)
+
+
+def pictures_in(place: Path) -> list[Path]:
+    """A file itself; a folder's files with a picture's suffix, by name."""
+    if not place.is_dir():
+        return [place]
+    found = sorted(path for path in place.iterdir() if path.suffix.lower() in FORMATS)
+    if not found:
+        raise ImageError(f"{place} has no pictures: name a folder with PNG, JPEG or the like")
+    return found
+
+
+def counterpart(path: Path, among: Iterable[Path]) -> Path | None:
+    """The file that shows the same picture, to judge by the name."""
+    others = {_key(other): other for other in among}
+    return others.get(path.stem) or others.get(_key(path))
+
+
+def original_of(photo: Path, high: Path) -> Path:
+    """`high` itself, or the file in that folder; one that is not there if none fits."""
+    if not high.is_dir():
+        return high
+    return counterpart(photo, pictures_in(high)) or high / photo.name
+
+
+def _matched(highs: list[Path], lows: list[Path], place: Path) -> Pairing:
+    pairs, failures, used = [], [], set()
+    for high in highs:
+        low = counterpart(high, lows)
+        used.add(low)
+        if low is None:
+            failures.append(Failure(high.name, f"{place} has no low picture of {high}"))
+        else:
+            pairs.append(Pair(high, low))
+    spare = [low for low in lows if low not in used]
+    failures += [Failure(low.name, f"there is no high picture for {low}") for low in spare]
+    return Pairing(tuple(pairs), tuple(failures))
+
+
+def _key(path: Path) -> str:
+    return SCALE_MARK.sub("", path.stem)
+
+
+def read_example(pair: Pair, scale: int) -> Example:
+    """The high picture cropped at the bottom right to a multiple of the scale, as is customary.
+
+    `scale` counts where there is no low picture; else the sizes tell it. Raises ImageError.
+    """
+    high = read_image(pair.high)
+    if pair.low is None:
+        return shrunk(high, scale)
+    low = read_image(pair.low)
+    scale = high.width // low.width
+    height, width = low.height * scale, low.width * scale
+    if scale < 1 or not (0 <= high.height - height < scale > high.width - width):
+        raise ImageError(
+            f"{pair.high} is {high.width} x {high.height}, which is no multiple of "
+            f"{low.width} x {low.height} of {pair.low}: give pictures of one view"
+        )
+    return Example(_cropped(high, height, width), low, scale)
+
+
+def shrunk(high: Image, scale: int) -> Example:
+    """With a low picture by MATLAB's bicubic."""
+    height, width = high.height // scale, high.width // scale
+    if not height * width:
+        raise ImageError(f"{high.width} x {high.height} pixels cannot be shrunk {scale} times")
+    cropped = _cropped(high, height * scale, width * scale)
+    return Example(cropped, fitted(cropped, Sides(height, width)), scale)
+
+
+def _cropped(image: Image, height: int, width: int) -> Image:
+    return replace(image, pixels=image.pixels[:height, :width], alpha=None)

@@ -1,0 +1,133 @@
+"""Measuring methods on pictures."""
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from srgan_cli.errors import SrganError
+from srgan_cli.evaluation.image_pairs import Example, Failure, Pair, read_example
+from srgan_cli.evaluation.methods import Method
+from srgan_cli.images.image import Image
+from srgan_cli.metrics import Extractor, feature_distance, niqe, psnr, ssim
+from srgan_cli.metrics.perceptual import Distance, lpips_distance
+
+
+@dataclass(frozen=True, eq=False)
+class Metric:
+    """measure: ours and the original, (H, W, C) integers of one size, border already cropped.
+
+    key: its name for programs. label: for people; PSNR is in dB. higher: whether more is better.
+    blind: whether it does without the original.
+    """
+
+    key: str
+    label: str
+    measure: Distance
+    digits: int = 4
+    higher: bool = False
+    blind: bool = False
+
+
+FIDELITY = (
+    Metric("psnr_y", "PSNR Y", psnr, digits=2, higher=True),
+    Metric("ssim_y", "SSIM Y", ssim, higher=True),
+    Metric("psnr_rgb", "PSNR RGB", partial(psnr, channel="rgb"), digits=2, higher=True),
+    Metric("ssim_rgb", "SSIM RGB", partial(ssim, channel="rgb"), higher=True),
+)
+
+
+def naturalness() -> Metric:
+    return Metric("niqe", "NIQE", lambda ours, truth: niqe(ours), digits=2, blind=True)
+
+
+def by_features(extract: Extractor) -> Metric:
+    return Metric("features", "features", partial(feature_distance, extract))
+
+
+def by_lpips() -> Metric:
+    return Metric("lpips", "LPIPS", lpips_distance())
+
+
+@dataclass(frozen=True)
+class Score:
+    """One method on one picture, or on the mean of several: figures by the keys of the metrics."""
+
+    method: str
+    figures: Mapping[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """All methods on one picture."""
+
+    picture: str
+    scores: tuple[Score, ...]
+
+
+def judge_all(
+    pairs: Iterable[Pair],
+    ways: Sequence[Method],
+    metrics: Sequence[Metric],
+    scale: int,
+    border: int | None = None,
+) -> Iterator[Judged | Failure]:
+    """Picture by picture; one that cannot be measured by all methods is a failure."""
+    for pair in pairs:
+        try:
+            example = read_example(pair, scale)
+            yield Judged(pair.high.name, judge(example, ways, metrics, border))
+        except SrganError as error:
+            yield Failure(pair.high.name, str(error))
+
+
+def judge(
+    example: Example,
+    ways: Sequence[Method],
+    metrics: Sequence[Metric],
+    border: int | None = None,
+) -> tuple[Score, ...]:
+    """`border` pixels are left out at each side; None leaves out as many as the scale."""
+    edge = example.scale if border is None else border
+    return tuple(_score(example, way, metrics, edge) for way in ways)
+
+
+def _score(example: Example, way: Method, metrics: Sequence[Metric], border: int) -> Score:
+    began = time.perf_counter()
+    made = way.enlarge(example.low, example.scale)
+    seconds = time.perf_counter() - began
+    return Score(way.name, figures(made, example.high, metrics, border), seconds)
+
+
+def figures(
+    ours: Image, truth: Image | None, metrics: Sequence[Metric], border: int = 0
+) -> dict[str, float]:
+    """By the keys of the metrics; without the original, of those alone that do without it."""
+    if truth is None:
+        return figures(ours, ours, [metric for metric in metrics if metric.blind], border)
+    a, b = _inside(ours.pixels, border), _inside(truth.pixels, border)
+    return {metric.key: metric.measure(a, b) for metric in metrics}
+
+
+def _inside(pixels: np.ndarray, border: int) -> np.ndarray:
+    return pixels[border : pixels.shape[0] - border, border : pixels.shape[1] - border]
+
+
+def means(judged: Sequence[Judged]) -> tuple[Score, ...]:
+    """Over the pictures, a line for each method; nothing for no pictures."""
+    columns = zip(*(one.scores for one in judged), strict=True)
+    return tuple(_mean(scores) for scores in columns)
+
+
+def _mean(scores: Sequence[Score]) -> Score:
+    keys = scores[0].figures
+    average = {key: _average([score.figures[key] for score in scores]) for key in keys}
+    return Score(scores[0].method, average, _average([score.seconds for score in scores]))
+
+
+def _average(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)

@@ -1,0 +1,120 @@
+"""What EXIF and XMP say of the pixels, kept true when these are turned or enlarged.
+
+EXIF is changed in place, so that a MakerNote's pointers into the block still hold.
+"""
+
+import re
+import struct
+
+from srgan_cli.images.tiff_tags import (
+    LONG,
+    SHORT,
+    Block,
+    Directory,
+    Entry,
+    Tags,
+    block_of,
+    collected,
+    header,
+    laid_out,
+)
+
+ORIENTATION = 274
+EXIF, DATA_AT, DATA_LENGTH = 34665, 513, 514  # the latter two: a thumbnail's JPEG
+SIDES = {256: "width", 257: "height", 0xA002: "width", 0xA003: "height"}
+TIFF_ONLY_TEXT = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432)  # names, authors, dates
+DESCRIPTIVE = (*TIFF_ONLY_TEXT, 18246, 18249, *range(40091, 40096), EXIF, 34853)
+
+
+def orientation(exif: bytes | None, xmp: bytes | None) -> int:
+    """How the stored pixels are to be turned, 1 to 8 as EXIF numbers it; 1 is upright."""
+    value = 0
+    if exif is not None:
+        value = block_of(exif).head().integer(ORIENTATION)
+    if value == 0 and xmp is not None:
+        found = re.search(rb"tiff:Orientation(?:=[\"']|>)\s*(\d)", xmp)
+        value = int(found.group(1)) if found else 0
+    return value if 1 <= value <= 8 else 1
+
+
+def sound_exif(exif: bytes | None) -> bytes | None:
+    """The TIFF block without JPEG's prefix; None for one so damaged that it cannot be read."""
+    block = (exif or b"").removeprefix(b"Exif\0\0")
+    try:
+        return block if block_of(block).head().entries else None
+    except ValueError:
+        return None
+
+
+def upright_exif(exif: bytes) -> bytes:
+    """Orientation 1, and the thumbnail gone: it shows the picture as it was."""
+    block, changed = block_of(exif), bytearray(exif)
+    first, *others = block.chain()
+    _set(changed, first, ORIENTATION, 1)
+    table = 2 + 12 * len(first.entries)
+    changed[block.first + table : block.first + table + 4] = bytes(4)  # no directory follows
+    for other in others:
+        _blank(changed, other)
+    return bytes(changed)
+
+
+def fitted_exif(exif: bytes, height: int, width: int) -> bytes:
+    """The pixel dimensions it states, made those of the picture."""
+    block, changed = block_of(exif), bytearray(exif)
+    first = block.head()
+    sides = {"height": height, "width": width}
+    for directory in (first, block.nested(first, EXIF)):
+        for tag, side in SIDES.items() if directory else ():
+            _set(changed, directory, tag, sides[side])
+    return bytes(changed)
+
+
+def _set(block: bytearray, directory: Directory | None, tag: int, value: int) -> None:
+    if directory is None or tag not in directory.entries:
+        return
+    entry = directory.entries[tag]
+    kind, code = (SHORT, "H") if value < 1 << 16 else (LONG, "I")
+    raw = struct.pack(f"{directory.order}HHI{code}", tag, kind, 1, value)
+    block[entry.at : entry.at + 12] = raw.ljust(12, b"\0")
+
+
+def _blank(block: bytearray, thumbnail: Directory) -> None:
+    """Zeros over a thumbnail's JPEG; cut off where it is the last of the block, as usual."""
+    start, length = thumbnail.integer(DATA_AT), thumbnail.integer(DATA_LENGTH)
+    end = min(start + length, len(block))
+    if 0 < start < end:
+        block[start:end] = b"" if end >= len(block) - 1 else bytes(end - start)
+
+
+def exif_of(block: Block, page: Directory) -> bytes | None:
+    """An EXIF block of what a page of a TIFF file says about its picture, if anything."""
+    tags: dict[int, Entry | Tags] = {
+        tag: entry for tag, entry in collected(block, page).items() if tag in DESCRIPTIVE
+    }
+    if not tags:
+        return None
+    return header(page.order, 8) + laid_out(tags, page.order, 8)
+
+
+def tags_of(exif: bytes) -> tuple[Tags, str]:
+    """The reverse: the tags for a page of a TIFF file, and their byte order."""
+    block = block_of(exif)
+    tags = collected(block, block.head())
+    return {tag: entry for tag, entry in tags.items() if tag in DESCRIPTIVE}, block.order
+
+
+def upright_xmp(xmp: bytes) -> bytes:
+    return _stated(xmp, {"tiff:Orientation": 1})
+
+
+def fitted_xmp(xmp: bytes, height: int, width: int) -> bytes:
+    sides = {"tiff:ImageWidth": width, "tiff:ImageLength": height}
+    return _stated(xmp, {**sides, "exif:PixelXDimension": width, "exif:PixelYDimension": height})
+
+
+def _stated(xmp: bytes, numbers: dict[str, int]) -> bytes:
+    """The properties that are there, as attributes or elements, with new values."""
+    for name, value in numbers.items():
+        pattern = rf"({name}(?:=[\"']|>)\s*)\d+".encode()
+        xmp = re.sub(pattern, rb"\g<1>%d" % value, xmp)
+    return xmp

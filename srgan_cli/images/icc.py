@@ -1,0 +1,76 @@
+"""Colour spaces that networks do not see -> sRGB, through the picture's own profile."""
+
+import io
+import struct
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image as Pillow
+from PIL import ImageCms
+
+from srgan_cli.images.image import Image
+
+MANAGED = {"CMYK": b"CMYK", "LAB": b"Lab ", "RGB": b"RGB ", "L": b"GRAY"}
+
+ROUNDING = 1  # levels by which littleCMS may change sRGB on its way to sRGB
+
+
+@lru_cache(maxsize=1)
+def srgb_profile() -> bytes:
+    """The same bytes each time: littleCMS would put the present time into it."""
+    made = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    struct.pack_into(">6H", made, 24, 2000, 1, 1, 0, 0, 0)
+    return bytes(made)
+
+
+def to_srgb(picture: Pillow.Image, profile: bytes | None) -> Pillow.Image:
+    """RGB of the same size. Without a profile, or with one of another space: Pillow's formula."""
+    fits = profile is not None and profile[16:20] == MANAGED.get(picture.mode)
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile)) if fits and profile else None
+    if picture.mode == "LAB" and source is None:
+        source = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+    if source is not None:
+        target = ImageCms.ImageCmsProfile(io.BytesIO(srgb_profile()))
+        try:
+            managed = ImageCms.profileToProfile(picture, source, target, outputMode="RGB")
+        except ImageCms.PyCMSError:  # a damaged profile; the picture is still there
+            managed = None
+        if managed is not None:
+            return managed
+    return picture.convert("RGB")
+
+
+def without_profile(image: Image) -> Image:
+    """The same colours for a format that cannot hold a profile: 8-bit pixels as sRGB."""
+    if image.icc_profile is None or image.depth != 8:
+        return image
+    pixels = _as_srgb(image.pixels, image.icc_profile)
+    same = _alike(pixels, image.pixels)
+    return replace(image, pixels=image.pixels if same else pixels, icc_profile=None)
+
+
+def needs_profile(image: Image) -> bool:
+    """Whether the picture looks different without its profile and cannot be converted: littleCMS
+    is only given 8 bits a sample."""
+    if image.icc_profile is None or image.depth == 8:
+        return False
+    return not _is_srgb(image.icc_profile, image.pixels.shape[2])
+
+
+@lru_cache(maxsize=8)
+def _is_srgb(profile: bytes, colours: int) -> bool:
+    steps = np.arange(0, 256, 15, dtype=np.uint8)
+    grid = np.stack(np.meshgrid(*[steps] * colours), axis=-1).reshape(len(steps), -1, colours)
+    return _alike(_as_srgb(grid, profile), grid)
+
+
+def _as_srgb(pixels: np.ndarray, profile: bytes) -> np.ndarray:
+    """(H, W, 1 or 3) uint8 of one space -> the same of sRGB."""
+    gray = pixels.shape[2] == 1
+    picture = Pillow.fromarray(pixels[..., 0] if gray else pixels)
+    return np.asarray(to_srgb(picture, profile))[..., : pixels.shape[2]]
+
+
+def _alike(pixels: np.ndarray, others: np.ndarray) -> bool:
+    return bool(np.abs(pixels.astype(np.int16) - others).max() <= ROUNDING)

@@ -1,0 +1,67 @@
+"""Pictures whose samples stay in their file, and are read when they are asked for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from srgan_cli.images import exif as metadata
+from srgan_cli.images.codec_errors import reading
+from srgan_cli.images.codecs import tiff_read
+from srgan_cli.images.codecs.tiff_read import Page
+from srgan_cli.images.decode import finished
+from srgan_cli.images.header import MAX_PIXELS, refuse_more
+from srgan_cli.images.image import Image, Pixels, blank
+from srgan_cli.images.tiff_tags import Block
+
+LARGE = 1 << 26
+"""Bytes of samples beyond which a picture is not decoded at once, if its format permits."""
+
+HIGHEST = 1 << 24
+"""Bytes of a strip, or of a row of tiles, beyond which nothing is won."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """image: all but the samples, which are zero. rows: the samples of the rows top .. bottom."""
+
+    image: Image
+    rows: Callable[[int, int], Pixels]
+
+
+def stored(path: Path, *, max_pixels: int = MAX_PIXELS, large: int = LARGE) -> Stored | None:
+    """A picture that can be read by parts; None for any other, and one of at most `large` bytes.
+
+    ImageError as `read_image`.
+    """
+    with reading(path), path.open("rb") as file:
+        if file.read(4) not in tiff_read.MAGIC:
+            return None
+        block = Block(file)
+        pages = tiff_read.pages(block)
+        page = tiff_read.with_low_strips(pages[0])
+        if len(pages) > 1 or not _in_parts(page) or page.height * page.row <= large:
+            return None
+        refuse_more(page.width * page.height, 1, max_pixels)
+        return Stored(_described(block, page), _reader(path, page))
+
+
+def _in_parts(page: Page) -> bool:
+    """Upright, and without alpha: what is hidden must be seen whole."""
+    upright = tiff_read.turn(page) == 1
+    return page.ours and not page.alpha and upright and page.row * page.piece[0] <= HIGHEST
+
+
+def _described(block: Block, page: Page) -> Image:
+    colours = 3 if page.photometric == tiff_read.RGB else 1
+    info = tiff_read.info(page)
+    empty = blank(page.height, page.width, colours, f"u{page.bits // 8}")
+    image = replace(empty, icc_profile=info.get("icc_profile"))
+    return finished(image, info, metadata.exif_of(block, page.directory), 1)
+
+
+def _reader(path: Path, page: Page) -> Callable[[int, int], Pixels]:
+    def rows(top: int, bottom: int) -> Pixels:
+        with reading(path), path.open("rb") as file:
+            return tiff_read.rows_of(Block(file), page, top, bottom).pixels
+
+    return rows

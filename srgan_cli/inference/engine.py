@@ -1,0 +1,143 @@
+"""Picture + generator -> larger picture, tile by tile. Knows nothing of files or architectures."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby, islice
+
+import numpy as np
+import torch
+from torch import nn
+
+from srgan_cli.images.image import Image
+from srgan_cli.inference.device_pool import enlarged
+from srgan_cli.inference.memory import SMALLEST, tile_side, tiles_together
+from srgan_cli.inference.streaming import ImageSink, ImageSource, RowSink, RowSource
+from srgan_cli.inference.tiling import Box, Tile, folded, plan_tiles
+from srgan_cli.inference.worker import LEAST, Piece, Say, Worker, warn
+
+CPU = torch.device("cpu")
+
+Tell = Callable[[int, int], None]
+"""Told how many tiles are done, and of how many."""
+
+
+def silent(done: int, total: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """A generator and the device that it lives on."""
+
+    generator: nn.Module
+    device: torch.device
+
+
+@dataclass(frozen=True)
+class Upscaler:
+    """A generator and how to run it: on which device, how precisely, on how much at once."""
+
+    generator: nn.Module
+    device: torch.device = CPU
+    dtype: torch.dtype = torch.float32
+    tile: int | None = None
+    """Side of a tile's core in input pixels; None fits it to the free memory."""
+    margin: int | None = None
+    """What a tile sees around its core; None is the network's whole reach, which is exact."""
+    mirrored: int | None = None
+    """Input pixels by which a picture is mirrored beyond its edges, where the network's own padding
+    begins; None is the margin. A network's reach is much farther than its padding shows."""
+    helpers: tuple[Place, ...] = ()
+    """The same generator on other devices, which take a share of each picture's tiles."""
+    say: Say = warn
+
+    def __post_init__(self) -> None:
+        """Channels last is the layout in which convolutions are fastest, on CPUs as on GPUs."""
+        for one in self._places:
+            one.generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def scale(self) -> int:
+        return int(self.generator.scale)  # type: ignore[arg-type]
+
+    @property
+    def devices(self) -> tuple[torch.device, ...]:
+        return tuple(place.device for place in self._places)
+
+    @property
+    def _places(self) -> tuple[Place, ...]:
+        return (Place(self.generator, self.device), *self.helpers)
+
+    @cached_property
+    def context(self) -> int:
+        return int(self.generator.reach) if self.margin is None else self.margin  # type: ignore[arg-type]
+
+    @property
+    def edge(self) -> int:
+        return self.context if self.mirrored is None else min(self.mirrored, self.context)
+
+    @cached_property
+    def core(self) -> int:
+        return self.tile or min(
+            tile_side(place.generator, place.device, self.context) for place in self._places
+        )
+
+    @cached_property
+    def _workers(self) -> tuple[Worker, ...]:
+        return tuple(
+            Worker(place.generator, place.device, self.dtype, self.context, self.say)
+            for place in self._places
+        )
+
+    def upscale(self, image: Image, tell: Tell = silent) -> Image:
+        """`image`, `scale` times as high and wide; depth, alpha and metadata are kept."""
+        source = ImageSource(image)
+        height, width = image.height * self.scale, image.width * self.scale
+        sink = ImageSink(height, width, source.channels, source.depth)
+        self.run(source, sink, tell)
+        return sink.image(image)
+
+    def run(self, source: RowSource, sink: RowSink, tell: Tell = silent) -> None:
+        """Read from `source` a band of tiles at a time, write each band to `sink` once complete."""
+        side = self._side(source.height, source.width)
+        tiles = list(plan_tiles(source.height, source.width, side, self.context))
+        band: list[np.ndarray] = []
+        with closing(enlarged(self._workers, self._batches(source, tiles))) as cores:
+            for number, (tile, core) in enumerate(zip(tiles, cores, strict=True), start=1):
+                band.append(core)
+                if tile.core.right == source.width:
+                    sink.write(np.concatenate(band, axis=1))
+                    band = []
+                tell(number, len(tiles))
+
+    def _side(self, height: int, width: int) -> int:
+        """Of a tile's core: where several devices share, they all get some of the picture."""
+        if self.tile or not self.helpers:
+            return self.core
+        share = int((height * width / len(self.devices) / 2) ** 0.5)
+        return min(self.core, max(share, SMALLEST))
+
+    def _batches(self, source: RowSource, tiles: Sequence[Tile]) -> Iterator[Sequence[Piece]]:
+        """What the workers get, in the tiles' order: neighbours that are equal go together."""
+        height = max(LEAST, *(tile.context.height for tile in tiles))
+        width = max(LEAST, *(tile.context.width for tile in tiles))
+        alignment, edge = self._workers[0].alignment, self.edge
+        whole = Box(0, 0, source.height, source.width).grown(edge).aligned(alignment)
+        together = tiles_together(self.device, height * width)
+
+        def piece(tile: Tile) -> Piece:
+            context = tile.context.at_least(height, width).aligned(alignment).within(whole)
+            return Piece(tile.core, context, cut(source, context, edge), source.gray)
+
+        for _, alike in groupby(map(piece, tiles), key=lambda piece: piece.context.shape):
+            while batch := list(islice(alike, together)):
+                yield batch
+
+
+def cut(source: RowSource, context: Box, edge: int) -> np.ndarray:
+    """(h, w, C): the pixels of `context`, mirrored by `edge` pixels beyond the picture's edge."""
+    rows = np.array(folded(context.top, context.bottom, source.height, edge))
+    columns = np.array(folded(context.left, context.right, source.width, edge))
+    band = source.rows(rows.min(), rows.max() + 1)
+    return band[rows - rows.min()][:, columns]

@@ -1,0 +1,88 @@
+"""The last step to the size that was asked for: an antialiased bicubic."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from srgan_cli.images.image import Image
+from srgan_cli.inference.alpha import weighted
+from srgan_cli.inference.output_size import Sides
+from srgan_cli.inference.sliding import SlidingSink
+from srgan_cli.inference.streaming import PORTION, ImageSink, ImageSource, RowSink, RowSource, copy
+from srgan_cli.resample import BLOCK, Rows, resize_band, resize_rows, seen_by
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A picture of so many channels, `before` large, resized to `target`.
+
+    alike: red, green and blue are equal everywhere. portion: samples of the result to make at once.
+    """
+
+    before: Sides
+    target: Sides
+    channels: int
+    alike: bool = False
+    portion: int = PORTION
+
+    @property
+    def height(self) -> int:
+        return self.target.height
+
+    @property
+    def band(self) -> int:
+        """Multiples of what the resampling computes together."""
+        rows = self.portion // (self.target.width * self.channels)
+        return max(1, rows // BLOCK) * BLOCK
+
+    def seen(self, made: Rows) -> Rows:
+        return seen_by(made, self.before.height)
+
+    def rows(self, seen: np.ndarray, made: Rows) -> np.ndarray:
+        colours = self.channels - (self.channels in (2, 4))
+        pixels, alpha = seen[..., :colours], seen[..., colours:]
+        if self.alike:
+            one = self._coloured(pixels[..., :1], alpha, made)
+            parts = [np.repeat(one, colours, axis=2)]
+        else:
+            parts = [self._coloured(pixels, alpha, made)]
+        if alpha.shape[2]:
+            parts.append(self._plain(alpha, made))
+        return np.concatenate(parts, axis=2)
+
+    def _coloured(self, pixels: np.ndarray, alpha: np.ndarray, made: Rows) -> np.ndarray:
+        before, after = self.before, self.target
+        plain = self._plain(pixels, made)
+        if not alpha.shape[2] or after.height * after.width >= before.height * before.width:
+            return plain
+        return weighted(pixels, alpha, plain, partial(self._floats, made=made))
+
+    def _plain(self, layers: np.ndarray, made: Rows) -> np.ndarray:
+        return resize_band(layers, self.seen(made), made, self.target.width)
+
+    def _floats(self, layers: Floats, made: Rows) -> Floats:
+        planes = torch.from_numpy(layers).permute(2, 0, 1).contiguous()
+        has, width = self.seen(made), self.target.width
+        resized = [resize_rows(plane, has, made, width) for plane in planes]
+        return torch.stack(resized, dim=2).numpy()
+
+
+def fitting(sink: RowSink, source: RowSource, before: Sides, target: Sides) -> RowSink:
+    """What brings a picture of the kind of `source`, `before` large, to `target` for `sink`."""
+    if before == target:
+        return sink
+    alike = source.gray and source.channels > 2
+    return SlidingSink(Fit(before, target, source.channels, alike), sink)
+
+
+def fitted(image: Image, target: Sides) -> Image:
+    """`image` resized to `target` by an antialiased bicubic, if it has not that size."""
+    source, before = ImageSource(image), Sides(image.height, image.width)
+    sink = ImageSink(target.height, target.width, source.channels, source.depth)
+    copy(source, fitting(sink, source, before, target))
+    return sink.image(image)

@@ -1,0 +1,30 @@
+"""Networks, one paper a file.
+
+Every generator takes its hyperparameters, JSON-able, as keyword arguments, has `.scale` and
+`.reach` (its receptive radius in low-resolution pixels) and turns RGB in [0, 1], (B, 3, H, W), into
+RGB, (B, 3, sH, sW). Discriminators turn RGB in [0, 1] into logits: positive looks real.
+"""
+
+from torch import nn
+
+from srgan_cli.networks.compact import Compact
+from srgan_cli.networks.discriminators import GridDiscriminator, SRGANDiscriminator
+from srgan_cli.networks.fast import Fast
+from srgan_cli.networks.rrdbnet import RRDBNet
+from srgan_cli.networks.srcnn import SRCNN
+from srgan_cli.networks.srresnet import SRResNet
+from srgan_cli.networks.vdsr import VDSR
+
+GENERATORS: dict[str, type[nn.Module]] = {
+    "fast": Fast,
+    "srcnn": SRCNN,
+    "vdsr": VDSR,
+    "srresnet": SRResNet,
+    "rrdbnet": RRDBNet,
+    "compact": Compact,
+}
+
+DISCRIMINATORS: dict[str, type[nn.Module]] = {
+    "srgan": SRGANDiscriminator,
+    "grid": GridDiscriminator,
+}

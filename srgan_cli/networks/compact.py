@@ -1,0 +1,58 @@
+"""Compact: a plain chain of convolutions at low resolution, added to the nearest-enlarged picture.
+
+The "SRVGGNetCompact" of Real-ESRGAN's small models, Wang et al.,
+https://arxiv.org/abs/2107.10833 and https://github.com/xinntao/Real-ESRGAN.
+"""
+
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from srgan_cli.networks.layers import conv, radius, reach
+from srgan_cli.networks.precision import as_weights, full
+
+
+def make_activation(name: str, features: int) -> nn.Module:
+    match name:
+        case "prelu":
+            return nn.PReLU(features)
+        case "relu":
+            return nn.ReLU()
+        case "leakyrelu":
+            return nn.LeakyReLU(0.1)
+    raise ValueError(f'Compact\'s activation is "prelu", "relu" or "leakyrelu", not "{name}"')
+
+
+class Compact(nn.Module):
+    """RGB in [0, 1], (B, 3, H, W) -> RGB, (B, 3, sH, sW). Any scale.
+
+    `convolutions` counts those between the first and the last: Compact-16 has 16.
+    """
+
+    def __init__(
+        self,
+        scale: int = 4,
+        features: int = 64,
+        convolutions: int = 16,
+        activation: str = "prelu",
+    ) -> None:
+        super().__init__()
+        if scale < 1:
+            raise ValueError(f"Compact enlarges by an integer from 1, not by {scale}")
+        self.scale = scale
+        self.body = nn.ModuleList()
+        for inputs in (3, *[features] * convolutions):
+            self.body.append(conv(inputs, features))
+            self.body.append(make_activation(activation, features))
+        self.body.append(conv(features, 3 * scale * scale))
+        self.shuffle = nn.PixelShuffle(scale)
+
+    @property
+    def reach(self) -> int:
+        return reach([radius(self.body)])
+
+    def forward(self, low: Tensor) -> Tensor:
+        x = as_weights(low, self.body)
+        for layer in self.body:
+            x = layer(x)  # (B, F, H, W), at last (B, 3 s s, H, W)
+        detail = full(self.shuffle(x))  # (B, 3, sH, sW)
+        return detail + interpolate(full(low), scale_factor=self.scale, mode="nearest")

@@ -1,0 +1,50 @@
+"""VDSR: twenty convolutions that predict what the bicubic-enlarged luma lacks.
+
+Kim et al., "Accurate Image Super-Resolution Using Very Deep Convolutional Networks",
+https://arxiv.org/abs/1511.04587. One set of weights serves several scales.
+"""
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+from torch.nn.functional import relu
+from torch.nn.init import kaiming_normal_, zeros_
+
+from srgan_cli.networks.layers import conv, radius, reach
+from srgan_cli.networks.precision import as_weights, bicubic, full, radius_of_bicubic
+from srgan_cli.networks.srcnn import luma, with_more_luma
+
+
+class VDSR(nn.Module):
+    """RGB in [0, 1], (B, 3, H, W) -> RGB, (B, 3, sH, sW). Any scale."""
+
+    luma_alone = True
+
+    def __init__(self, scale: int = 4, depth: int = 20, features: int = 64) -> None:
+        super().__init__()
+        if scale < 1 or depth < 2:
+            raise ValueError(f"VDSR needs a scale from 1 and 2 layers, not {scale} and {depth}")
+        self.scale = scale
+        widths = [1, *[features] * (depth - 1), 1]
+        self.layers = nn.ModuleList(he_conv(*pair) for pair in pairwise(widths))
+
+    @property
+    def reach(self) -> int:
+        return reach([radius(self.layers, magnified=self.scale), radius_of_bicubic(self.scale)])
+
+    def forward(self, low: Tensor) -> Tensor:
+        wide = bicubic(low, self.scale)  # (B, 3, sH, sW)
+        x = as_weights(luma(wide), self.layers)  # (B, 1, sH, sW)
+        for layer in self.layers[:-1]:
+            x = relu(layer(x), inplace=True)  # (B, F, sH, sW)
+        residual = full(self.layers[-1](x))  # (B, 1, sH, sW)
+        return with_more_luma(wide, residual)
+
+
+def he_conv(inputs: int, outputs: int) -> nn.Conv2d:
+    """A convolution that starts as the paper's: He et al., zero bias."""
+    layer = conv(inputs, outputs)
+    kaiming_normal_(layer.weight, nonlinearity="relu")
+    if layer.bias is not None:
+        zeros_(layer.bias)
+    return layer

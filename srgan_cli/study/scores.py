@@ -1,0 +1,167 @@
+"""Ratings -> mean opinion scores and differences, with 95 % intervals from a bootstrap.
+
+Raters and pictures are both drawn again with replacement, for both are samples of what the study
+wants to speak of. A difference is taken within a rater and a picture, where both methods were
+rated: what a rater or a motif does to all methods cancels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srgan_cli.errors import DatasetError
+from srgan_cli.study.answers import Result
+
+Floats = NDArray[np.float64]
+
+DRAWS = 10_000
+OUTSIDE = 0.025  # of the draws lie on each side of the interval
+SEED = 0  # the same files give the same figures
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """low, high: the interval; None where one rater rated one picture, so nothing can vary."""
+
+    mean: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Score:
+    """A method's mean opinion score. None: nobody rated it. count: of ratings."""
+
+    method: str
+    estimate: Estimate | None
+    count: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """first minus second. None: nobody rated a picture by both."""
+
+    first: str
+    second: str
+    estimate: Estimate | None
+    count: int
+
+    @property
+    def clear(self) -> bool:
+        """The interval leaves out 0; of twenty equal pairs one does so by chance."""
+        estimate = self.estimate
+        if estimate is None or estimate.low is None or estimate.high is None:
+            return False
+        return estimate.low > 0 or estimate.high < 0
+
+
+@dataclass(frozen=True)
+class Scores:
+    """scores: best first. differences: of all pairs, in that order, so none is below 0 if complete.
+
+    notes: what to keep in mind when reading them.
+    """
+
+    raters: int
+    pictures: int
+    scores: tuple[Score, ...]
+    differences: tuple[Difference, ...]
+    notes: tuple[str, ...]
+
+
+def score(results: Sequence[Result]) -> Scores:
+    """Raises DatasetError if there is no rating at all."""
+    ratings = _table(results)
+    methods = results[0].methods
+    if np.isnan(ratings).all():
+        raise DatasetError("there is no rating in these results")
+    draws = _Draws.of(ratings)
+    scores = [
+        Score(method, draws.estimate(ratings[..., index]), _count(ratings[..., index]))
+        for index, method in enumerate(methods)
+    ]
+    order = sorted(range(len(methods)), key=lambda index: _rank(scores[index]))
+    differences = []
+    for first, second in combinations(order, 2):
+        apart = ratings[..., first] - ratings[..., second]
+        differences.append(
+            Difference(methods[first], methods[second], draws.estimate(apart), _count(apart))
+        )
+    return Scores(
+        raters=len(results),
+        pictures=len(results[0].pictures),
+        scores=tuple(scores[index] for index in order),
+        differences=tuple(differences),
+        notes=_notes(ratings),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Draws:
+    """How often each draw of the bootstrap took each rater (D, R) and each picture (D, P)."""
+
+    raters: Floats
+    pictures: Floats
+
+    @classmethod
+    def of(cls, ratings: Floats) -> "_Draws":
+        random = np.random.default_rng(SEED)
+        raters, pictures = ratings.shape[:2]
+        return cls(_taken(random, raters), _taken(random, pictures))
+
+    def estimate(self, values: Floats) -> Estimate | None:
+        """values: (R, P), NaN where there is none. Draws that took no value do not count."""
+        there = ~np.isnan(values)
+        if not there.any():
+            return None
+        mean = float(values[there].mean())
+        if there.sum() == 1:
+            return Estimate(mean, None, None)
+        numbers, sums = self._sums(there.astype(float)), self._sums(np.where(there, values, 0))
+        means = sums[numbers > 0] / numbers[numbers > 0]
+        low, high = np.quantile(means, (OUTSIDE, 1 - OUTSIDE))
+        return Estimate(mean, float(low), float(high))
+
+    def _sums(self, values: Floats) -> Floats:
+        """(R, P) -> (D,)"""
+        sums: Floats = ((self.raters @ values) * self.pictures).sum(axis=1)
+        return sums
+
+
+def _taken(random: np.random.Generator, count: int) -> Floats:
+    return random.multinomial(count, np.full(count, 1 / count), size=DRAWS).astype(float)
+
+
+def _table(results: Sequence[Result]) -> Floats:
+    """(raters, pictures, methods), NaN where a rating is missing."""
+    pictures = {name: index for index, name in enumerate(results[0].pictures)}
+    methods = {name: index for index, name in enumerate(results[0].methods)}
+    table = np.full((len(results), len(pictures), len(methods)), np.nan)
+    for rater, result in enumerate(results):
+        for trial, rating in result.ratings.items():
+            table[rater, pictures[trial.picture], methods[trial.method]] = rating
+    return table
+
+
+def _count(values: Floats) -> int:
+    return int((~np.isnan(values)).sum())
+
+
+def _rank(score: Score) -> tuple[float, str]:
+    """Best first; of equals, by name; unrated ones last."""
+    return (-score.estimate.mean if score.estimate else 0.0, score.method)
+
+
+def _notes(ratings: Floats) -> tuple[str, ...]:
+    raters, pictures, _ = ratings.shape
+    notes = []
+    if raters == 1:
+        notes.append("one rater: the intervals say nothing about other people")
+    if pictures == 1:
+        notes.append("one picture: the intervals say nothing about other pictures")
+    if np.isnan(ratings).any():
+        notes.append("ratings are missing: means are over those given, differences over pairs")
+    return tuple(notes)

@@ -1,0 +1,148 @@
+"""A blind study of opinions on one page: people rate pictures without knowing who made them.
+
+As in section 3.2 of the SRGAN paper: one picture at a time, from 1 (bad) to 5 (excellent), in an
+order of its own for each rater, after examples of both ends of the scale.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from srgan_cli.errors import DatasetError
+from srgan_cli.figures.data_urls import code_pictures
+from srgan_cli.figures.page_template import fill
+from srgan_cli.images.image import Image, Pixels
+from srgan_cli.images.read import read_image
+from srgan_cli.study.rating_folders import match_folders, pictures_in
+
+PAGE_LIMIT = 28_000_000  # bytes: opens at once, and can be sent to the raters
+SIDE = 512  # pixels: what fits on a screen without being made smaller
+EXAMPLES = 2
+BLOCK = 4  # a bad example has squares of so many pixels; nearest neighbours, as in the paper
+TITLE = "How good are these pictures?"
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One picture to be rated."""
+
+    method: str
+    picture: str
+    image: Image
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """Both ends of the scale, by one motif."""
+
+    bad: Image
+    excellent: Image
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    methods: tuple[str, ...]
+    pictures: tuple[str, ...]
+    trials: tuple[Trial, ...]
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True)
+class StudyPage:
+    """coding: what the pictures are written in, in words."""
+
+    html: str
+    coding: str
+
+
+def read_study(folders: Sequence[Path], examples: Path | None = None, side: int = SIDE) -> Study:
+    """examples: a folder of perfect pictures, best not those of the study; its first two are taken.
+
+    Without it the first two pictures of the study are, made four times smaller: that small, every
+    method's result is sharp. Pictures larger than `side` are cut to
+    their middle, the same for every method. Raises DatasetError where folders do not match.
+    """
+    methods = match_folders(folders)
+    pictures = tuple(methods[0].files)
+    trials = [
+        trial
+        for name in pictures
+        for trial in _trials(name, {method.name: method.files[name] for method in methods}, side)
+    ]
+    perfect = _perfect(examples, methods[0].files)
+    return Study(
+        methods=tuple(method.name for method in methods),
+        pictures=pictures,
+        trials=tuple(trials),
+        examples=tuple(_example(image, side) for image in perfect),
+    )
+
+
+def study_page(study: Study, limit: int = PAGE_LIMIT) -> StudyPage:
+    """limit: of the pictures' characters, above which they are made JPEG, all of them alike."""
+    ends = [image for example in study.examples for image in (example.bad, example.excellent)]
+    coded = code_pictures([*ends, *(trial.image for trial in study.trials)], limit)
+    shown, rated = coded.urls[: len(ends)], coded.urls[len(ends) :]
+    data = {
+        "methods": study.methods,
+        "pictures": study.pictures,
+        "trials": [
+            {"method": trial.method, "picture": trial.picture, "url": url}
+            for trial, url in zip(study.trials, rated, strict=True)
+        ],
+        "examples": [
+            {"bad": bad, "excellent": excellent}
+            for bad, excellent in zip(shown[::2], shown[1::2], strict=True)
+        ],
+    }
+    identity = hashlib.sha256(json.dumps(data).encode()).hexdigest()[:16]
+    return StudyPage(fill("study", TITLE, {"id": identity, **data}), coded.coding)
+
+
+def _trials(picture: str, files: Mapping[str, Path], side: int) -> list[Trial]:
+    """One picture by every method, all of one size: another size would give the method away."""
+    images = {method: read_image(file) for method, file in files.items()}
+    sizes = {method: f"{image.width} x {image.height}" for method, image in images.items()}
+    if len(set(sizes.values())) > 1:
+        seen = ", ".join(f"{size} in {method}" for method, size in sizes.items())
+        raise DatasetError(f"{picture} differs in size: {seen}; make them equal")
+    return [Trial(method, picture, _middle(image, side)) for method, image in images.items()]
+
+
+def _perfect(folder: Path | None, own: Mapping[str, Path]) -> list[Image]:
+    files = list((pictures_in(folder) if folder else own).values())[:EXAMPLES]
+    images = [read_image(file) for file in files]
+    return images if folder else [_shrunk(image) for image in images]
+
+
+def _example(image: Image, side: int) -> Example:
+    excellent = _middle(image, side)
+    squares = _block_means(excellent.pixels).repeat(BLOCK, axis=0).repeat(BLOCK, axis=1)
+    bad = squares[: excellent.height, : excellent.width]
+    return Example(Image(bad, excellent.alpha, excellent.icc_profile), excellent)
+
+
+def _middle(image: Image, side: int) -> Image:
+    """At most `side` pixels each way; a copy, so that the large picture can go."""
+    top, left = max(0, image.height - side) // 2, max(0, image.width - side) // 2
+    window = np.s_[top : top + side, left : left + side]
+    alpha = None if image.alpha is None else image.alpha[window].copy()
+    return Image(image.pixels[window].copy(), alpha, image.icc_profile)
+
+
+def _shrunk(image: Image) -> Image:
+    alpha = None if image.alpha is None else _block_means(image.alpha[..., None])[..., 0]
+    return Image(_block_means(image.pixels), alpha, image.icc_profile)
+
+
+def _block_means(pixels: Pixels) -> Pixels:
+    """(H, W, C) -> (ceil(H / BLOCK), ceil(W / BLOCK), C), of the same type."""
+    height, width, channels = pixels.shape
+    whole = np.pad(pixels, ((0, -height % BLOCK), (0, -width % BLOCK), (0, 0)), mode="edge")
+    blocks = whole.reshape(-(-height // BLOCK), BLOCK, -(-width // BLOCK), BLOCK, channels)
+    means: Pixels = np.rint(blocks.mean(axis=(1, 3))).astype(pixels.dtype)
+    return means

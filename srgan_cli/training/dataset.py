@@ -1,0 +1,245 @@
+"""The pictures to train on, decoded once into a memory-mapped file and drawn from it."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from srgan_cli.errors import DatasetError, ImageError
+from srgan_cli.files import atomically
+from srgan_cli.images.encoding import FORMATS
+from srgan_cli.images.image import Image
+from srgan_cli.images.read import read_image
+from srgan_cli.resample import resize_array
+
+KEPT = 8
+"""Pictures beyond the cache that a process keeps in memory once it has decoded them."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture, and where it lies in the cache."""
+
+    path: str
+    height: int
+    width: int
+    offset: int | None
+    """None for a picture that the cache has no room for."""
+    half: int | None = None
+    """Where its half lies, if that is kept."""
+
+    @property
+    def area(self) -> int:
+        return self.height * self.width
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A file that cannot be trained on, and why."""
+
+    path: Path
+    reason: str
+
+    @property
+    def line(self) -> str:
+        """Reasons from codecs name the file themselves."""
+        named = self.path.name in self.reason
+        return self.reason if named else f"{self.path}: {self.reason}"
+
+
+class Photographs:
+    """(H, W, 3) uint8 pictures, drawn in proportion to their area."""
+
+    def __init__(self, file: Path, entries: Sequence[Entry]) -> None:
+        self.file = file
+        self.entries = tuple(entries)
+        self._until = np.cumsum([entry.area for entry in self.entries], dtype=np.float64)
+        self._bytes: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        entry = self.entries[number]
+        if entry.offset is None:
+            return _decoded(entry.path)
+        return self._kept(entry.offset, entry.height, entry.width)
+
+    def half(self, number: int) -> np.ndarray | None:
+        """(H // 2, W // 2, 3), the picture at half its size; None if that is not kept."""
+        entry = self.entries[number]
+        if entry.half is None:
+            return None
+        return self._kept(entry.half, entry.height // 2, entry.width // 2)
+
+    def _kept(self, offset: int, height: int, width: int) -> np.ndarray:
+        return self._mapped()[offset : offset + height * width * 3].reshape(height, width, 3)
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_bytes": None}  # each worker maps the file for itself
+
+    def _mapped(self) -> np.ndarray:
+        if self._bytes is None:
+            self._bytes = np.asarray(np.memmap(self.file, np.uint8, mode="r"))
+        return self._bytes
+
+    def draw(self, rng: np.random.Generator) -> int:
+        """The number of a picture."""
+        place = np.searchsorted(self._until, rng.random() * self._until[-1], side="right")
+        return min(int(place), len(self) - 1)
+
+    def some(self, numbers: Sequence[int]) -> "Photographs":
+        return Photographs(self.file, [self.entries[number] for number in numbers])
+
+
+@lru_cache(maxsize=KEPT)
+def _decoded(path: str) -> np.ndarray:
+    return as_training(read_image(Path(path)))
+
+
+def find_pictures(
+    folders: Sequence[Path], besides: Path | None = None
+) -> tuple[list[Path], list[Refusal]]:
+    """All files below `folders`, in order of their names: pictures by their suffix, and others.
+
+    Hidden files and all below `besides` are passed over. Raises DatasetError for a missing folder.
+    """
+    for folder in folders:
+        if not folder.is_dir():
+            raise DatasetError(f"{folder} is not a folder of pictures")
+    found = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    if besides is not None:
+        apart = besides.resolve()
+        found = [path for path in found if apart not in path.resolve().parents]
+    seen = [path for path in dict.fromkeys(found) if not path.name.startswith(".")]
+    others = [path for path in seen if path.suffix.lower() not in FORMATS]
+    pictures = [path for path in seen if path.suffix.lower() in FORMATS]
+    return pictures, [Refusal(path, "not a picture by its name") for path in others]
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Where decoded pictures lie, and how many bytes of them."""
+
+    file: Path
+    limit: float = float("inf")
+
+    def beside(self, name: str) -> "Cache":
+        """Another one of the same size."""
+        return Cache(self.file.with_name(f"{self.file.stem}-{name}.bytes"), self.limit)
+
+
+Check = Callable[[Path, Image], None]
+"""Raises ImageError for a picture that is not to be trained on."""
+
+
+def load_photographs(
+    paths: Sequence[Path],
+    cache: Cache,
+    check: Check,
+    about: Any,
+    halved: float = float("inf"),
+) -> tuple[Photographs, list[Refusal]]:
+    """Decode `paths` into the cache unless it holds them already.
+
+    `about` is what `check` depends on. Pictures whose shorter side is at least `halved` are kept at
+    half their size as well, where there is room. Unreadable pictures and those that fail the check
+    are refused; raises DatasetError if none is left.
+    """
+    index = cache.file.with_suffix(".json")
+    files = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in paths]
+    wanted = {"files": files, "limit": min(cache.limit, 1e18), "about": about}
+    wanted["halved"] = min(halved, 1e18)
+    known = json.loads(index.read_text()) if index.exists() and cache.file.exists() else {}
+    if known.get("wanted") != json.loads(json.dumps(wanted)):
+        index.unlink(missing_ok=True)
+        try:
+            known = _decode_all(paths, cache, check, halved)
+        except OSError as error:
+            raise DatasetError(
+                f"{cache.file} cannot be written ({error.strerror}): take a smaller --cache"
+            ) from error
+        with atomically(index, DatasetError) as part:
+            part.write_text(json.dumps(known | {"wanted": wanted}))
+    refusals = [Refusal(Path(path), reason) for path, reason in known["refusals"]]
+    if not known["entries"]:
+        first = f", the first: {refusals[0].reason}" if refusals else ""
+        raise DatasetError(f"no picture to train on among {len(paths)} files{first}")
+    return Photographs(cache.file, [Entry(**entry) for entry in known["entries"]]), refusals
+
+
+def _decode_all(
+    paths: Sequence[Path], cache: Cache, check: Check, halved: float
+) -> dict[str, list[Any]]:
+    entries: list[Entry] = []
+    refusals: list[tuple[str, str]] = []
+    cache.file.parent.mkdir(parents=True, exist_ok=True)
+    with cache.file.open("wb") as out:
+        for path in paths:
+            try:
+                image = read_image(path)
+                check(path, image)
+            except ImageError as error:
+                refusals.append((str(path), str(error)))
+                continue
+            entries.append(_stored(path, as_training(image), out, cache.limit))
+    return {"entries": [*map(asdict, _halved(entries, cache, halved))], "refusals": refusals}
+
+
+def _stored(path: Path, pixels: np.ndarray, out: BinaryIO, limit: float) -> Entry:
+    offset = out.tell()
+    height, width = pixels.shape[:2]
+    if offset + pixels.nbytes > limit:
+        return Entry(str(path), height, width, None)
+    out.write(pixels.tobytes())
+    return Entry(str(path), height, width, offset)
+
+
+def _halved(entries: Sequence[Entry], cache: Cache, halved: float) -> Iterator[Entry]:
+    """Halves follow when all pictures lie in the cache: to decode one again would cost more."""
+    whole = Photographs(cache.file, entries)
+    with cache.file.open("ab") as out:
+        for number, entry in enumerate(entries):
+            kept, size = out.tell(), (entry.height // 2) * (entry.width // 2) * 3
+            small = min(entry.height, entry.width) < halved
+            if small or entry.offset is None or kept + size > cache.limit:
+                yield entry
+                continue
+            out.write(halve(whole[number]).tobytes())
+            yield replace(entry, half=kept)
+
+
+def halve(pixels: np.ndarray) -> np.ndarray:
+    """(H // 2, W // 2, 3), by exactly 2: an odd last row or column is left out."""
+    height, width = (side // 2 for side in pixels.shape[:2])
+    return resize_array(pixels[: 2 * height, : 2 * width], height, width)
+
+
+def at_least(side: int) -> Check:
+    """Refuses pictures too small to cut a patch from."""
+
+    def check(path: Path, image: Image) -> None:
+        if min(image.height, image.width) < side:
+            raise ImageError(
+                f"{path}: {image.width} x {image.height} is too small: a patch and what is around "
+                f"it need {side} pixels a side"
+            )
+
+    return check
+
+
+def as_training(image: Image) -> np.ndarray:
+    """(H, W, 3) uint8, whatever its depth and channels."""
+    pixels = image.pixels
+    if pixels.dtype == np.uint16:
+        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+
+
+def held_out(count: int, share: int = 20) -> list[int]:
+    """The numbers of one in `share` of `count` pictures, at least one."""
+    return list(range(0, count, max(1, min(share, count))))

@@ -1,0 +1,90 @@
+"""A network made deeper, which begins as the function that the shallower one has learnt.
+
+Chen et al., "Net2Net: Accelerating Learning via Knowledge Transfer", section 2.3,
+https://arxiv.org/abs/1511.05641. New layers stand behind those that are there and pass on what they
+are given, until they learn better.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from srgan_cli.networks.fast import Block, Fast
+from srgan_cli.networks.layers import zero_
+from srgan_cli.networks.rrdbnet import RESIDUAL_SCALE, RRDB, ResidualDenseBlock, RRDBNet
+from srgan_cli.networks.srresnet import ResidualBlock, SRResNet
+from srgan_cli.networks.vdsr import VDSR
+from srgan_cli.training.recipes import depth_name
+from srgan_cli.weights.container import State, Weights, build_generator
+from srgan_cli.weights.metadata import Facts
+
+
+def can_deepen(given: Weights) -> bool:
+    return given.architecture in DEEPENING and depth_name(given.hyperparameters) is not None
+
+
+def deepened(given: Weights, depth: int, lineage: str) -> Weights:
+    """The same function with `depth` blocks, or layers of a VDSR: more than `given` has.
+
+    It begins a lineage of its own: networks of different depth cannot be blended.
+    """
+    name = depth_name(given.hyperparameters)
+    assert name is not None
+    before = given.hyperparameters[name]
+    sizes = {**given.hyperparameters, name: depth}
+    network = build_generator(given.architecture, sizes)
+    with torch.no_grad():
+        DEEPENING[given.architecture](network, given.state, before)
+    facts = Facts(scale=given.facts.scale, lineage=lineage)
+    return replace(given, hyperparameters=sizes, state=network.state_dict(), facts=facts)
+
+
+def deepen_fast(network: nn.Module, state: State, before: int) -> None:
+    assert isinstance(network, Fast)
+    network.load_state_dict(state, strict=False)
+    for block in list(network.body)[before:]:
+        assert isinstance(block, Block)
+        zero_(block.conv2)
+
+
+def deepen_srresnet(network: nn.Module, state: State, before: int) -> None:
+    assert isinstance(network, SRResNet)
+    network.load_state_dict(state, strict=False)
+    for block in list(network.body)[before:]:
+        assert isinstance(block, ResidualBlock)
+        zero_(block.norm2 if isinstance(block.norm2, nn.BatchNorm2d) else block.conv2)
+
+
+def deepen_rrdbnet(network: nn.Module, state: State, before: int) -> None:
+    """A block adds a fifth of what its dense blocks make, and that is at least its input: silent
+    ones enlarge it by a fifth, which the convolution behind them takes back."""
+    assert isinstance(network, RRDBNet)
+    network.load_state_dict(state, strict=False)
+    for block in list(network.body)[before:]:
+        assert isinstance(block, RRDB)
+        for dense in (block.rdb1, block.rdb2, block.rdb3):
+            assert isinstance(dense, ResidualDenseBlock)
+            zero_(dense.conv5)
+        network.conv_body.weight /= 1 + RESIDUAL_SCALE
+
+
+def deepen_vdsr(network: nn.Module, state: State, before: int) -> None:
+    """Behind a ReLU, which leaves nothing negative, another one changes nothing."""
+    assert isinstance(network, VDSR)
+    last, new_last = f"layers.{before - 1}.", f"layers.{len(network.layers) - 1}."
+    moved = {name.replace(last, new_last): values for name, values in state.items()}
+    network.load_state_dict(moved, strict=False)
+    for layer in list(network.layers)[before - 1 : -1]:
+        assert isinstance(layer, nn.Conv2d)
+        zero_(layer)
+        nn.init.dirac_(layer.weight)
+
+
+DEEPENING: Mapping[str, Callable[[nn.Module, State, int], None]] = {
+    "fast": deepen_fast,
+    "srresnet": deepen_srresnet,
+    "rrdbnet": deepen_rrdbnet,
+    "vdsr": deepen_vdsr,
+}

@@ -1,0 +1,54 @@
+"""Trained networks that tell another one what they would make: distillation.
+
+Hinton et al., "Distilling the Knowledge in a Neural Network", https://arxiv.org/abs/1503.02531.
+What an original has beyond its low picture is chance to a learner; of what teachers make, all can
+be learnt.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from srgan_cli.errors import OptionError
+from srgan_cli.networks.orientations import ORIENTATIONS, made_turned
+from srgan_cli.training.recipes import Stage
+from srgan_cli.training.train_options import TEACHER_WEIGHT, TrainOptions
+from srgan_cli.weights.container import Weights, read_weights
+
+
+@dataclass(frozen=True, eq=False)
+class Teaching:
+    """The mean of what networks make of a batch, each in an orientation drawn at random: over many
+    steps a learner is told the mean of all eight, which errs less than any of them."""
+
+    networks: Sequence[nn.Module]
+
+    def __call__(self, low: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, 3, sH, sW)."""
+        made = [made_turned(network, low, *drawn_orientation()) for network in self.networks]
+        return torch.stack(made).mean(dim=0)
+
+
+def drawn_orientation() -> tuple[int, bool]:
+    return ORIENTATIONS[int(torch.randint(len(ORIENTATIONS), ()))]
+
+
+def weight_of_teachers(options: TrainOptions, stage: Stage) -> float:
+    """How much of the pixel loss they are, from 0 to 1; vivid ends have none."""
+    if not options.teachers or stage.end != "psnr":
+        return 0.0
+    return TEACHER_WEIGHT if options.teacher_weight is None else options.teacher_weight
+
+
+def open_teachers(options: TrainOptions) -> list[Weights]:
+    """Raises OptionError for a network of another scale, WeightsError for a file that is none."""
+    given = [read_weights(file) for file in options.teachers]
+    for file, weights in zip(options.teachers, given, strict=True):
+        if weights.facts.scale != options.scale:
+            raise OptionError(
+                f"{file} enlarges by {weights.facts.scale}: it cannot teach a network that "
+                f"enlarges by {options.scale}"
+            )
+    return given

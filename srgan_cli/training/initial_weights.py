@@ -1,0 +1,85 @@
+"""What a stage begins with: random numbers, another run's weights, or the stage before it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
+
+from srgan_cli.errors import OptionError
+from srgan_cli.training.deepen import can_deepen, deepened
+from srgan_cli.training.recipes import Recipe, depth_name
+from srgan_cli.training.train_options import TrainOptions
+from srgan_cli.weights.container import Weights, build_generator, read_weights
+from srgan_cli.weights.metadata import Facts
+
+TAILS = {
+    "fast": ("up.", "to_rgb."),
+    "srresnet": ("ups.", "act_ups.", "conv_hr.", "act_hr.", "conv_last."),
+    "rrdbnet": ("conv_up", "conv_hr.", "conv_last."),
+}
+"""Names of what depends on the scale; the other networks' layers serve every scale."""
+
+
+def starting_weights(options: TrainOptions, recipe: Recipe) -> Weights:
+    """The weights a run starts from; random ones follow torch's seed.
+
+    A file's network may be another than the recipe's, which then says how it learns.
+    """
+    if options.start is None:
+        return _random(options, recipe)
+    given = _at_depth(options, read_weights(options.start))
+    lineage = given.facts.lineage or options.lineage
+    if given.facts.scale == options.scale:
+        return replace(given, facts=Facts(scale=options.scale, lineage=lineage))
+    return _for_another_scale(options, given)
+
+
+def _random(options: TrainOptions, recipe: Recipe) -> Weights:
+    sizes = recipe.sized(options.scale, options.blocks)
+    network = build_generator(recipe.architecture, sizes)
+    facts = Facts(scale=options.scale, lineage=options.lineage)
+    return Weights(recipe.architecture, sizes, network.state_dict(), facts)
+
+
+def _at_depth(options: TrainOptions, given: Weights) -> Weights:
+    there: int = given.hyperparameters.get(depth_name(given.hyperparameters) or "", 0)
+    if options.blocks is None or options.blocks == there:
+        return given
+    if not can_deepen(given) or options.blocks < there:
+        why = "can only become deeper" if can_deepen(given) else "has no blocks to add to"
+        raise OptionError(
+            f"--blocks {options.blocks} does not go with {options.start}: {given} {why}"
+        )
+    return deepened(given, options.blocks, options.lineage)
+
+
+def _for_another_scale(options: TrainOptions, given: Weights) -> Weights:
+    """All but the tail is kept; a new lineage, for it cannot be blended with the old one."""
+    if options.stages == "gan":
+        raise OptionError(
+            f"{options.start} enlarges by {given.facts.scale}, not by {options.scale}: its new "
+            "tail needs the PSNR stage first, --stages both"
+        )
+    sizes = {**given.hyperparameters, "scale": options.scale}
+    fresh = build_generator(given.architecture, sizes).state_dict()
+    state = {
+        name: given.state[name] if _kept(name, given, fresh) else fresh[name] for name in fresh
+    }
+    facts = Facts(scale=options.scale, lineage=options.lineage)
+    return replace(given, hyperparameters=sizes, state=state, facts=facts)
+
+
+def _kept(name: str, given: Weights, fresh: dict[str, Tensor]) -> bool:
+    tail = name.startswith(TAILS.get(given.architecture, ()))
+    return not tail and name in given.state and given.state[name].shape == fresh[name].shape
+
+
+def stage_weights(options: TrainOptions, recipe: Recipe, end: str) -> Weights:
+    """What stage `end` begins with; the GAN stage with RUN/psnr.safetensors."""
+    if end == "gan":
+        return read_weights(weights_file(options.out, "psnr"))
+    return starting_weights(options, recipe)
+
+
+def weights_file(run: Path, end: str) -> Path:
+    return run / f"{end}.safetensors"

@@ -1,0 +1,65 @@
+"""A run folder and the options it was begun with."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from srgan_cli.errors import OptionError
+from srgan_cli.files import atomically
+from srgan_cli.training.train_options import TrainOptions
+
+PATHS = ("out", "start", "val", "low")
+
+OLDER = {"optimizer": "adam"}
+"""What runs did that were begun before it was an option."""
+
+
+def begin(options: TrainOptions) -> None:
+    """Make the run folder. Raises OptionError where there is a run already."""
+    if (options.out / "options.json").exists():
+        raise OptionError(
+            f"{options.out} holds a run already: go on with --resume, or choose another"
+        )
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OptionError(f"{options.out} cannot be made ({error.strerror})") from error
+    write_options(options)
+
+
+def write_options(options: TrainOptions) -> None:
+    """Into RUN/options.json, with absolute paths: a run can be resumed from anywhere."""
+    record = {name: _plain(value) for name, value in asdict(options).items()}
+    with atomically(options.out / "options.json", OptionError) as part:
+        part.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return str(value.absolute()) if isinstance(value, Path) else value
+
+
+def read_options(run: Path) -> TrainOptions:
+    """The options a run was begun with; the folder may have been moved."""
+    try:
+        record = OLDER | json.loads((run / "options.json").read_text())
+        paths = {name: Path(record[name]) for name in PATHS if record.get(name) is not None}
+        several = {
+            "folders": tuple(map(Path, record["folders"])),
+            "teachers": tuple(map(Path, record.get("teachers", ()))),
+            "vgg": tuple(record.get("vgg", ())),
+        }
+        return TrainOptions(**record | paths | several | {"out": run})
+    except FileNotFoundError as error:
+        raise OptionError(f"{run} is not a run folder: it has no options.json") from error
+    except (TypeError, KeyError, ValueError) as error:
+        raise OptionError(f"{run / 'options.json'} is damaged: {error}") from error
+
+
+def resumed(run: Path, changes: dict[str, Any]) -> TrainOptions:
+    """The recorded options with `changes` of --steps, --budget or --device."""
+    if {"steps", "budget"} & set(changes):
+        changes = {"steps": None, "budget": None, "planned": {}} | changes
+    return replace(read_options(run), **changes)

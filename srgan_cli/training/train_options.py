@@ -1,0 +1,129 @@
+"""What a training run is asked to do. Defaults are written here and nowhere else; no torch."""
+
+import re
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from srgan_cli.errors import OptionError
+from srgan_cli.training.vgg_options import VggFile
+
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+STAGES = ("psnr", "gan", "both")
+
+TEACHER_WEIGHT = 0.7
+
+POSITIVE = ("scale", "steps", "budget", "batch_size", "patch", "lr", "blocks", "accumulate")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """None stands for what the recipe says. Raises OptionError for what makes no sense."""
+
+    folders: tuple[Path, ...]
+    out: Path
+    recipe: str = "clean"
+    scale: int = 4
+    stages: str | None = None
+    """"psnr", "gan" or "both"; None for all that the recipe has."""
+    steps: int | None = None
+    """Of the whole run; two stages share them as the recipe's own steps do."""
+    budget: float | None = None
+    """Seconds of wall time, instead of steps."""
+    planned: dict[str, int] = field(default_factory=dict)
+    """Stage -> the steps that the budget came to: written into the run folder, not an option."""
+    start: Path | None = None
+    """A weights file to begin with, instead of random numbers."""
+    teachers: tuple[Path, ...] = ()
+    """Weights files; the PSNR stage is told the mean of what their networks make."""
+    teacher_weight: float | None = None
+    """How much of the pixel loss that is, from 0 to 1; the originals are the rest."""
+    val: Path | None = None
+    """Pictures to validate on; without them, one in twenty of `folders` is held out."""
+    low: Path | None = None
+    """Low pictures that belong to those of `folders`; without them low ones are made."""
+    vgg: tuple[str, ...] = ()
+    """FILE, FILE:layer=weight,... or download: what the perceptual loss looks through."""
+    batch_size: int | None = None
+    """Of all processes together."""
+    patch: int | None = None
+    """Side of the high-resolution crop, in pixels."""
+    optimizer: str | None = None
+    """Of the PSNR stage: an OptimizerName."""
+    loss: str | None = None
+    """Of pixels in the PSNR stage: a PixelName."""
+    lr: float | None = None
+    blocks: int | None = None
+    accumulate: int = 1
+    """Batches whose gradients make one step."""
+    seed: int = 0
+    workers: int = 1
+    """Processes that cut patches; 0 cuts them in the training process."""
+    cache: float = 8e9
+    """Bytes of decoded pictures kept in RUN/cache; those beyond are decoded when drawn."""
+    device: str = "auto"
+    precision: str = "auto"
+    lineage: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """What the networks of this run call their family, unless they begin with another's weights."""
+
+    def __post_init__(self) -> None:
+        if not self.folders:
+            raise OptionError("name at least one folder of pictures to train on")
+        for name in POSITIVE:
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise OptionError(f"{flag(name)} must be more than 0, not {value}")
+        if self.patch is not None and self.patch % self.scale:
+            raise OptionError(
+                f"--patch must be a multiple of the scale {self.scale}, not {self.patch}"
+            )
+        if self.steps is not None and self.budget is not None:
+            raise OptionError("--steps and --budget exclude each other")
+        for name, given in (("--loss", self.loss), ("--teacher", self.teachers)):
+            if self.stages == "gan" and given:
+                raise OptionError(f"{name} goes with the PSNR stage: --stages gan has none")
+        self._check_teaching()
+        if self.stages == "gan" and self.start is None:
+            raise OptionError(
+                "--stages gan begins with a trained network: name it with --from, or take "
+                "--stages both"
+            )
+        self.vgg_files()
+
+    def _check_teaching(self) -> None:
+        if self.teacher_weight is None:
+            return
+        if not self.teachers:
+            raise OptionError("--teacher-weight says how much a --teacher counts: name one")
+        if not 0 < self.teacher_weight <= 1:
+            raise OptionError(
+                f"--teacher-weight must be more than 0 and at most 1, not {self.teacher_weight}"
+            )
+
+    def vgg_files(self) -> list[VggFile]:
+        return [VggFile.parse(text) for text in self.vgg]
+
+
+def flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def seconds(text: str) -> float:
+    """A span of time such as "90s", "20m", "2h" or "1d" in seconds; a bare number is minutes."""
+    return _measured(text, SECONDS, "m", "--budget takes a span such as 90s, 20m or 2h")
+
+
+def size(text: str) -> float:
+    """A size such as "500MB" or "8GB" in bytes; a bare number is GB."""
+    return _measured(text, BYTES, "GB", "--cache takes a size such as 500MB or 8GB")
+
+
+def _measured(text: str, units: dict[str, Any], usual: str, wanted: str) -> float:
+    match = re.fullmatch(rf"(\d+(?:\.\d+)?)\s*({'|'.join(units)})?", text.strip(), re.IGNORECASE)
+    if match is None or float(match[1]) <= 0:
+        raise OptionError(f"{wanted}, not {text!r}")
+    names = {unit.lower(): value for unit, value in units.items()}
+    return float(match[1]) * names[(match[2] or usual).lower()]

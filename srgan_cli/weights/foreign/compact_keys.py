@@ -1,0 +1,64 @@
+"""Real-ESRGAN's compact networks: one numbered chain, whose names ours are too."""
+
+from srgan_cli.errors import WeightsError
+from srgan_cli.weights.foreign.layout import (
+    Entry,
+    Family,
+    Hints,
+    Hyperparameters,
+    Layout,
+    State,
+    conv,
+    count,
+    root,
+    sides,
+    slope,
+)
+
+
+def lay_out(hyperparameters: Hyperparameters) -> Layout:
+    scale, features = int(hyperparameters["scale"]), int(hyperparameters["features"])
+    last = 2 * int(hyperparameters["convolutions"]) + 2
+    entries: list[Entry] = []
+    for place in range(0, last, 2):
+        inputs = 3 if place == 0 else features
+        entries += conv(f"body.{place}", f"body.{place}", (inputs, features))
+        if hyperparameters["activation"] == "prelu":
+            entries += slope(f"body.{place + 1}", f"body.{place + 1}", features)
+    entries += conv(f"body.{last}", f"body.{last}", (features, 3 * scale * scale))
+    return Layout("compact", hyperparameters, tuple(entries))
+
+
+def measure(state: State, hints: Hints) -> Layout:
+    last = count(state, "body.") - 1
+    if last < 2 or last % 2:
+        raise WeightsError(f"its last layer is body.{last}; an even number from 2 is expected")
+    outputs = sides(state, f"body.{last}.weight")[1]
+    if outputs % 3:
+        raise WeightsError(f"body.{last} has {outputs} outputs: only networks for RGB can be used")
+    return lay_out(
+        {
+            "scale": root(outputs // 3, f"a third of body.{last}'s outputs"),
+            "features": sides(state, "body.0.weight")[1],
+            "convolutions": last // 2 - 1,
+            "activation": "prelu" if "body.1.weight" in state else told(hints),
+        }
+    )
+
+
+def told(hints: Hints) -> str:
+    if hints.activation not in ("relu", "leakyrelu"):
+        raise WeightsError(
+            "no key tells its activation, relu or leakyrelu; say it once: "
+            "`srgan convert FILE -o OUT --activation NAME`, and use OUT"
+        )
+    return hints.activation
+
+
+FAMILIES = (
+    Family(
+        "Compact (SRVGGNetCompact)",
+        measure,
+        lay_out({"scale": 4, "features": 64, "convolutions": 2, "activation": "prelu"}),
+    ),
+)

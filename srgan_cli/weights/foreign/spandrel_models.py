@@ -1,0 +1,67 @@
+"""Other architectures, run by spandrel where the user has it: https://github.com/chaiNNer-org/spandrel.
+
+Files are read by `srgan_cli.weights.pickles`, never by spandrel itself.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from torch import Tensor, nn
+
+from srgan_cli.errors import WeightsError
+
+ARCHITECTURE = "spandrel"
+INSTALL = "pip install 'srgan-cli[spandrel]'"
+
+CONTEXT = 64
+"""Low-resolution pixels that are taken to matter: spandrel does not tell how far a network sees."""
+
+
+class Described(nn.Module):
+    """RGB in [0, 1], (B, 3, H, W) -> RGB, (B, 3, sH, sW): what spandrel made of a state dict."""
+
+    def __init__(self, descriptor: Any) -> None:
+        super().__init__()
+        self.descriptor = descriptor
+        self.model = descriptor.model
+        self.name = str(descriptor.architecture.name)
+        self.scale = int(descriptor.scale)
+        self.alignment = max(1, int(descriptor.size_requirements.multiple_of))
+        self.reach = -(-CONTEXT // self.alignment) * self.alignment
+
+    def forward(self, low: Tensor) -> Tensor:
+        high: Tensor = self.descriptor(low)  # pads to the sizes it can do, crops and clips
+        return high
+
+
+def generator(state: Mapping[str, Tensor]) -> Described:
+    """Raises WeightsError where spandrel is missing, does not know it, or it is not RGB to RGB."""
+    spandrel = _spandrel()
+    refused = (spandrel.UnsupportedModelError, LookupError, RuntimeError, TypeError, ValueError)
+    try:
+        found = spandrel.ModelLoader().load_from_state_dict(dict(state))
+    except (*refused, AssertionError) as error:
+        raise WeightsError(f"spandrel does not know this network either ({error})") from error
+    if not isinstance(found, spandrel.ImageModelDescriptor):
+        raise WeightsError("spandrel knows this network, but it does not make pictures larger")
+    if (found.input_channels, found.output_channels) != (3, 3):
+        raise WeightsError(f"{found.architecture.name} networks are used here for RGB alone")
+    return Described(found).eval()
+
+
+def installed() -> bool:
+    try:
+        _spandrel()
+    except WeightsError:
+        return False
+    return True
+
+
+def _spandrel() -> ModuleType:
+    """Also a torchvision that does not fit torch keeps it from being imported."""
+    try:
+        return import_module("spandrel")
+    except (ImportError, RuntimeError) as error:
+        raise WeightsError(f"this network needs spandrel: {INSTALL} ({error})") from error

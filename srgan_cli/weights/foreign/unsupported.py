@@ -1,0 +1,68 @@
+"""What is no generator of a family we know, and what it looks like."""
+
+import re
+from collections.abc import Iterable
+
+from srgan_cli.errors import WeightsError
+from srgan_cli.weights.foreign.layout import Family, State, UnknownNetworkError
+from srgan_cli.weights.foreign.unwrap import some
+
+KINDS = (
+    (
+        r"(weight_orig$|\.original\d?$|^(conv0_0|linear1|classifier)\.|^net\.\d+\.weight)",
+        "a discriminator or classifier, which judges pictures in training and makes none",
+    ),
+    (
+        r"^(model\.)?(diffusion_model|first_stage_model|cond_stage_model|time_embed(ding)?)\.",
+        "a diffusion model",
+    ),
+    (r"(lora_(up|down|A|B)\.|^down_blocks\.\d)", "a diffusion model, or an addition to one"),
+    (
+        r"^features\.\d+\.(weight|bias)$",
+        "a VGG network of features, which belongs to `srgan train --vgg`",
+    ),
+)
+"""Pattern of a key -> what such a file is."""
+
+TRANSFORMER = r"(relative_position_bias_table|relative_position_index|\.attn\.qkv\.)"
+
+OTHERWISE = "give a generator of the families of ESRGAN, Compact (Real-ESRGAN's) or SRResNet"
+SIMILAR = 0.5
+
+
+def refuse_strangers(state: State) -> None:
+    for pattern, what in KINDS:
+        key = next((key for key in state if re.search(pattern, key)), None)
+        if key is not None:
+            raise WeightsError(f"this looks like {what} (it holds {key}); {OTHERWISE}")
+    key = next((key for key in state if re.search(TRANSFORMER, key)), None)
+    if key is not None:
+        raise UnknownNetworkError(f"this looks like a transformer (it holds {key}); {OTHERWISE}")
+
+
+def patterns(keys: Iterable[str]) -> set[str]:
+    """Keys with their numbers left out: how a family is told from another, at any depth."""
+    return {re.sub(r"\d+", "#", key) for key in keys}
+
+
+def likeness(state: State, family: Family) -> float:
+    """Share of the key patterns of the two that they have in common: 0 to 1."""
+    given = patterns(state)
+    entries = family.example.entries
+    possible = patterns(entry.theirs for entry in entries)
+    needed = patterns(entry.theirs for entry in entries if entry.absent is None)
+    return len(given & possible) / len(given | needed)
+
+
+def nearest(state: State, families: Iterable[Family]) -> Family:
+    """Raises WeightsError where even the nearest is far away."""
+    family = max(families, key=lambda family: likeness(state, family))
+    if likeness(state, family) < SIMILAR:
+        usual = [entry.theirs for entry in family.example.entries]
+        strange = [key for key in state if not patterns([key]) & patterns(usual)]
+        lacking = [key for key in usual if not patterns([key]) & patterns(state)]
+        raise UnknownNetworkError(
+            f"this is no network known here; nearest is {family.name}, "
+            f"but the file has {some(strange, 2)} and not {some(lacking, 2)}; {OTHERWISE}"
+        )
+    return family

@@ -1,0 +1,92 @@
+"""Sizes exact to the pixel, and the passes that lead there."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from srgan_cli.errors import OptionError
+from srgan_cli.inference.output_size import Sides, Size, plan_passes
+
+SIDES = st.integers(1, 20_000)
+
+
+@pytest.mark.parametrize(
+    ("size", "height", "width", "expected"),
+    [
+        (Size(), 10, 7, Sides(40, 28)),
+        (Size(scale=Fraction("2.5")), 5, 3, Sides(13, 8)),
+        (Size(scale=Fraction("0.1")), 4, 4, Sides(1, 1)),
+        (Size(box=(1920, 1080)), 100, 100, Sides(1080, 1080)),
+        (Size(box=(1920, 1080)), 100, 400, Sides(480, 1920)),
+        (Size(width=100), 30, 40, Sides(75, 100)),
+        (Size(height=99), 30, 40, Sides(99, 132)),
+        (Size(megapixels=1.2), 30, 40, Sides(949, 1265)),
+    ],
+)
+def test_sides(size, height, width, expected):
+    assert size.of(height, width, native=4) == expected
+
+
+@given(SIDES, SIDES, st.integers(1, 5000), st.integers(1, 5000))
+def test_a_box_is_filled_and_never_left(height, width, wide, high):
+    sides = Size(box=(wide, high)).of(height, width, 4)
+    assert sides.width <= wide
+    assert sides.height <= high
+    assert sides.width == wide or sides.height == high
+
+
+@pytest.mark.parametrize(
+    ("factor", "scales", "passes"),
+    [
+        ("4", [4], (4,)),
+        ("2", [2, 3, 4], (2,)),
+        ("2.5", [2, 3, 4], (3,)),
+        ("5", [4], (4, 4)),
+        ("5", [2, 3, 4], (2, 3)),
+        ("8", [2, 4], (2, 4)),
+        ("16.5", [4], (4, 4, 4)),
+        ("1", [4], ()),
+        ("0.5", [4], ()),
+    ],
+)
+def test_the_fewest_passes_then_the_smallest_product(factor, scales, passes):
+    target = Size(scale=Fraction(factor)).of(100, 200, 4)
+    assert plan_passes(100, 200, target, scales) == passes
+
+
+@given(SIDES, SIDES, st.fractions(Fraction(1, 4), 20))
+def test_passes_reach_the_target_and_one_fewer_would_not(height, width, factor):
+    target = Size(scale=factor).of(height, width, 4)
+    passes = plan_passes(height, width, target, [2, 4])
+    product = 1
+    for scale in passes:
+        product *= scale
+    assert height * product >= min(target.height, height) or not passes
+    if passes:
+        assert height * product >= target.height
+        assert width * product >= target.width
+        fewer = 4 ** (len(passes) - 1)
+        assert height * fewer < target.height or width * fewer < target.width
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"scale": Fraction(2), "width": 5},
+        {"width": 5, "height": 5},
+        {"scale": Fraction(0)},
+        {"box": (0, 5)},
+        {"megapixels": -1.0},
+        {"megapixels": float("nan")},
+    ],
+)
+def test_sizes_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(OptionError):
+        Size(**wrong)
+
+
+def test_more_passes_than_are_sensible_are_refused():
+    with pytest.raises(OptionError, match="passes"):
+        plan_passes(1, 1, Sides(10**6, 1), [2])

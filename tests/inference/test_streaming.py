@@ -1,0 +1,265 @@
+"""Results that are written as they are computed: the same files, and nothing half done."""
+
+import resource
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from itertools import accumulate, cycle, pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from srgan_cli.batch.buffering import COPIES, MOST, by_rows
+from srgan_cli.batch.naming import STREAM, Job
+from srgan_cli.batch.run import Outcome, Work, run_jobs
+from srgan_cli.errors import ImageError
+from srgan_cli.images.encoding import Encoding
+from srgan_cli.images.image import Image, Sequence
+from srgan_cli.images.read import read_image
+from srgan_cli.images.write import encode, write_picture, writing
+from srgan_cli.inference.corrections import Corrections
+from srgan_cli.inference.engine import Upscaler
+from srgan_cli.inference.fit import Fit
+from srgan_cli.inference.output_size import Sides, Size
+from srgan_cli.inference.pipeline import Enlarger
+from srgan_cli.inference.sliding import SlidingSink
+from srgan_cli.inference.spool import Spool
+from srgan_cli.inference.streaming import ImageSink, ImageSource
+from srgan_cli.resample import resize_array
+from srgan_cli.weights.container import load_generator
+
+PLENTY, NOTHING = 1 << 40, 0  # bytes of memory
+KINDS = [(1, "u1"), (3, "u1"), (2, "u2"), (4, "u2")]
+
+
+def picture(channels: int = 3, depth: str = "u1", height: int = 90, width: int = 20) -> Image:
+    rng = np.random.default_rng(height)
+    samples = rng.integers(0, np.iinfo(depth).max, (height, width, channels)).astype(depth)
+    told = {"icc_profile": b"profile", "dpi": (72.0, 96.0), "xmp": b"<x/>"}
+    if channels in (1, 3):
+        return Image(samples, **told)
+    alpha = samples[..., -1] * (np.arange(height) % 7 > 2)[:, None].astype(depth)
+    return Image(samples[..., :-1], alpha, **told)
+
+
+@pytest.fixture
+def network(tiny) -> Upscaler:
+    return Upscaler(load_generator(tiny), tile=40)
+
+
+def done(image: Image | Sequence, target: Path, grow: Enlarger, free: int) -> Outcome:
+    source = target.with_name("source.tif")
+    write_picture(image, source)
+    work = Work(grow, Encoding(), 10**9, free=lambda: free)
+    (outcome,) = run_jobs([Job(source, target)], work)
+    return outcome
+
+
+def both_ways(image: Image | Sequence, folder: Path, suffix: str, grow: Enlarger) -> list[bytes]:
+    made = []
+    for free in (PLENTY, NOTHING):
+        target = folder / f"made{suffix}"
+        outcome = done(image, target, grow, free)
+        assert outcome.error is None
+        assert outcome.after is not None
+        made.append(target.read_bytes())
+    assert sorted(p.name for p in folder.iterdir()) == [f"made{suffix}", "source.tif"]
+    return made
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize(("channels", "depth"), KINDS)
+def test_a_result_written_by_rows_is_the_file_of_a_gathered_one(
+    network, tmp_path, channels, depth, suffix
+):
+    image = picture(channels, depth)
+    gathered, by_row = both_ways(image, tmp_path, suffix, Enlarger({4: network}))
+    assert gathered == by_row
+    made = read_image(tmp_path / f"made{suffix}")
+    assert (made.height, made.channels, made.depth) == (360, channels, image.depth)
+    assert (made.icc_profile, made.xmp) == (b"profile", b"<x/>")
+
+
+@pytest.mark.parametrize(
+    ("size", "corrections"),
+    [
+        (Size(scale=Fraction(16)), Corrections()),
+        (Size(scale=Fraction(7, 2)), Corrections()),
+        (Size(scale=Fraction(1, 2)), Corrections()),
+        (Size(scale=Fraction(6)), Corrections(color_fix=True, consistent=True)),
+    ],
+    ids=["two passes", "a pass too many", "smaller", "corrected"],
+)
+def test_every_step_to_the_asked_size_works_by_rows(network, tmp_path, size, corrections):
+    grow = Enlarger({4: network}, size, corrections)
+    gathered, by_row = both_ways(picture(4), tmp_path, ".png", grow)
+    assert gathered == by_row
+
+
+def test_pages_are_written_one_after_another(network, tmp_path):
+    pages = Sequence((picture(), picture(1, height=20), picture(4, height=30)))
+    gathered, by_row = both_ways(pages, tmp_path, ".tif", Enlarger({4: network}))
+    assert gathered == by_row
+
+
+@pytest.mark.parametrize("format", ["png", "tiff"])
+@settings(max_examples=3, deadline=None)
+@given(portions=st.lists(st.integers(1, 150), min_size=1))
+def test_a_file_does_not_depend_on_the_portions_its_rows_come_in(
+    tmp_path_factory, format, portions
+):
+    image = picture(4, "u2", height=200, width=900)
+    path = tmp_path_factory.mktemp("rows") / "a"
+    with writing(path, (image.sized(200, 900),), Encoding(format)) as sink:
+        for top, end in pairwise(accumulate(cycle(portions), initial=0)):
+            sink.write(image.samples[top:end])
+            if end >= 200:
+                break
+    assert path.read_bytes() == encode(image, Encoding(format))
+
+
+class Breaking(nn.Module):
+    """Stops at the third tile."""
+
+    scale, reach = 2, 1
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error, self.tiles = error, 0
+
+    def forward(self, low: torch.Tensor) -> torch.Tensor:
+        self.tiles += low.shape[2] > 16  # not the picture on which its need is measured
+        if self.tiles > 2:
+            raise self.error
+        return nn.functional.interpolate(low, scale_factor=2)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_an_error_in_the_middle_leaves_the_old_file_and_no_part(tmp_path, suffix):
+    target = tmp_path / f"made{suffix}"
+    target.write_bytes(b"old")
+    network = Upscaler(Breaking(ImageError("too bad")), tile=16)
+    outcome = done(picture(), target, Enlarger({2: network}), NOTHING)
+    assert outcome.error == "too bad"
+    assert outcome.after is None
+    assert target.read_bytes() == b"old"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_ctrl_c_in_the_middle_leaves_no_part(tmp_path):
+    network = Upscaler(Breaking(KeyboardInterrupt()), tile=16)
+    with pytest.raises(KeyboardInterrupt):
+        done(picture(), tmp_path / "made.png", Enlarger({2: network}), NOTHING)
+    assert [p.name for p in tmp_path.iterdir()] == ["source.tif"]
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Callable[[int], None]]:
+    """Limits the size of files, in bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda most: resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_a_full_disk_in_the_middle_is_an_error_and_leaves_no_part(small_disk, tmp_path, suffix):
+    small_disk(20_000)
+    outcome = done(picture(), tmp_path / f"made{suffix}", Enlarger(), NOTHING)
+    assert outcome.error is not None
+    assert "cannot be written (File too large)" in outcome.error
+    assert [p.name for p in tmp_path.iterdir()] == ["source.tif"]
+
+
+def test_a_disk_too_small_for_the_picture_between_two_passes_is_an_error(small_disk, tmp_path):
+    source = ImageSource(picture(height=3000, width=3000, channels=1))
+    with Spool(source, 3, tmp_path) as spool:
+        small_disk(20_000)
+        with pytest.raises(ImageError, match=r"between two passes .* make room"):
+            spool.write(np.zeros((9000, 9000, 1), np.uint8))
+
+
+@pytest.mark.parametrize("name", ["png", "tiff"])
+def test_standard_output_gets_the_same_bytes(capsysbinary, tmp_path, name):
+    write_picture(picture(), tmp_path / "a.png")
+    for free in (PLENTY, NOTHING):
+        work = Work(Enlarger(), Encoding(name), 10**9, free=lambda free=free: free)
+        (outcome,) = run_jobs([Job(tmp_path / "a.png", STREAM)], work)
+        assert outcome.error is None
+    both = capsysbinary.readouterr().out
+    assert both[: len(both) // 2] == both[len(both) // 2 :] != b""
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.webp"])
+def test_a_format_that_must_be_whole_is_refused_before_the_work(tmp_path, name):
+    network = Upscaler(Breaking(AssertionError("worked")), tile=4)
+    outcome = done(picture(), tmp_path / name, Enlarger({2: network}), 100)
+    assert outcome.error is not None
+    assert "save it as PNG or TIFF, which are written as they are computed" in outcome.error
+    assert [p.name for p in tmp_path.iterdir()] == ["source.tif"]
+
+
+def test_memory_and_format_decide_what_is_gathered():
+    def decided(size: int, free: int, name: str = "png", animated: bool = False) -> bool:
+        return by_rows(Path(f"a.{name}"), name, animated, size, free)
+
+    assert not decided(100, 200)
+    assert decided(101, 200)
+    assert decided(MOST + 1, PLENTY)
+    assert decided(101, 200, "tiff")
+    assert not decided(100, 100 * COPIES, "jpeg")
+    for name, animated in (("jpeg", False), ("png", True)):
+        with pytest.raises(ImageError, match="memory"):
+            decided(101, 100 * COPIES, name, animated)
+
+
+class Counting(ImageSink):
+    """Notes how many rows each portion has."""
+
+    portions: list[int]
+
+    def write(self, rows: np.ndarray) -> None:
+        super().write(rows)
+        self.portions.append(len(rows))
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    before=st.tuples(st.integers(1, 90), st.integers(1, 40)),
+    after=st.tuples(st.integers(1, 200), st.integers(1, 60)),
+    step=st.integers(1, 50),
+)
+def test_resizing_by_bands_gives_what_resizing_the_whole_gives(before, after, step):
+    image = picture(height=before[0], width=before[1])
+    sink = Counting(*after, 3, image.pixels.dtype)
+    sink.portions = []
+    fit = SlidingSink(Fit(Sides(*before), Sides(*after), 3, portion=1), sink)
+    for top in range(0, before[0], step):
+        fit.write(image.pixels[top : top + step])
+    np.testing.assert_array_equal(sink.layers, resize_array(image.pixels, *after))
+    assert sum(sink.portions) == after[0]
+    assert max(sink.portions) <= 32
+
+
+def test_rows_leave_before_all_have_come():
+    sink = Counting(400, 40, 3, np.dtype("u1"))
+    sink.portions = []
+    fit = SlidingSink(Fit(Sides(100, 10), Sides(400, 40), 3, portion=1), sink)
+    fit.write(picture(height=100, width=10).pixels[:50])
+    assert sum(sink.portions) >= 128
+
+
+@pytest.mark.parametrize("free", [PLENTY, NOTHING])
+def test_progress_goes_from_nothing_to_the_end(network, tmp_path, free):
+    write_picture(Sequence((picture(), picture())), tmp_path / "a.tif")
+    seen: list[float] = []
+    work = Work(Enlarger({4: network}), Encoding(), 10**9, free=lambda: free)
+    work = replace(work, watch=lambda job: lambda tiles, of: seen.append(tiles / of))
+    list(run_jobs([Job(tmp_path / "a.tif", tmp_path / "b.tif")], work))
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+    assert len(seen) == 6

@@ -1,0 +1,281 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from srgan_cli.errors import DeviceError, WeightsError
+from srgan_cli.images.image import Image
+from srgan_cli.inference.engine import Upscaler, cut
+from srgan_cli.inference.streaming import ImageSource
+from srgan_cli.inference.tiling import Box
+from srgan_cli.networks import GENERATORS
+
+TINY = {
+    "fast": {"features": 4, "blocks": 1, "thin": 2},
+    "srcnn": {},
+    "vdsr": {"features": 4, "depth": 4},
+    "srresnet": {"features": 4, "blocks": 1},
+    "rrdbnet": {"features": 4, "blocks": 1, "growth": 2},
+    "compact": {"features": 4, "convolutions": 2},
+}
+
+
+def tiny_generator(name: str, scale: int = 2) -> nn.Module:
+    torch.manual_seed(3)
+    network = GENERATORS[name](scale=scale, **TINY[name])
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.normal_(0, 0.2)
+    return network.eval()
+
+
+def picture(height: int, width: int, seed: int = 0) -> Image:
+    rng = np.random.default_rng(seed)
+    return Image(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+class Blur(nn.Sequential):
+    """A stand-in that really looks 2 pixels around: 5x5 mean, then enlarge."""
+
+    scale, reach = 2, 2
+
+    def __init__(self) -> None:
+        super().__init__(nn.AvgPool2d(5, stride=1, padding=2), nn.Upsample(scale_factor=2))
+
+
+def test_every_generator_is_tried():
+    assert TINY.keys() == GENERATORS.keys()
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+@settings(max_examples=4, deadline=None)
+@given(height=st.integers(1, 40), width=st.integers(1, 40), tile=st.integers(5, 40))
+def test_tiles_give_what_the_whole_picture_gives(name, height, width, tile):
+    generator, image = tiny_generator(name), picture(height, width)
+    whole = Upscaler(generator, tile=1000).upscale(image)
+    tiled = Upscaler(generator, tile=tile).upscale(image)
+    assert whole.pixels.shape == (2 * height, 2 * width, 3)
+    np.testing.assert_array_equal(tiled.pixels, whole.pixels)
+
+
+@pytest.mark.parametrize("unshuffle", [2, 4])
+def test_networks_that_unshuffle_pixels_leave_no_seams_either(unshuffle):
+    torch.manual_seed(3)
+    generator = GENERATORS["rrdbnet"](scale=1, unshuffle=unshuffle, **TINY["rrdbnet"]).eval()
+    image = picture(37, 41)
+    whole = Upscaler(generator, tile=1000).upscale(image)
+    tiled = Upscaler(generator, tile=9).upscale(image)
+    np.testing.assert_array_equal(tiled.pixels, whole.pixels)
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_in_float64_tiles_differ_by_rounding_alone(name):
+    generator = tiny_generator(name).double()
+    source = ImageSource(picture(23, 31))
+    reach = generator.reach
+
+    def run(box: Box) -> torch.Tensor:
+        low = torch.from_numpy(cut(source, box.grown(reach), reach) / 255.0)
+        with torch.no_grad():
+            high = generator(low.permute(2, 0, 1)[None])
+        edge = 2 * reach
+        return high[0, :, edge : high.shape[2] - edge, edge : high.shape[3] - edge]
+
+    whole = run(Box(0, 0, 23, 31))
+    tile = run(Box(5, 8, 18, 20))
+    torch.testing.assert_close(tile, whole[:, 10:36, 16:40], rtol=1e-5, atol=1e-6)
+
+
+def test_a_context_that_is_too_small_shows_seams():
+    whole = Upscaler(Blur(), tile=1000).upscale(picture(37, 50))
+    tiled = Upscaler(Blur(), tile=16, margin=1).upscale(picture(37, 50))
+    assert (tiled.pixels != whole.pixels).any()
+
+
+def test_a_picture_is_mirrored_no_farther_beyond_its_edges_than_it_shows():
+    far = Starved(Blur(), 10**6)
+    far.reach = 50
+    for upscaler in (
+        Upscaler(far, tile=1000),
+        Upscaler(far, tile=1000, mirrored=3),
+        Upscaler(far, tile=1000, mirrored=3, margin=2),
+    ):
+        upscaler.upscale(picture(150, 200))
+    assert far.seen == [(250, 300), (156, 206), (154, 204)]
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("sides", [(3, 200), (37, 41), (150, 140)])
+def test_tiles_leave_no_seams_where_pictures_are_mirrored_less_far_than_networks_look(name, sides):
+    generator, image = tiny_generator(name), picture(*sides)
+    whole = Upscaler(generator, tile=1000, mirrored=1).upscale(image)
+    for tile in (16, 64):
+        tiled = Upscaler(generator, tile=tile, mirrored=1).upscale(image)
+        np.testing.assert_array_equal(tiled.pixels, whole.pixels)
+
+
+@pytest.mark.parametrize("limit", [36 * 36, 80 * 80, 130 * 130])
+def test_little_memory_changes_nothing_where_pictures_are_mirrored_less_far(limit):
+    image = picture(150, 141)
+    whole = Upscaler(Blur(), tile=1000, mirrored=1).upscale(image)
+    limited = Upscaler(Starved(Blur(), limit), tile=1000, mirrored=1).upscale(image)
+    np.testing.assert_array_equal(limited.pixels, whole.pixels)
+
+
+def test_the_border_is_no_darker_than_the_middle():
+    flat = Image(np.full((20, 20, 3), 200, np.uint8))
+    assert (Upscaler(Blur()).upscale(flat).pixels == 200).all()
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_bit_depth_is_kept_even_in_a_dark_picture(depth):
+    dark = Image((picture(9, 9).pixels // 16).astype(depth))
+    bright = Upscaler(Blur()).upscale(dark)
+    assert bright.pixels.dtype == depth
+    assert bright.pixels.max() <= dark.pixels.max()
+
+
+def test_a_gray_picture_comes_out_gray():
+    gray = picture(12, 12).pixels[..., :1]
+    generator = tiny_generator("fast")
+    one = Upscaler(generator).upscale(Image(gray)).pixels
+    three = Upscaler(generator).upscale(Image(np.repeat(gray, 3, axis=2))).pixels
+    assert one.shape == (24, 24, 1)
+    np.testing.assert_array_equal(three, np.repeat(one, 3, axis=2))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_transparency_grows_with_the_picture(channels):
+    image = picture(12, 10)
+    alpha = np.zeros((12, 10), np.uint8)
+    alpha[6:] = 255
+    faded = Image(image.pixels[..., :channels], alpha)
+    upscaled = Upscaler(Blur(), tile=5).upscale(faded)
+    assert upscaled.alpha is not None
+    assert upscaled.pixels.shape == (24, 20, channels)
+    assert (upscaled.alpha[:8] == 0).all()
+    assert (upscaled.alpha[16:] == 255).all()
+
+
+def test_metadata_passes_through():
+    image = replace(picture(4, 4), icc_profile=b"profile", dpi=(72.0, 72.0))
+    upscaled = Upscaler(Blur()).upscale(image)
+    assert upscaled.icc_profile == b"profile"
+    assert upscaled.dpi == (72.0, 72.0)
+
+
+class Starved(nn.Module):
+    """Runs out of memory on more than so many pixels."""
+
+    def __init__(self, generator: nn.Module, limit: int) -> None:
+        super().__init__()
+        self.generator, self.limit = generator, limit
+        self.scale, self.reach = generator.scale, generator.reach
+        self.alignment = getattr(generator, "alignment", 1)
+        self.seen: list[tuple[int, int]] = []
+
+    def forward(self, low: torch.Tensor) -> torch.Tensor:
+        height, width = low.shape[2:]
+        self.seen.append((height, width))
+        if height * width > self.limit:
+            raise torch.OutOfMemoryError("more than there is")
+        return self.generator(low)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    height=st.integers(1, 150),
+    width=st.integers(1, 150),
+    tile=st.integers(16, 200),
+    limit=st.integers(36 * 36, 200 * 200),
+)
+def test_too_little_memory_makes_smaller_tiles_not_wrong_pixels(height, width, tile, limit):
+    image = picture(height, width)
+    whole = Upscaler(Blur(), tile=1000).upscale(image)
+    limited = Upscaler(Starved(Blur(), limit), tile=tile).upscale(image)
+    np.testing.assert_array_equal(limited.pixels, whole.pixels)
+
+
+def test_networks_that_unshuffle_pixels_survive_too_little_memory():
+    torch.manual_seed(3)
+    generator = GENERATORS["rrdbnet"](scale=1, unshuffle=2, **TINY["rrdbnet"]).eval()
+    image = picture(150, 141)
+    whole = Upscaler(generator, tile=1000).upscale(image)
+    limited = Upscaler(Starved(generator, 136 * 136), tile=1000).upscale(image)
+    np.testing.assert_array_equal(limited.pixels, whole.pixels)
+
+
+def test_memory_for_not_even_the_smallest_tile_is_an_error():
+    with pytest.raises(DeviceError, match="not enough memory on cpu"):
+        Upscaler(Starved(Blur(), 36 * 36 - 1), tile=64).upscale(picture(64, 64))
+
+
+def test_the_size_that_fits_is_remembered_for_all_tiles_and_pictures():
+    starved = Starved(Blur(), 150 * 150)
+    upscaler = Upscaler(starved, tile=256)
+    upscaler.upscale(picture(512, 512))
+    upscaler.upscale(picture(512, 512, seed=1))
+    too_large = [sides for sides in starved.seen if math.prod(sides) > 150 * 150]
+    assert too_large == [(260, 260), (132, 260)]
+
+
+def test_tiles_are_halved_no_further_than_needed():
+    starved = Starved(Blur(), 132 * 260)
+    Upscaler(starved, tile=256).upscale(picture(256, 256))
+    assert starved.seen == [(260, 260), (132, 260), (132, 260)]
+
+
+@pytest.mark.gpu
+def test_a_gpu_gives_back_what_it_kept_when_its_memory_does_not_suffice(monkeypatch):
+    given_back: list[None] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(None))
+    Upscaler(Starved(Blur(), 150 * 150), torch.device("cuda"), tile=256).upscale(picture(256, 256))
+    assert given_back
+
+
+class BadInHalf(Blur):
+    """Overflows under autocast where the picture is bright, as some networks do in float16."""
+
+    def forward(self, low: torch.Tensor) -> torch.Tensor:
+        high = super().forward(low)
+        bright = torch.is_autocast_enabled("cpu") and low.max() > 0.9
+        return high * torch.nan if bright else high
+
+
+def test_what_overflows_in_half_precision_is_done_again_in_full():
+    image = picture(300, 300)
+    image.pixels[:, :150] //= 2
+    whole = Upscaler(Blur()).upscale(image)
+    said: list[str] = []
+    upscaler = Upscaler(BadInHalf(), dtype=torch.bfloat16, tile=100, say=said.append)
+    np.testing.assert_array_equal(upscaler.upscale(image).pixels, whole.pixels)
+    assert set(said) == {
+        "the network overflows in bfloat16: tiles in which it does are redone in float32"
+    }
+    assert 0 < len(said) < 9  # dark tiles do not overflow
+
+
+def test_without_anyone_to_tell_python_warns():
+    with pytest.warns(UserWarning, match="overflows in bfloat16"):
+        Upscaler(BadInHalf(), dtype=torch.bfloat16).upscale(picture(9, 9))
+
+
+class Bad(Blur):
+    def forward(self, low: torch.Tensor) -> torch.Tensor:
+        return super().forward(low) * torch.nan
+
+
+def test_a_network_that_makes_no_numbers_is_an_error_not_a_black_picture():
+    with pytest.raises(WeightsError, match="not numbers"):
+        Upscaler(Bad()).upscale(picture(8, 8))
+
+
+def test_progress_counts_the_tiles():
+    seen: list[tuple[int, int]] = []
+    Upscaler(Blur(), tile=16).upscale(picture(20, 40), lambda *step: seen.append(step))
+    assert seen == [(i, 6) for i in range(1, 7)]

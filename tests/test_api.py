@@ -1,0 +1,103 @@
+"""Weights and a machine make something that runs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from srgan_cli import api as assembly
+from srgan_cli.api import enlarger, measured, once, record_reach, upscaler
+from srgan_cli.inference.output_size import NATIVE
+from srgan_cli.networks.rrdbnet import RRDBNet
+from srgan_cli.settings import Machine
+from srgan_cli.weights.container import Weights, load_generator, read_weights, write_weights
+from srgan_cli.weights.metadata import Facts
+
+ON_CPU = Machine("cpu", "fp32")
+
+
+@pytest.fixture
+def deep(monkeypatch) -> Weights:
+    """A network that sees farther than is paid for without a measurement."""
+    monkeypatch.setattr(assembly, "FAR", 8)
+    torch.manual_seed(1)
+    sizes = {"scale": 1, "features": 2, "blocks": 1, "growth": 1}
+    return Weights("rrdbnet", sizes, RRDBNet(**sizes).state_dict(), Facts(scale=1))
+
+
+def known(weights: Weights, reach: int) -> Weights:
+    return replace(weights, facts=replace(weights.facts, effective_reach=reach))
+
+
+def test_a_tile_sees_what_matters_or_what_is_paid_for_or_all_with_exact(deep, tiny):
+    whole = load_generator(deep).reach
+    assert whole > assembly.FAR
+    assert upscaler(deep, ON_CPU).context == assembly.FAR
+    assert upscaler(known(deep, 7), ON_CPU).context == 7
+    assert upscaler(known(deep, 0), ON_CPU).context == 0
+    assert upscaler(known(deep, 7), replace(ON_CPU, exact=True)).context == whole
+    assert upscaler(tiny, ON_CPU).context == load_generator(tiny).reach
+
+
+def test_the_reach_of_deep_networks_is_measured_once(deep, tmp_path):
+    said: list[str] = []
+    write_weights(deep, tmp_path / "deep.safetensors")
+    for _ in range(2):
+        record_reach(tmp_path / "deep.safetensors", said.append)
+    found = read_weights(tmp_path / "deep.safetensors").facts.effective_reach
+    assert found is not None
+    whole = load_generator(deep).reach
+    assert 0 <= found < whole
+    assert said == [
+        f"measuring how much of the {whole} pixels around matters: this may take minutes"
+    ]
+
+
+def test_of_shallow_networks_only_the_padding_is_measured_without_a_word(tiny):
+    found = measured(tiny, pytest.fail)
+    assert found.facts.effective_reach is None
+    assert 0 <= found.facts.mirrored <= load_generator(tiny).reach
+    assert measured(found, pytest.fail) is found
+    assert upscaler(found, ON_CPU).edge == found.facts.mirrored
+    assert upscaler(tiny, ON_CPU).edge == upscaler(tiny, ON_CPU).context
+
+
+def test_several_devices_have_a_network_each(tiny, noise):
+    both = upscaler(tiny, replace(ON_CPU, device="cpu,cpu", tile=32))
+    assert len(both.devices) == 2
+    assert both.generator is not both.helpers[0].generator
+    alone = upscaler(tiny, ON_CPU).upscale(noise)
+    np.testing.assert_array_equal(both.upscale(noise).pixels, alone.pixels)
+
+
+def test_a_thing_is_said_once():
+    said: list[str] = []
+    say = once(said.append)
+    for text in ("a", "b", "a", "a"):
+        say(text)
+    assert said == ["a", "b"]
+
+
+def test_that_half_precision_overflows_is_said_once_and_the_picture_is_right(
+    tiny, noise, monkeypatch
+):
+    class Overflowing(torch.nn.Module):
+        def __init__(self, generator: torch.nn.Module) -> None:
+            super().__init__()
+            self.generator, self.scale, self.reach = generator, generator.scale, generator.reach
+
+        def forward(self, low: torch.Tensor) -> torch.Tensor:
+            high = self.generator(low)
+            return high * torch.inf if torch.is_autocast_enabled("cpu") else high
+
+    right = enlarger({4: tiny}, ON_CPU, NATIVE)(noise)
+    monkeypatch.setattr(assembly, "load_generator", lambda it: Overflowing(load_generator(it)))
+    said: list[str] = []
+    machine = Machine("cpu,cpu", "bf16", tile=32)
+    grow = enlarger({4: tiny}, machine, NATIVE, say=said.append)
+    for _ in range(2):
+        np.testing.assert_array_equal(grow(noise).pixels, right.pixels)
+    assert said == [
+        "the network overflows in bfloat16: tiles in which it does are redone in float32"
+    ]

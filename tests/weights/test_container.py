@@ -1,0 +1,277 @@
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load, save, save_file
+
+from srgan_cli.errors import WeightsError
+from srgan_cli.networks import GENERATORS
+from srgan_cli.weights.checksum import checksum
+from srgan_cli.weights.container import (
+    Facts,
+    Weights,
+    blend,
+    blend_all,
+    build_generator,
+    count_parameters,
+    differences,
+    halved,
+    load_generator,
+    read_weights,
+    write_weights,
+)
+from srgan_cli.weights.foreign import spandrel_models as by_spandrel
+from srgan_cli.weights.loading import open_weights
+
+SMALL = {
+    "fast": {"scale": 3, "features": 3, "blocks": 1, "thin": 2},
+    "srcnn": {"scale": 2, "n1": 3, "n2": 2},
+    "vdsr": {"scale": 2, "depth": 3, "features": 3},
+    "srresnet": {"scale": 2, "features": 3, "blocks": 1},
+    "rrdbnet": {"scale": 2, "features": 3, "blocks": 1, "growth": 2, "unshuffle": 2},
+    "compact": {"scale": 2, "features": 3, "convolutions": 1},
+}
+
+
+def test_what_is_written_is_read_back(tiny, tiny_file):
+    again = read_weights(tiny_file)
+    assert str(again) == str(tiny) == "fast (scale 4, features 4, blocks 1, thin 2)"
+    assert again.facts == tiny.facts
+    torch.testing.assert_close(dict(again.state), dict(tiny.state))
+
+
+def test_a_loaded_generator_enlarges(tiny):
+    network = load_generator(tiny)
+    assert network(torch.zeros(1, 3, 5, 7)).shape == (1, 3, 20, 28)
+    assert not network.training
+
+
+def test_halved_weights_come_back_as_float32(tiny, tmp_path):
+    write_weights(halved(tiny), tmp_path / "half.safetensors")
+    again = read_weights(tmp_path / "half.safetensors")
+    assert {tensor.dtype for tensor in again.state.values()} == {torch.float16}
+    assert {p.dtype for p in load_generator(again).parameters()} == {torch.float32}
+
+
+def numbers(tiny: Weights, number: float, **facts: object) -> Weights:
+    """A float and a counter, as a BatchNorm has both."""
+    state = {"w": torch.tensor(number), "mean": torch.tensor(-number), "n": torch.tensor(3)}
+    return replace(tiny, state=state, facts=replace(tiny.facts, **facts))
+
+
+def test_a_blend_lies_between_its_parents(tiny):
+    blended = blend(numbers(tiny, 2.0), numbers(tiny, 6.0), 0.25)
+    assert (blended.state["w"], blended.state["mean"], blended.state["n"]) == (3.0, -3.0, 3)
+
+
+def test_a_blend_of_many_goes_by_their_shares(tiny):
+    three = [numbers(tiny, number) for number in (1.0, 10.0, 100.0)]
+    assert blend_all(three, (0.5, 0.25, 0.25)).state["w"] == 28.0
+
+
+def test_an_end_of_a_blend_is_that_network_itself(tiny):
+    faithful, vivid = numbers(tiny, 2.0), numbers(tiny, 6.0)
+    assert blend(faithful, vivid, 0) is faithful
+    assert blend(faithful, vivid, 1) is vivid
+
+
+def test_a_blend_tells_what_it_is_made_of_and_claims_no_figures(tiny):
+    faithful = numbers(tiny, 2.0, training={"steps": 7}, effective_reach=9, figures={"set5": {}})
+    vivid = numbers(tiny, 6.0, objective="gan", effective_reach=11)
+    facts = blend(faithful, vivid, 0.25).facts
+    assert (facts.objective, facts.lineage, facts.effective_reach) == ("blend", "family", 11)
+    assert facts.figures == {}
+    assert facts.training["blend"] == [
+        {"share": 0.75, "objective": "psnr", "training": {"steps": 7}},
+        {"share": 0.25, "objective": "gan", "training": {}},
+    ]
+    stranger = numbers(tiny, 6.0, lineage="other", effective_reach=None)
+    facts = blend(faithful, stranger, 0.25).facts
+    assert (facts.lineage, facts.effective_reach) == ("", None)
+
+
+def test_networks_that_use_equal_tensors_differently_do_not_blend():
+    torch.manual_seed(0)
+    sizes = {"scale": 2, "features": 3, "convolutions": 1, "activation": "relu"}
+    state = build_generator("compact", sizes).state_dict()
+    relu = Weights("compact", sizes, state, Facts(scale=2))
+    leaky = replace(relu, hyperparameters={**sizes, "activation": "leakyrelu"})
+    with pytest.raises(WeightsError, match="activation is leakyrelu, not relu"):
+        blend(relu, leaky, 0.5)
+
+
+def test_a_size_left_at_its_default_is_no_difference(tiny):
+    given = {"scale": 4, "features": 4, "blocks": 1, "thin": 8}
+    told, untold = (
+        replace(tiny, hyperparameters=h) for h in (given, dict(list(given.items())[:3]))
+    )
+    assert differences(told, untold) == []
+
+
+def test_networks_of_different_size_do_not_blend(tiny):
+    state = dict(tiny.state)
+    state["head.weight"] = torch.zeros(9, 3, 3, 3)
+    with pytest.raises(WeightsError, match=r"head.weight has shape \[9, 3, 3, 3\]"):
+        blend(tiny, replace(tiny, state=state), 0.5)
+
+
+def test_all_that_does_not_fit_is_told_at_once(tiny):
+    state = dict(tiny.state)
+    del state["head.bias"]
+    state["tail.bias"] = torch.zeros(1)
+    state["to_rgb.bias"] = torch.full((3,), torch.nan)
+    with pytest.raises(WeightsError) as caught:
+        load_generator(replace(tiny, state=state))
+    for part in ("head.bias is missing", "tail.bias is unknown", "to_rgb.bias holds values"):
+        assert part in str(caught.value)
+
+
+def test_unknown_networks_and_sizes_are_refused():
+    with pytest.raises(WeightsError, match="unknown architecture 'swin'"):
+        build_generator("swin", {})
+    with pytest.raises(WeightsError, match="fast cannot be built"):
+        build_generator("fast", {"colour": 3})
+
+
+def rewritten(path: Path, **changes: str | None) -> Path:
+    """The file with header entries replaced, or removed where None."""
+    raw = path.read_bytes()
+    length = int.from_bytes(raw[:8], "little")
+    about = json.loads(raw[8 : 8 + length])["__metadata__"] | changes
+    path.write_bytes(save(load(raw), metadata={k: v for k, v in about.items() if v is not None}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": None}, "its header has no 'format'"),
+        ({"facts": None, "sha256": None}, "no 'facts', no 'sha256'"),
+        ({"format": "srgan 9"}, "its format is 'srgan 9', and this version reads 'srgan 1'"),
+        ({"colour": "red"}, "an unknown 'colour'"),
+        ({"sha256": "0" * 64}, "tensors do not match their checksum"),
+        ({"header_sha256": "0" * 64}, "header does not match its checksum"),
+        ({"facts": '{"scale": 4, "lineage": "another"}'}, "header does not match its checksum"),
+        ({"facts": "{"}, "its header is wrong"),
+        ({"facts": "{}"}, "its header is wrong"),
+        ({"facts": "[4]"}, "its header is wrong"),
+        ({"facts": '{"scale": "4"}'}, "its header is wrong: a scale '4'"),
+        ({"facts": '{"scale": 4, "effective_reach": -1}'}, r"reaches \[-1\]"),
+        ({"facts": '{"scale": 4, "training": 1}'}, "facts of a wrong type"),
+        ({"facts": "[" * 100_000}, "its header is wrong"),
+        ({"hyperparameters": "[]"}, "its header is wrong"),
+        ({"hyperparameters": '{"features": "many"}'}, "fast cannot be built so"),
+        ({"hyperparameters": '{"scale": 2, "features": 4}'}, "body.1.conv1.weight is missing"),
+        ({"architecture": "swin"}, "unknown architecture 'swin'"),
+    ],
+)
+def test_damaged_headers_are_named(tiny_file, changes, message):
+    with pytest.raises(WeightsError, match=message):
+        read_weights(rewritten(tiny_file, **changes))
+
+
+def test_everything_wrong_is_in_one_message(tiny, tiny_file):
+    tensors = {**tiny.state, "tail": torch.zeros(1), "head.bias": torch.full((4,), torch.nan)}
+    write_weights(replace(tiny, state=tensors), tiny_file)
+    with pytest.raises(WeightsError) as caught:
+        read_weights(rewritten(tiny_file, sha256="", colour="red"))
+    parts = ("unknown 'colour'", "checksum", "tail is unknown", "head.bias holds values")
+    assert all(part in str(caught.value) for part in (str(tiny_file), *parts))
+
+
+def test_a_scale_that_is_not_the_networks_is_told(tiny, tiny_file):
+    write_weights(replace(tiny, facts=replace(tiny.facts, scale=2)), tiny_file)
+    with pytest.raises(WeightsError, match="it enlarges by 4, not by 2"):
+        read_weights(tiny_file)
+
+
+def test_a_file_from_before_headers_were_sealed_is_read(tiny, tiny_file):
+    assert read_weights(rewritten(tiny_file, header_sha256=None)).facts == tiny.facts
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_damaged_files_never_pass(tiny_file, seed):
+    """Bits flipped in the header or the tensors, or the end missing."""
+    luck, raw = random.Random(seed), bytearray(tiny_file.read_bytes())
+    header = 8 + int.from_bytes(raw[:8], "little")
+    first, last = [(0, len(raw)), (0, header), (header, len(raw))][seed % 3]
+    if seed % 10 == 0:
+        del raw[luck.randrange(len(raw)) :]
+    else:
+        for place in luck.sample(range(first, last), luck.choice([1, 1, 5])):
+            raw[place] ^= 1 << luck.randrange(8)
+    tiny_file.write_bytes(raw)
+    for read in (read_weights, open_weights):
+        with pytest.raises(WeightsError) as caught:
+            read(tiny_file)
+        assert str(tiny_file) in str(caught.value)
+        assert len(str(caught.value).splitlines()) == 1
+
+
+def test_loading_leaves_the_random_numbers_alone_and_the_weights_too(tiny):
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    network = load_generator(tiny)
+    assert torch.rand(1) == expected
+    with torch.no_grad():
+        next(network.parameters()).zero_()
+    assert all(tensor.any() for name, tensor in tiny.state.items() if name == "head.weight")
+
+
+@pytest.mark.parametrize("architecture", GENERATORS)
+def test_every_network_is_the_same_after_a_round_trip(architecture, tmp_path):
+    network = build_generator(architecture, SMALL[architecture]).eval()
+    facts = Facts(scale=network.scale)
+    weights = Weights(architecture, SMALL[architecture], network.state_dict(), facts)
+    write_weights(weights, tmp_path / "one.safetensors")
+    again = load_generator(read_weights(tmp_path / "one.safetensors"))
+    low = torch.rand(1, 3, 9, 8)
+    torch.testing.assert_close(again(low), network(low), rtol=0, atol=0)
+
+
+def test_what_16_bits_cannot_hold_is_not_halved(tiny):
+    state = {**tiny.state, "head.bias": torch.full((4,), 1e6)}
+    with pytest.raises(WeightsError, match="16 bits do not suffice"):
+        halved(replace(tiny, state=state))
+
+
+def test_statistics_of_any_size_survive_halving():
+    network = build_generator("srresnet", SMALL["srresnet"]).eval()
+    network.end_body.running_var.fill_(1e5)
+    weights = Weights("srresnet", SMALL["srresnet"], network.state_dict(), Facts(scale=4))
+    half = halved(weights).state
+    assert half["conv_body.weight"].dtype == torch.float16
+    assert torch.equal(half["end_body.running_var"], network.end_body.running_var)
+
+
+def test_parameters_are_counted_of_networks_that_only_others_can_build():
+    state = {"a.weight": torch.zeros(2, 3), "a.running_var": torch.ones(2)}
+    assert count_parameters(Weights(by_spandrel.ARCHITECTURE, {}, state, Facts(scale=4))) == 6
+
+
+def test_missing_and_foreign_files_are_named(tmp_path):
+    with pytest.raises(WeightsError, match="does not exist"):
+        read_weights(tmp_path / "none.safetensors")
+    (tmp_path / "page.safetensors").write_text("<html>not found</html>")
+    with pytest.raises(WeightsError, match="not a readable weights file"):
+        read_weights(tmp_path / "page.safetensors")
+    save_file({"a": torch.zeros(1)}, tmp_path / "foreign.safetensors", {"format": "pt"})
+    with pytest.raises(WeightsError, match="not written by srgan"):
+        read_weights(tmp_path / "foreign.safetensors")
+
+
+def test_the_checksum_sees_names_types_shapes_and_values(tiny):
+    state = {"a": torch.zeros(2, 3), "b": torch.ones(1)}
+    variants = [
+        state,
+        {"a": torch.zeros(3, 2), "b": torch.ones(1)},
+        {"a": torch.zeros(2, 3), "c": torch.ones(1)},
+        {"a": torch.zeros(2, 3), "b": torch.zeros(1)},
+        {"a": torch.zeros(2, 3).half(), "b": torch.ones(1)},
+    ]
+    assert len({checksum(variant) for variant in variants}) == len(variants)
+    assert checksum(dict(reversed(state.items()))) == checksum(state)

@@ -1,0 +1,111 @@
+import pytest
+import torch
+from click.testing import CliRunner
+
+from srgan_cli.cli import main
+from srgan_cli.errors import OptionError, WeightsError
+from srgan_cli.weights.container import write_weights
+from srgan_cli.weights.selection import choose
+from srgan_cli.weights.zoo import Choice
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch, make_weights):
+    """A model with two ends, another with one, and a network by itself."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    monkeypatch.setenv("SRGAN_WEIGHTS", str(folder))
+    write_weights(make_weights(0), folder / "two-x4-psnr.safetensors")
+    write_weights(make_weights(1, objective="gan"), folder / "two-x4-gan.safetensors")
+    write_weights(make_weights(2), folder / "one-x4-psnr.safetensors")
+    write_weights(make_weights(3, scale=2), folder / "alone.safetensors")
+    return folder
+
+
+def head(chosen):
+    return chosen.weights[4].state["head.weight"]
+
+
+def test_the_amount_goes_from_the_faithful_end_to_the_vivid_one(models, make_weights):
+    ends = [head(choose(Choice("two", amount=amount))) for amount in (0.0, 0.25, 1.0)]
+    torch.testing.assert_close(ends[0], make_weights(0).state["head.weight"])
+    torch.testing.assert_close(ends[1], ends[0].lerp(ends[2], 0.25))
+    torch.testing.assert_close(ends[2], make_weights(1).state["head.weight"])
+
+
+def test_a_model_of_one_end_is_that_end(models):
+    chosen = choose(Choice("one"))
+    assert chosen.blend is None
+    with pytest.raises(OptionError, match="only its psnr end"):
+        choose(Choice("one", amount=0.5))
+
+
+def test_a_network_by_itself_has_the_scale_of_its_file(models):
+    assert choose(Choice("alone")).weights.keys() == {2}
+    with pytest.raises(OptionError, match="single network"):
+        choose(Choice("alone", amount=0.5))
+
+
+def test_bicubic_needs_no_network():
+    assert choose(Choice("bicubic")).weights == {}
+
+
+def test_two_files_are_blended(models):
+    files = (models / "two-x4-psnr.safetensors", models / "two-x4-gan.safetensors")
+    expected = head(choose(Choice("two", amount=0.3)))
+    torch.testing.assert_close(head(choose(Choice(files=files, amount=0.3))), expected)
+
+
+def test_a_damaged_file_is_named_in_one_line(models):
+    (models / "alone.safetensors").write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match=r"alone.safetensors: neither a PyTorch nor"):
+        choose(Choice("alone"))
+
+
+def test_ends_that_do_not_fit_are_told(models, make_weights):
+    write_weights(make_weights(1, scale=2), models / "two-x4-gan.safetensors")
+    with pytest.raises(WeightsError, match=r"cannot blend .* scale is 2, not 4"):
+        choose(Choice("two", amount=0.5))
+
+
+@pytest.fixture
+def stranger(models, make_weights):
+    """Of the shape of the two ends, but no relative of theirs."""
+    write_weights(make_weights(1, lineage="elsewhere"), models / "stranger.safetensors")
+    return models / "stranger.safetensors"
+
+
+def upscale(photo, out, *words):
+    return CliRunner().invoke(main, ["upscale", str(photo), "-o", str(out), *map(str, words)])
+
+
+def test_strangers_are_not_blended_on_the_fly(models, stranger, photo_file, tmp_path):
+    ends = ("-w", models / "two-x4-psnr.safetensors", "-w", stranger)
+    result = upscale(photo_file, tmp_path / "out.png", *ends, "--blend", 0.3)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: these networks were not trained from one another: on a")
+    assert "srgan interp --force blends them all the same" in result.stderr
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_the_remedy_for_strangers_works(models, stranger, photo_file, tmp_path):
+    mixed = tmp_path / "mixed.safetensors"
+    parts = [str(models / "two-x4-psnr.safetensors"), str(stranger)]
+    made = CliRunner().invoke(main, ["interp", "--force", *parts, "-o", str(mixed)])
+    assert made.exit_code == 0, made.output
+    result = upscale(photo_file, tmp_path / "out.png", "-w", mixed)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out.png").exists()
+
+
+def test_one_of_two_strangers_alone_is_no_blend(models, stranger, make_weights):
+    files = (models / "two-x4-psnr.safetensors", stranger)
+    torch.testing.assert_close(
+        head(choose(Choice(files=files, amount=1.0))), make_weights(1).state["head.weight"]
+    )
+
+
+def test_a_model_whose_ends_are_strangers_is_refused(models, make_weights):
+    write_weights(make_weights(1, lineage="elsewhere"), models / "two-x4-gan.safetensors")
+    with pytest.raises(WeightsError, match="not trained from one another"):
+        choose(Choice("two", amount=0.5))
