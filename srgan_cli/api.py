@@ -18,10 +18,10 @@ from srgan_cli.settings import Machine
 from srgan_cli.weights.container import Weights, load_generator, read_weights, write_weights
 
 FAR = 64
-"""Low-resolution pixels that a tile sees at most where the effective reach was not measured."""
+"""Low-resolution pixels that a tile sees at most where the effective field was not measured."""
 
 MIRRORED_TOLERANCE = 1
-"""Levels by which a picture's border may differ from what the whole reach of mirrored pixels gives.
+"""Levels by which a picture's border may differ from mirroring by the whole receptive field.
 """
 
 
@@ -30,7 +30,7 @@ def upscaler(weights: Weights, machine: Machine, say: Say = warn) -> Upscaler:
     keep_memory()
     devices = pick_devices(machine.device)
     generator = load_generator(weights)
-    whole = int(generator.reach)  # type: ignore[arg-type]
+    whole = int(generator.receptive_field)  # type: ignore[arg-type]
     known = weights.facts.effective_reach
     margin = whole if machine.exact else min(whole, FAR if known is None else known)
     running = Ensemble(generator) if machine.tta else generator
@@ -86,7 +86,7 @@ def measured(weights: Weights, say: Say) -> Weights:
     The effective reach is only of use where the whole is too large to pay: see `FAR`.
     """
     generator, facts = load_generator(weights), weights.facts
-    whole = int(generator.reach)  # type: ignore[arg-type]
+    whole = int(generator.receptive_field)  # type: ignore[arg-type]
     if facts.mirrored is not None and (facts.effective_reach is not None or whole <= FAR):
         return weights
     if whole > FAR and facts.effective_reach is None:

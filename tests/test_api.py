@@ -31,13 +31,13 @@ def known(weights: Weights, reach: int) -> Weights:
 
 
 def test_a_tile_sees_what_matters_or_what_is_paid_for_or_all_with_exact(deep, tiny):
-    whole = load_generator(deep).reach
+    whole = load_generator(deep).receptive_field
     assert whole > assembly.FAR
     assert upscaler(deep, ON_CPU).context == assembly.FAR
     assert upscaler(known(deep, 7), ON_CPU).context == 7
     assert upscaler(known(deep, 0), ON_CPU).context == 0
     assert upscaler(known(deep, 7), replace(ON_CPU, exact=True)).context == whole
-    assert upscaler(tiny, ON_CPU).context == load_generator(tiny).reach
+    assert upscaler(tiny, ON_CPU).context == load_generator(tiny).receptive_field
 
 
 def test_the_reach_of_deep_networks_is_measured_once(deep, tmp_path):
@@ -47,7 +47,7 @@ def test_the_reach_of_deep_networks_is_measured_once(deep, tmp_path):
         record_reach(tmp_path / "deep.safetensors", said.append)
     found = read_weights(tmp_path / "deep.safetensors").facts.effective_reach
     assert found is not None
-    whole = load_generator(deep).reach
+    whole = load_generator(deep).receptive_field
     assert 0 <= found < whole
     assert said == [
         f"measuring how much of the {whole} pixels around matters: this may take minutes"
@@ -57,7 +57,7 @@ def test_the_reach_of_deep_networks_is_measured_once(deep, tmp_path):
 def test_of_shallow_networks_only_the_padding_is_measured_without_a_word(tiny):
     found = measured(tiny, pytest.fail)
     assert found.facts.effective_reach is None
-    assert 0 <= found.facts.mirrored <= load_generator(tiny).reach
+    assert 0 <= found.facts.mirrored <= load_generator(tiny).receptive_field
     assert measured(found, pytest.fail) is found
     assert upscaler(found, ON_CPU).edge == found.facts.mirrored
     assert upscaler(tiny, ON_CPU).edge == upscaler(tiny, ON_CPU).context
@@ -85,7 +85,11 @@ def test_that_half_precision_overflows_is_said_once_and_the_picture_is_right(
     class Overflowing(torch.nn.Module):
         def __init__(self, generator: torch.nn.Module) -> None:
             super().__init__()
-            self.generator, self.scale, self.reach = generator, generator.scale, generator.reach
+            self.generator, self.scale, self.receptive_field = (
+                generator,
+                generator.scale,
+                generator.receptive_field,
+            )
 
         def forward(self, low: torch.Tensor) -> torch.Tensor:
             high = self.generator(low)

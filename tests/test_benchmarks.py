@@ -26,11 +26,11 @@ def benchmark(monkeypatch):
 def test_the_common_way_computes_what_ours_does_inside_the_picture(benchmark, tiny, noise):
     """Where no zeros are seen from; its tiles see enough around them, of so small a network."""
     network = load_generator(tiny)
-    assert network.reach <= 10
+    assert network.receptive_field <= 10
     common = benchmark("common_way").CommonWay(network, tile=16)(noise.pixels)
     ours = Upscaler(load_generator(tiny)).upscale(noise).pixels
     assert common.shape == ours.shape
-    edge = network.reach * network.scale
+    edge = network.receptive_field * network.scale
     inside = (slice(edge, -edge), slice(edge, -edge))
     assert np.abs(common[inside].astype(int) - ours[inside]).max() <= 1
     assert (common != ours).any(), "beyond the edge ours sees the picture mirrored"

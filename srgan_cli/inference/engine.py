@@ -44,7 +44,7 @@ class Upscaler:
     tile: int | None = None
     """Side of a tile's core in input pixels; None fits it to the free memory."""
     margin: int | None = None
-    """What a tile sees around its core; None is the network's whole reach, which is exact."""
+    """What a tile sees around its core; None: the network's whole receptive field, exact."""
     mirrored: int | None = None
     """Input pixels by which a picture is mirrored beyond its edges, where the network's own padding
     begins; None is the margin. A network's reach is much farther than its padding shows."""
@@ -71,7 +71,7 @@ class Upscaler:
 
     @cached_property
     def context(self) -> int:
-        return int(self.generator.reach) if self.margin is None else self.margin  # type: ignore[arg-type]
+        return int(self.generator.receptive_field) if self.margin is None else self.margin  # type: ignore[arg-type]
 
     @property
     def edge(self) -> int:

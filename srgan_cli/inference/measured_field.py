@@ -28,7 +28,7 @@ def effective_reach(generator: nn.Module, tolerance: int = 0) -> int:
     differ. To be called with a generator on the CPU, in float32: elsewhere libraries round pictures
     of different sizes differently.
     """
-    whole = int(generator.reach)  # type: ignore[arg-type]
+    whole = int(generator.receptive_field)  # type: ignore[arg-type]
     step = math.lcm(STEP, int(getattr(generator, "alignment", 1)))
     farthest = -(-whole // step)
     most = min(FIRST // step, farthest)

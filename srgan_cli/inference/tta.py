@@ -17,7 +17,7 @@ class Ensemble(nn.Module):
         super().__init__()
         self.generator = generator
         self.scale = generator.scale
-        self.reach = generator.reach
+        self.receptive_field = generator.receptive_field
         self.alignment = getattr(generator, "alignment", 1)
 
     def forward(self, low: Tensor) -> Tensor:

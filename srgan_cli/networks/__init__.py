@@ -1,8 +1,8 @@
-"""Networks, one paper a file.
+"""Networks, one paper per module.
 
-Every generator takes its hyperparameters, JSON-able, as keyword arguments, has `.scale` and
-`.reach` (its receptive radius in low-resolution pixels) and turns RGB in [0, 1], (B, 3, H, W), into
-RGB, (B, 3, sH, sW). Discriminators turn RGB in [0, 1] into logits: positive looks real.
+Every generator takes its hyperparameters, JSON-able, as keyword arguments and maps RGB in [0, 1],
+(B, 3, H, W), to RGB, (B, 3, sH, sW). It has `.scale` and `.receptive_field`, a radius in
+low-resolution pixels. Discriminators map RGB in [0, 1] to logits: high means real.
 """
 
 from torch import nn

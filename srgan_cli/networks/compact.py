@@ -7,8 +7,9 @@ https://arxiv.org/abs/2107.10833 and https://github.com/xinntao/Real-ESRGAN.
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from srgan_cli.networks.layers import conv, radius, reach
-from srgan_cli.networks.precision import as_weights, full
+from srgan_cli.networks.layers import conv
+from srgan_cli.networks.precision import full, to_weight_dtype
+from srgan_cli.networks.receptive_field import conv_radius, sum_radii
 
 
 def make_activation(name: str, features: int) -> nn.Module:
@@ -47,11 +48,11 @@ class Compact(nn.Module):
         self.shuffle = nn.PixelShuffle(scale)
 
     @property
-    def reach(self) -> int:
-        return reach([radius(self.body)])
+    def receptive_field(self) -> int:
+        return sum_radii([conv_radius(self.body)])
 
     def forward(self, low: Tensor) -> Tensor:
-        x = as_weights(low, self.body)
+        x = to_weight_dtype(low, self.body)
         for layer in self.body:
             x = layer(x)  # (B, F, H, W), at last (B, 3 s s, H, W)
         detail = full(self.shuffle(x))  # (B, 3, sH, sW)

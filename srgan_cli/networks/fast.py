@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, relu
 
-from srgan_cli.networks.layers import conv, enlarging, magnifications, radius, reach, zero_
-from srgan_cli.networks.precision import as_weights, bicubic, radius_of_bicubic
+from srgan_cli.networks.layers import conv, subpixel_conv, upscale_factors, zero_init_
+from srgan_cli.networks.precision import bicubic, to_weight_dtype
+from srgan_cli.networks.receptive_field import bicubic_radius, conv_radius, sum_radii
 
 
 class Block(nn.Module):
@@ -32,13 +33,13 @@ class Fast(nn.Module):
     def __init__(self, scale: int = 4, features: int = 64, blocks: int = 8, thin: int = 8) -> None:
         super().__init__()
         self.scale = scale
-        steps = magnifications(scale)
+        steps = upscale_factors(scale)
         widths = [features, *(thin * 2 ** (len(steps) - i - 1) for i in range(len(steps)))]
         self.head = conv(3, features)
         self.body = nn.Sequential(*(Block(features) for _ in range(blocks)))
         self.body_end = conv(features, features)
         self.up = nn.ModuleList(
-            enlarging(inputs, outputs, step)
+            subpixel_conv(inputs, outputs, step)
             for step, inputs, outputs in zip(steps, widths[:-1], widths[1:], strict=True)
         )
         self.to_rgb = conv(widths[-1], 3)
@@ -50,20 +51,20 @@ class Fast(nn.Module):
             assert isinstance(block, Block)
             with torch.no_grad():
                 block.conv2.weight *= 0.1
-        zero_(self.to_rgb)
+        zero_init_(self.to_rgb)
 
     @property
-    def reach(self) -> int:
-        stages = [radius(self.head, self.body, self.body_end)]
-        magnified = 1
-        for step, layer in zip(magnifications(self.scale), self.up, strict=True):
-            stages.append(radius(layer, magnified=magnified))
-            magnified *= step
-        stages.append(radius(self.to_rgb, magnified=magnified))
-        return max(reach(stages), reach([radius_of_bicubic(self.scale)]))
+    def receptive_field(self) -> int:
+        stages = [conv_radius(self.head, self.body, self.body_end)]
+        factor = 1
+        for step, layer in zip(upscale_factors(self.scale), self.up, strict=True):
+            stages.append(conv_radius(layer, factor=factor))
+            factor *= step
+        stages.append(conv_radius(self.to_rgb, factor=factor))
+        return max(sum_radii(stages), sum_radii([bicubic_radius(self.scale)]))
 
     def forward(self, low: Tensor) -> Tensor:
-        shallow = self.head(as_weights(low, self))  # (B, F, H, W)
+        shallow = self.head(to_weight_dtype(low, self))  # (B, F, H, W)
         x = self.body_end(self.body(shallow)).add_(shallow)
         for up in self.up:
             x = leaky_relu(up(x), 0.2, inplace=True)  # few channels: none may die; H -> 2H -> 4H

@@ -18,7 +18,7 @@ from srgan_cli.networks.precision import FullConv, full, without_autocast
 
 
 class FoldingConv(FullConv):
-    """A FullConv that can also begin with what `SubPixel.cells` gives."""
+    """A FullConv that can also begin with what `SubPixelConv.cells` gives."""
 
     def on_cells(self, cells: Tensor, step: int) -> Tensor:
         """(B, s s inputs, H, W) -> (B, outputs, sH, sW), as of the cells laid out."""

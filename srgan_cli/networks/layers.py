@@ -1,9 +1,5 @@
 """What several papers' networks are made of."""
 
-import math
-from collections.abc import Iterable
-from fractions import Fraction
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
@@ -14,29 +10,9 @@ def conv(inputs: int, outputs: int, kernel: int = 3, bias: bool = True) -> nn.Co
     return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=bias)
 
 
-def radius(*chains: nn.Module, magnified: int = 1) -> Fraction:
-    """How far, in low-resolution pixels, convolutions in a row look to each side.
-
-    `magnified` is the factor by which they run on a larger picture than the low one. Skips beside a
-    convolution do not matter: the longest way through is the one that counts.
-    """
-    kernels = [
-        layer.kernel_size[0]
-        for chain in chains
-        for layer in chain.modules()
-        if isinstance(layer, nn.Conv2d)
-    ]
-    return sum((Fraction(kernel // 2, magnified) for kernel in kernels), Fraction(0))
-
-
-def reach(radii: Iterable[Fraction]) -> int:
-    """The receptive radius of stages in a row, in low-resolution pixels."""
-    return math.ceil(sum(radii, Fraction(0)))
-
-
 @torch.no_grad()
 def icnr_(layer: nn.Conv2d, scale: int) -> None:
-    """Start a sub-pixel convolution as nearest-neighbour enlarging, free of checkerboards.
+    """Start a sub-pixel convolution as nearest-neighbor upsampling, free of checkerboards.
 
     Aitken et al., "Checkerboard artifact free sub-pixel convolution", 2017,
     https://arxiv.org/abs/1707.02937.
@@ -46,7 +22,7 @@ def icnr_(layer: nn.Conv2d, scale: int) -> None:
             values.copy_(values[:: scale * scale].repeat_interleave(scale * scale, dim=0))
 
 
-class SubPixel(nn.Sequential):
+class SubPixelConv(nn.Sequential):
     """A convolution whose outputs are laid out as pixels: as by nn.PixelShuffle, to the bit, but
     with all channels of a pixel moved together, which takes a third of its time."""
 
@@ -76,21 +52,21 @@ def laid_out(cells: Tensor, step: int) -> Tensor:
     return rows.permute(0, 3, 1, 2)
 
 
-def enlarging(inputs: int, outputs: int, scale: int) -> SubPixel:
+def subpixel_conv(inputs: int, outputs: int, scale: int) -> SubPixelConv:
     """(B, inputs, H, W) -> (B, outputs, sH, sW), a sub-pixel convolution that starts smooth."""
     layer = conv(inputs, outputs * scale * scale)
     icnr_(layer, scale)
-    return SubPixel(layer, scale)
+    return SubPixelConv(layer, scale)
 
 
-def zero_(layer: nn.Conv2d | nn.BatchNorm2d) -> None:
+def zero_init_(layer: nn.Conv2d | nn.BatchNorm2d) -> None:
     """Start a layer silent: what it is added to passes unchanged."""
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
 
 
-def magnifications(scale: int) -> list[int]:
+def upscale_factors(scale: int) -> list[int]:
     """The steps in which a picture is enlarged: 4 -> [2, 2], 3 -> [3], 1 -> []."""
     steps = []
     while scale % 2 == 0:

@@ -2,14 +2,13 @@
 convolutions from and to pictures."""
 
 from contextlib import AbstractContextManager, nullcontext
-from fractions import Fraction
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, prelu
 
-from srgan_cli.resample import SUPPORT, enlarge
+from srgan_cli.resample import enlarge
 
 
 def full(x: Tensor) -> Tensor:
@@ -17,7 +16,7 @@ def full(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def as_weights(x: Tensor, layers: nn.Module) -> Tensor:
+def to_weight_dtype(x: Tensor, layers: nn.Module) -> Tensor:
     """In the precision of the first of the layers' weights."""
     return x.to(next(layers.parameters()).dtype)
 
@@ -122,8 +121,3 @@ def bicubic(low: Tensor, scale: int) -> Tensor:
     """(B, C, H, W) -> (B, C, sH, sW), in float32 at least."""
     with without_autocast(low):
         return enlarge(full(low), scale)
-
-
-def radius_of_bicubic(scale: int) -> Fraction:
-    """In low-resolution pixels, to be added to the radii of layers behind it."""
-    return Fraction(0 if scale == 1 else SUPPORT // 2)

@@ -11,8 +11,9 @@ from torch.nn.functional import leaky_relu, pad, pixel_unshuffle
 from torch.nn.init import kaiming_normal_, zeros_
 
 from srgan_cli.networks.folding import RepeatingConv
-from srgan_cli.networks.layers import conv, magnifications, radius, reach
+from srgan_cli.networks.layers import conv, upscale_factors
 from srgan_cli.networks.precision import first_conv, full_conv
+from srgan_cli.networks.receptive_field import conv_radius, sum_radii
 
 RESIDUAL_SCALE = 0.2
 
@@ -71,7 +72,7 @@ class RRDBNet(nn.Module):
             raise ValueError(f"RRDBNet enlarges by an integer from 1, not by {scale} x {unshuffle}")
         self.scale = scale
         self.alignment = unshuffle
-        self.steps = magnifications(scale * unshuffle)
+        self.steps = upscale_factors(scale * unshuffle)
         self.conv_first = first_conv(3 * unshuffle * unshuffle, features)
         self.body = nn.Sequential(*(RRDB(features, growth) for _ in range(blocks)))
         self.conv_body = conv(features, features)
@@ -86,16 +87,16 @@ class RRDBNet(nn.Module):
         return [self.get_submodule(f"conv_up{i + 1}") for i in range(len(self.steps))]
 
     @property
-    def reach(self) -> int:
+    def receptive_field(self) -> int:
         """A multiple of `alignment`, so that what is cut out at one stays at one."""
-        stages = [radius(self.conv_first, self.body, self.conv_body)]
-        magnified = 1
+        stages = [conv_radius(self.conv_first, self.body, self.conv_body)]
+        factor = 1
         for step, up in zip(self.steps, self.ups, strict=True):
-            magnified *= step
-            stages.append(radius(up, magnified=magnified))
-        stages.append(radius(self.conv_hr, self.conv_last, magnified=magnified))
+            factor *= step
+            stages.append(conv_radius(up, factor=factor))
+        stages.append(conv_radius(self.conv_hr, self.conv_last, factor=factor))
         within = 0 if self.alignment == 1 else 1  # a pixel may lie anywhere in its u x u
-        return (reach(stages) + within) * self.alignment
+        return (sum_radii(stages) + within) * self.alignment
 
     def forward(self, low: Tensor) -> Tensor:
         height, width = low.shape[-2:]

@@ -7,8 +7,9 @@ https://arxiv.org/abs/1501.00092.
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from srgan_cli.networks.layers import conv, radius, reach
-from srgan_cli.networks.precision import as_weights, bicubic, full_conv, radius_of_bicubic
+from srgan_cli.networks.layers import conv
+from srgan_cli.networks.precision import bicubic, full_conv, to_weight_dtype
+from srgan_cli.networks.receptive_field import bicubic_radius, conv_radius, sum_radii
 
 LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)  # of R, G, B in [0, 1], as MATLAB's rgb2ycbcr
 BLACK = 16 / 255
@@ -52,12 +53,12 @@ class SRCNN(nn.Module):
         self.conv3 = full_conv(n2, 1, f3)
 
     @property
-    def reach(self) -> int:
-        return reach([radius(self, magnified=self.scale), radius_of_bicubic(self.scale)])
+    def receptive_field(self) -> int:
+        return sum_radii([conv_radius(self, factor=self.scale), bicubic_radius(self.scale)])
 
     def forward(self, low: Tensor) -> Tensor:
         wide = bicubic(low, self.scale)  # (B, 3, sH, sW)
         y = luma(wide)  # (B, 1, sH, sW)
-        x = relu(self.conv1(as_weights(y, self.conv1)))  # (B, n1, sH, sW)
+        x = relu(self.conv1(to_weight_dtype(y, self.conv1)))  # (B, n1, sH, sW)
         x = relu(self.conv2(x))  # (B, n2, sH, sW)
         return with_more_luma(wide, self.conv3(x) - y)

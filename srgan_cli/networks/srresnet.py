@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from srgan_cli.networks.folding import RepeatingConv, folding_conv
-from srgan_cli.networks.layers import SubPixel, conv, enlarging, magnifications, radius, reach
+from srgan_cli.networks.layers import SubPixelConv, conv, subpixel_conv, upscale_factors
 from srgan_cli.networks.precision import FullPReLU, first_conv, full, without_autocast
+from srgan_cli.networks.receptive_field import conv_radius, sum_radii
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class SRResNet(nn.Module):
         super().__init__()
         check(scale, form, output)
         self.scale, self.output, self.form = scale, output, FORMS[form]
-        self.steps = magnifications(scale)
+        self.steps = upscale_factors(scale)
         shape = self.form
         self.conv_first = first_conv(3, features, shape.kernel)
         self.act_first = activating(shape.first)
@@ -87,7 +88,7 @@ class SRResNet(nn.Module):
             closed = norm and shape.end == "norm"
             self.conv_body = conv(features, features, bias=bias or not closed)
             self.end_body = normalising(features, norm) if shape.end == "norm" else FullPReLU()
-        make = repeating if shape.nearest else enlarging
+        make = repeating if shape.nearest else subpixel_conv
         self.ups = nn.ModuleList(make(features, features, step) for step in self.steps)
         self.act_ups = nn.ModuleList(activating(shape.late) for _ in self.steps)
         if shape.refine:
@@ -96,17 +97,17 @@ class SRResNet(nn.Module):
         self.conv_last = folding_conv(features, 3, shape.kernel)
 
     @property
-    def reach(self) -> int:
-        stages = [radius(self.conv_first, self.body)]
+    def receptive_field(self) -> int:
+        stages = [conv_radius(self.conv_first, self.body)]
         if self.form.end is not None:
-            stages.append(radius(self.conv_body))
-        magnified = 1
+            stages.append(conv_radius(self.conv_body))
+        factor = 1
         for step, up in zip(self.steps, self.ups, strict=True):
-            stages.append(radius(up, magnified=magnified * (step if self.form.nearest else 1)))
-            magnified *= step
+            stages.append(conv_radius(up, factor=factor * (step if self.form.nearest else 1)))
+            factor *= step
         if self.form.refine:
-            stages.append(radius(self.conv_hr, magnified=magnified))
-        return reach([*stages, radius(self.conv_last, magnified=magnified)])
+            stages.append(conv_radius(self.conv_hr, factor=factor))
+        return sum_radii([*stages, conv_radius(self.conv_last, factor=factor)])
 
     def forward(self, low: Tensor) -> Tensor:
         shallow = self.act_first(self.conv_first(low))
@@ -121,7 +122,7 @@ class SRResNet(nn.Module):
     def _painted(self, x: Tensor) -> Tensor:
         """(B, F, H, W) -> RGB, (B, 3, sH, sW)."""
         for number, (up, act) in enumerate(zip(self.ups, self.act_ups, strict=True), start=1):
-            if number == len(self.steps) and isinstance(up, SubPixel) and not self.form.refine:
+            if number == len(self.steps) and isinstance(up, SubPixelConv) and not self.form.refine:
                 return self.conv_last.on_cells(act(up.cells(x)), up.scale)
             x = act(up(x))  # H -> 2H
         if self.form.refine:

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 from torch.nn.init import kaiming_normal_, zeros_
 
-from srgan_cli.networks.layers import conv, radius, reach
-from srgan_cli.networks.precision import as_weights, bicubic, full, radius_of_bicubic
+from srgan_cli.networks.layers import conv
+from srgan_cli.networks.precision import bicubic, full, to_weight_dtype
+from srgan_cli.networks.receptive_field import bicubic_radius, conv_radius, sum_radii
 from srgan_cli.networks.srcnn import luma, with_more_luma
 
 
@@ -29,12 +30,12 @@ class VDSR(nn.Module):
         self.layers = nn.ModuleList(he_conv(*pair) for pair in pairwise(widths))
 
     @property
-    def reach(self) -> int:
-        return reach([radius(self.layers, magnified=self.scale), radius_of_bicubic(self.scale)])
+    def receptive_field(self) -> int:
+        return sum_radii([conv_radius(self.layers, factor=self.scale), bicubic_radius(self.scale)])
 
     def forward(self, low: Tensor) -> Tensor:
         wide = bicubic(low, self.scale)  # (B, 3, sH, sW)
-        x = as_weights(luma(wide), self.layers)  # (B, 1, sH, sW)
+        x = to_weight_dtype(luma(wide), self.layers)  # (B, 1, sH, sW)
         for layer in self.layers[:-1]:
             x = relu(layer(x), inplace=True)  # (B, F, sH, sW)
         residual = full(self.layers[-1](x))  # (B, 1, sH, sW)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from srgan_cli.networks.fast import Block, Fast
-from srgan_cli.networks.layers import zero_
+from srgan_cli.networks.layers import zero_init_
 from srgan_cli.networks.rrdbnet import RESIDUAL_SCALE, RRDB, ResidualDenseBlock, RRDBNet
 from srgan_cli.networks.srresnet import ResidualBlock, SRResNet
 from srgan_cli.networks.vdsr import VDSR
@@ -46,7 +46,7 @@ def deepen_fast(network: nn.Module, state: State, before: int) -> None:
     network.load_state_dict(state, strict=False)
     for block in list(network.body)[before:]:
         assert isinstance(block, Block)
-        zero_(block.conv2)
+        zero_init_(block.conv2)
 
 
 def deepen_srresnet(network: nn.Module, state: State, before: int) -> None:
@@ -54,7 +54,7 @@ def deepen_srresnet(network: nn.Module, state: State, before: int) -> None:
     network.load_state_dict(state, strict=False)
     for block in list(network.body)[before:]:
         assert isinstance(block, ResidualBlock)
-        zero_(block.norm2 if isinstance(block.norm2, nn.BatchNorm2d) else block.conv2)
+        zero_init_(block.norm2 if isinstance(block.norm2, nn.BatchNorm2d) else block.conv2)
 
 
 def deepen_rrdbnet(network: nn.Module, state: State, before: int) -> None:
@@ -66,7 +66,7 @@ def deepen_rrdbnet(network: nn.Module, state: State, before: int) -> None:
         assert isinstance(block, RRDB)
         for dense in (block.rdb1, block.rdb2, block.rdb3):
             assert isinstance(dense, ResidualDenseBlock)
-            zero_(dense.conv5)
+            zero_init_(dense.conv5)
         network.conv_body.weight /= 1 + RESIDUAL_SCALE
 
 
@@ -78,7 +78,7 @@ def deepen_vdsr(network: nn.Module, state: State, before: int) -> None:
     network.load_state_dict(moved, strict=False)
     for layer in list(network.layers)[before - 1 : -1]:
         assert isinstance(layer, nn.Conv2d)
-        zero_(layer)
+        zero_init_(layer)
         nn.init.dirac_(layer.weight)
 
 

@@ -135,7 +135,7 @@ def count_parameters(weights: Weights) -> int:
 
 
 def load_generator(weights: Weights) -> nn.Module:
-    """The network that `weights` describe, float32, ready to run: it has `.scale` and `.reach`.
+    """The network that `weights` describe, float32, with `.scale` and `.receptive_field`.
 
     Raises WeightsError with everything that does not fit.
     """

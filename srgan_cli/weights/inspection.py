@@ -51,7 +51,7 @@ def describe(path: Path, scale: int | None = None, activation: str | None = None
         architecture=weights.architecture,
         hyperparameters=dict(weights.hyperparameters),
         scale=facts.scale,
-        reach=int(network.reach),  # type: ignore[arg-type]
+        reach=int(network.receptive_field),  # type: ignore[arg-type]
         effective_reach=facts.effective_reach,
         mirrored=facts.mirrored,
         parameters=sum(values.numel() for values in network.parameters()),

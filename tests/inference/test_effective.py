@@ -27,7 +27,7 @@ def built_in(side: int) -> Image:
 def test_tiles_with_the_measured_margin_change_no_level():
     network, image = deep(), built_in(3 * CORE)
     margin = effective_reach(network)
-    assert 0 < margin < network.reach
+    assert 0 < margin < network.receptive_field
     whole = Upscaler(network, tile=1000).upscale(image).pixels
     tiled = Upscaler(network, tile=CORE, margin=margin).upscale(image).pixels
     np.testing.assert_array_equal(tiled, whole)
@@ -42,7 +42,7 @@ class Lens(nn.Module):
 
     def __init__(self, distance: int, reach: int) -> None:
         super().__init__()
-        self.distance, self.reach = distance, reach
+        self.distance, self.receptive_field = distance, reach
 
     def forward(self, low: torch.Tensor) -> torch.Tensor:
         return (low + torch.roll(low, -self.distance, dims=3)) / 2
@@ -66,7 +66,7 @@ def test_what_may_differ_by_a_level_needs_less():
 def test_margins_keep_to_what_a_network_unshuffles():
     network = deep(scale=1, unshuffle=3)
     margin = effective_reach(network)
-    assert margin % 3 == 0 or margin == network.reach
+    assert margin % 3 == 0 or margin == network.receptive_field
 
 
 def test_the_picture_holds_all_that_matters_everywhere():

@@ -7,7 +7,7 @@ from srgan_cli.inference.tta import Ensemble
 class Shift(nn.Module):
     """Moves the picture one pixel to the right: as lopsided as can be."""
 
-    scale, reach = 1, 1
+    scale, receptive_field = 1, 1
 
     def forward(self, low: Tensor) -> Tensor:
         return torch.roll(low, 1, dims=3)
@@ -21,4 +21,4 @@ def test_the_mean_over_eight_orientations_has_no_preferred_direction():
 
 
 def test_it_says_of_itself_what_its_network_says():
-    assert (Ensemble(Shift()).scale, Ensemble(Shift()).reach) == (1, 1)
+    assert (Ensemble(Shift()).scale, Ensemble(Shift()).receptive_field) == (1, 1)

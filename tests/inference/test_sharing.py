@@ -18,7 +18,7 @@ from srgan_cli.inference.streaming import ImageSink, ImageSource
 class Blur(nn.Sequential):
     """A stand-in that remembers how many tiles it got, and from which threads."""
 
-    scale, reach = 2, 2
+    scale, receptive_field = 2, 2
 
     def __init__(self) -> None:
         super().__init__(nn.AvgPool2d(5, stride=1, padding=2), nn.Upsample(scale_factor=2))

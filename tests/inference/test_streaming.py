@@ -126,7 +126,7 @@ def test_a_file_does_not_depend_on_the_portions_its_rows_come_in(
 class Breaking(nn.Module):
     """Stops at the third tile."""
 
-    scale, reach = 2, 1
+    scale, receptive_field = 2, 1
 
     def __init__(self, error: BaseException) -> None:
         super().__init__()

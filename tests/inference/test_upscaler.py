@@ -42,7 +42,7 @@ def picture(height: int, width: int, seed: int = 0) -> Image:
 class Blur(nn.Sequential):
     """A stand-in that really looks 2 pixels around: 5x5 mean, then enlarge."""
 
-    scale, reach = 2, 2
+    scale, receptive_field = 2, 2
 
     def __init__(self) -> None:
         super().__init__(nn.AvgPool2d(5, stride=1, padding=2), nn.Upsample(scale_factor=2))
@@ -77,7 +77,7 @@ def test_networks_that_unshuffle_pixels_leave_no_seams_either(unshuffle):
 def test_in_float64_tiles_differ_by_rounding_alone(name):
     generator = tiny_generator(name).double()
     source = ImageSource(picture(23, 31))
-    reach = generator.reach
+    reach = generator.receptive_field
 
     def run(box: Box) -> torch.Tensor:
         low = torch.from_numpy(cut(source, box.grown(reach), reach) / 255.0)
@@ -99,7 +99,7 @@ def test_a_context_that_is_too_small_shows_seams():
 
 def test_a_picture_is_mirrored_no_farther_beyond_its_edges_than_it_shows():
     far = Starved(Blur(), 10**6)
-    far.reach = 50
+    far.receptive_field = 50
     for upscaler in (
         Upscaler(far, tile=1000),
         Upscaler(far, tile=1000, mirrored=3),
@@ -175,7 +175,7 @@ class Starved(nn.Module):
     def __init__(self, generator: nn.Module, limit: int) -> None:
         super().__init__()
         self.generator, self.limit = generator, limit
-        self.scale, self.reach = generator.scale, generator.reach
+        self.scale, self.receptive_field = generator.scale, generator.receptive_field
         self.alignment = getattr(generator, "alignment", 1)
         self.seen: list[tuple[int, int]] = []
 

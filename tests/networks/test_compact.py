@@ -11,7 +11,7 @@ from srgan_cli.networks.compact import Compact
 def test_the_published_networks_have_their_sizes_and_reach(convolutions, size, reach):
     network = Compact(convolutions=convolutions)
     assert sum(parameter.numel() for parameter in network.parameters()) == size
-    assert network.reach == reach
+    assert network.receptive_field == reach
 
 
 def test_a_silent_network_repeats_pixels():

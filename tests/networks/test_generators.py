@@ -50,9 +50,9 @@ def farthest_change(network: nn.Module, side: int, at: int) -> int:
 def test_one_pixel_is_seen_as_far_as_the_reach_and_no_farther(name, more):
     network = opened(build(name, more))
     alignment = getattr(network, "alignment", 1)
-    at = network.reach + 1
+    at = network.receptive_field + 1
     farthest = max(farthest_change(network, 2 * at + 4, at + shift) for shift in range(alignment))
-    assert network.reach - alignment <= farthest <= network.reach
+    assert network.receptive_field - alignment <= farthest <= network.receptive_field
 
 
 @pytest.mark.parametrize(("name", "more"), EVERY)

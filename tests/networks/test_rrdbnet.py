@@ -7,7 +7,7 @@ from srgan_cli.networks.rrdbnet import RRDBNet, unshuffled
 def test_esrgans_network_has_the_papers_size_and_reach():
     network = RRDBNet()
     assert sum(parameter.numel() for parameter in network.parameters()) == 16_697_987
-    assert network.reach == 349  # 1 + 23 x 15 + 1 + 1/2 + 3/4, rounded up
+    assert network.receptive_field == 349  # 1 + 23 x 15 + 1 + 1/2 + 3/4, rounded up
 
 
 def test_dense_blocks_start_at_a_tenth_of_he_with_zero_bias():
@@ -22,7 +22,7 @@ def test_unshuffled_networks_work_at_a_part_of_the_resolution():
     network = RRDBNet(scale=1, features=4, blocks=1, growth=2, unshuffle=4)
     assert network.conv_first.in_channels == 48
     assert unshuffled(torch.rand(1, 3, 5, 9), 4).shape == (1, 48, 2, 3)
-    assert network.reach % network.alignment == 0
+    assert network.receptive_field % network.alignment == 0
 
 
 def test_a_picture_grown_by_hand_gives_the_same_as_one_of_odd_sides():

@@ -22,7 +22,7 @@ def test_the_cousin_without_batchnorm_has_its_size():
 
 
 def test_the_papers_reach_follows_from_its_layers():
-    assert SRResNet().reach == 40  # 4 + 16 x 2 + 1 + 1 + 1/2 + 4/4, rounded up
+    assert SRResNet().receptive_field == 40  # 4 + 16 x 2 + 1 + 1 + 1/2 + 4/4, rounded up
 
 
 def test_tanh_gives_values_in_the_range_of_pictures():

@@ -151,7 +151,12 @@ def doubler(path: Path, key: str = "doubler.weight", channels: int = 3) -> Path:
 def test_an_architecture_of_spandrels_runs(spandrel, tmp_path):
     weights = open_weights(doubler(tmp_path / "one.pth"))
     network = load_generator(weights)
-    assert (weights.facts.scale, network.scale, network.alignment, network.reach) == (2, 2, 24, 72)
+    assert (weights.facts.scale, network.scale, network.alignment, network.receptive_field) == (
+        2,
+        2,
+        24,
+        72,
+    )
     assert str(weights) == "spandrel (scale 2, network Doubler)"
     assert network(torch.zeros(1, 3, 4, 5)).shape == (1, 3, 8, 10)
     with pytest.raises(WeightsError, match="runs only from the file it came in"):

@@ -29,7 +29,7 @@ class Described(nn.Module):
         self.name = str(descriptor.architecture.name)
         self.scale = int(descriptor.scale)
         self.alignment = max(1, int(descriptor.size_requirements.multiple_of))
-        self.reach = -(-CONTEXT // self.alignment) * self.alignment
+        self.receptive_field = -(-CONTEXT // self.alignment) * self.alignment
 
     def forward(self, low: Tensor) -> Tensor:
         high: Tensor = self.descriptor(low)  # pads to the sizes it can do, crops and clips
