@@ -13,7 +13,7 @@ from torch.nn.functional import conv2d
 from torch.utils.flop_counter import FlopCounterMode
 
 from srgan_cli.images.image import Image
-from srgan_cli.inference.engine import Upscaler
+from srgan_cli.inference.engine import TiledEngine
 
 PROBE = 64
 """Side of the picture on which a network's work is counted: it is proportional to pixels."""
@@ -71,7 +71,7 @@ def operations_per_pixel(generator: nn.Module, device: str) -> float:
     return counter.get_total_flops() / PROBE**2
 
 
-def pixels_seen(engine: Upscaler, image: Image) -> int:
+def pixels_seen(engine: TiledEngine, image: Image) -> int:
     """Low-resolution pixels that the network is given for `image`, contexts included."""
     seen: list[int] = []
 

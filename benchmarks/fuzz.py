@@ -27,8 +27,8 @@ from srgan_cli.images.encoding import FORMATS, Encoding
 from srgan_cli.images.formats import ABILITIES
 from srgan_cli.images.image import Image, Sequence
 from srgan_cli.images.write import write_picture
-from srgan_cli.inference.engine import Upscaler
-from srgan_cli.inference.pipeline import Enlarger
+from srgan_cli.inference.engine import TiledEngine
+from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.networks.fast import Fast
 
 MAX_PIXELS = 1_000_000
@@ -122,9 +122,9 @@ def tried(path: Path, work: Work, base: int) -> str:
     return "error"
 
 
-def with_network() -> Enlarger:
+def with_network() -> UpscalePipeline:
     torch.manual_seed(0)
-    return Enlarger({2: Upscaler(Fast(scale=2, features=4, blocks=1, thin=2), tile=256)})
+    return UpscalePipeline({2: TiledEngine(Fast(scale=2, features=4, blocks=1, thin=2), tile=256)})
 
 
 def main() -> None:
@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("--bicubic", action="store_true")
     given = parser.parse_args()
     draw = random.Random(given.seed)
-    work = Work(Enlarger() if given.bicubic else with_network(), Encoding(), MAX_PIXELS)
+    work = Work(UpscalePipeline() if given.bicubic else with_network(), Encoding(), MAX_PIXELS)
     end = time.monotonic() + given.seconds
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as made, tempfile.TemporaryDirectory() as name:

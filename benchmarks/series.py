@@ -17,8 +17,8 @@ from srgan_cli.device import keep_memory
 from srgan_cli.images.encoding import Encoding
 from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
-from srgan_cli.inference.engine import Tell, Upscaler, silent
-from srgan_cli.inference.pipeline import Enlarger
+from srgan_cli.inference.engine import ProgressCallback, TiledEngine, no_progress
+from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.inference.streaming import RowSink, RowSource
 
 QUALITY = 95
@@ -28,12 +28,12 @@ MOST_PIXELS = 1 << 30
 
 
 @dataclass(frozen=True)
-class Watched(Upscaler):
+class Watched(TiledEngine):
     """An upscaler that notes how many seconds each picture takes, from rows to rows."""
 
     spent: list[float] = field(default_factory=list)
 
-    def run(self, source: RowSource, sink: RowSink, tell: Tell = silent) -> None:
+    def run(self, source: RowSource, sink: RowSink, tell: ProgressCallback = no_progress) -> None:
         self.spent.append(timed(partial(super().run, source, sink, tell), str(self.device)))
 
 
@@ -81,7 +81,7 @@ def _photographs(folder: Path, count: int, height: int, width: int) -> list[Job]
 
 def _both_ways(subject: Subject, thirds: Sequence[Sequence[Job]]) -> Run:
     engine, common = _watched(subject.ours()), subject.common()
-    work = Work(Enlarger({engine.scale: engine}), Encoding(quality=QUALITY), MOST_PIXELS)
+    work = Work(UpscalePipeline({engine.scale: engine}), Encoding(quality=QUALITY), MOST_PIXELS)
     _do(thirds[0][:1], work)
     _do_commonly(thirds[0][:1], common)
     engine.spent.clear()
@@ -92,7 +92,7 @@ def _both_ways(subject: Subject, thirds: Sequence[Sequence[Job]]) -> Run:
     return Run(sum(wall[0] for wall in walls), sum(engine.spent), sum(wall[1] for wall in walls))
 
 
-def _watched(engine: Upscaler) -> Watched:
+def _watched(engine: TiledEngine) -> Watched:
     return Watched(**{part.name: getattr(engine, part.name) for part in fields(engine)})
 
 

@@ -8,9 +8,9 @@ import torch
 from common_way import CommonWay
 from torch import nn
 
-from srgan_cli.api import upscaler
+from srgan_cli.api import build_engine
 from srgan_cli.images.read import read_image
-from srgan_cli.inference.engine import Upscaler
+from srgan_cli.inference.engine import TiledEngine
 from srgan_cli.networks.rrdbnet import RRDBNet
 from srgan_cli.settings import Machine
 from srgan_cli.weights.container import Weights, load_generator
@@ -30,8 +30,8 @@ class Subject:
     rounds: int = 5
     quick: bool = False
 
-    def ours(self, precision: str = "auto", tile: int | None = None) -> Upscaler:
-        return upscaler(self.weights, Machine(self.device, precision, tile))
+    def ours(self, precision: str = "auto", tile: int | None = None) -> TiledEngine:
+        return build_engine(self.weights, Machine(self.device, precision, tile))
 
     def common(self, tile: int | None = 400) -> CommonWay:
         return CommonWay(self.network(), self.device, tile)

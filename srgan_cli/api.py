@@ -7,14 +7,12 @@ from pathlib import Path
 from threading import Lock
 
 from srgan_cli.device import keep_memory, pick_devices, pick_precision
-from srgan_cli.inference.corrections import NONE, Corrections
-from srgan_cli.inference.engine import Place, Upscaler
+from srgan_cli.inference.engine import Place, TiledEngine
 from srgan_cli.inference.measured_field import effective_reach
-from srgan_cli.inference.output_size import Size
-from srgan_cli.inference.pipeline import Enlarger
+from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.inference.tta import Ensemble
 from srgan_cli.inference.worker import Say, warn
-from srgan_cli.settings import Machine
+from srgan_cli.settings import NO_POSTPROCESS, Machine, OutputSize, Postprocess
 from srgan_cli.weights.container import Weights, load_generator, read_weights, write_weights
 
 FAR = 64
@@ -25,7 +23,7 @@ MIRRORED_TOLERANCE = 1
 """
 
 
-def upscaler(weights: Weights, machine: Machine, say: Say = warn) -> Upscaler:
+def build_engine(weights: Weights, machine: Machine, say: Say = warn) -> TiledEngine:
     """Raises DeviceError for a device that is missing, WeightsError for unfit weights."""
     keep_memory()
     devices = pick_devices(machine.device)
@@ -35,7 +33,7 @@ def upscaler(weights: Weights, machine: Machine, say: Say = warn) -> Upscaler:
     margin = whole if machine.exact else min(whole, FAR if known is None else known)
     running = Ensemble(generator) if machine.tta else generator
     helpers = [Place(copy.deepcopy(running).to(device), device) for device in devices[1:]]
-    return Upscaler(
+    return TiledEngine(
         generator=running.to(devices[0]),
         device=devices[0],
         dtype=pick_precision(machine.precision, *devices),
@@ -47,22 +45,22 @@ def upscaler(weights: Weights, machine: Machine, say: Say = warn) -> Upscaler:
     )
 
 
-def enlarger(
+def build_pipeline(
     weights: Mapping[int, Weights],
     machine: Machine,
-    size: Size,
-    corrections: Corrections = NONE,
+    size: OutputSize,
+    postprocess: Postprocess = NO_POSTPROCESS,
     say: Say = warn,
-) -> Enlarger:
+) -> UpscalePipeline:
     """For networks by their scale; none is plain bicubic. `say` is told each thing once.
 
     16-bit pictures run in float32 unless `machine` names a precision.
     """
     told = once(say)
-    built = {scale: upscaler(one, machine, told) for scale, one in weights.items()}
+    built = {scale: build_engine(one, machine, told) for scale, one in weights.items()}
     larger = {scale: one for scale, one in built.items() if scale > 1}
     restorer = None if larger else built.get(1)
-    return Enlarger(larger, size, corrections, restorer, precise=machine.precision == "auto")
+    return UpscalePipeline(larger, size, postprocess, restorer, precise=machine.precision == "auto")
 
 
 def once(say: Say) -> Say:

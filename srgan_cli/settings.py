@@ -1,6 +1,10 @@
-"""How to run a network, as the command line says it. Standard library only."""
+"""Option values that commands and code share. Standard library only."""
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
+
+from srgan_cli.errors import OptionError
 
 
 @dataclass(frozen=True)
@@ -17,3 +21,75 @@ class Machine:
 
     tta: bool = False
     """Self-ensemble over eight orientations."""
+
+
+@dataclass(frozen=True)
+class Postprocess:
+    """Corrections after the networks; both compare the result with the input."""
+
+    color_fix: bool = False
+    """Give the result the low frequencies of the input."""
+
+    consistent: bool = False
+    """Change the result so that a bicubic shrinks it to the input again."""
+
+
+NO_POSTPROCESS = Postprocess()
+
+
+@dataclass(frozen=True)
+class ImageSize:
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class OutputSize:
+    """At most one of these is given; none means the network's own scale."""
+
+    scale: Fraction | None = None
+    box: tuple[int, int] | None = None
+    """(width, height) to fit inside, aspect kept."""
+    width: int | None = None
+    height: int | None = None
+    megapixels: float | None = None
+
+    def __post_init__(self) -> None:
+        names = ("scale", "box", "width", "height", "megapixels")
+        given = [name for name in names if getattr(self, name) is not None]
+        if len(given) > 1:
+            options = " and ".join(f"--{'size' if name == 'box' else name}" for name in given)
+            raise OptionError(f"{options} exclude each other")
+        self._check_positive()
+
+    def _check_positive(self) -> None:
+        for name in ("scale", "width", "height", "megapixels"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise OptionError(f"--{name} {value}: it must be above 0")
+        if self.box is not None and min(self.box) < 1:
+            raise OptionError("--size takes a width and a height of at least 1")
+
+    def of(self, height: int, width: int, native: int) -> ImageSize:
+        """The sides of the result for a picture of that size and a network of scale `native`."""
+        if self.width is not None:
+            return ImageSize(scaled(height, Fraction(self.width, width)), self.width)
+        if self.height is not None:
+            return ImageSize(self.height, scaled(width, Fraction(self.height, height)))
+        factor = self._factor(height, width, native)
+        return ImageSize(scaled(height, factor), scaled(width, factor))
+
+    def _factor(self, height: int, width: int, native: int) -> Fraction:
+        if self.box is not None:
+            return min(Fraction(self.box[0], width), Fraction(self.box[1], height))
+        if self.megapixels is not None:
+            return Fraction(math.sqrt(self.megapixels * 1e6 / (height * width)))
+        return Fraction(native) if self.scale is None else Fraction(self.scale)
+
+
+NATIVE = OutputSize()
+
+
+def scaled(side: int, factor: Fraction) -> int:
+    """floor(side x factor + 1/2), at least 1."""
+    return max(1, math.floor(side * factor + Fraction(1, 2)))

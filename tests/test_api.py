@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from srgan_cli import api as assembly
-from srgan_cli.api import enlarger, measured, once, record_reach, upscaler
-from srgan_cli.inference.output_size import NATIVE
+from srgan_cli.api import build_engine, build_pipeline, measured, once, record_reach
 from srgan_cli.networks.rrdbnet import RRDBNet
-from srgan_cli.settings import Machine
+from srgan_cli.settings import NATIVE, Machine
 from srgan_cli.weights.container import Weights, load_generator, read_weights, write_weights
 from srgan_cli.weights.metadata import Facts
 
@@ -33,11 +32,11 @@ def known(weights: Weights, reach: int) -> Weights:
 def test_a_tile_sees_what_matters_or_what_is_paid_for_or_all_with_exact(deep, tiny):
     whole = load_generator(deep).receptive_field
     assert whole > assembly.FAR
-    assert upscaler(deep, ON_CPU).context == assembly.FAR
-    assert upscaler(known(deep, 7), ON_CPU).context == 7
-    assert upscaler(known(deep, 0), ON_CPU).context == 0
-    assert upscaler(known(deep, 7), replace(ON_CPU, exact=True)).context == whole
-    assert upscaler(tiny, ON_CPU).context == load_generator(tiny).receptive_field
+    assert build_engine(deep, ON_CPU).context == assembly.FAR
+    assert build_engine(known(deep, 7), ON_CPU).context == 7
+    assert build_engine(known(deep, 0), ON_CPU).context == 0
+    assert build_engine(known(deep, 7), replace(ON_CPU, exact=True)).context == whole
+    assert build_engine(tiny, ON_CPU).context == load_generator(tiny).receptive_field
 
 
 def test_the_reach_of_deep_networks_is_measured_once(deep, tmp_path):
@@ -59,15 +58,15 @@ def test_of_shallow_networks_only_the_padding_is_measured_without_a_word(tiny):
     assert found.facts.effective_reach is None
     assert 0 <= found.facts.mirrored <= load_generator(tiny).receptive_field
     assert measured(found, pytest.fail) is found
-    assert upscaler(found, ON_CPU).edge == found.facts.mirrored
-    assert upscaler(tiny, ON_CPU).edge == upscaler(tiny, ON_CPU).context
+    assert build_engine(found, ON_CPU).edge == found.facts.mirrored
+    assert build_engine(tiny, ON_CPU).edge == build_engine(tiny, ON_CPU).context
 
 
 def test_several_devices_have_a_network_each(tiny, noise):
-    both = upscaler(tiny, replace(ON_CPU, device="cpu,cpu", tile=32))
+    both = build_engine(tiny, replace(ON_CPU, device="cpu,cpu", tile=32))
     assert len(both.devices) == 2
     assert both.generator is not both.helpers[0].generator
-    alone = upscaler(tiny, ON_CPU).upscale(noise)
+    alone = build_engine(tiny, ON_CPU).upscale(noise)
     np.testing.assert_array_equal(both.upscale(noise).pixels, alone.pixels)
 
 
@@ -95,11 +94,11 @@ def test_that_half_precision_overflows_is_said_once_and_the_picture_is_right(
             high = self.generator(low)
             return high * torch.inf if torch.is_autocast_enabled("cpu") else high
 
-    right = enlarger({4: tiny}, ON_CPU, NATIVE)(noise)
+    right = build_pipeline({4: tiny}, ON_CPU, NATIVE)(noise)
     monkeypatch.setattr(assembly, "load_generator", lambda it: Overflowing(load_generator(it)))
     said: list[str] = []
     machine = Machine("cpu,cpu", "bf16", tile=32)
-    grow = enlarger({4: tiny}, machine, NATIVE, say=said.append)
+    grow = build_pipeline({4: tiny}, machine, NATIVE, say=said.append)
     for _ in range(2):
         np.testing.assert_array_equal(grow(noise).pixels, right.pixels)
     assert said == [

@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from srgan_cli.inference.engine import Upscaler
+from srgan_cli.inference.engine import TiledEngine
 from srgan_cli.weights.container import load_generator
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
@@ -28,7 +28,7 @@ def test_the_common_way_computes_what_ours_does_inside_the_picture(benchmark, ti
     network = load_generator(tiny)
     assert network.receptive_field <= 10
     common = benchmark("common_way").CommonWay(network, tile=16)(noise.pixels)
-    ours = Upscaler(load_generator(tiny)).upscale(noise).pixels
+    ours = TiledEngine(load_generator(tiny)).upscale(noise).pixels
     assert common.shape == ours.shape
     edge = network.receptive_field * network.scale
     inside = (slice(edge, -edge), slice(edge, -edge))

@@ -8,7 +8,7 @@ from srgan_cli.files import shown
 from srgan_cli.images.encode import BY_ROWS
 from srgan_cli.images.formats import ABILITIES
 from srgan_cli.images.image import Image
-from srgan_cli.inference.output_size import Sides
+from srgan_cli.settings import ImageSize
 
 MOST = 1 << 28
 """Bytes of samples that are gathered where it is not needed, however much memory is free.
@@ -23,7 +23,7 @@ Ours, alpha beside the colours, the encoder's own (four bytes a pixel), and the 
 """
 
 
-def bytes_of(frames: Sequence[Image], sides: Sequence[Sides]) -> int:
+def bytes_of(frames: Sequence[Image], sides: Sequence[ImageSize]) -> int:
     """Of the samples of the result. sides: of the result of each frame."""
     return sum(
         side.height * side.width * frame.channels * frame.pixels.itemsize

@@ -9,14 +9,14 @@ from pathlib import Path
 from srgan_cli.errors import OptionError, SrganError
 from srgan_cli.files import shown
 from srgan_cli.images.encoding import FORMATS, Encoding
-from srgan_cli.inference.output_size import Sides
+from srgan_cli.settings import ImageSize
 
 STREAM = Path("-")
 """Standard input or output."""
 
 FIELDS = ("stem", "suffix", "scale", "width", "height", "model")
 
-Measure = Callable[[Path], Sides]
+Measure = Callable[[Path], ImageSize]
 """The size of the result for the picture at a path, without decoding it."""
 
 

@@ -20,10 +20,10 @@ from srgan_cli.files import part_name, shown
 from srgan_cli.images.encoding import Encoding
 from srgan_cli.images.lazy import Stored, stored
 from srgan_cli.images.read import read_bytes, read_picture
-from srgan_cli.inference.engine import CPU, Tell, silent
+from srgan_cli.inference.engine import CPU, ProgressCallback, no_progress
 from srgan_cli.inference.memory import free_bytes
-from srgan_cli.inference.output_size import Sides
-from srgan_cli.inference.pipeline import Enlarger
+from srgan_cli.inference.pipeline import UpscalePipeline
+from srgan_cli.settings import ImageSize
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -35,11 +35,11 @@ class Work:
     that a result may take.
     """
 
-    enlarger: Enlarger
+    pipeline: UpscalePipeline
     encoding: Encoding
     max_pixels: int
     skip_existing: bool = False
-    watch: Callable[[Job], Tell] = lambda job: silent
+    watch: Callable[[Job], ProgressCallback] = lambda job: no_progress
     free: Callable[[], int] = lambda: free_bytes(CPU)
 
 
@@ -51,8 +51,8 @@ class Outcome:
     """
 
     job: Job
-    before: Sides | None = None
-    after: Sides | None = None
+    before: ImageSize | None = None
+    after: ImageSize | None = None
     passes: tuple[int, ...] = ()
     seconds: float = 0.0
     error: str | None = None
@@ -143,13 +143,15 @@ def _compute(piece: _Piece, work: Work) -> _Result:
     except SrganError as error:
         return _Result(replace(outcome, error=str(error)), piece.began)
     first = frames_of(piece.picture)[0]
-    after = work.enlarger.sides(first.height, first.width)
-    passes = work.enlarger.passes(first.height, first.width)
+    after = work.pipeline.output_size(first.height, first.width)
+    passes = work.pipeline.passes(first.height, first.width)
     return _Result(replace(outcome, after=after, passes=passes), piece.began, picture)
 
 
-def _made(picture: Picture | Stored, job: Job, work: Work, tell: Tell) -> Picture | None:
-    maker = Maker(work.enlarger, work.encoding, work.free())
+def _made(
+    picture: Picture | Stored, job: Job, work: Work, tell: ProgressCallback
+) -> Picture | None:
+    maker = Maker(work.pipeline, work.encoding, work.free())
     try:
         return maker.made(picture, job, tell)
     except MemoryError as error:
@@ -167,6 +169,6 @@ def _write(piece: _Result, work: Work) -> Outcome:
     return replace(outcome, seconds=time.monotonic() - piece.began)
 
 
-def _sides(picture: Picture | Stored) -> Sides:
+def _sides(picture: Picture | Stored) -> ImageSize:
     first = frames_of(picture)[0]
-    return Sides(first.height, first.width)
+    return ImageSize(first.height, first.width)

@@ -11,10 +11,10 @@ from srgan_cli.images.formats import check_target
 from srgan_cli.images.icc import needs_profile
 from srgan_cli.images.image import Image, Sequence
 from srgan_cli.images.lazy import Stored
-from srgan_cli.inference.alpha import prepared
-from srgan_cli.inference.engine import Tell
-from srgan_cli.inference.output_size import Sides
-from srgan_cli.inference.pipeline import Enlarger, part
+from srgan_cli.inference.alpha import row_source
+from srgan_cli.inference.engine import ProgressCallback
+from srgan_cli.inference.pipeline import UpscalePipeline, part
+from srgan_cli.settings import ImageSize
 
 Picture = Image | Sequence
 
@@ -23,17 +23,17 @@ Picture = Image | Sequence
 class Maker:
     """free: bytes of memory that a result may take."""
 
-    enlarger: Enlarger
+    pipeline: UpscalePipeline
     encoding: Encoding
     free: int
 
-    def made(self, picture: Picture | Stored, job: Job, tell: Tell) -> Picture | None:
+    def made(self, picture: Picture | Stored, job: Job, tell: ProgressCallback) -> Picture | None:
         """The result; None where it has been written to its file.
 
         ImageError, before the work, for what the target's format, or memory, cannot hold.
         """
         frames, animated = frames_of(picture), isinstance(picture, Sequence) and picture.animated
-        sides = [self.enlarger.sides(frame.height, frame.width) for frame in frames]
+        sides = [self.pipeline.output_size(frame.height, frame.width) for frame in frames]
         for frame, size in zip(frames, sides, strict=True):
             check_target(
                 job.target,
@@ -52,14 +52,16 @@ class Maker:
             return None
         return self._gathered(picture, tell)
 
-    def _gathered(self, picture: Picture | Stored, tell: Tell) -> Picture:
+    def _gathered(self, picture: Picture | Stored, tell: ProgressCallback) -> Picture:
         if not isinstance(picture, Sequence):
-            return self.enlarger(picture, tell)
+            return self.pipeline(picture, tell)
         told = shares(tell, len(picture.images))
-        images = [self.enlarger(one, own) for one, own in zip(picture.images, told, strict=True)]
+        images = [self.pipeline(one, own) for one, own in zip(picture.images, told, strict=True)]
         return replace(picture, images=tuple(images))
 
-    def _write(self, picture: Picture | Stored, sides: list[Sides], job: Job, tell: Tell) -> None:
+    def _write(
+        self, picture: Picture | Stored, sides: list[ImageSize], job: Job, tell: ProgressCallback
+    ) -> None:
         frames = frames_of(picture)
         results = tuple(
             frame.sized(size.height, size.width) for frame, size in zip(frames, sides, strict=True)
@@ -68,10 +70,10 @@ class Maker:
         sources: tuple[Image | Stored, ...] = (picture,) if isinstance(picture, Stored) else frames
         with putting(results, job, self.encoding) as sink:
             for source, own in zip(sources, shares(tell, len(frames)), strict=True):
-                self.enlarger.run(prepared(source), sink, own, folder)
+                self.pipeline.run(row_source(source), sink, own, folder)
 
 
-def shares(tell: Tell, count: int) -> Iterator[Tell]:
+def shares(tell: ProgressCallback, count: int) -> Iterator[ProgressCallback]:
     """For each of `count` pictures what makes `tell` hear of it as a part of one job."""
     if count == 1:
         yield tell

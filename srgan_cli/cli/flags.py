@@ -12,8 +12,7 @@ from typing import Any
 import click
 
 from srgan_cli.images.encoding import FORMATS, NAMES, Encoding
-from srgan_cli.inference.output_size import Size
-from srgan_cli.settings import Machine
+from srgan_cli.settings import Machine, OutputSize
 from srgan_cli.weights.zoo import Choice, default_model, model_names
 
 Command = Callable[..., Any]
@@ -104,7 +103,7 @@ class TileType(click.ParamType):  # type: ignore[type-arg]
 
 size_options = gathered(
     "size",
-    Size,
+    OutputSize,
     click.option(
         "-s",
         "--scale",

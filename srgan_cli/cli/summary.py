@@ -14,7 +14,7 @@ from srgan_cli.images.formats import loss
 
 if TYPE_CHECKING:
     from srgan_cli.batch.run import Outcome
-    from srgan_cli.inference.output_size import Sides
+    from srgan_cli.settings import ImageSize
     from srgan_cli.weights.selection import Chosen
 
 MOST_NAMES = 5
@@ -85,7 +85,7 @@ def _how(passes: tuple[int, ...]) -> str:
 def row(outcome: "Outcome", chosen: "Chosen") -> dict[str, Any]:
     """What a JSON line says."""
 
-    def pair(sides: "Sides | None") -> list[int] | None:
+    def pair(sides: "ImageSize | None") -> list[int] | None:
         return None if sides is None else [sides.width, sides.height]
 
     return {

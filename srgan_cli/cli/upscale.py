@@ -26,14 +26,12 @@ from srgan_cli.cli.signals import stopping
 from srgan_cli.cli.summary import Tally, rehearse
 from srgan_cli.errors import OptionError
 from srgan_cli.images.encoding import Encoding
-from srgan_cli.inference.corrections import Corrections
-from srgan_cli.inference.output_size import Sides, Size
-from srgan_cli.settings import Machine
+from srgan_cli.settings import ImageSize, Machine, OutputSize, Postprocess
 from srgan_cli.weights.zoo import Choice
 
 if TYPE_CHECKING:
     from srgan_cli.batch.run import Work
-    from srgan_cli.inference.pipeline import Enlarger
+    from srgan_cli.inference.pipeline import UpscalePipeline
     from srgan_cli.weights.selection import Chosen
 
 GO_ON = (
@@ -82,7 +80,7 @@ batch_options = gathered(
 
 corrections_options = gathered(
     "corrections",
-    Corrections,
+    Postprocess,
     click.option("--color-fix", is_flag=True, help="Make the low frequencies those of the input."),
     click.option(
         "--consistent",
@@ -109,10 +107,10 @@ corrections_options = gathered(
 )
 def upscale_command(
     batch: Batch,
-    size: Size,
+    size: OutputSize,
     choice: Choice,
     machine: Machine,
-    corrections: Corrections,
+    corrections: Postprocess,
     encoding: Encoding,
     talk: Talk,
     max_pixels: int,
@@ -125,12 +123,12 @@ def upscale_command(
         raise OptionError("--json and -o - both want standard output: choose one")
     advice = "nothing was written" if batch.out == str(STREAM) else GO_ON
     with stopping(advice):
-        from srgan_cli.api import enlarger
+        from srgan_cli.api import build_pipeline
         from srgan_cli.batch.run import Work
         from srgan_cli.weights.selection import choose
 
         chosen = choose(choice)
-        grow = enlarger(chosen.weights, machine, size, corrections, talk.line)
+        grow = build_pipeline(chosen.weights, machine, size, corrections, talk.line)
         jobs = plan(sharded(batch, os.environ), _naming(chosen, grow, encoding))
         work = Work(grow, encoding, max_pixels, batch.skip_existing)
         tally = Tally(talk, chosen, encoding)
@@ -151,30 +149,30 @@ def _done(jobs: Sequence[Job], work: "Work", tally: Tally) -> int:
     """The exit code."""
     from srgan_cli.batch.run import run_jobs
 
-    _say_how(work.enlarger, tally.chosen, tally.talk)
+    _say_how(work.pipeline, tally.chosen, tally.talk)
     with batch_display(len(jobs), tally.talk) as watch:
         for outcome in run_jobs(jobs, replace(work, watch=watch)):
             tally.add(outcome)
     return tally.finish()
 
 
-def _naming(chosen: "Chosen", grow: "Enlarger", encoding: Encoding) -> Naming:
-    def measure(path: Path) -> Sides:
+def _naming(chosen: "Chosen", grow: "UpscalePipeline", encoding: Encoding) -> Naming:
+    def measure(path: Path) -> ImageSize:
         from srgan_cli.images.header import probe
 
         header = probe(path)
-        return grow.sides(header.height, header.width)
+        return grow.output_size(header.height, header.width)
 
     size = grow.size
-    by_scale = size == Size() or size.scale is not None
+    by_scale = size == OutputSize() or size.scale is not None
     scale = size.scale or Fraction(grow.native)
     return Naming(chosen.name, f"{float(scale):g}" if by_scale else None, encoding, measure)
 
 
-def _say_how(grow: "Enlarger", chosen: "Chosen", talk: Talk) -> None:
+def _say_how(grow: "UpscalePipeline", chosen: "Chosen", talk: Talk) -> None:
     vivid = "" if chosen.blend is None else f", blend {chosen.blend:g}"
     talk.detail(f"model {chosen.name}{vivid}")
-    for scale, one in grow.upscalers.items():
+    for scale, one in grow.engines.items():
         places = " and ".join(map(str, one.devices))
         precision = str(one.dtype).removeprefix("torch.")
         talk.detail(f"x{scale}: {places}, {precision}, tiles of {one.core} + {one.context} pixels")

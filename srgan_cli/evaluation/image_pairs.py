@@ -9,8 +9,8 @@ from srgan_cli.errors import ImageError
 from srgan_cli.images.encoding import FORMATS
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
-from srgan_cli.inference.fit import fitted
-from srgan_cli.inference.output_size import Sides
+from srgan_cli.inference.fit import resize_image
+from srgan_cli.settings import ImageSize
 
 SCALE_MARK = re.compile(r"[-_]?x\d+$")  # 0801x4.png is the low picture of 0801.png
 
@@ -124,7 +124,7 @@ def shrunk(high: Image, scale: int) -> Example:
     if not height * width:
         raise ImageError(f"{high.width} x {high.height} pixels cannot be shrunk {scale} times")
     cropped = _cropped(high, height * scale, width * scale)
-    return Example(cropped, fitted(cropped, Sides(height, width)), scale)
+    return Example(cropped, resize_image(cropped, ImageSize(height, width)), scale)
 
 
 def _cropped(image: Image, height: int, width: int) -> Image:

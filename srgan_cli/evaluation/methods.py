@@ -4,14 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from srgan_cli.api import enlarger
+from srgan_cli.api import build_pipeline
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.evaluation.selection_options import Lineup
 from srgan_cli.images.image import Image
-from srgan_cli.inference.engine import Upscaler
-from srgan_cli.inference.output_size import Size
-from srgan_cli.inference.pipeline import Enlarger
-from srgan_cli.settings import Machine
+from srgan_cli.inference.engine import TiledEngine
+from srgan_cli.inference.pipeline import UpscalePipeline
+from srgan_cli.settings import Machine, OutputSize
 from srgan_cli.weights.selection import Chosen, choose
 from srgan_cli.weights.zoo import BICUBIC, DEFAULT_BLEND, ENDS, Choice, default_model, ends_of
 
@@ -44,16 +43,16 @@ def scale_of(ways: Sequence[Method]) -> int:
 
 
 def bicubic() -> Method:
-    return Method(BICUBIC, _by(Enlarger()))
+    return Method(BICUBIC, _by(UpscalePipeline()))
 
 
 def by_network(chosen: Chosen, machine: Machine) -> Method:
     """As many passes as the scale takes, then a bicubic to fit, as `srgan upscale` does."""
-    built = enlarger(chosen.weights, machine, Size())
-    if not built.upscalers:
+    built = build_pipeline(chosen.weights, machine, OutputSize())
+    if not built.engines:
         raise WeightsError(f"{chosen.name} does not enlarge: compare networks of a scale above 1")
-    context = max(_context(upscaler) for upscaler in built.upscalers.values())
-    native = SCALE if SCALE in built.upscalers else built.native
+    context = max(_context(upscaler) for upscaler in built.engines.values())
+    native = SCALE if SCALE in built.engines else built.native
     return Method(_label(chosen), _by(built), context, native)
 
 
@@ -61,15 +60,15 @@ def _label(chosen: Chosen) -> str:
     return chosen.name if chosen.blend is None else f"{chosen.name} blend {chosen.blend:g}"
 
 
-def _context(upscaler: Upscaler) -> int:
+def _context(upscaler: TiledEngine) -> int:
     """Each further pass sees as far again, in pixels that are `scale` times smaller."""
     return -(-upscaler.context * upscaler.scale // (upscaler.scale - 1))
 
 
-def _by(built: Enlarger) -> Callable[[Image, int], Image]:
+def _by(built: UpscalePipeline) -> Callable[[Image, int], Image]:
     def enlarge(picture: Image, scale: int) -> Image:
         bare = Image(picture.pixels, icc_profile=picture.icc_profile)
-        return replace(built, size=Size(scale=Fraction(scale)))(bare)
+        return replace(built, size=OutputSize(scale=Fraction(scale)))(bare)
 
     return enlarge
 

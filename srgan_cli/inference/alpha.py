@@ -49,7 +49,7 @@ def _nearest(hidden: NDArray[np.bool_]) -> NDArray[np.int32]:
     return np.asarray(labels, np.int32)
 
 
-def prepared(picture: Image | Stored) -> RowSource:
+def row_source(picture: Image | Stored) -> RowSource:
     """The picture as networks are to see it."""
     if isinstance(picture, Stored):
         return StoredSource(picture)

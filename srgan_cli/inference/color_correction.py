@@ -1,4 +1,4 @@
-"""Corrections after the networks: colours, or the whole picture, made to agree with the input.
+"""Postprocess after the networks: colours, or the whole picture, made to agree with the input.
 
 Both look at a stated number of low-resolution rows around each row, so that they can be done band
 by band, and treat colours alone: each channel by itself, so that gray stays gray. Alpha is never a

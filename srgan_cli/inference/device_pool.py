@@ -16,7 +16,7 @@ def enlarged(workers: Sequence[Worker], batches: Iterable[Batch]) -> Generator[n
     """(sh, sw, C) for each piece of the batches, in order, whichever worker made it.
 
     One tile at a time is done here, where Ctrl-C reaches it. Otherwise each tile has a thread, and
-    each GPU two of them: one tile is computed while the last is copied and the next prepared.
+    each GPU two of them: one tile is computed while the last is copied and the next row_source.
     """
     most = max(worker.at_once for worker in workers)
     turns = [worker for turn in range(most) for worker in workers if turn < worker.at_once]

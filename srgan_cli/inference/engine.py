@@ -19,11 +19,11 @@ from srgan_cli.inference.worker import LEAST, Piece, Say, Worker, warn
 
 CPU = torch.device("cpu")
 
-Tell = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 """Told how many tiles are done, and of how many."""
 
 
-def silent(done: int, total: int) -> None: ...
+def no_progress(done: int, total: int) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Upscaler:
+class TiledEngine:
     """A generator and how to run it: on which device, how precisely, on how much at once."""
 
     generator: nn.Module
@@ -90,7 +90,7 @@ class Upscaler:
             for place in self._places
         )
 
-    def upscale(self, image: Image, tell: Tell = silent) -> Image:
+    def upscale(self, image: Image, tell: ProgressCallback = no_progress) -> Image:
         """`image`, `scale` times as high and wide; depth, alpha and metadata are kept."""
         source = ImageSource(image)
         height, width = image.height * self.scale, image.width * self.scale
@@ -98,7 +98,7 @@ class Upscaler:
         self.run(source, sink, tell)
         return sink.image(image)
 
-    def run(self, source: RowSource, sink: RowSink, tell: Tell = silent) -> None:
+    def run(self, source: RowSource, sink: RowSink, tell: ProgressCallback = no_progress) -> None:
         """Read from `source` a band of tiles at a time, write each band to `sink` once complete."""
         side = self._side(source.height, source.width)
         tiles = list(plan_tiles(source.height, source.width, side, self.context))

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from srgan_cli.images.image import Image
 from srgan_cli.inference.alpha import weighted
-from srgan_cli.inference.output_size import Sides
 from srgan_cli.inference.sliding import SlidingSink
 from srgan_cli.inference.streaming import PORTION, ImageSink, ImageSource, RowSink, RowSource, copy
 from srgan_cli.resample import BLOCK, Rows, resize_band, resize_rows, seen_by
+from srgan_cli.settings import ImageSize
 
 Floats = NDArray[np.float32]
 
@@ -24,8 +24,8 @@ class Fit:
     alike: red, green and blue are equal everywhere. portion: samples of the result to make at once.
     """
 
-    before: Sides
-    target: Sides
+    before: ImageSize
+    target: ImageSize
     channels: int
     alike: bool = False
     portion: int = PORTION
@@ -72,7 +72,7 @@ class Fit:
         return torch.stack(resized, dim=2).numpy()
 
 
-def fitting(sink: RowSink, source: RowSource, before: Sides, target: Sides) -> RowSink:
+def fitting(sink: RowSink, source: RowSource, before: ImageSize, target: ImageSize) -> RowSink:
     """What brings a picture of the kind of `source`, `before` large, to `target` for `sink`."""
     if before == target:
         return sink
@@ -80,9 +80,9 @@ def fitting(sink: RowSink, source: RowSource, before: Sides, target: Sides) -> R
     return SlidingSink(Fit(before, target, source.channels, alike), sink)
 
 
-def fitted(image: Image, target: Sides) -> Image:
+def resize_image(image: Image, target: ImageSize) -> Image:
     """`image` resized to `target` by an antialiased bicubic, if it has not that size."""
-    source, before = ImageSource(image), Sides(image.height, image.width)
+    source, before = ImageSource(image), ImageSize(image.height, image.width)
     sink = ImageSink(target.height, target.width, source.channels, source.depth)
     copy(source, fitting(sink, source, before, target))
     return sink.image(image)

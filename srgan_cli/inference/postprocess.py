@@ -15,11 +15,10 @@ from srgan_cli.inference.color_correction import (
     fix_radius,
     made_consistent,
 )
-from srgan_cli.inference.corrections import Corrections
-from srgan_cli.inference.output_size import Sides
 from srgan_cli.inference.sliding import SlidingSink
 from srgan_cli.inference.streaming import PORTION, RowSink, RowSource
 from srgan_cli.resample import Rows
+from srgan_cli.settings import ImageSize, Postprocess
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Correction:
     correct: Callable[[Image, Image, Cut], Image]
     radius: int
     low: RowSource
-    target: Sides
+    target: ImageSize
     portion: int = PORTION
 
     @property
@@ -58,7 +57,9 @@ class Correction:
         return cut(made, self.low.height, self.radius)
 
 
-def correcting(sink: RowSink, low: RowSource, target: Sides, corrections: Corrections) -> RowSink:
+def correcting(
+    sink: RowSink, low: RowSource, target: ImageSize, corrections: Postprocess
+) -> RowSink:
     """What corrects a picture of the size `target`, made of `low`, for `sink`."""
     scale = target.height / low.height
     if corrections.consistent:

@@ -19,7 +19,7 @@ from srgan_cli.inference.transfer import Bus, Landing, as_bytes, as_floats, as_i
 from srgan_cli.resample import enlarge
 
 LEAST = 128
-"""Sides that a tile's context has at least, in input pixels.
+"""ImageSize that a tile's context has at least, in input pixels.
 
 Libraries compute small pictures by other algorithms than large ones, which round differently; so a
 tiny tile could differ by a level from the whole picture.

@@ -10,9 +10,9 @@ from srgan_cli.batch.naming import STREAM, Batch, Naming
 from srgan_cli.batch.plan import plan, sharded
 from srgan_cli.errors import ImageError, OptionError
 from srgan_cli.images.encoding import Encoding
-from srgan_cli.inference.output_size import Sides
+from srgan_cli.settings import ImageSize
 
-NAMING = Naming("clean", "4", Encoding(), lambda path: Sides(60, 80))
+NAMING = Naming("clean", "4", Encoding(), lambda path: ImageSize(60, 80))
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +72,7 @@ def test_a_size_gives_names_with_a_size_also_to_unreadable_pictures():
     sized = replace(NAMING, scale=None)
     assert targets("a.png", naming=sized) == ["a_80x60.png"]
 
-    def broken(path: Path) -> Sides:
+    def broken(path: Path) -> ImageSize:
         raise ImageError("broken")
 
     assert targets("a.png", naming=replace(sized, measure=broken)) == ["a_unknownxunknown.png"]

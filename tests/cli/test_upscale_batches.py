@@ -20,7 +20,7 @@ from srgan_cli.cli import main
 from srgan_cli.cli.upscale import upscale_command
 from srgan_cli.images.encoding import Encoding
 from srgan_cli.images.header import MAX_PIXELS
-from srgan_cli.inference.pipeline import Enlarger
+from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.resample import resize_array
 
 
@@ -272,7 +272,7 @@ def test_a_full_disk_on_stdout_is_an_error_line():
 def test_a_source_that_vanishes_in_mid_run_fails_alone():
     jobs = [Job(picture(Path(f"{n}.png")), Path(f"{n}_x4.png")) for n in range(4)]
     outcomes = []
-    for outcome in run_jobs(jobs, Work(Enlarger(), Encoding(), 1000)):
+    for outcome in run_jobs(jobs, Work(UpscalePipeline(), Encoding(), 1000)):
         Path("3.png").unlink(missing_ok=True)
         outcomes.append(outcome)
     assert [outcome.error for outcome in outcomes] == [None, None, None, "3.png: no such file"]

@@ -23,8 +23,8 @@ from srgan_cli.images.header import probe
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
 from srgan_cli.images.write import write_image
-from srgan_cli.inference.engine import Tell, silent
-from srgan_cli.inference.pipeline import Enlarger
+from srgan_cli.inference.engine import ProgressCallback, no_progress
+from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.resample import resize_array
 from srgan_cli.weights.container import read_weights
 from srgan_cli.weights.zoo import shipped_folder
@@ -132,8 +132,8 @@ def test_sides_that_are_too_long_for_a_format_are_refused(width, target, most):
     assert not Path(target).exists()
 
 
-class Idle(Enlarger):
-    def __call__(self, image: Image, tell: Tell = silent) -> Image:
+class Idle(UpscalePipeline):
+    def __call__(self, image: Image, tell: ProgressCallback = no_progress) -> Image:
         raise AssertionError("the work began")
 
 

@@ -5,9 +5,9 @@ import pytest
 
 from srgan_cli.images.image import Image
 from srgan_cli.inference.alpha import bled
-from srgan_cli.inference.fit import fitted
-from srgan_cli.inference.output_size import Sides
+from srgan_cli.inference.fit import resize_image
 from srgan_cli.resample import resize_array
+from srgan_cli.settings import ImageSize
 
 SIDE = 128
 
@@ -26,7 +26,7 @@ def over(image: Image, ground: float) -> np.ndarray:
 
 
 def shrunk(image: Image, height: int, width: int) -> np.ndarray:
-    return fitted(image, Sides(height, width)).pixels
+    return resize_image(image, ImageSize(height, width)).pixels
 
 
 def error(image: Image, truth: Image) -> float:
@@ -47,7 +47,7 @@ def test_nothing_to_spread_or_nothing_to_spread_from(level):
 
 def test_bled_colours_enlarge_better_than_hidden_and_premultiplied_ones():
     truth = disc()
-    low = fitted(truth, Sides(SIDE // 4, SIDE // 4))
+    low = resize_image(truth, ImageSize(SIDE // 4, SIDE // 4))
 
     def enlarged(pixels: np.ndarray) -> Image:
         alpha = resize_array(low.alpha, SIDE, SIDE)

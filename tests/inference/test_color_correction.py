@@ -1,4 +1,4 @@
-"""Corrections after the networks."""
+"""Postprocessing after the networks."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from srgan_cli.images.image import Image
-from srgan_cli.inference.engine import Upscaler
+from srgan_cli.inference.engine import TiledEngine
 from srgan_cli.inference.measured_field import CORE, effective_reach, scene
 from srgan_cli.networks.rrdbnet import RRDBNet
 
@@ -28,10 +28,10 @@ def test_tiles_with_the_measured_margin_change_no_level():
     network, image = deep(), built_in(3 * CORE)
     margin = effective_reach(network)
     assert 0 < margin < network.receptive_field
-    whole = Upscaler(network, tile=1000).upscale(image).pixels
-    tiled = Upscaler(network, tile=CORE, margin=margin).upscale(image).pixels
+    whole = TiledEngine(network, tile=1000).upscale(image).pixels
+    tiled = TiledEngine(network, tile=CORE, margin=margin).upscale(image).pixels
     np.testing.assert_array_equal(tiled, whole)
-    blind = Upscaler(network, tile=CORE, margin=margin // 4).upscale(image).pixels
+    blind = TiledEngine(network, tile=CORE, margin=margin // 4).upscale(image).pixels
     assert (blind != whole).any()
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.images.image import Image
-from srgan_cli.inference.engine import CPU, Place, Upscaler
+from srgan_cli.inference.engine import CPU, Place, TiledEngine
 from srgan_cli.inference.streaming import ImageSink, ImageSource
 
 
@@ -48,13 +48,13 @@ def picture(height: int, width: int) -> Image:
     return Image(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
-def shared(first: nn.Module, second: nn.Module, **more: object) -> Upscaler:
-    return Upscaler(first, helpers=(Place(second, CPU),), **more)
+def shared(first: nn.Module, second: nn.Module, **more: object) -> TiledEngine:
+    return TiledEngine(first, helpers=(Place(second, CPU),), **more)
 
 
 def test_two_devices_give_what_one_gives():
     image = picture(300, 200)
-    one = Upscaler(Blur()).upscale(image)
+    one = TiledEngine(Blur()).upscale(image)
     for tile in (None, 40, 64):
         two = shared(Blur(), Blur(), tile=tile).upscale(image)
         np.testing.assert_array_equal(two.pixels, one.pixels)
@@ -70,7 +70,7 @@ def test_both_compute_at_the_same_time_in_threads_of_their_own():
 
 def test_one_device_computes_where_ctrl_c_reaches_it():
     alone = Blur()
-    Upscaler(alone).upscale(picture(20, 20))
+    TiledEngine(alone).upscale(picture(20, 20))
     assert alone.threads == {threading.current_thread()}
 
 
@@ -133,6 +133,6 @@ def test_one_device_with_less_memory_gets_its_tiles_done_too():
             return super().forward(low)
 
     image = picture(600, 400)
-    one = Upscaler(Blur()).upscale(image)
+    one = TiledEngine(Blur()).upscale(image)
     two = shared(Blur(), Small(), tile=200).upscale(image)
     np.testing.assert_array_equal(two.pixels, one.pixels)

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srgan_cli.errors import OptionError
-from srgan_cli.inference.output_size import Sides, Size, plan_passes
+from srgan_cli.inference.pipeline import plan_passes
+from srgan_cli.settings import ImageSize, OutputSize
 
 SIDES = st.integers(1, 20_000)
 
@@ -15,14 +16,14 @@ SIDES = st.integers(1, 20_000)
 @pytest.mark.parametrize(
     ("size", "height", "width", "expected"),
     [
-        (Size(), 10, 7, Sides(40, 28)),
-        (Size(scale=Fraction("2.5")), 5, 3, Sides(13, 8)),
-        (Size(scale=Fraction("0.1")), 4, 4, Sides(1, 1)),
-        (Size(box=(1920, 1080)), 100, 100, Sides(1080, 1080)),
-        (Size(box=(1920, 1080)), 100, 400, Sides(480, 1920)),
-        (Size(width=100), 30, 40, Sides(75, 100)),
-        (Size(height=99), 30, 40, Sides(99, 132)),
-        (Size(megapixels=1.2), 30, 40, Sides(949, 1265)),
+        (OutputSize(), 10, 7, ImageSize(40, 28)),
+        (OutputSize(scale=Fraction("2.5")), 5, 3, ImageSize(13, 8)),
+        (OutputSize(scale=Fraction("0.1")), 4, 4, ImageSize(1, 1)),
+        (OutputSize(box=(1920, 1080)), 100, 100, ImageSize(1080, 1080)),
+        (OutputSize(box=(1920, 1080)), 100, 400, ImageSize(480, 1920)),
+        (OutputSize(width=100), 30, 40, ImageSize(75, 100)),
+        (OutputSize(height=99), 30, 40, ImageSize(99, 132)),
+        (OutputSize(megapixels=1.2), 30, 40, ImageSize(949, 1265)),
     ],
 )
 def test_sides(size, height, width, expected):
@@ -31,7 +32,7 @@ def test_sides(size, height, width, expected):
 
 @given(SIDES, SIDES, st.integers(1, 5000), st.integers(1, 5000))
 def test_a_box_is_filled_and_never_left(height, width, wide, high):
-    sides = Size(box=(wide, high)).of(height, width, 4)
+    sides = OutputSize(box=(wide, high)).of(height, width, 4)
     assert sides.width <= wide
     assert sides.height <= high
     assert sides.width == wide or sides.height == high
@@ -52,13 +53,13 @@ def test_a_box_is_filled_and_never_left(height, width, wide, high):
     ],
 )
 def test_the_fewest_passes_then_the_smallest_product(factor, scales, passes):
-    target = Size(scale=Fraction(factor)).of(100, 200, 4)
+    target = OutputSize(scale=Fraction(factor)).of(100, 200, 4)
     assert plan_passes(100, 200, target, scales) == passes
 
 
 @given(SIDES, SIDES, st.fractions(Fraction(1, 4), 20))
 def test_passes_reach_the_target_and_one_fewer_would_not(height, width, factor):
-    target = Size(scale=factor).of(height, width, 4)
+    target = OutputSize(scale=factor).of(height, width, 4)
     passes = plan_passes(height, width, target, [2, 4])
     product = 1
     for scale in passes:
@@ -84,9 +85,9 @@ def test_passes_reach_the_target_and_one_fewer_would_not(height, width, factor):
 )
 def test_sizes_that_make_no_sense_are_refused(wrong):
     with pytest.raises(OptionError):
-        Size(**wrong)
+        OutputSize(**wrong)
 
 
 def test_more_passes_than_are_sensible_are_refused():
     with pytest.raises(OptionError, match="passes"):
-        plan_passes(1, 1, Sides(10**6, 1), [2])
+        plan_passes(1, 1, ImageSize(10**6, 1), [2])

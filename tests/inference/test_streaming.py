@@ -22,15 +22,14 @@ from srgan_cli.images.encoding import Encoding
 from srgan_cli.images.image import Image, Sequence
 from srgan_cli.images.read import read_image
 from srgan_cli.images.write import encode, write_picture, writing
-from srgan_cli.inference.corrections import Corrections
-from srgan_cli.inference.engine import Upscaler
+from srgan_cli.inference.engine import TiledEngine
 from srgan_cli.inference.fit import Fit
-from srgan_cli.inference.output_size import Sides, Size
-from srgan_cli.inference.pipeline import Enlarger
+from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.inference.sliding import SlidingSink
 from srgan_cli.inference.spool import Spool
 from srgan_cli.inference.streaming import ImageSink, ImageSource
 from srgan_cli.resample import resize_array
+from srgan_cli.settings import ImageSize, OutputSize, Postprocess
 from srgan_cli.weights.container import load_generator
 
 PLENTY, NOTHING = 1 << 40, 0  # bytes of memory
@@ -48,11 +47,11 @@ def picture(channels: int = 3, depth: str = "u1", height: int = 90, width: int =
 
 
 @pytest.fixture
-def network(tiny) -> Upscaler:
-    return Upscaler(load_generator(tiny), tile=40)
+def network(tiny) -> TiledEngine:
+    return TiledEngine(load_generator(tiny), tile=40)
 
 
-def done(image: Image | Sequence, target: Path, grow: Enlarger, free: int) -> Outcome:
+def done(image: Image | Sequence, target: Path, grow: UpscalePipeline, free: int) -> Outcome:
     source = target.with_name("source.tif")
     write_picture(image, source)
     work = Work(grow, Encoding(), 10**9, free=lambda: free)
@@ -60,7 +59,9 @@ def done(image: Image | Sequence, target: Path, grow: Enlarger, free: int) -> Ou
     return outcome
 
 
-def both_ways(image: Image | Sequence, folder: Path, suffix: str, grow: Enlarger) -> list[bytes]:
+def both_ways(
+    image: Image | Sequence, folder: Path, suffix: str, grow: UpscalePipeline
+) -> list[bytes]:
     made = []
     for free in (PLENTY, NOTHING):
         target = folder / f"made{suffix}"
@@ -78,7 +79,7 @@ def test_a_result_written_by_rows_is_the_file_of_a_gathered_one(
     network, tmp_path, channels, depth, suffix
 ):
     image = picture(channels, depth)
-    gathered, by_row = both_ways(image, tmp_path, suffix, Enlarger({4: network}))
+    gathered, by_row = both_ways(image, tmp_path, suffix, UpscalePipeline({4: network}))
     assert gathered == by_row
     made = read_image(tmp_path / f"made{suffix}")
     assert (made.height, made.channels, made.depth) == (360, channels, image.depth)
@@ -88,22 +89,22 @@ def test_a_result_written_by_rows_is_the_file_of_a_gathered_one(
 @pytest.mark.parametrize(
     ("size", "corrections"),
     [
-        (Size(scale=Fraction(16)), Corrections()),
-        (Size(scale=Fraction(7, 2)), Corrections()),
-        (Size(scale=Fraction(1, 2)), Corrections()),
-        (Size(scale=Fraction(6)), Corrections(color_fix=True, consistent=True)),
+        (OutputSize(scale=Fraction(16)), Postprocess()),
+        (OutputSize(scale=Fraction(7, 2)), Postprocess()),
+        (OutputSize(scale=Fraction(1, 2)), Postprocess()),
+        (OutputSize(scale=Fraction(6)), Postprocess(color_fix=True, consistent=True)),
     ],
     ids=["two passes", "a pass too many", "smaller", "corrected"],
 )
 def test_every_step_to_the_asked_size_works_by_rows(network, tmp_path, size, corrections):
-    grow = Enlarger({4: network}, size, corrections)
+    grow = UpscalePipeline({4: network}, size, corrections)
     gathered, by_row = both_ways(picture(4), tmp_path, ".png", grow)
     assert gathered == by_row
 
 
 def test_pages_are_written_one_after_another(network, tmp_path):
     pages = Sequence((picture(), picture(1, height=20), picture(4, height=30)))
-    gathered, by_row = both_ways(pages, tmp_path, ".tif", Enlarger({4: network}))
+    gathered, by_row = both_ways(pages, tmp_path, ".tif", UpscalePipeline({4: network}))
     assert gathered == by_row
 
 
@@ -143,8 +144,8 @@ class Breaking(nn.Module):
 def test_an_error_in_the_middle_leaves_the_old_file_and_no_part(tmp_path, suffix):
     target = tmp_path / f"made{suffix}"
     target.write_bytes(b"old")
-    network = Upscaler(Breaking(ImageError("too bad")), tile=16)
-    outcome = done(picture(), target, Enlarger({2: network}), NOTHING)
+    network = TiledEngine(Breaking(ImageError("too bad")), tile=16)
+    outcome = done(picture(), target, UpscalePipeline({2: network}), NOTHING)
     assert outcome.error == "too bad"
     assert outcome.after is None
     assert target.read_bytes() == b"old"
@@ -152,9 +153,9 @@ def test_an_error_in_the_middle_leaves_the_old_file_and_no_part(tmp_path, suffix
 
 
 def test_ctrl_c_in_the_middle_leaves_no_part(tmp_path):
-    network = Upscaler(Breaking(KeyboardInterrupt()), tile=16)
+    network = TiledEngine(Breaking(KeyboardInterrupt()), tile=16)
     with pytest.raises(KeyboardInterrupt):
-        done(picture(), tmp_path / "made.png", Enlarger({2: network}), NOTHING)
+        done(picture(), tmp_path / "made.png", UpscalePipeline({2: network}), NOTHING)
     assert [p.name for p in tmp_path.iterdir()] == ["source.tif"]
 
 
@@ -169,7 +170,7 @@ def small_disk() -> Iterator[Callable[[int], None]]:
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_a_full_disk_in_the_middle_is_an_error_and_leaves_no_part(small_disk, tmp_path, suffix):
     small_disk(20_000)
-    outcome = done(picture(), tmp_path / f"made{suffix}", Enlarger(), NOTHING)
+    outcome = done(picture(), tmp_path / f"made{suffix}", UpscalePipeline(), NOTHING)
     assert outcome.error is not None
     assert "cannot be written (File too large)" in outcome.error
     assert [p.name for p in tmp_path.iterdir()] == ["source.tif"]
@@ -187,7 +188,7 @@ def test_a_disk_too_small_for_the_picture_between_two_passes_is_an_error(small_d
 def test_standard_output_gets_the_same_bytes(capsysbinary, tmp_path, name):
     write_picture(picture(), tmp_path / "a.png")
     for free in (PLENTY, NOTHING):
-        work = Work(Enlarger(), Encoding(name), 10**9, free=lambda free=free: free)
+        work = Work(UpscalePipeline(), Encoding(name), 10**9, free=lambda free=free: free)
         (outcome,) = run_jobs([Job(tmp_path / "a.png", STREAM)], work)
         assert outcome.error is None
     both = capsysbinary.readouterr().out
@@ -196,8 +197,8 @@ def test_standard_output_gets_the_same_bytes(capsysbinary, tmp_path, name):
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.webp"])
 def test_a_format_that_must_be_whole_is_refused_before_the_work(tmp_path, name):
-    network = Upscaler(Breaking(AssertionError("worked")), tile=4)
-    outcome = done(picture(), tmp_path / name, Enlarger({2: network}), 100)
+    network = TiledEngine(Breaking(AssertionError("worked")), tile=4)
+    outcome = done(picture(), tmp_path / name, UpscalePipeline({2: network}), 100)
     assert outcome.error is not None
     assert "save it as PNG or TIFF, which are written as they are computed" in outcome.error
     assert [p.name for p in tmp_path.iterdir()] == ["source.tif"]
@@ -237,7 +238,7 @@ def test_resizing_by_bands_gives_what_resizing_the_whole_gives(before, after, st
     image = picture(height=before[0], width=before[1])
     sink = Counting(*after, 3, image.pixels.dtype)
     sink.portions = []
-    fit = SlidingSink(Fit(Sides(*before), Sides(*after), 3, portion=1), sink)
+    fit = SlidingSink(Fit(ImageSize(*before), ImageSize(*after), 3, portion=1), sink)
     for top in range(0, before[0], step):
         fit.write(image.pixels[top : top + step])
     np.testing.assert_array_equal(sink.layers, resize_array(image.pixels, *after))
@@ -248,7 +249,7 @@ def test_resizing_by_bands_gives_what_resizing_the_whole_gives(before, after, st
 def test_rows_leave_before_all_have_come():
     sink = Counting(400, 40, 3, np.dtype("u1"))
     sink.portions = []
-    fit = SlidingSink(Fit(Sides(100, 10), Sides(400, 40), 3, portion=1), sink)
+    fit = SlidingSink(Fit(ImageSize(100, 10), ImageSize(400, 40), 3, portion=1), sink)
     fit.write(picture(height=100, width=10).pixels[:50])
     assert sum(sink.portions) >= 128
 
@@ -257,7 +258,7 @@ def test_rows_leave_before_all_have_come():
 def test_progress_goes_from_nothing_to_the_end(network, tmp_path, free):
     write_picture(Sequence((picture(), picture())), tmp_path / "a.tif")
     seen: list[float] = []
-    work = Work(Enlarger({4: network}), Encoding(), 10**9, free=lambda: free)
+    work = Work(UpscalePipeline({4: network}), Encoding(), 10**9, free=lambda: free)
     work = replace(work, watch=lambda job: lambda tiles, of: seen.append(tiles / of))
     list(run_jobs([Job(tmp_path / "a.tif", tmp_path / "b.tif")], work))
     assert seen == sorted(seen)

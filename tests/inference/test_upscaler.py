@@ -10,7 +10,7 @@ from torch import nn
 
 from srgan_cli.errors import DeviceError, WeightsError
 from srgan_cli.images.image import Image
-from srgan_cli.inference.engine import Upscaler, cut
+from srgan_cli.inference.engine import TiledEngine, cut
 from srgan_cli.inference.streaming import ImageSource
 from srgan_cli.inference.tiling import Box
 from srgan_cli.networks import GENERATORS
@@ -57,8 +57,8 @@ def test_every_generator_is_tried():
 @given(height=st.integers(1, 40), width=st.integers(1, 40), tile=st.integers(5, 40))
 def test_tiles_give_what_the_whole_picture_gives(name, height, width, tile):
     generator, image = tiny_generator(name), picture(height, width)
-    whole = Upscaler(generator, tile=1000).upscale(image)
-    tiled = Upscaler(generator, tile=tile).upscale(image)
+    whole = TiledEngine(generator, tile=1000).upscale(image)
+    tiled = TiledEngine(generator, tile=tile).upscale(image)
     assert whole.pixels.shape == (2 * height, 2 * width, 3)
     np.testing.assert_array_equal(tiled.pixels, whole.pixels)
 
@@ -68,8 +68,8 @@ def test_networks_that_unshuffle_pixels_leave_no_seams_either(unshuffle):
     torch.manual_seed(3)
     generator = GENERATORS["rrdbnet"](scale=1, unshuffle=unshuffle, **TINY["rrdbnet"]).eval()
     image = picture(37, 41)
-    whole = Upscaler(generator, tile=1000).upscale(image)
-    tiled = Upscaler(generator, tile=9).upscale(image)
+    whole = TiledEngine(generator, tile=1000).upscale(image)
+    tiled = TiledEngine(generator, tile=9).upscale(image)
     np.testing.assert_array_equal(tiled.pixels, whole.pixels)
 
 
@@ -92,8 +92,8 @@ def test_in_float64_tiles_differ_by_rounding_alone(name):
 
 
 def test_a_context_that_is_too_small_shows_seams():
-    whole = Upscaler(Blur(), tile=1000).upscale(picture(37, 50))
-    tiled = Upscaler(Blur(), tile=16, margin=1).upscale(picture(37, 50))
+    whole = TiledEngine(Blur(), tile=1000).upscale(picture(37, 50))
+    tiled = TiledEngine(Blur(), tile=16, margin=1).upscale(picture(37, 50))
     assert (tiled.pixels != whole.pixels).any()
 
 
@@ -101,9 +101,9 @@ def test_a_picture_is_mirrored_no_farther_beyond_its_edges_than_it_shows():
     far = Starved(Blur(), 10**6)
     far.receptive_field = 50
     for upscaler in (
-        Upscaler(far, tile=1000),
-        Upscaler(far, tile=1000, mirrored=3),
-        Upscaler(far, tile=1000, mirrored=3, margin=2),
+        TiledEngine(far, tile=1000),
+        TiledEngine(far, tile=1000, mirrored=3),
+        TiledEngine(far, tile=1000, mirrored=3, margin=2),
     ):
         upscaler.upscale(picture(150, 200))
     assert far.seen == [(250, 300), (156, 206), (154, 204)]
@@ -113,29 +113,29 @@ def test_a_picture_is_mirrored_no_farther_beyond_its_edges_than_it_shows():
 @pytest.mark.parametrize("sides", [(3, 200), (37, 41), (150, 140)])
 def test_tiles_leave_no_seams_where_pictures_are_mirrored_less_far_than_networks_look(name, sides):
     generator, image = tiny_generator(name), picture(*sides)
-    whole = Upscaler(generator, tile=1000, mirrored=1).upscale(image)
+    whole = TiledEngine(generator, tile=1000, mirrored=1).upscale(image)
     for tile in (16, 64):
-        tiled = Upscaler(generator, tile=tile, mirrored=1).upscale(image)
+        tiled = TiledEngine(generator, tile=tile, mirrored=1).upscale(image)
         np.testing.assert_array_equal(tiled.pixels, whole.pixels)
 
 
 @pytest.mark.parametrize("limit", [36 * 36, 80 * 80, 130 * 130])
 def test_little_memory_changes_nothing_where_pictures_are_mirrored_less_far(limit):
     image = picture(150, 141)
-    whole = Upscaler(Blur(), tile=1000, mirrored=1).upscale(image)
-    limited = Upscaler(Starved(Blur(), limit), tile=1000, mirrored=1).upscale(image)
+    whole = TiledEngine(Blur(), tile=1000, mirrored=1).upscale(image)
+    limited = TiledEngine(Starved(Blur(), limit), tile=1000, mirrored=1).upscale(image)
     np.testing.assert_array_equal(limited.pixels, whole.pixels)
 
 
 def test_the_border_is_no_darker_than_the_middle():
     flat = Image(np.full((20, 20, 3), 200, np.uint8))
-    assert (Upscaler(Blur()).upscale(flat).pixels == 200).all()
+    assert (TiledEngine(Blur()).upscale(flat).pixels == 200).all()
 
 
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 def test_bit_depth_is_kept_even_in_a_dark_picture(depth):
     dark = Image((picture(9, 9).pixels // 16).astype(depth))
-    bright = Upscaler(Blur()).upscale(dark)
+    bright = TiledEngine(Blur()).upscale(dark)
     assert bright.pixels.dtype == depth
     assert bright.pixels.max() <= dark.pixels.max()
 
@@ -143,8 +143,8 @@ def test_bit_depth_is_kept_even_in_a_dark_picture(depth):
 def test_a_gray_picture_comes_out_gray():
     gray = picture(12, 12).pixels[..., :1]
     generator = tiny_generator("fast")
-    one = Upscaler(generator).upscale(Image(gray)).pixels
-    three = Upscaler(generator).upscale(Image(np.repeat(gray, 3, axis=2))).pixels
+    one = TiledEngine(generator).upscale(Image(gray)).pixels
+    three = TiledEngine(generator).upscale(Image(np.repeat(gray, 3, axis=2))).pixels
     assert one.shape == (24, 24, 1)
     np.testing.assert_array_equal(three, np.repeat(one, 3, axis=2))
 
@@ -155,7 +155,7 @@ def test_transparency_grows_with_the_picture(channels):
     alpha = np.zeros((12, 10), np.uint8)
     alpha[6:] = 255
     faded = Image(image.pixels[..., :channels], alpha)
-    upscaled = Upscaler(Blur(), tile=5).upscale(faded)
+    upscaled = TiledEngine(Blur(), tile=5).upscale(faded)
     assert upscaled.alpha is not None
     assert upscaled.pixels.shape == (24, 20, channels)
     assert (upscaled.alpha[:8] == 0).all()
@@ -164,7 +164,7 @@ def test_transparency_grows_with_the_picture(channels):
 
 def test_metadata_passes_through():
     image = replace(picture(4, 4), icc_profile=b"profile", dpi=(72.0, 72.0))
-    upscaled = Upscaler(Blur()).upscale(image)
+    upscaled = TiledEngine(Blur()).upscale(image)
     assert upscaled.icc_profile == b"profile"
     assert upscaled.dpi == (72.0, 72.0)
 
@@ -196,8 +196,8 @@ class Starved(nn.Module):
 )
 def test_too_little_memory_makes_smaller_tiles_not_wrong_pixels(height, width, tile, limit):
     image = picture(height, width)
-    whole = Upscaler(Blur(), tile=1000).upscale(image)
-    limited = Upscaler(Starved(Blur(), limit), tile=tile).upscale(image)
+    whole = TiledEngine(Blur(), tile=1000).upscale(image)
+    limited = TiledEngine(Starved(Blur(), limit), tile=tile).upscale(image)
     np.testing.assert_array_equal(limited.pixels, whole.pixels)
 
 
@@ -205,19 +205,19 @@ def test_networks_that_unshuffle_pixels_survive_too_little_memory():
     torch.manual_seed(3)
     generator = GENERATORS["rrdbnet"](scale=1, unshuffle=2, **TINY["rrdbnet"]).eval()
     image = picture(150, 141)
-    whole = Upscaler(generator, tile=1000).upscale(image)
-    limited = Upscaler(Starved(generator, 136 * 136), tile=1000).upscale(image)
+    whole = TiledEngine(generator, tile=1000).upscale(image)
+    limited = TiledEngine(Starved(generator, 136 * 136), tile=1000).upscale(image)
     np.testing.assert_array_equal(limited.pixels, whole.pixels)
 
 
 def test_memory_for_not_even_the_smallest_tile_is_an_error():
     with pytest.raises(DeviceError, match="not enough memory on cpu"):
-        Upscaler(Starved(Blur(), 36 * 36 - 1), tile=64).upscale(picture(64, 64))
+        TiledEngine(Starved(Blur(), 36 * 36 - 1), tile=64).upscale(picture(64, 64))
 
 
 def test_the_size_that_fits_is_remembered_for_all_tiles_and_pictures():
     starved = Starved(Blur(), 150 * 150)
-    upscaler = Upscaler(starved, tile=256)
+    upscaler = TiledEngine(starved, tile=256)
     upscaler.upscale(picture(512, 512))
     upscaler.upscale(picture(512, 512, seed=1))
     too_large = [sides for sides in starved.seen if math.prod(sides) > 150 * 150]
@@ -226,7 +226,7 @@ def test_the_size_that_fits_is_remembered_for_all_tiles_and_pictures():
 
 def test_tiles_are_halved_no_further_than_needed():
     starved = Starved(Blur(), 132 * 260)
-    Upscaler(starved, tile=256).upscale(picture(256, 256))
+    TiledEngine(starved, tile=256).upscale(picture(256, 256))
     assert starved.seen == [(260, 260), (132, 260), (132, 260)]
 
 
@@ -234,7 +234,9 @@ def test_tiles_are_halved_no_further_than_needed():
 def test_a_gpu_gives_back_what_it_kept_when_its_memory_does_not_suffice(monkeypatch):
     given_back: list[None] = []
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(None))
-    Upscaler(Starved(Blur(), 150 * 150), torch.device("cuda"), tile=256).upscale(picture(256, 256))
+    TiledEngine(Starved(Blur(), 150 * 150), torch.device("cuda"), tile=256).upscale(
+        picture(256, 256)
+    )
     assert given_back
 
 
@@ -250,9 +252,9 @@ class BadInHalf(Blur):
 def test_what_overflows_in_half_precision_is_done_again_in_full():
     image = picture(300, 300)
     image.pixels[:, :150] //= 2
-    whole = Upscaler(Blur()).upscale(image)
+    whole = TiledEngine(Blur()).upscale(image)
     said: list[str] = []
-    upscaler = Upscaler(BadInHalf(), dtype=torch.bfloat16, tile=100, say=said.append)
+    upscaler = TiledEngine(BadInHalf(), dtype=torch.bfloat16, tile=100, say=said.append)
     np.testing.assert_array_equal(upscaler.upscale(image).pixels, whole.pixels)
     assert set(said) == {
         "the network overflows in bfloat16: tiles in which it does are redone in float32"
@@ -262,7 +264,7 @@ def test_what_overflows_in_half_precision_is_done_again_in_full():
 
 def test_without_anyone_to_tell_python_warns():
     with pytest.warns(UserWarning, match="overflows in bfloat16"):
-        Upscaler(BadInHalf(), dtype=torch.bfloat16).upscale(picture(9, 9))
+        TiledEngine(BadInHalf(), dtype=torch.bfloat16).upscale(picture(9, 9))
 
 
 class Bad(Blur):
@@ -272,10 +274,10 @@ class Bad(Blur):
 
 def test_a_network_that_makes_no_numbers_is_an_error_not_a_black_picture():
     with pytest.raises(WeightsError, match="not numbers"):
-        Upscaler(Bad()).upscale(picture(8, 8))
+        TiledEngine(Bad()).upscale(picture(8, 8))
 
 
 def test_progress_counts_the_tiles():
     seen: list[tuple[int, int]] = []
-    Upscaler(Blur(), tile=16).upscale(picture(20, 40), lambda *step: seen.append(step))
+    TiledEngine(Blur(), tile=16).upscale(picture(20, 40), lambda *step: seen.append(step))
     assert seen == [(i, 6) for i in range(1, 7)]

@@ -7,7 +7,7 @@ from torch import nn
 
 from srgan_cli.images.image import Image
 from srgan_cli.inference import memory
-from srgan_cli.inference.engine import CPU, Upscaler, cut
+from srgan_cli.inference.engine import CPU, TiledEngine, cut
 from srgan_cli.inference.memory import FULL, release, tiles_together
 from srgan_cli.inference.streaming import ImageSource
 from srgan_cli.inference.tiling import plan_tiles
@@ -115,8 +115,8 @@ def test_what_overshoots_becomes_black_or_white():
 @pytest.mark.parametrize(("depth", "channels"), [(np.uint8, 3), (np.uint16, 4)])
 def test_a_gpu_gives_what_the_cpu_gives_but_for_rounding(depth, channels):
     image = picture(300, depth, channels)
-    on_cpu = Upscaler(generator()).upscale(image)
-    on_gpu = Upscaler(generator().to(CUDA), CUDA, tile=40).upscale(image)
+    on_cpu = TiledEngine(generator()).upscale(image)
+    on_gpu = TiledEngine(generator().to(CUDA), CUDA, tile=40).upscale(image)
     difference = on_gpu.pixels.astype(float) - on_cpu.pixels
     assert np.abs(difference).max() / np.iinfo(depth).max < 0.005
     if channels == 4:
@@ -126,7 +126,7 @@ def test_a_gpu_gives_what_the_cpu_gives_but_for_rounding(depth, channels):
 @pytest.mark.gpu
 def test_a_gpu_never_holds_more_than_its_tiles():
     image = picture(2000)
-    upscaler = Upscaler(generator().to(CUDA), CUDA, tile=100)
+    upscaler = TiledEngine(generator().to(CUDA), CUDA, tile=100)
     torch.cuda.reset_peak_memory_stats()
     upscaler.upscale(image)
     assert torch.cuda.max_memory_allocated() < image.pixels.nbytes * 4 * 4
