@@ -32,17 +32,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-
-from srgan_cli.device import pick_device
-from srgan_cli.errors import SrganError
-from srgan_cli.evaluation.comparison import ORIGINAL
-from srgan_cli.evaluation.image_pairs import Example, Pair, pair_up, read_example
-from srgan_cli.evaluation.methods import Method, methods, scale_of
-from srgan_cli.evaluation.scoring import FIDELITY, Metric, by_features, figures, naturalness
-from srgan_cli.evaluation.selection_options import Lineup
-from srgan_cli.evaluation.sweep import AMOUNTS
-from srgan_cli.images.image import Image
-from srgan_cli.metrics.artefacts import (
+from artifacts import (
     Grid,
     Shift,
     colour_shift,
@@ -51,6 +41,16 @@ from srgan_cli.metrics.artefacts import (
     grid,
     roughness,
 )
+
+from srgan_cli.device import pick_device
+from srgan_cli.errors import SrganError
+from srgan_cli.evaluation.comparison import ORIGINAL
+from srgan_cli.evaluation.image_pairs import Example, Pair, pair_up, read_example
+from srgan_cli.evaluation.methods import Method, methods, scale_of
+from srgan_cli.evaluation.scoring import FIDELITY, Metric, by_features, figures
+from srgan_cli.evaluation.selection_options import Lineup
+from srgan_cli.evaluation.sweep import AMOUNTS
+from srgan_cli.images.image import Image
 from srgan_cli.metrics.fidelity import levels
 from srgan_cli.networks.vgg import VGG, available
 from srgan_cli.training.blur_kernels import blur_kernel
@@ -100,7 +100,7 @@ def main() -> None:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     try:
-        metrics = [*FIDELITY[:2], *_by_vgg(given.vgg), naturalness()]
+        metrics = [*FIDELITY[:2], *_by_vgg(given.vgg)]
         amounts = AMOUNTS if given.model or len(given.weights) == 2 else ()
         ways = methods(Lineup(tuple(given.model), tuple(given.weights), amounts))
         pairs = spread(pair_up(given.val).pairs, given.pictures)
@@ -159,8 +159,9 @@ def _measured(
         flat = flat_blocks(example.low.pixels)
         shown = replace(example, low=spoiled(example.low, pair.high.name)) if spoil else example
         for name, made in _pictures(shown, ways):
-            truth = None if name == ORIGINAL else shown.high
-            taken = figures(made, truth, metrics, shown.scale)
+            taken = {}
+            if name != ORIGINAL:
+                taken = figures(made, shown.high, metrics, shown.scale)
             seen[name].append(look(pair.high.name, made, shown, flat, taken))
     return seen
 

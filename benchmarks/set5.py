@@ -1,7 +1,7 @@
 """README's table of quality: python benchmarks/set5.py SET5 [--weights FOLDER] [--vgg FILE]
 
 SET5 has the folders high and low, of one scale. Every network of that scale in FOLDER is measured
-in float32, on Y, with a border of the scale cropped. NIQE is by our own model of natural pictures.
+in float32, on Y, with a border of the scale cropped.
 """
 
 import argparse
@@ -19,7 +19,7 @@ def main() -> None:
     arguments = _parse()
     pairs = pair_up(arguments.set5 / "high", arguments.set5 / "low").pairs
     scale = read_example(pairs[0], SCALE).scale
-    metrics = metrics_of(Judges(arguments.vgg, niqe=True), "cpu", FIDELITY[:2])
+    metrics = metrics_of(Judges(arguments.vgg), "cpu", FIDELITY[:2])
     ways = _of_scale(arguments.weights, scale)
     print(table(_measured(pairs, ways, metrics, scale), metrics))
 

@@ -70,7 +70,6 @@ class Judges:
     """Which figures to take besides PSNR and SSIM."""
 
     vgg: Path | None = None
-    niqe: bool = False
     lpips: bool = False
 
 
@@ -82,12 +81,6 @@ judges_options = gathered(
         metavar="FILE",
         type=click.Path(path_type=Path),
         help="Adds the distance of the features of this VGG file; less is closer.",
-    ),
-    click.option(
-        "--niqe",
-        is_flag=True,
-        help="Adds NIQE, which needs no original; less looks more natural. Its model was"
-        " fitted for this program: not comparable with published values.",
     ),
     click.option(
         "--lpips",
@@ -102,13 +95,11 @@ def metrics_of(judges: Judges, device: str, first: "Sequence[Metric]") -> "list[
 
     Raises WeightsError or OptionError for a file or a package that is not there.
     """
-    from srgan_cli.evaluation.scoring import by_features, by_lpips, naturalness
+    from srgan_cli.evaluation.scoring import by_features, by_lpips
 
     metrics = [*first]
     if judges.vgg is not None:
         metrics.append(by_features(_extractor(judges.vgg, device)))
-    if judges.niqe:
-        metrics.append(naturalness())
     if judges.lpips:
         metrics.append(by_lpips())
     return metrics

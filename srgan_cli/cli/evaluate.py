@@ -84,7 +84,7 @@ def eval_command(
     \b
       srgan eval photo.png
       srgan eval Set5/ -m clean -m srcnn --blend 0 --blend 1 --csv
-      srgan eval high/ low/ -w run/psnr.safetensors --vgg vgg19.safetensors --niqe
+      srgan eval high/ low/ -w run/psnr.safetensors --vgg vgg19.safetensors
     """
     from srgan_cli.evaluation.image_pairs import Failure, pair_up
     from srgan_cli.evaluation.methods import methods, scale_of

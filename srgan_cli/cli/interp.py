@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from srgan_cli.cli.comparison_options import Judges, judges_options, metrics_of
 from srgan_cli.cli.flags import gathered, weights_file
 from srgan_cli.cli.originals import Originals, originals_options
 from srgan_cli.cli.weights_outputs import check_outputs
@@ -129,7 +130,8 @@ class Look:
         metavar="PHOTO",
         type=click.Path(path_type=Path),
         help="Show a part of this photograph from faithful to vivid (see --sheet), and with its "
-        "original (--high, --shrink) the curve of perception against distortion.",
+        "original (--high, --shrink) its PSNR; with --vgg or --lpips too, the curve of "
+        "perception against distortion.",
     ),
     click.option(
         "--sheet",
@@ -139,6 +141,7 @@ class Look:
     ),
 )
 @originals_options
+@judges_options
 @click.option(
     "--force", is_flag=True, help="Blend networks that were not trained from one another."
 )
@@ -148,6 +151,7 @@ def interp_command(
     mix: Mix,
     look: Look,
     originals: Originals,
+    judges: Judges,
     force: bool,
 ) -> None:
     """Blend a faithful and a vivid network, weight by weight, into one; or several by shares.
@@ -157,7 +161,7 @@ def interp_command(
       srgan interp a.pth b.pth -o 'blend-{alpha}.safetensors' --alpha 0,.25,.5
       srgan interp a.safetensors b.safetensors c.pth -o abc.safetensors --shares .5,.3,.2
       srgan interp a.pth b.pth --sweep photo.jpg --sheet sweep.png
-      srgan interp a.pth b.pth --sweep original.png --shrink --sheet curve.png
+      srgan interp a.pth b.pth --sweep original.png --shrink --vgg vgg19.pth --sheet curve.png
     """
     if output is None and look.sheet is None:
         raise OptionError("name the blend with -o OUT, or look at it with --sweep and --sheet")
@@ -166,6 +170,10 @@ def interp_command(
     check_outputs([*planned, *filter(None, [look.sheet])], [*networks, *filter(None, [look.photo])])
     if look.photo is None and originals != Originals():
         raise OptionError("--high and --shrink go with --sweep")
+    if originals == Originals() and judges != Judges():
+        raise OptionError("--vgg and --lpips need the original: --high PATH, or --shrink")
+    if judges.vgg is not None and judges.lpips:
+        raise OptionError("--vgg and --lpips exclude each other: the curve has one axis for them")
     if look.photo is not None and len(networks) != 2:
         raise OptionError("--sweep goes from one network to another: give two")
 
@@ -174,7 +182,7 @@ def interp_command(
     _write(opened, planned, networks)
     if look.photo is not None and look.sheet is not None:
         (source,) = originals.sources([look.photo])
-        _show(opened, source, look.sheet, mix.alphas)
+        _show(opened, source, look.sheet, mix.alphas, judges)
 
 
 def _opened(networks: Sequence[Path]) -> "list[Weights]":
@@ -214,12 +222,17 @@ def _write(
 
 
 def _show(
-    ends: "Sequence[Weights]", source: "Source", sheet: Path, alphas: tuple[float, ...] | None
+    ends: "Sequence[Weights]",
+    source: "Source",
+    sheet: Path,
+    alphas: tuple[float, ...] | None,
+    judges: Judges,
 ) -> None:
     from srgan_cli.evaluation.comparison import read_subject
     from srgan_cli.evaluation.sweep import AMOUNTS, sweep
     from srgan_cli.images.write import write_image
 
     subject = read_subject(source, ends[0].facts.scale)
-    write_image(sweep((ends[0], ends[1]), subject, alphas or AMOUNTS), sheet)
+    perception = next(iter(metrics_of(judges, "auto", ())), None)
+    write_image(sweep((ends[0], ends[1]), subject, alphas or AMOUNTS, perception), sheet)
     click.echo(f"{source.photo} -> {sheet}", err=True)

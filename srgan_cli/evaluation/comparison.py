@@ -119,13 +119,13 @@ def see(
 ) -> Compared:
     """The `crop` of the low picture by every method; the original last, if there is one.
 
-    Figures are of the crop alone; most need the original.
+    Figures are of the crop alone, and need the original.
     """
-    truth = None if subject.high is None else cut(subject.high, crop.times(subject.scale))
-    made = [(way.name, enlarged_part(subject, crop, way)) for way in ways]
-    seen = [Seen(name, image, figures(image, truth, metrics)) for name, image in made]
-    if truth is not None:
-        seen.append(Seen(ORIGINAL, truth, figures(truth, None, metrics)))
+    seen = [Seen(way.name, enlarged_part(subject, crop, way)) for way in ways]
+    if subject.high is not None:
+        truth = cut(subject.high, crop.times(subject.scale))
+        seen = [replace(one, figures=figures(one.image, truth, metrics)) for one in seen]
+        seen.append(Seen(ORIGINAL, truth))
     low = cut(subject.low, crop)
     return Compared(subject.name, crop, subject.scale, low, tuple(seen))
 

@@ -12,7 +12,7 @@ from srgan_cli.errors import SrganError
 from srgan_cli.evaluation.image_pairs import Example, Failure, Pair, read_example
 from srgan_cli.evaluation.methods import Method
 from srgan_cli.images.image import Image
-from srgan_cli.metrics import Extractor, feature_distance, niqe, psnr, ssim
+from srgan_cli.metrics import Extractor, feature_distance, psnr, ssim
 from srgan_cli.metrics.perceptual import Distance, lpips_distance
 
 
@@ -21,7 +21,6 @@ class Metric:
     """measure: ours and the original, (H, W, C) integers of one size, border already cropped.
 
     key: its name for programs. label: for people; PSNR is in dB. higher: whether more is better.
-    blind: whether it does without the original.
     """
 
     key: str
@@ -29,7 +28,6 @@ class Metric:
     measure: Distance
     digits: int = 4
     higher: bool = False
-    blind: bool = False
 
 
 FIDELITY = (
@@ -38,10 +36,6 @@ FIDELITY = (
     Metric("psnr_rgb", "PSNR RGB", partial(psnr, channel="rgb"), digits=2, higher=True),
     Metric("ssim_rgb", "SSIM RGB", partial(ssim, channel="rgb"), higher=True),
 )
-
-
-def naturalness() -> Metric:
-    return Metric("niqe", "NIQE", lambda ours, truth: niqe(ours), digits=2, blind=True)
 
 
 def by_features(extract: Extractor) -> Metric:
@@ -104,11 +98,9 @@ def _score(example: Example, way: Method, metrics: Sequence[Metric], border: int
 
 
 def figures(
-    ours: Image, truth: Image | None, metrics: Sequence[Metric], border: int = 0
+    ours: Image, truth: Image, metrics: Sequence[Metric], border: int = 0
 ) -> dict[str, float]:
-    """By the keys of the metrics; without the original, of those alone that do without it."""
-    if truth is None:
-        return figures(ours, ours, [metric for metric in metrics if metric.blind], border)
+    """By the keys of the metrics."""
     a, b = _inside(ours.pixels, border), _inside(truth.pixels, border)
     return {metric.key: metric.measure(a, b) for metric in metrics}
 

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from srgan_cli.evaluation.comparison import Compared, Seen, Subject, see
 from srgan_cli.evaluation.crops import Crop, cut, detailed_crops
 from srgan_cli.evaluation.methods import Method, bicubic, by_network
-from srgan_cli.evaluation.scoring import FIDELITY, Metric, naturalness
+from srgan_cli.evaluation.scoring import FIDELITY, Metric
 from srgan_cli.figures import Cell, Curve, Panel, Row, curves, in_srgb, sheet, stack
 from srgan_cli.images.image import Image
-from srgan_cli.metrics.niqe import PATCH
 from srgan_cli.settings import Machine
 from srgan_cli.weights.container import Weights, blend
 from srgan_cli.weights.selection import Chosen
@@ -30,8 +29,8 @@ def sweep(
 ) -> Image:
     """A strip of the most detailed part, a cell for each blend of the faithful and the vivid end.
 
-    With an original, figures and the perception-distortion curve are added; `perception` is its
-    vertical axis, NIQE if not given. Raises WeightsError for ends that cannot be blended.
+    With an original, PSNR is added, and with `perception` too the perception-distortion curve.
+    Raises WeightsError for ends that cannot be blended.
     """
     mixes = [(f"alpha {amount:g}", blend(*ends, amount)) for amount in amounts]
     chosen = [Chosen(name, {mix.facts.scale: mix}) for name, mix in mixes]
@@ -43,9 +42,7 @@ def sweep_methods(
 ) -> Image:
     """The same for methods at hand, in their order."""
     part = detailed_crops(photo.low, MEASURED, 1)[0]
-    metrics = [DISTORTION]
-    if perception or min(part.width, part.height) * photo.scale >= PATCH:  # what NIQE needs
-        metrics.append(perception or naturalness())
+    metrics = [DISTORTION] if perception is None else [DISTORTION, perception]
     compared = see(photo, part, [bicubic(), *ways], metrics)
     strip = _strip(compared, metrics)
     if photo.high is None or len(metrics) == 1:

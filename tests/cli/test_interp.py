@@ -152,7 +152,11 @@ def test_with_an_original_comes_the_curve_of_perception_and_distortion(
     tmp_path, tiny_file, other_file, photo_file
 ):
     sheets = [tmp_path / "strip.png", tmp_path / "curve.png"]
-    for sheet, more in zip(sheets, [(), ("--shrink",)], strict=True):
+    torch.manual_seed(0)
+    vgg = {"features.0.weight": torch.randn(4, 3, 3, 3), "features.0.bias": torch.zeros(4)}
+    torch.save(vgg, tmp_path / "vgg.pth")
+    curve_of = ("--shrink", "--vgg", tmp_path / "vgg.pth")
+    for sheet, more in zip(sheets, [("--shrink",), curve_of], strict=True):
         look = ("--sweep", photo_file, "--sheet", sheet, "--alpha", "0,1")
         result = interp(tiny_file, other_file, *look, *more)
         assert result.exit_code == 0, result.output

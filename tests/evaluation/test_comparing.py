@@ -19,7 +19,7 @@ from srgan_cli.evaluation.comparison import (
 from srgan_cli.evaluation.crops import Crop, cut
 from srgan_cli.evaluation.image_pairs import Failure
 from srgan_cli.evaluation.methods import bicubic, methods
-from srgan_cli.evaluation.scoring import FIDELITY, naturalness
+from srgan_cli.evaluation.scoring import FIDELITY, Metric
 from srgan_cli.evaluation.selection_options import Lineup
 from srgan_cli.evaluation.sweep import sweep
 from srgan_cli.settings import Machine
@@ -39,18 +39,17 @@ def test_an_enlarged_part_is_that_of_the_whole(crop: Crop) -> None:
         assert np.abs(difference).max() <= 1  # sums of floats in another order
 
 
-def test_only_figures_that_need_no_original_are_taken_without_one() -> None:
-    metrics = (*FIDELITY, naturalness())
+def test_figures_are_taken_of_all_but_the_original() -> None:
     crop = Crop(0, 0, 32, 32)
     low, high = noise(32, 32), noise(128, 128)
 
-    alone = see(Subject("noise", low, 4), crop, [bicubic()], metrics)
-    paired = see(Subject("noise", low, 4, high), crop, [bicubic()], metrics)
+    alone = see(Subject("noise", low, 4), crop, [bicubic()], FIDELITY)
+    paired = see(Subject("noise", low, 4, high), crop, [bicubic()], FIDELITY)
 
-    assert [list(one.figures) for one in alone.seen] == [["niqe"]]
+    assert [list(one.figures) for one in alone.seen] == [[]]
     assert [one.method for one in paired.seen] == ["bicubic", "original"]
-    assert list(paired.seen[0].figures) == ["psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb", "niqe"]
-    assert list(paired.seen[1].figures) == ["niqe"]
+    assert list(paired.seen[0].figures) == ["psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb"]
+    assert not paired.seen[1].figures
 
 
 def test_rows_are_the_part_and_its_middle_twice_as_large() -> None:
@@ -89,17 +88,21 @@ def test_a_photograph_that_cannot_be_compared_is_named(tmp_path: Path) -> None:
     assert isinstance(good[0], Compared)
 
 
-def test_a_sweep_is_a_strip_and_with_an_original_a_curve(ends: Ends) -> None:
+PERCEPTION = Metric("mean", "mean", lambda ours, truth: float(np.abs(ours - truth).mean()))
+
+
+def test_a_sweep_is_a_strip_and_with_a_perceptual_metric_a_curve(ends: Ends) -> None:
     low, high = noise(24, 24), noise(96, 96)
 
     strip = sweep(ends, Subject("noise", low, 4), (0, 0.5, 1))
-    both = sweep(ends, Subject("noise", low, 4, high), (0, 0.5, 1))
+    both = sweep(ends, Subject("noise", low, 4, high), (0, 0.5, 1), PERCEPTION)
 
     assert strip.width > 3 * 96
     assert both.height > strip.height + 300
 
 
-def test_a_sweep_of_a_picture_too_small_for_niqe_is_a_strip(ends: Ends) -> None:
-    strip = sweep(ends, Subject("noise", noise(8, 8), 4, noise(32, 32)), (0, 1))
+@pytest.mark.parametrize("perception", [None, PERCEPTION])
+def test_a_sweep_without_an_original_is_a_strip(ends: Ends, perception: Metric | None) -> None:
+    strip = sweep(ends, Subject("noise", noise(8, 8), 4), (0, 1), perception)
 
     assert strip.height < 300  # a panel of a curve is 400 high

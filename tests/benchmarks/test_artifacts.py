@@ -2,9 +2,7 @@
 
 import numpy as np
 import pytest
-
-from srgan_cli.errors import ImageError
-from srgan_cli.metrics.artefacts import (
+from artifacts import (
     BLOCK,
     FLAT,
     SIDE,
@@ -14,6 +12,8 @@ from srgan_cli.metrics.artefacts import (
     grid,
     roughness,
 )
+
+from srgan_cli.errors import ImageError
 
 SCALE = 4
 

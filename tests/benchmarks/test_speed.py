@@ -10,7 +10,7 @@ import pytest
 from srgan_cli.inference.engine import TiledEngine
 from srgan_cli.weights.container import load_generator
 
-FOLDER = Path(__file__).parent.parent / "benchmarks"
+FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture

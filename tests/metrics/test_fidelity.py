@@ -1,19 +1,14 @@
-"""PSNR and SSIM by hand, distances of features, and NIQE's direction."""
+"""PSNR and SSIM against values computed by hand."""
 
 import math
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-import torch
 
-from srgan_cli.errors import ImageError, OptionError
-from srgan_cli.metrics import feature_distance, niqe, psnr, ssim, to_y
-from srgan_cli.metrics.niqe import PATCH, fit, natural_model, write_model
-from srgan_cli.metrics.perceptual import distance_by, lpips_distance
+from srgan_cli.errors import ImageError
+from srgan_cli.metrics import psnr, ssim, to_y
 
 Measure = Callable[..., float]
 
@@ -24,16 +19,6 @@ def flat(level: int, side: int = 16, dtype: type = np.uint8) -> np.ndarray:
 
 def random_picture(seed: int, side: int = 40) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)
-
-
-def texture(seed: int = 0, side: int = 2 * PATCH) -> np.ndarray:
-    """Like a photograph in that detail falls off with its frequency."""
-    rng = np.random.default_rng(seed)
-    down, across = np.meshgrid(np.fft.fftfreq(side), np.fft.rfftfreq(side), indexing="ij")
-    fall = 1 / np.maximum(np.hypot(down, across), 1 / side)
-    plane = np.fft.irfft2(np.fft.rfft2(rng.normal(size=(side, side))) * fall, (side, side))
-    levels = 128 + 40 * plane / plane.std()
-    return np.clip(levels, 0, 255).astype(np.uint8)[..., None]
 
 
 def test_luma_goes_from_16_to_235() -> None:
@@ -143,91 +128,3 @@ def test_too_little_inside_the_border_is_refused() -> None:
         psnr(flat(0), flat(0), border=8)
     with pytest.raises(ImageError, match="11 x 11"):
         ssim(flat(0), flat(0), border=4)
-
-
-def pixels_as_features(rgb: torch.Tensor) -> list[torch.Tensor]:
-    return [rgb]
-
-
-def test_equal_features_have_no_distance_and_unrelated_ones_2() -> None:
-    red, blue = flat(0), flat(0)
-    red[..., 0], blue[..., 2] = 200, 80
-
-    assert feature_distance(pixels_as_features, red, red) == 0
-    assert feature_distance(pixels_as_features, red, blue) == pytest.approx(2)
-
-
-def test_features_are_compared_by_direction_alone() -> None:
-    assert feature_distance(pixels_as_features, flat(100), flat(200)) == pytest.approx(0, abs=1e-6)
-
-
-def test_the_distance_is_the_mean_of_the_layers() -> None:
-    red, blue = flat(0), flat(0)
-    red[..., 0], blue[..., 2] = 200, 80
-
-    def two_layers(rgb: torch.Tensor) -> list[torch.Tensor]:
-        return [rgb, torch.ones(1, 4, 2, 2)]  # the second sees no difference
-
-    assert feature_distance(two_layers, red, blue) == pytest.approx(1)
-
-
-def test_a_comparing_network_sees_values_from_minus_1_to_1() -> None:
-    def range_of(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        assert a.shape == b.shape == (1, 3, 16, 16)
-        return b.max() - a.min()
-
-    assert distance_by(range_of)(flat(0), flat(255)) == pytest.approx(2)
-
-
-def test_lpips_without_its_package_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "lpips", None)
-
-    with pytest.raises(OptionError, match="pip install lpips"):
-        lpips_distance()
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_niqe_rises_with_noise(seed: int) -> None:
-    picture = texture(seed)
-    noise = np.random.default_rng(9).normal(0, 25, picture.shape)
-    noisy = np.clip(picture + noise, 0, 255).astype(np.uint8)
-
-    assert niqe(noisy) > niqe(picture)
-
-
-@pytest.mark.parametrize("sigma", [1.0, 2.0, 4.0])
-def test_niqe_rises_with_blur(sigma: float) -> None:
-    picture = texture()
-
-    assert niqe(cv2.GaussianBlur(picture, (0, 0), sigma)[..., None]) > niqe(picture)
-
-
-def test_niqe_of_the_pictures_it_was_fitted_on_is_small() -> None:
-    pictures = [texture(seed) for seed in range(12)]
-    own = fit(pictures)
-
-    assert niqe(pictures[0], own) < niqe(pictures[0])
-
-
-def test_the_natural_model_is_a_gaussian_of_36_features() -> None:
-    model = natural_model()
-
-    assert model.mean.shape == (36,)
-    assert np.allclose(model.covariance, model.covariance.T)
-    assert np.linalg.eigvalsh(model.covariance).min() > 0
-
-
-def test_a_written_model_is_the_one_that_was_fitted(tmp_path: Path) -> None:
-    model = fit([texture(seed) for seed in range(2)])
-    write_model(model, tmp_path / "model.npz")
-    stored = np.load(tmp_path / "model.npz")
-
-    assert np.array_equal(stored["mean"], model.mean)
-    assert np.array_equal(stored["covariance"], model.covariance)
-
-
-def test_niqe_refuses_what_it_cannot_judge() -> None:
-    with pytest.raises(ImageError, match="96 x 96"):
-        niqe(flat(0, PATCH - 1))
-    with pytest.raises(ImageError, match="not flat"):
-        niqe(flat(128, PATCH))
