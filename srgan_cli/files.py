@@ -1,69 +1,304 @@
-"""Files that appear under their name only when they are complete. Standard library only."""
+"""Files found, read and written safely. Standard library only.
 
+Everything temporary is hidden, lies beside its target and ends in .part.
+"""
+
+import errno
 import hashlib
 import os
-from collections.abc import Iterator
+import re
+import secrets
+import stat
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
 
 from srgan_cli.errors import ImageError, SrganError
 
+try:
+    import fcntl
+except ImportError:  # Windows: no locks; there an open file cannot be removed by another process
+    fcntl = None  # type: ignore[assignment]
+
 LONGEST_NAME = 255  # bytes, on every common file system
+SCALE_SUFFIX = re.compile(r"[-_]?x\d+(\.\d+)?$")  # bus_x4.png and 0801x4.png are of bus and 0801
+_SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+_KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+_open_parts: set[Path] = set()  # of this process, for discard_parts
+
+
+class NotRegularFileError(OSError):
+    """The name leads to a pipe, a device or a socket."""
+
+
+def printable(name: str | Path) -> str:
+    """A name as one printable line."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(name))
+
+
+def picture_name(path: Path) -> str:
+    """The file's name without its suffix and without a scale such as _x4 at its end."""
+    return SCALE_SUFFIX.sub("", path.stem) or path.stem
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading. Links are followed.
+
+    Never waits. Raises NotRegularFileError for pipes, devices and sockets, else as `open` does.
+    """
+    descriptor = os.open(path, os.O_RDONLY | _NO_WAIT)
+    try:
+        kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
+        if kind == stat.S_IFDIR:
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if kind != stat.S_IFREG:
+            text = f"is {_KINDS.get(kind, 'something else')}, not a regular file"
+            raise NotRegularFileError(errno.EINVAL, text, str(path))
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 @contextmanager
-def atomically(path: Path, error: type[SrganError] = ImageError) -> Iterator[Path]:
-    """Give a temporary name beside `path`; what was written there gets the name at the end.
+def atomic_write(path: Path, error: type[SrganError] = ImageError) -> Iterator[BinaryIO]:
+    """A file to write (and read) that replaces `path` once the body has ended.
 
-    After an exception neither exists, and an older `path` is untouched. A link is followed. An
-    OSError of the body or of the renaming becomes `error`.
+    After an exception an older `path` is untouched and nothing else is left. A link is followed.
+    The new file has the permissions of the one it replaces. An OSError of the body, of creating or
+    of renaming becomes `error`.
     """
-    target = _file_behind(path, error)
-    part = part_name(target)
+    target = writable_target(path, error)
+    part = None
     try:
-        yield part
-        _flush(part)
-        os.replace(part, target)  # noqa: PTH105 Path.replace would hide that this is the point
+        file, part = _create_part(target)
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())  # a power failure must not leave an empty file under the name
+            _replace(part, target, file)
     except OSError as fault:
-        raise error(_explained(path, target.parent, fault)) from fault
+        raise error(explain_write_error(path, target.parent, fault)) from fault
     finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+        if part is not None:
+            _discard(part)
+    remove_stale_parts(target)
 
 
-def _file_behind(path: Path, error: type[SrganError]) -> Path:
+def writable_target(path: Path, error: type[SrganError] = ImageError) -> Path:
+    """The file that writing to `path` replaces: where a link leads.
+
+    Raises `error` for what must not be replaced: a folder, a device, a write-protected file.
+    """
     try:
         target = Path(os.path.realpath(path)) if path.is_symlink() else path
         if not target.exists() or (target.is_file() and os.access(target, os.W_OK)):
             return target
     except OSError as fault:  # such as a name that is too long
-        raise error(_explained(path, path.parent, fault)) from fault
+        raise error(explain_write_error(path, path.parent, fault)) from fault
     if target.is_file():  # renaming would replace it all the same
-        raise error(f"{shown(path)}: is write-protected; name another file, or allow writing to it")
+        raise error(f"{printable(path)}: is write-protected; name another file, or allow writing")
     kind = "is a folder" if target.is_dir() else "is not a regular file"
-    raise error(f"{shown(path)}: {kind}; name a file to write")
+    raise error(f"{printable(path)}: {kind}; name a file to write")
 
 
-def part_name(path: Path) -> Path:
-    """One temporary name per target, so that a rerun replaces what a killed run has left."""
-    name = f".{path.name}.part"
-    if len(os.fsencode(name)) > LONGEST_NAME:
-        name = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]}.part"
-    return path.with_name(name)
-
-
-def shown(name: str | Path) -> str:
-    """A name as one printable line."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(name))
-
-
-def _flush(path: Path) -> None:
-    """Onto the disk, so that a power failure cannot leave an empty file under the name."""
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
-def _explained(path: Path, folder: Path, fault: OSError) -> str:
+def explain_write_error(path: Path, folder: Path, fault: OSError) -> str:
+    """Why `path`, whose target lies in `folder`, was not written, in one line."""
     if not folder.is_dir():
-        return f"{shown(path)}: there is no folder {shown(folder)}; make it first"
-    return f"{shown(path)}: cannot be written ({fault.strerror or fault})"
+        return f"{printable(path)}: there is no folder {printable(folder)}; make it first"
+    return f"{printable(path)}: cannot be written ({fault.strerror or fault})"
+
+
+def _create_part(target: Path) -> tuple[BinaryIO, Path]:
+    """A new locked file beside `target`, with its permissions or else those of the umask."""
+    replaced = stat.S_IMODE(target.stat().st_mode) & 0o777 if target.exists() else None
+    while True:
+        part = _hidden_name(target, secrets.token_hex(4))
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFE
+        with suppress(FileExistsError):
+            file = os.fdopen(os.open(part, flags, 0o666 if replaced is None else replaced), "w+b")
+            _open_parts.add(part)
+            if replaced is not None and hasattr(os, "fchmod"):
+                os.fchmod(file.fileno(), replaced)
+            _lock(file.fileno())
+            if _is_open_as(part, file.fileno()):  # nobody took it for stale before it was locked
+                return file, part
+            file.close()
+            _open_parts.discard(part)
+
+
+def _replace(part: Path, target: Path, file: BinaryIO) -> None:
+    if not _is_open_as(part, file.fileno()):
+        raise OSError(errno.ESTALE, "its temporary file was replaced by another program")
+    if os.name == "nt":
+        file.close()
+    os.replace(part, target)  # noqa: PTH105 Path.replace would hide that this is the point
+    _open_parts.discard(part)
+
+
+def _discard(part: Path) -> None:
+    if part in _open_parts:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        _open_parts.discard(part)
+
+
+def discard_parts() -> None:
+    """Remove the temporary files of this process, before it ends without further ado."""
+    for part in list(_open_parts):
+        _discard(part)
+
+
+def remove_stale_parts(target: Path) -> None:
+    """Remove what killed processes have left beside `target`; what a live one writes is locked."""
+    beginning = _hidden_name(target, "").name.removesuffix("..part")
+    pattern = re.compile(re.escape(beginning) + r"(\.\w+)?\.part")
+    with suppress(OSError):
+        for name in os.listdir(target.parent):  # noqa: PTH208 many, and only names are wanted
+            if name[0] == "." and pattern.fullmatch(name):
+                _remove_unlocked(target.with_name(name))
+
+
+def _remove_unlocked(part: Path) -> None:
+    with suppress(OSError):
+        descriptor = os.open(part, os.O_RDONLY | _NO_WAIT | _SAFE)
+        try:
+            if _lock(descriptor) is True and _is_open_as(part, descriptor):
+                part.unlink()
+        finally:
+            os.close(descriptor)
+
+
+def _hidden_name(target: Path, mark: str) -> Path:
+    name = f".{target.name}.{mark}.part"
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:32]
+        name = f".{digest}.{mark}.part"
+    return target.with_name(name)
+
+
+class FileLock:
+    """A lock that ends with `release`, or with the process."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self._path = path
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        with suppress(OSError):
+            self._path.unlink()
+        os.close(self._descriptor)
+
+    def __enter__(self) -> "FileLock":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def try_lock(target: Path) -> FileLock | None:
+    """Reserve a file or folder for this process; None if another one has it.
+
+    The lock is a hidden file beside `target`. Where the file system knows no locks, nobody is kept
+    away. Raises OSError where the folder cannot be written to.
+    """
+    path = _hidden_name(target, "lock")
+    while True:
+        descriptor = _open_lock(path)
+        if _lock(descriptor) is False:
+            os.close(descriptor)
+            return None
+        if _is_open_as(path, descriptor):  # else it was released, and removed, in between
+            return FileLock(path, descriptor)
+        os.close(descriptor)
+
+
+def _open_lock(path: Path) -> int:
+    flags = os.O_CREAT | _NO_WAIT | _SAFE
+    try:
+        return os.open(path, os.O_RDWR | flags, 0o666)
+    except PermissionError:  # a stale one of another user
+        return os.open(path, os.O_RDONLY | _NO_WAIT | _SAFE)
+
+
+def _lock(descriptor: int) -> bool | None:
+    """Whether this process has the lock now; None where there are no locks."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _is_open_as(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+    except OSError:
+        return False
+
+
+@dataclass(frozen=True)
+class FolderFiles:
+    """Sorted by path. others: files that are no pictures by their names, and no hidden ones.
+
+    unreadable: folders that could not be entered.
+    """
+
+    pictures: tuple[Path, ...]
+    others: tuple[Path, ...]
+    unreadable: tuple[Path, ...] = ()
+
+
+def scan_folder(
+    folder: Path,
+    suffixes: Collection[str],
+    *,
+    recursive: bool = False,
+    exclude: Path | None = None,
+) -> FolderFiles:
+    """The files in `folder`, told apart by their suffixes, which are lower case with the dot.
+
+    Hidden files and folders, and all below `exclude`, are left out. Links to files are files, also
+    those that lead nowhere; links to folders are not entered.
+    """
+    left_out = None if exclude is None else os.path.realpath(exclude)
+    files: list[Path] = []
+    unreadable: list[Path] = []
+    walk = os.walk(folder, onerror=lambda fault: unreadable.append(Path(fault.filename)))
+    for name, below, names in walk:
+        here = Path(name)
+        files += [here / each for each in names if each[0] != "."]
+        below[:] = [
+            each
+            for each in below
+            if recursive and each[0] != "." and os.path.realpath(here / each) != left_out
+        ]
+    pictures = [file for file in sorted(files) if file.suffix.lower() in suffixes]
+    chosen = tuple(file for file in pictures if file.is_file() or file.is_symlink())
+    kept = set(chosen)
+    others = tuple(file for file in sorted(files) if file not in kept)
+    return FolderFiles(chosen, others, tuple(unreadable))
+
+
+def count_kinds(paths: Iterable[Path]) -> dict[str, int]:
+    """How many files there are of each suffix (upper case, no dot), the most frequent first."""
+    return dict(Counter(path.suffix[1:].upper() or "no suffix" for path in paths).most_common())

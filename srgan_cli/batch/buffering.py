@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from srgan_cli.errors import ImageError
-from srgan_cli.files import shown
+from srgan_cli.files import printable
 from srgan_cli.images.encode import BY_ROWS
 from srgan_cli.images.formats import ABILITIES
 from srgan_cli.images.image import Image
@@ -42,9 +42,9 @@ def by_rows(path: Path, name: str, animated: bool, size: int, free: int) -> bool
     if COPIES * size > free:
         kind = "an animation" if animated else ABILITIES[name].title
         raise ImageError(
-            f"{shown(path)}: as {kind} the result needs {gigabytes(COPIES * size)} of memory, and "
-            f"{gigabytes(free)} are free; save it as PNG or TIFF, which are written as they are "
-            "computed, or take a smaller --scale"
+            f"{printable(path)}: as {kind} the result needs {gigabytes(COPIES * size)} of memory, "
+            f"and {gigabytes(free)} are free; save it as PNG or TIFF, which are written as they "
+            "are computed, or take a smaller --scale"
         )
     return False
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from srgan_cli.batch.naming import STREAM, Batch
 from srgan_cli.errors import OptionError
-from srgan_cli.files import shown
+from srgan_cli.files import printable
 from srgan_cli.images.encoding import FORMATS
 
 
@@ -47,7 +47,7 @@ def _expanded(text: str, batch: Batch) -> list[Found]:
     if path != STREAM and not exists(path) and glob.has_magic(text):
         names = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 absolute ones too
         matches = [Found(Path(name), named=False) for name in names if not is_folder(Path(name))]
-        return matches or [Found(path, problem=f"there is no picture in {shown(text)}")]
+        return matches or [Found(path, problem=f"there is no picture in {printable(text)}")]
     return [Found(path)]
 
 
@@ -55,9 +55,9 @@ def _nothing(folder: Path, recursive: bool) -> Found:
     try:
         deeper = not recursive and any(path.is_dir() for path in folder.iterdir())
     except OSError as error:
-        return Found(folder, problem=f"{shown(folder)}: cannot be read ({error.strerror})")
+        return Found(folder, problem=f"{printable(folder)}: cannot be read ({error.strerror})")
     hint = "; --recursive enters the folders in it" if deeper else ""
-    return Found(folder, problem=f"there is no picture in {shown(folder)}{hint}")
+    return Found(folder, problem=f"there is no picture in {printable(folder)}{hint}")
 
 
 def _pictures_in(folder: Path, batch: Batch) -> Iterator[Found]:

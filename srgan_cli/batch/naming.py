@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srgan_cli.errors import OptionError, SrganError
-from srgan_cli.files import shown
+from srgan_cli.files import printable
 from srgan_cli.images.encoding import FORMATS, Encoding
 from srgan_cli.settings import ImageSize
 
@@ -82,7 +82,7 @@ def checked(path: Path, encoding: Encoding) -> Path:
     if encoding.format is None and path.suffix.lower() not in FORMATS:
         known = " ".join(FORMATS)
         raise OptionError(
-            f"{shown(path)} does not say its format: end it in one of {known}, give --format, "
+            f"{printable(path)} does not say its format: end it in one of {known}, give --format, "
             "or end it in / for a folder"
         )
     return path

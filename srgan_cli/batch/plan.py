@@ -8,7 +8,7 @@ from pathlib import Path
 from srgan_cli.batch.inputs import Found, exists, find, is_folder
 from srgan_cli.batch.naming import STREAM, Batch, Job, Naming, checked, name_of
 from srgan_cli.errors import OptionError
-from srgan_cli.files import LONGEST_NAME, shown
+from srgan_cli.files import LONGEST_NAME, printable
 
 
 def plan(batch: Batch, naming: Naming) -> list[Job]:
@@ -44,7 +44,9 @@ def _folder(batch: Batch, found: Sequence[Found]) -> Path | None:
     if not (many or batch.out.endswith(("/", os.sep)) or is_folder(path)):
         return None
     if exists(path) and not is_folder(path):
-        raise OptionError(f"-o {shown(path)} is a file, where a folder for the results is wanted")
+        raise OptionError(
+            f"-o {printable(path)} is a file, where a folder for the results is wanted"
+        )
     return path
 
 
@@ -69,7 +71,7 @@ def _target(one: Found, folder: Path | None, batch: Batch, naming: Naming) -> Pa
 def _job(one: Found, target: Path) -> Job:
     length = len(os.fsencode(target.name))
     if one.problem is None and length > LONGEST_NAME:
-        text = f"{shown(one.path)}: its result's name would have {length} bytes, more than "
+        text = f"{printable(one.path)}: its result's name would have {length} bytes, more than "
         return Job(one.path, target, f"{text}{LONGEST_NAME}: give --name a shorter one")
     return Job(one.path, target, one.problem)
 
@@ -93,7 +95,7 @@ def _refuse_inputs(jobs: Sequence[Job], beside: bool) -> None:
     for job in jobs:
         if sources & _identities(job.target):
             older = ", or --skip-existing if it is the result of an earlier run" if beside else ""
-            raise OptionError(f"{shown(job.target)} is an input: choose another output{older}")
+            raise OptionError(f"{printable(job.target)} is an input: choose another output{older}")
 
 
 def _refuse_clashes(jobs: Sequence[Job]) -> None:
@@ -104,8 +106,8 @@ def _refuse_clashes(jobs: Sequence[Job]) -> None:
         place = _place(job.target)
         if place in taken:
             raise OptionError(
-                f"{shown(taken[place])} and {shown(job.source)} would both become "
-                f"{shown(job.target)}: give them different names, or --name"
+                f"{printable(taken[place])} and {printable(job.source)} would both become "
+                f"{printable(job.target)}: give them different names, or --name"
             )
         taken[place] = job.source
 

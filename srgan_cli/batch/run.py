@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +15,7 @@ from srgan_cli.batch.naming import STREAM, Job
 from srgan_cli.batch.outputs import put
 from srgan_cli.batch.upscaling import Maker, Picture, frames_of
 from srgan_cli.errors import ImageError, SrganError
-from srgan_cli.files import part_name, shown
+from srgan_cli.files import printable, remove_stale_parts
 from srgan_cli.images.encoding import Encoding
 from srgan_cli.images.lazy import Stored, stored
 from srgan_cli.images.read import read_bytes, read_picture
@@ -106,7 +105,8 @@ def _read(job: Job, work: Work) -> _Piece:
     began = time.monotonic()
     if job.problem is not None:
         return _Piece(Outcome(job, error=job.problem), began)
-    _remove_leftover(job)
+    if job.target != STREAM:
+        remove_stale_parts(Path(os.path.realpath(job.target)))
     if work.skip_existing and job.target != STREAM and exists(job.target):
         return _Piece(Outcome(job, skipped=True), began)
     try:
@@ -114,13 +114,6 @@ def _read(job: Job, work: Work) -> _Piece:
     except SrganError as error:
         return _Piece(Outcome(job, error=str(error)), began)
     return _Piece(Outcome(job, before=_sides(picture)), began, picture)
-
-
-def _remove_leftover(job: Job) -> None:
-    """What a killed run may have left beside the target. Nobody else writes there: see `plan`."""
-    if job.target != STREAM:
-        with suppress(OSError):
-            part_name(Path(os.path.realpath(job.target))).unlink()
 
 
 def _picture(job: Job, max_pixels: int) -> Picture | Stored:
@@ -155,7 +148,7 @@ def _made(
     try:
         return maker.made(picture, job, tell)
     except MemoryError as error:
-        name = shown(job.source)
+        name = printable(job.source)
         raise ImageError(f"{name}: its result needs more memory than there is") from error
 
 

@@ -132,7 +132,7 @@ def _write_sheet(compared: "Sequence[Compared]", metrics: "Sequence[Metric]", ta
 def _write_page(compared: "Sequence[Compared]", metrics: "Sequence[Metric]", target: Path) -> None:
     """The input on the left at first, the last of the methods on the right."""
     from srgan_cli.figures.comparison_page import Comparison, Layer, comparison_page
-    from srgan_cli.files import atomically
+    from srgan_cli.files import atomic_write
 
     comparisons = []
     for one in compared:
@@ -141,5 +141,5 @@ def _write_page(compared: "Sequence[Compared]", metrics: "Sequence[Metric]", tar
             layers.insert(0, layers.pop())  # the original
         comparisons.append(Comparison(one.title, (Layer("input", one.low), *layers)))
     page = comparison_page(comparisons)
-    with atomically(target) as part:
-        part.write_text(page, encoding="utf-8")
+    with atomic_write(target) as file:
+        file.write(page.encode())

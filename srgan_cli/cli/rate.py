@@ -88,13 +88,13 @@ def _checked_page(inputs: tuple[str, ...], output: Path | None, as_json: bool) -
 
 
 def _make(folders: list[Path], page: Path, making: Making) -> None:
-    from srgan_cli.files import atomically
+    from srgan_cli.files import atomic_write
     from srgan_cli.study.study_page import SIDE, read_study, study_page
 
     study = read_study(folders, making.examples, making.side or SIDE)
     made = study_page(study)
-    with atomically(page) as part:
-        part.write_text(made.html, encoding="utf-8")
+    with atomic_write(page) as file:
+        file.write(made.html.encode())
     click.echo(
         f"{page}: {len(study.methods)} methods x {len(study.pictures)} pictures, {made.coding},"
         f" {page.stat().st_size / 1e6:.1f} MB",
@@ -117,7 +117,7 @@ def _result_files(inputs: tuple[str, ...]) -> list[Path]:
 
 
 def _score(files: list[Path], plot: Path | None, as_json: bool) -> None:
-    from srgan_cli.files import atomically
+    from srgan_cli.files import atomic_write
     from srgan_cli.study.answers import read_results
     from srgan_cli.study.score_plot import scores_plot
     from srgan_cli.study.scores import score
@@ -129,8 +129,8 @@ def _score(files: list[Path], plot: Path | None, as_json: bool) -> None:
     for what in results.unusable:
         click.echo(f"Error: {what}", err=True)
     if plot:
-        with atomically(plot) as part:
-            part.write_text(scores_plot(scores), encoding="utf-8")
+        with atomic_write(plot) as file:
+            file.write(scores_plot(scores).encode())
     if as_json:
         click.echo(json.dumps(_plain(scores), ensure_ascii=False))
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from srgan_cli.cli.console import Talk
-from srgan_cli.files import shown
+from srgan_cli.files import printable
 from srgan_cli.images.encoding import Encoding, format_of
 from srgan_cli.images.formats import loss
 
@@ -40,7 +40,7 @@ class Tally:
             click.echo(f"Error: {outcome.error}", err=True)
         elif outcome.skipped:
             self.skipped += 1
-            self.talk.detail(f"{shown(outcome.job.target)} is there already")
+            self.talk.detail(f"{printable(outcome.job.target)} is there already")
         else:
             self.done += 1
             self.talk.line(self._line(outcome))
@@ -48,7 +48,7 @@ class Tally:
     def _line(self, outcome: "Outcome") -> str:
         job = outcome.job
         facts = [_grown(outcome), f"{outcome.seconds:.1f} s", *self._remarks(outcome)]
-        return f"{shown(job.source)} -> {shown(job.target)} ({', '.join(facts)})"
+        return f"{printable(job.source)} -> {printable(job.target)} ({', '.join(facts)})"
 
     def _remarks(self, outcome: "Outcome") -> list[str]:
         remarks = [loss(format_of(outcome.job.target, self.encoding))]
@@ -60,7 +60,7 @@ class Tally:
         """The exit code; a last line that says how many, where there were several."""
         total = self.done + self.skipped + len(self.failed)
         if self.failed and total > 1:
-            names = ", ".join(map(shown, self.failed[:MOST_NAMES]))
+            names = ", ".join(map(printable, self.failed[:MOST_NAMES]))
             more = ", ..." if len(self.failed) > MOST_NAMES else ""
             click.echo(f"{len(self.failed)} of {total} pictures failed: {names}{more}", err=True)
         elif total > 1:
@@ -106,6 +106,6 @@ def rehearse(outcome: "Outcome", chosen: "Chosen", talk: Talk) -> None:
         click.echo(json.dumps(row(outcome, chosen)))
     elif outcome.error is None:
         there = " (is there already)" if outcome.skipped else ""
-        click.echo(f"{shown(outcome.job.source)} -> {shown(outcome.job.target)}{there}")
+        click.echo(f"{printable(outcome.job.source)} -> {printable(outcome.job.target)}{there}")
     if outcome.error is not None:
         click.echo(f"Error: {outcome.error}", err=True)

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from srgan_cli.errors import ImageError
-from srgan_cli.files import shown
+from srgan_cli.files import printable
 
 # What OpenCV would print is in the ImageError.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -56,7 +56,7 @@ def reading(name: str | Path) -> Iterator[None]:
         with _quiet:
             yield
     except (ImageError, MemoryError, *BOMBS, *BROKEN) as error:
-        raise ImageError(f"{shown(name)}: {_explained(error)}") from error
+        raise ImageError(f"{printable(name)}: {_explained(error)}") from error
 
 
 def _explained(error: BaseException) -> str:
@@ -84,7 +84,7 @@ def encoding(format: str) -> Iterator[None]:
 def _line(error: BaseException) -> str:
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     words = " ".join(text.split())
-    return shown(words[:200]) if words else type(error).__name__
+    return printable(words[:200]) if words else type(error).__name__
 
 
 class _Quiet:

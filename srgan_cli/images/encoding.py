@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srgan_cli.errors import ImageError, OptionError
-from srgan_cli.files import shown
+from srgan_cli.files import printable
 
 FORMATS = {
     ".jpg": "jpeg",
@@ -66,5 +66,7 @@ def format_of(path: Path, encoding: Encoding) -> str:
     name = FORMATS.get(path.suffix.lower())
     if name is None:
         known = " ".join(FORMATS)
-        raise ImageError(f"{shown(path)}: unknown kind of picture; end the name in one of {known}")
+        raise ImageError(
+            f"{printable(path)}: unknown kind of picture; end the name in one of {known}"
+        )
     return name

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srgan_cli.errors import ImageError
-from srgan_cli.files import shown
+from srgan_cli.files import printable
 from srgan_cli.images.encoding import Encoding, format_of
 
 ENDLESS = 2**31 - 1
@@ -81,7 +81,7 @@ def check_target(
         return
     able = [n for n, f in ABILITIES.items() if all(holds(f) for holds in needs.values())]
     remedy = f"give --format or a name for one of: {', '.join(able)}" if able else NO_DEEP_ANIMATION
-    raise ImageError(f"{shown(path)}: {own.title} holds {lacking}; {remedy}")
+    raise ImageError(f"{printable(path)}: {own.title} holds {lacking}; {remedy}")
 
 
 def loss(format: str) -> str | None:

@@ -10,7 +10,7 @@ from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from srgan_cli.errors import ImageError
-from srgan_cli.files import atomically, shown
+from srgan_cli.files import atomic_write, printable
 from srgan_cli.images import exif as metadata
 from srgan_cli.images.encode import BY_ROWS, RowFile, encoded, row_file
 from srgan_cli.images.encoding import Encoding, format_of
@@ -41,8 +41,8 @@ def write_picture(picture: Image | Sequence, path: Path, encoding: Encoding = PL
                 sink.write(rows)
         return
     data = _file(picture, path, named)
-    with atomically(path) as part:
-        part.write_bytes(data)
+    with atomic_write(path) as file:
+        file.write(data)
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def writing(path: Path, images: tuple[Image, ...], encoding: Encoding) -> Iterat
     """
     named = replace(encoding, format=format_of(path, encoding))
     described = _described(Sequence(images), path, named)
-    with atomically(path) as part, part.open("wb") as file:
+    with atomic_write(path) as file:
         with _naming(path):
             sink = row_file(file, described.images, str(named.format), named)
         yield sink
@@ -97,7 +97,7 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except ImageError as error:
-        raise ImageError(f"{shown(path)}: {error}") from error
+        raise ImageError(f"{printable(path)}: {error}") from error
 
 
 def _described(sequence: Sequence, path: Path, encoding: Encoding) -> Sequence:

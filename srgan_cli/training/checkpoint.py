@@ -1,4 +1,4 @@
-"""The state of a run in one file: torch.save of tensors and plain values, replaced atomically."""
+"""The state of a run in one file: torch.save of tensors and plain values, replaced atomic_write."""
 
 import pickle
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from srgan_cli.errors import TrainingError
-from srgan_cli.files import atomically
+from srgan_cli.files import atomic_write
 from srgan_cli.weights.pickles import write_pickle
 
 KEPT = 2
@@ -34,8 +34,8 @@ class TrainingState:
 
 def save_state(state: TrainingState, run: Path) -> Path:
     path = run / f"checkpoint-{state.stage}-{state.step:08d}.pt"
-    with atomically(path, TrainingError) as part:
-        write_pickle(vars(state), part)
+    with atomic_write(path, TrainingError) as file:
+        write_pickle(vars(state), file)
     for old in checkpoints(run)[:-KEPT]:
         old.unlink(missing_ok=True)
     return path

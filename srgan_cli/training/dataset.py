@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from srgan_cli.errors import DatasetError, ImageError
-from srgan_cli.files import atomically
+from srgan_cli.files import atomic_write
 from srgan_cli.images.encoding import FORMATS
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
@@ -163,8 +163,8 @@ def load_photographs(
             raise DatasetError(
                 f"{cache.file} cannot be written ({error.strerror}): take a smaller --cache"
             ) from error
-        with atomically(index, DatasetError) as part:
-            part.write_text(json.dumps(known | {"wanted": wanted}))
+        with atomic_write(index, DatasetError) as file:
+            file.write(json.dumps(known | {"wanted": wanted}).encode())
     refusals = [Refusal(Path(path), reason) for path, reason in known["refusals"]]
     if not known["entries"]:
         first = f", the first: {refusals[0].reason}" if refusals else ""

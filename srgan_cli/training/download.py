@@ -5,10 +5,11 @@ import os
 import sys
 import urllib.request
 from pathlib import Path
+from typing import BinaryIO
 from urllib.error import URLError
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.files import atomically
+from srgan_cli.files import atomic_write
 
 VGG19 = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
 """Its name ends in the first digits of its SHA-256, as torch's hub has it."""
@@ -31,9 +32,9 @@ def download(url: str, folder: Path) -> Path:
     if target.exists():
         return target
     folder.mkdir(parents=True, exist_ok=True)
-    with atomically(target, WeightsError) as part:
+    with atomic_write(target, WeightsError) as file:
         try:
-            digest = _fetch(url, part)
+            digest = _fetch(url, file)
         except (URLError, TimeoutError, ConnectionError) as error:
             raise WeightsError(
                 f"{url} cannot be fetched ({error}): fetch it elsewhere and name it with --vgg FILE"
@@ -43,13 +44,13 @@ def download(url: str, folder: Path) -> Path:
     return target
 
 
-def _fetch(url: str, part: Path) -> str:
+def _fetch(url: str, file: BinaryIO) -> str:
     """SHA-256 of what was written."""
     digest = hashlib.sha256()
-    with urllib.request.urlopen(url, timeout=60) as answer, part.open("wb") as out:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         while chunk := answer.read(CHUNK):
             digest.update(chunk)
-            out.write(chunk)
+            file.write(chunk)
     return digest.hexdigest()
 
 

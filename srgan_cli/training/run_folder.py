@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from srgan_cli.errors import OptionError
-from srgan_cli.files import atomically
+from srgan_cli.files import atomic_write
 from srgan_cli.training.train_options import TrainOptions
 
 PATHS = ("out", "start", "val", "low")
@@ -31,8 +31,8 @@ def begin(options: TrainOptions) -> None:
 def write_options(options: TrainOptions) -> None:
     """Into RUN/options.json, with absolute paths: a run can be resumed from anywhere."""
     record = {name: _plain(value) for name, value in asdict(options).items()}
-    with atomically(options.out / "options.json", OptionError) as part:
-        part.write_text(json.dumps(record, indent=1) + "\n")
+    with atomic_write(options.out / "options.json", OptionError) as file:
+        file.write((json.dumps(record, indent=1) + "\n").encode())
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from srgan_cli.errors import TrainingError
-from srgan_cli.files import atomically
+from srgan_cli.files import atomic_write
 from srgan_cli.training.budget import Length
 from srgan_cli.training.checkpoint import TrainingState, save_state
 from srgan_cli.training.distributed import World
@@ -234,5 +234,5 @@ class Trainer:
             for row in read_log(path)
             if row.get("stage") != self.stage.end or row.get("step", 0) <= step
         ]
-        with atomically(path, TrainingError) as part:
-            part.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        with atomic_write(path, TrainingError) as file:
+            file.write("".join(json.dumps(row) + "\n" for row in rows).encode())

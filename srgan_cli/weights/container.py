@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.files import atomically
+from srgan_cli.files import atomic_write
 from srgan_cli.networks import GENERATORS
 from srgan_cli.weights.checksum import FORMAT, SEAL, broken_seals, checksum, is_ours, seal
 from srgan_cli.weights.foreign import spandrel_models as by_spandrel
@@ -105,8 +105,8 @@ def write_weights(weights: Weights, path: Path) -> None:
         "sha256": checksum(state),
     }
     about[SEAL] = seal(about)
-    with atomically(path, WeightsError) as part:
-        part.write_bytes(save(state, metadata=about))
+    with atomic_write(path, WeightsError) as file:
+        file.write(save(state, metadata=about))
 
 
 def halved(weights: Weights) -> Weights:

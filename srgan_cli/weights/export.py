@@ -2,6 +2,7 @@
 
 import warnings
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from srgan_cli.errors import OptionError, WeightsError
-from srgan_cli.files import atomically
+from srgan_cli.files import atomic_write
 from srgan_cli.weights.container import Weights, load_generator
 from srgan_cli.weights.foreign import to_foreign
 from srgan_cli.weights.pickles import write_pickle
@@ -31,11 +32,11 @@ def write_foreign(weights: Weights, path: Path, naming: str) -> None:
     """
     named = to_foreign(weights.architecture, weights.hyperparameters, weights.state, naming)
     state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in named.items()}
-    with atomically(path, WeightsError) as part:
+    with atomic_write(path, WeightsError) as file:
         if path.suffix == ".safetensors":
-            part.write_bytes(save(state, metadata={"format": "pt"}))
+            file.write(save(state, metadata={"format": "pt"}))
         else:
-            write_pickle({WRAPPED[naming]: state} if naming in WRAPPED else state, part)
+            write_pickle({WRAPPED[naming]: state} if naming in WRAPPED else state, file)
 
 
 def write_onnx(weights: Weights, path: Path) -> float:
@@ -46,12 +47,12 @@ def write_onnx(weights: Weights, path: Path) -> float:
     """
     onnx, runtime = _needed("onnx"), _needed("onnxruntime")
     network = load_generator(weights)
-    with atomically(path, WeightsError) as part:
-        _trace(network, part)
-        _label(onnx, weights, part)
-        worst = largest_difference(runtime, network, part)
-        if not worst <= TOLERANCE:
-            raise WeightsError(f"{path}: ONNX would differ by {worst:.2g} from torch; not written")
+    model = _labelled(onnx, weights, _trace(network))
+    worst = largest_difference(runtime, network, model)
+    if not worst <= TOLERANCE:
+        raise WeightsError(f"{path}: ONNX would differ by {worst:.2g} from torch; not written")
+    with atomic_write(path, WeightsError) as file:
+        file.write(model)
     return worst
 
 
@@ -62,40 +63,42 @@ def _needed(name: str) -> Any:
         raise OptionError(f"ONNX needs {name}: pip install 'srgan-cli[onnx]'") from error
 
 
-def _trace(network: nn.Module, path: Path) -> None:
+def _trace(network: nn.Module) -> bytes:
     """By tracing: it needs no further package, and keeps height and width free."""
+    traced = BytesIO()
     free = {"low": _axes("height", "width"), "high": _axes("high_height", "high_width")}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # this way is old, and says so
         torch.onnx.export(
             network,
             (torch.rand(1, 3, *SIZES[0]),),
-            str(path),
+            traced,  # type: ignore[arg-type]
             input_names=["low"],
             output_names=["high"],
             dynamic_axes=free,
             opset_version=OPSET,
             dynamo=False,
         )
+    return traced.getvalue()
 
 
 def _axes(height: str, width: str) -> dict[int, str]:
     return {0: "batch", 2: height, 3: width}
 
 
-def _label(onnx: Any, weights: Weights, path: Path) -> None:
+def _labelled(onnx: Any, weights: Weights, traced: bytes) -> bytes:
     """Say in the file what it is; and check that it is valid."""
-    model = onnx.load(str(path))
+    model = onnx.load_model_from_string(traced)
     about = {"scale": str(weights.facts.scale), "network": str(weights), "input": "RGB in [0, 1]"}
     onnx.helper.set_model_props(model, about)
     onnx.checker.check_model(model)
-    onnx.save(model, str(path))
+    return model.SerializeToString()
 
 
 @torch.inference_mode()
-def largest_difference(runtime: Any, network: nn.Module, path: Path) -> float:
+def largest_difference(runtime: Any, network: nn.Module, model: bytes) -> float:
     """Between what torch and the ONNX file make of pictures of SIZES."""
-    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = runtime.InferenceSession(model, providers=["CPUExecutionProvider"])
     luck = torch.Generator().manual_seed(0)
     pictures = [torch.rand((1, 3, *size), generator=luck) for size in SIZES]
     made = [torch.from_numpy(session.run(None, {"low": low.numpy()})[0]) for low in pictures]

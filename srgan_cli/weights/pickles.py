@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from math import prod
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import torch
 from safetensors import SafetensorError
@@ -287,11 +287,11 @@ def _describe(path: Path, pickled: bytes) -> Description:
     return reader.found
 
 
-def write_pickle(value: Any, path: Path) -> None:
+def write_pickle(value: Any, file: BinaryIO) -> None:
     """What torch.save makes of tensors and plain values. OSError where the disk refuses it.
 
     By way of memory: writing to a file itself, torch hides what is wrong with the disk.
     """
     memory = BytesIO()
     torch.save(value, memory)
-    path.write_bytes(memory.getbuffer())
+    file.write(memory.getbuffer())

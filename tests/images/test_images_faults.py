@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from srgan_cli.errors import ImageError, SrganError, WeightsError
-from srgan_cli.files import atomically, part_name
+from srgan_cli.errors import ImageError, SrganError
 from srgan_cli.images.encoding import NAMES, Encoding
 from srgan_cli.images.header import probe
 from srgan_cli.images.image import Image, Sequence
@@ -136,39 +135,6 @@ def test_a_name_of_more_than_one_line_is_shown_in_one(tmp_path):
     with pytest.raises(ImageError) as error:
         read_image(tmp_path / "new\nline.png")
     assert str(error.value).isprintable()
-
-
-def test_a_part_has_a_name_of_its_own_that_fits():
-    long = Path("/x") / ("n" * 251 + ".png")
-    assert part_name(Path("/x/a.png")) == Path("/x/.a.png.part")
-    assert len(part_name(long).name) <= 255
-    assert part_name(long) == part_name(long) != part_name(long.with_name("m" + long.name[1:]))
-
-
-def test_after_an_exception_the_old_file_stays_and_no_part(tmp_path):
-    path = tmp_path / "a.bin"
-    path.write_bytes(b"old")
-
-    def interrupted() -> None:
-        with atomically(path) as part:
-            part.write_bytes(b"half")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_full_disk_is_an_error_of_the_kind_asked_for(tmp_path):
-    def full() -> None:
-        with atomically(tmp_path / "a.bin", WeightsError) as part:
-            part.write_bytes(b"half")
-            raise OSError(28, "No space left on device")
-
-    with pytest.raises(WeightsError, match=r"a.bin: cannot be written .No space left"):
-        full()
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_missing_folder_is_named(make, tmp_path):

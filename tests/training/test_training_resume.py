@@ -105,7 +105,8 @@ def test_a_checkpoint_of_another_discriminator_is_refused(make, run) -> None:
     (last,) = checkpoints(options.out)[-1:]
     state = load_state(last)
     state.networks["discriminator"] = SRGANDiscriminator().state_dict()
-    write_pickle(vars(state), last)
+    with last.open("wb") as file:
+        write_pickle(vars(state), file)
     with pytest.raises(TrainingError, match=r"begin a new run with --from gan\.safetensors"):
         run(options)
 

@@ -8,7 +8,8 @@ from test_foreign_references import CompactReference, RRDBReference
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.networks import GENERATORS
 from srgan_cli.networks.srresnet import FORMS
-from srgan_cli.weights.container import Weights, export, halved, load_generator
+from srgan_cli.weights import export
+from srgan_cli.weights.container import Weights, halved, load_generator
 from srgan_cli.weights.export import OPSET, write_foreign, write_onnx
 from srgan_cli.weights.loading import open_weights
 from srgan_cli.weights.metadata import Facts
