@@ -22,7 +22,7 @@ from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 from srgan_cli.networks.fast import Fast
 from srgan_cli.weights.container import Weights, write_weights
-from srgan_cli.weights.metadata import Facts
+from srgan_cli.weights.metadata import Metadata
 
 
 def materials(folder: Path, pictures: int) -> list[str]:
@@ -35,7 +35,7 @@ def materials(folder: Path, pictures: int) -> list[str]:
         write_image(Image(pixels), folder / "in" / f"{number:02}{suffix}")
     torch.manual_seed(0)
     sizes = {"scale": 4, "features": 4, "blocks": 1, "thin": 2}
-    weights = Weights("fast", sizes, Fast(**sizes).state_dict(), Facts(4))
+    weights = Weights("fast", sizes, Fast(**sizes).state_dict(), Metadata(4))
     write_weights(weights, folder / "tiny.safetensors")
     command = [sys.executable, "-m", "srgan_cli", "upscale", str(folder / "in")]
     return [*command, "-w", str(folder / "tiny.safetensors"), "--skip-existing", "-q"]

@@ -20,7 +20,7 @@ from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 from srgan_cli.networks.fast import Fast
 from srgan_cli.weights.container import Weights, write_weights
-from srgan_cli.weights.metadata import Facts
+from srgan_cli.weights.metadata import Metadata
 
 FIRST = 100
 """Pictures after which the libraries' buffers have grown, once."""
@@ -35,7 +35,7 @@ def materials(folder: Path, pictures: int) -> None:
         write_image(Image(pixels), folder / "in" / f"{number:04}{('.png', '.jpg')[number % 2]}")
     torch.manual_seed(0)
     sizes = {"scale": 4, "features": 8, "blocks": 1}
-    weights = Weights("fast", sizes, Fast(**sizes).state_dict(), Facts(4))
+    weights = Weights("fast", sizes, Fast(**sizes).state_dict(), Metadata(4))
     write_weights(weights, folder / "tiny.safetensors")
 
 

@@ -13,7 +13,7 @@ from report import Check, Table
 from subject import Subject, photograph
 
 from srgan_cli.images.image import Image
-from srgan_cli.weights.loading import open_weights
+from srgan_cli.weights.loading import load_weights
 
 MEGAPIXELS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 ASPECT = 4 / 3
@@ -65,7 +65,7 @@ def _in_a_process(megapixels: float, weights: Path, subject: Subject) -> Cost:
 
 
 def cost(megapixels: float, weights: Path, device: str) -> Cost:
-    engine = Subject(open_weights(weights), device).ours()
+    engine = Subject(load_weights(weights), device).ours()
     height = round((megapixels * 1e6 / ASPECT) ** 0.5)
     image = Image(photograph(height, round(height * ASPECT)))
     engine.upscale(Image(photograph(300, 400)))  # libraries prepare themselves at the first

@@ -16,7 +16,7 @@ from subject import WHOLE, Subject, photograph
 
 from srgan_cli.device import keep_memory
 from srgan_cli.images.image import Image
-from srgan_cli.weights.export import write_onnx
+from srgan_cli.weights.onnx import export_onnx
 
 Way = Callable[[np.ndarray], np.ndarray]
 """(H, W, 3) uint8 -> (sH, sW, 3) uint8."""
@@ -71,7 +71,7 @@ def _runtimes(subject: Subject, folder: Path, pixels: np.ndarray) -> dict[str, W
     """Those that are installed, on the CPU; each is checked to make the same picture."""
     found: dict[str, Way] = {}
     if _installed("onnx", "onnxruntime"):
-        write_onnx(subject.weights, folder / "network.onnx")
+        export_onnx(subject.weights, folder / "network.onnx")
         found["ONNX Runtime, fp32"] = _onnxruntime(folder / "network.onnx")
         if _installed("openvino"):
             for precision in ("f32", "bf16"):

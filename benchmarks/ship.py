@@ -6,7 +6,7 @@ Of a GAN stage RUN keeps the network whose features are nearest; --checkpoint ta
 the running average in RUN/checkpoint-gan-STEPS.pt, in its place.
 
 SET5 has the folders high and low of one scale; VAL's low pictures are made by MATLAB's bicubic.
-Figures are taken of the halved network, in float32, on Y, with a border of the scale cropped.
+Figures are taken of the to_half network, in float32, on Y, with a border of the scale cropped.
 """
 
 import argparse
@@ -20,24 +20,24 @@ from srgan_cli.evaluation.methods import by_network
 from srgan_cli.evaluation.scoring import FIDELITY, Judged, judge_all, means
 from srgan_cli.evaluation.selection_options import REPRODUCIBLE
 from srgan_cli.training.checkpoint import load_state
-from srgan_cli.weights.container import Weights, halved, read_weights, write_weights
-from srgan_cli.weights.selection import Chosen
+from srgan_cli.weights.container import Weights, read_weights, to_half, write_weights
+from srgan_cli.weights.selection import SelectedModel
 
 
 def main() -> None:
     arguments = _parse()
-    weights = measured(halved(_trained(arguments)), print)
+    weights = measured(to_half(_trained(arguments)), print)
     if arguments.mirror_whole:
-        weights = replace(weights, facts=replace(weights.facts, mirrored=None))
+        weights = replace(weights, metadata=replace(weights.metadata, reflect_padding=None))
     sets = {
         "set5": pair_up(arguments.set5 / "high", arguments.set5 / "low").pairs,
         "val": pair_up(arguments.val).pairs,
     }
     figures = {name: _figures(weights, pairs) for name, pairs in sets.items()}
     told = {"command": arguments.command, "note": arguments.note}
-    record = weights.facts.training | {name: text for name, text in told.items() if text}
-    facts = replace(weights.facts, figures=figures, training=record)
-    write_weights(replace(weights, facts=facts), arguments.target)
+    record = weights.metadata.training | {name: text for name, text in told.items() if text}
+    metadata = replace(weights.metadata, figures=figures, training=record)
+    write_weights(replace(weights, metadata=metadata), arguments.target)
     for name, row in figures.items():
         print(name, " ".join(f"{key} {value:.4f}" for key, value in row.items()))
 
@@ -65,16 +65,18 @@ def _trained(arguments: argparse.Namespace) -> Weights:
     weights = read_weights(arguments.source)
     if arguments.checkpoint is None:
         return weights
-    last, record = load_state(arguments.checkpoint), dict(weights.facts.training)
+    last, record = load_state(arguments.checkpoint), dict(weights.metadata.training)
     del record["validation"]  # of the network that is not taken
     record |= {"steps": last.step, "seconds": round(last.seconds), "skipped": last.skipped}
-    unknown = replace(weights.facts, training=record, mirrored=None, effective_reach=None)
-    return replace(weights, state=last.average, facts=unknown)
+    unknown = replace(
+        weights.metadata, training=record, reflect_padding=None, measured_receptive_field=None
+    )
+    return replace(weights, state=last.average, metadata=unknown)
 
 
 def _figures(weights: Weights, pairs: Sequence[Pair]) -> dict[str, float]:
-    scale = weights.facts.scale
-    way = by_network(Chosen("ours", {scale: weights}), REPRODUCIBLE)
+    scale = weights.metadata.scale
+    way = by_network(SelectedModel("ours", {scale: weights}), REPRODUCIBLE)
     results = list(judge_all(pairs, [way], FIDELITY, scale))
     judged = [one for one in results if isinstance(one, Judged)]
     if len(judged) < len(results):

@@ -21,8 +21,8 @@ from start import starting
 from subject import Subject, rrdb23
 
 from srgan_cli.device import pick_device
-from srgan_cli.weights.loading import open_weights
-from srgan_cli.weights.zoo import find_network
+from srgan_cli.weights.loading import load_weights
+from srgan_cli.weights.zoo import find_weights_file
 
 GAIN, GAIN_RRDB = 2.0, 2.2
 
@@ -46,7 +46,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"Of {', '.join(PARTS)}.")
     parser.add_argument("--quick", action="store_true", help="Small pictures, fewer of them.")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--weights", type=Path, default=find_network("photo", 4, "psnr"))
+    parser.add_argument("--weights", type=Path, default=find_weights_file("photo", 4, "psnr"))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--megapixels", type=float, help="Of the largest picture of `pixels`.")
     parser.add_argument("--json", type=Path, metavar="FILE")
@@ -58,7 +58,7 @@ def _parse() -> argparse.Namespace:
 
 
 def _subject(arguments: argparse.Namespace) -> Subject:
-    weights = open_weights(arguments.weights)
+    weights = load_weights(arguments.weights)
     return Subject(weights, arguments.device, arguments.rounds, arguments.quick)
 
 

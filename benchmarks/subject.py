@@ -13,8 +13,9 @@ from srgan_cli.images.read import read_image
 from srgan_cli.inference.engine import TiledEngine
 from srgan_cli.networks.rrdbnet import RRDBNet
 from srgan_cli.settings import Machine
-from srgan_cli.weights.container import Weights, load_generator
-from srgan_cli.weights.metadata import Facts
+from srgan_cli.weights.container import Weights
+from srgan_cli.weights.loading import load_generator
+from srgan_cli.weights.metadata import Metadata
 
 SAMPLE = Path(__file__).parent.parent / "tests" / "data" / "photo.jpg"
 WHOLE = 1 << 20
@@ -47,8 +48,8 @@ def rrdb23() -> Weights:
     Measured on them, 4 mirrored pixels would do; trained ones are granted four times as many.
     """
     torch.manual_seed(0)
-    facts = Facts(scale=4, mirrored=16)
-    return Weights("rrdbnet", {"blocks": 23}, RRDBNet(blocks=23).state_dict(), facts)
+    metadata = Metadata(scale=4, reflect_padding=16)
+    return Weights("rrdbnet", {"blocks": 23}, RRDBNet(blocks=23).state_dict(), metadata)
 
 
 def photograph(height: int, width: int, seed: int = 0) -> np.ndarray:

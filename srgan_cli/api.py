@@ -13,7 +13,8 @@ from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.inference.tta import Ensemble
 from srgan_cli.inference.worker import Say, warn
 from srgan_cli.settings import NO_POSTPROCESS, Machine, OutputSize, Postprocess
-from srgan_cli.weights.container import Weights, load_generator, read_weights, write_weights
+from srgan_cli.weights.container import Weights, read_weights, write_weights
+from srgan_cli.weights.loading import load_generator
 
 FAR = 64
 """Low-resolution pixels that a tile sees at most where the effective field was not measured."""
@@ -29,7 +30,7 @@ def build_engine(weights: Weights, machine: Machine, say: Say = warn) -> TiledEn
     devices = pick_devices(machine.device)
     generator = load_generator(weights)
     whole = int(generator.receptive_field)  # type: ignore[arg-type]
-    known = weights.facts.effective_reach
+    known = weights.metadata.measured_receptive_field
     margin = whole if machine.exact else min(whole, FAR if known is None else known)
     running = Ensemble(generator) if machine.tta else generator
     helpers = [Place(copy.deepcopy(running).to(device), device) for device in devices[1:]]
@@ -39,7 +40,7 @@ def build_engine(weights: Weights, machine: Machine, say: Say = warn) -> TiledEn
         dtype=pick_precision(machine.precision, *devices),
         tile=machine.tile,
         margin=margin,
-        mirrored=weights.facts.mirrored,
+        mirrored=weights.metadata.reflect_padding,
         helpers=tuple(helpers),
         say=say,
     )
@@ -83,15 +84,16 @@ def measured(weights: Weights, say: Say) -> Weights:
 
     The effective reach is only of use where the whole is too large to pay: see `FAR`.
     """
-    generator, facts = load_generator(weights), weights.facts
+    generator, metadata = load_generator(weights), weights.metadata
     whole = int(generator.receptive_field)  # type: ignore[arg-type]
-    if facts.mirrored is not None and (facts.effective_reach is not None or whole <= FAR):
+    enough = whole <= FAR or metadata.measured_receptive_field is not None
+    if enough and metadata.reflect_padding is not None:
         return weights
-    if whole > FAR and facts.effective_reach is None:
+    if whole > FAR and metadata.measured_receptive_field is None:
         say(f"measuring how much of the {whole} pixels around matters: this may take minutes")
-        facts = replace(facts, effective_reach=effective_reach(generator))
-    facts = replace(facts, mirrored=effective_reach(generator, MIRRORED_TOLERANCE))
-    return replace(weights, facts=facts)
+        metadata = replace(metadata, measured_receptive_field=effective_reach(generator))
+    metadata = replace(metadata, reflect_padding=effective_reach(generator, MIRRORED_TOLERANCE))
+    return replace(weights, metadata=metadata)
 
 
 def record_reach(path: Path, say: Say) -> None:

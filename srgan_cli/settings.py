@@ -3,8 +3,35 @@
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 from srgan_cli.errors import OptionError
+
+BICUBIC = "bicubic"
+"""The model that needs no network."""
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A model by name, or one or two weights files; `blend` goes from 0 (faithful) to 1 (vivid)."""
+
+    model: str | None = None
+    files: tuple[Path, ...] = ()
+    blend: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.model is not None and self.files:
+            raise OptionError("--model and --weights exclude each other")
+        if len(self.files) > 2:
+            raise OptionError(
+                "--weights can be given twice at most: the faithful and the vivid end"
+            )
+        if len(self.files) == 2 and self.blend is None:
+            raise OptionError("two --weights need --blend: 0 is the first, 1 the second")
+        if len(self.files) == 1 and self.blend is not None:
+            raise OptionError("--blend needs two ends: -w PSNR -w GAN, or a model that has both")
+        if self.model == BICUBIC and self.blend is not None:
+            raise OptionError("--blend does not go with bicubic: it has no vivid end")
 
 
 @dataclass(frozen=True)

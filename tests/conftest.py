@@ -8,7 +8,7 @@ import torch
 from srgan_cli.images.image import Image
 from srgan_cli.networks.fast import Fast
 from srgan_cli.weights.container import Weights, write_weights
-from srgan_cli.weights.metadata import Facts
+from srgan_cli.weights.metadata import Metadata
 
 torch.set_num_threads(1)  # tiny networks gain nothing from more
 
@@ -32,15 +32,15 @@ def noise() -> Image:
     return Image(np.random.default_rng(seed=7).integers(0, 256, (37, 50, 3), dtype=np.uint8))
 
 
-def tiny_weights(seed: int = 0, scale: int = 4, **facts: object) -> Weights:
+def tiny_weights(seed: int = 0, scale: int = 4, **metadata: object) -> Weights:
     """The smallest network there is, with random numbers."""
     torch.manual_seed(seed)
     sizes = {"scale": scale, "features": 4, "blocks": 1, "thin": 2}
     network = Fast(**sizes)
     with torch.no_grad():
         network.to_rgb.weight.normal_(0, 0.05)  # it starts at zero: bicubic alone
-    told = {"objective": "psnr", "lineage": "family"} | facts
-    return Weights("fast", sizes, network.state_dict(), Facts(scale=scale, **told))  # type: ignore[arg-type]
+    told = {"objective": "psnr", "lineage": "family"} | metadata
+    return Weights("fast", sizes, network.state_dict(), Metadata(scale=scale, **told))  # type: ignore[arg-type]
 
 
 @pytest.fixture

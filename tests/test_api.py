@@ -10,8 +10,9 @@ from srgan_cli import api as assembly
 from srgan_cli.api import build_engine, build_pipeline, measured, once, record_reach
 from srgan_cli.networks.rrdbnet import RRDBNet
 from srgan_cli.settings import NATIVE, Machine
-from srgan_cli.weights.container import Weights, load_generator, read_weights, write_weights
-from srgan_cli.weights.metadata import Facts
+from srgan_cli.weights.container import Weights, read_weights, write_weights
+from srgan_cli.weights.loading import load_generator
+from srgan_cli.weights.metadata import Metadata
 
 ON_CPU = Machine("cpu", "fp32")
 
@@ -22,11 +23,11 @@ def deep(monkeypatch) -> Weights:
     monkeypatch.setattr(assembly, "FAR", 8)
     torch.manual_seed(1)
     sizes = {"scale": 1, "features": 2, "blocks": 1, "growth": 1}
-    return Weights("rrdbnet", sizes, RRDBNet(**sizes).state_dict(), Facts(scale=1))
+    return Weights("rrdbnet", sizes, RRDBNet(**sizes).state_dict(), Metadata(scale=1))
 
 
 def known(weights: Weights, reach: int) -> Weights:
-    return replace(weights, facts=replace(weights.facts, effective_reach=reach))
+    return replace(weights, metadata=replace(weights.metadata, measured_receptive_field=reach))
 
 
 def test_a_tile_sees_what_matters_or_what_is_paid_for_or_all_with_exact(deep, tiny):
@@ -44,7 +45,7 @@ def test_the_reach_of_deep_networks_is_measured_once(deep, tmp_path):
     write_weights(deep, tmp_path / "deep.safetensors")
     for _ in range(2):
         record_reach(tmp_path / "deep.safetensors", said.append)
-    found = read_weights(tmp_path / "deep.safetensors").facts.effective_reach
+    found = read_weights(tmp_path / "deep.safetensors").metadata.measured_receptive_field
     assert found is not None
     whole = load_generator(deep).receptive_field
     assert 0 <= found < whole
@@ -55,10 +56,10 @@ def test_the_reach_of_deep_networks_is_measured_once(deep, tmp_path):
 
 def test_of_shallow_networks_only_the_padding_is_measured_without_a_word(tiny):
     found = measured(tiny, pytest.fail)
-    assert found.facts.effective_reach is None
-    assert 0 <= found.facts.mirrored <= load_generator(tiny).receptive_field
+    assert found.metadata.measured_receptive_field is None
+    assert 0 <= found.metadata.reflect_padding <= load_generator(tiny).receptive_field
     assert measured(found, pytest.fail) is found
-    assert build_engine(found, ON_CPU).edge == found.facts.mirrored
+    assert build_engine(found, ON_CPU).edge == found.metadata.reflect_padding
     assert build_engine(tiny, ON_CPU).edge == build_engine(tiny, ON_CPU).context
 
 

@@ -23,7 +23,7 @@ from srgan_cli.images.write import write_image
 from srgan_cli.networks import GENERATORS
 from srgan_cli.training.checkpoint import TrainingState, save_state
 from srgan_cli.weights.container import Weights, write_weights
-from srgan_cli.weights.metadata import Facts
+from srgan_cli.weights.metadata import Metadata
 
 ROOM = 600
 """Bytes that still fit."""
@@ -104,7 +104,7 @@ def test_a_blend(tiny_file, other_file):
 def test_a_conversion(name):
     sizes = {"scale": 2, "features": 3, "convolutions": 1}
     state = GENERATORS["compact"](**sizes).state_dict()
-    write_weights(Weights("compact", sizes, state, Facts(scale=2)), Path("in.safetensors"))
+    write_weights(Weights("compact", sizes, state, Metadata(scale=2)), Path("in.safetensors"))
     Path(name).write_bytes(b"old")
     with full_disk():
         result = srgan("convert", "in.safetensors", "-o", name)

@@ -109,7 +109,7 @@ def _extractor(path: Path, device: str) -> "Extractor":
     """Features after activation at the deepest layer of each stage that the file has."""
     from srgan_cli.device import pick_devices
     from srgan_cli.networks.vgg import VGG, available
-    from srgan_cli.weights.pickles import read_tensors
+    from srgan_cli.weights.tensor_files import read_tensors
 
     state = read_tensors(path)
     deepest = {name.split("_")[0]: name for name in available(state)}

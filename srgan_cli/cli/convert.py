@@ -79,11 +79,11 @@ def convert_command(source: Path, output: Path, kind: str | None, half: bool, to
         raise OptionError("--half does not go with ONNX: its 32 bits are checked against torch")
     check_outputs([output], [source])
 
-    from srgan_cli.weights.container import halved
-    from srgan_cli.weights.loading import open_weights
+    from srgan_cli.weights.container import to_half
+    from srgan_cli.weights.loading import load_weights
 
-    weights = open_weights(source, told.scale, told.activation)
-    note = _write(halved(weights) if half else weights, output, kind)
+    weights = load_weights(source, told.scale, told.activation)
+    note = _write(to_half(weights) if half else weights, output, kind)
     click.echo(f"{source} -> {output} ({weights}; {note})", err=True)
 
 
@@ -102,12 +102,13 @@ def _write(weights: "Weights", output: Path, kind: str) -> str:
     """Returns what there is to say about it."""
     from srgan_cli.api import measured
     from srgan_cli.weights.container import write_weights
-    from srgan_cli.weights.export import OPSET, write_foreign, write_onnx
+    from srgan_cli.weights.foreign.conversion import export_foreign
+    from srgan_cli.weights.onnx import OPSET, export_onnx
 
     if kind == "onnx":
-        return f"ONNX opset {OPSET}, within {write_onnx(weights, output):.1g} of torch"
+        return f"ONNX opset {OPSET}, within {export_onnx(weights, output):.1g} of torch"
     if kind == "srgan":
         write_weights(measured(weights, partial(click.echo, err=True)), output)
     else:
-        write_foreign(weights, output, kind)
+        export_foreign(weights, output, kind)
     return f"{kind} naming"

@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from srgan_cli.images.encoding import FORMATS, NAMES, Encoding
-from srgan_cli.settings import Machine, OutputSize
-from srgan_cli.weights.zoo import Choice, default_model, model_names
+from srgan_cli.settings import Machine, ModelChoice, OutputSize
+from srgan_cli.weights.zoo import default_model, model_names
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
@@ -121,10 +121,10 @@ size_options = gathered(
 )
 
 
-def _choice(model: str | None, files: tuple[Path, ...], amount: float | None) -> Choice:
+def _choice(model: str | None, files: tuple[Path, ...], amount: float | None) -> ModelChoice:
     if model is None and not files:
         model = default_model()
-    return Choice(model, files, amount)
+    return ModelChoice(model, files, amount)
 
 
 def _models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

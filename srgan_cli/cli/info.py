@@ -12,7 +12,7 @@ from srgan_cli.cli.convert import Told, told_options
 from srgan_cli.cli.flags import weights_file
 
 if TYPE_CHECKING:
-    from srgan_cli.weights.inspection import Description
+    from srgan_cli.weights.description import WeightsDescription
 
 
 @click.command("info")
@@ -25,16 +25,16 @@ def info_command(file: Path, told: Told, as_json: bool) -> None:
     The reach is how far, in pixels of the input, a pixel of the result sees; the effective reach,
     how far it matters. A multiplication and an addition count as two FLOP.
     """
-    from srgan_cli.weights.inspection import describe
+    from srgan_cli.weights.description import describe_weights
 
-    found = describe(file, told.scale, told.activation)
+    found = describe_weights(file, told.scale, told.activation)
     if as_json:
         click.echo(json.dumps(asdict(found), ensure_ascii=False))
     else:
         _print_table(found)
 
 
-def _print_table(found: "Description") -> None:
+def _print_table(found: "WeightsDescription") -> None:
     from rich.console import Console
     from rich.table import Column, Table
     from rich.text import Text
@@ -45,7 +45,7 @@ def _print_table(found: "Description") -> None:
     Console(highlight=False).print(table)
 
 
-def rows(found: "Description") -> Iterator[tuple[str, str]]:
+def rows(found: "WeightsDescription") -> Iterator[tuple[str, str]]:
     """What is known, in words."""
     sizes = ", ".join(f"{name} {value}" for name, value in found.hyperparameters.items())
     yield "file", f"{found.file}, {found.bytes / 1e6:,.1f} MB, {' and '.join(found.precision)}"

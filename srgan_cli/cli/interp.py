@@ -187,20 +187,21 @@ def interp_command(
 
 def _opened(networks: Sequence[Path]) -> "list[Weights]":
     """Raises WeightsError, naming the files, unless all are of one shape."""
-    from srgan_cli.weights.container import differences, listed
-    from srgan_cli.weights.loading import open_weights
+    from srgan_cli.weights.blending import incompatibilities
+    from srgan_cli.weights.generators import join_problems
+    from srgan_cli.weights.loading import load_weights
 
-    opened = [open_weights(path) for path in networks]
+    opened = [load_weights(path) for path in networks]
     for path, other in zip(networks[1:], opened[1:], strict=True):
-        if faults := differences(opened[0], other):
-            raise WeightsError(f"cannot blend {networks[0]} with {path}: {listed(faults)}")
+        if faults := incompatibilities(opened[0], other):
+            raise WeightsError(f"cannot blend {networks[0]} with {path}: {join_problems(faults)}")
     return opened
 
 
 def _warn_of_strangers(opened: "Sequence[Weights]", shares: Sequence[float], force: bool) -> None:
-    from srgan_cli.weights.lineage import objection
+    from srgan_cli.weights.blending import lineage_warning
 
-    found = objection(opened, shares)
+    found = lineage_warning(opened, shares)
     if found is None:
         return
     if not force:
@@ -213,7 +214,8 @@ def _write(
     planned: dict[Path, tuple[float, ...]],
     networks: Sequence[Path],
 ) -> None:
-    from srgan_cli.weights.container import blend_all, write_weights
+    from srgan_cli.weights.blending import blend_all
+    from srgan_cli.weights.container import write_weights
 
     for output, shares in planned.items():
         write_weights(blend_all(opened, shares), output)
@@ -232,7 +234,7 @@ def _show(
     from srgan_cli.evaluation.sweep import AMOUNTS, sweep
     from srgan_cli.images.write import write_image
 
-    subject = read_subject(source, ends[0].facts.scale)
+    subject = read_subject(source, ends[0].metadata.scale)
     perception = next(iter(metrics_of(judges, "auto", ())), None)
     write_image(sweep((ends[0], ends[1]), subject, alphas or AMOUNTS, perception), sheet)
     click.echo(f"{source.photo} -> {sheet}", err=True)

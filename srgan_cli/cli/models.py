@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, replace
 import click
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.weights.zoo import BICUBIC, Network, default_model, networks, personal_folder
+from srgan_cli.settings import BICUBIC
+from srgan_cli.weights.zoo import Network, default_model, networks, personal_folder
 
 BICUBIC_ON_SET5 = {2: 33.68, 3: 30.41, 4: 28.43}
 """PSNR on Y in dB, as the networks' own: `srgan eval SET5/high SET5/low -m bicubic`."""
@@ -44,20 +45,20 @@ def models_command(as_json: bool) -> None:
 
 def _row(network: Network) -> Row:
     from srgan_cli.weights.container import count_parameters
-    from srgan_cli.weights.loading import open_weights
+    from srgan_cli.weights.loading import load_weights
 
     folder = "yours" if network.personal else "shipped"
     try:
-        weights = open_weights(network.path)
+        weights = load_weights(network.path)
     except WeightsError as error:
         return Row(network.model, network.scale, "", f"unreadable: {error}", None, None, folder)
-    facts = weights.facts
+    metadata = weights.metadata
     sizes = {name: value for name, value in weights.hyperparameters.items() if name != "scale"}
-    figures = facts.figures.get("set5", {})
+    figures = metadata.figures.get("set5", {})
     return Row(
         network.model,
-        facts.scale,
-        facts.objective,
+        metadata.scale,
+        metadata.objective,
         str(replace(weights, hyperparameters=sizes)),
         count_parameters(weights),
         figures.get("psnr_y"),

@@ -15,7 +15,7 @@ from srgan_cli.images.formats import loss
 if TYPE_CHECKING:
     from srgan_cli.batch.run import Outcome
     from srgan_cli.settings import ImageSize
-    from srgan_cli.weights.selection import Chosen
+    from srgan_cli.weights.selection import SelectedModel
 
 MOST_NAMES = 5
 """Failures that the last line names."""
@@ -26,7 +26,7 @@ class Tally:
     """Tells of each outcome as it comes, and counts."""
 
     talk: Talk
-    chosen: "Chosen"
+    chosen: "SelectedModel"
     encoding: Encoding
     done: int = 0
     skipped: int = 0
@@ -82,7 +82,7 @@ def _how(passes: tuple[int, ...]) -> str:
     return "passes of the network: " + ", ".join(f"x{scale}" for scale in passes)
 
 
-def row(outcome: "Outcome", chosen: "Chosen") -> dict[str, Any]:
+def row(outcome: "Outcome", chosen: "SelectedModel") -> dict[str, Any]:
     """What a JSON line says."""
 
     def pair(sides: "ImageSize | None") -> list[int] | None:
@@ -100,7 +100,7 @@ def row(outcome: "Outcome", chosen: "Chosen") -> dict[str, Any]:
     }
 
 
-def rehearse(outcome: "Outcome", chosen: "Chosen", talk: Talk) -> None:
+def rehearse(outcome: "Outcome", chosen: "SelectedModel", talk: Talk) -> None:
     """Say on stdout what would be done."""
     if talk.json:
         click.echo(json.dumps(row(outcome, chosen)))

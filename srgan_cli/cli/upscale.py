@@ -26,13 +26,12 @@ from srgan_cli.cli.signals import stopping
 from srgan_cli.cli.summary import Tally, rehearse
 from srgan_cli.errors import OptionError
 from srgan_cli.images.encoding import Encoding
-from srgan_cli.settings import ImageSize, Machine, OutputSize, Postprocess
-from srgan_cli.weights.zoo import Choice
+from srgan_cli.settings import ImageSize, Machine, ModelChoice, OutputSize, Postprocess
 
 if TYPE_CHECKING:
     from srgan_cli.batch.run import Work
     from srgan_cli.inference.pipeline import UpscalePipeline
-    from srgan_cli.weights.selection import Chosen
+    from srgan_cli.weights.selection import SelectedModel
 
 GO_ON = (
     "the pictures done so far are complete, no other was touched; "
@@ -108,7 +107,7 @@ corrections_options = gathered(
 def upscale_command(
     batch: Batch,
     size: OutputSize,
-    choice: Choice,
+    choice: ModelChoice,
     machine: Machine,
     corrections: Postprocess,
     encoding: Encoding,
@@ -125,9 +124,9 @@ def upscale_command(
     with stopping(advice):
         from srgan_cli.api import build_pipeline
         from srgan_cli.batch.run import Work
-        from srgan_cli.weights.selection import choose
+        from srgan_cli.weights.selection import select_model
 
-        chosen = choose(choice)
+        chosen = select_model(choice)
         grow = build_pipeline(chosen.weights, machine, size, corrections, talk.line)
         jobs = plan(sharded(batch, os.environ), _naming(chosen, grow, encoding))
         work = Work(grow, encoding, max_pixels, batch.skip_existing)
@@ -156,7 +155,7 @@ def _done(jobs: Sequence[Job], work: "Work", tally: Tally) -> int:
     return tally.finish()
 
 
-def _naming(chosen: "Chosen", grow: "UpscalePipeline", encoding: Encoding) -> Naming:
+def _naming(chosen: "SelectedModel", grow: "UpscalePipeline", encoding: Encoding) -> Naming:
     def measure(path: Path) -> ImageSize:
         from srgan_cli.images.header import probe
 
@@ -169,7 +168,7 @@ def _naming(chosen: "Chosen", grow: "UpscalePipeline", encoding: Encoding) -> Na
     return Naming(chosen.name, f"{float(scale):g}" if by_scale else None, encoding, measure)
 
 
-def _say_how(grow: "UpscalePipeline", chosen: "Chosen", talk: Talk) -> None:
+def _say_how(grow: "UpscalePipeline", chosen: "SelectedModel", talk: Talk) -> None:
     vivid = "" if chosen.blend is None else f", blend {chosen.blend:g}"
     talk.detail(f"model {chosen.name}{vivid}")
     for scale, one in grow.engines.items():

@@ -10,9 +10,9 @@ from srgan_cli.evaluation.selection_options import Lineup
 from srgan_cli.images.image import Image
 from srgan_cli.inference.engine import TiledEngine
 from srgan_cli.inference.pipeline import UpscalePipeline
-from srgan_cli.settings import Machine, OutputSize
-from srgan_cli.weights.selection import Chosen, choose
-from srgan_cli.weights.zoo import BICUBIC, DEFAULT_BLEND, ENDS, Choice, default_model, ends_of
+from srgan_cli.settings import BICUBIC, Machine, ModelChoice, OutputSize
+from srgan_cli.weights.selection import SelectedModel, select_model
+from srgan_cli.weights.zoo import DEFAULT_BLEND, ENDS, default_model, paths_by_scale
 
 SCALE = 4  # where nothing tells it
 
@@ -33,7 +33,7 @@ class Method:
 
 def methods(lineup: Lineup) -> list[Method]:
     """Bicubic, then everything in the line-up. Raises OptionError, WeightsError, DeviceError."""
-    chosen = [choose(choice) for choice in choices(lineup)]
+    chosen = [select_model(choice) for choice in choices(lineup)]
     return [bicubic(), *(by_network(one, lineup.machine) for one in chosen)]
 
 
@@ -46,7 +46,7 @@ def bicubic() -> Method:
     return Method(BICUBIC, _by(UpscalePipeline()))
 
 
-def by_network(chosen: Chosen, machine: Machine) -> Method:
+def by_network(chosen: SelectedModel, machine: Machine) -> Method:
     """As many passes as the scale takes, then a bicubic to fit, as `srgan upscale` does."""
     built = build_pipeline(chosen.weights, machine, OutputSize())
     if not built.engines:
@@ -56,7 +56,7 @@ def by_network(chosen: Chosen, machine: Machine) -> Method:
     return Method(_label(chosen), _by(built), context, native)
 
 
-def _label(chosen: Chosen) -> str:
+def _label(chosen: SelectedModel) -> str:
     return chosen.name if chosen.blend is None else f"{chosen.name} blend {chosen.blend:g}"
 
 
@@ -73,7 +73,7 @@ def _by(built: UpscalePipeline) -> Callable[[Image, int], Image]:
     return enlarge
 
 
-def choices(lineup: Lineup) -> list[Choice]:
+def choices(lineup: Lineup) -> list[ModelChoice]:
     """One for each network or blend that is to be shown besides bicubic. Raises OptionError."""
     if lineup.models or lineup.files:
         models = [name for name in lineup.models if name != BICUBIC]
@@ -81,12 +81,12 @@ def choices(lineup: Lineup) -> list[Choice]:
         shown += _of_files(lineup)
     else:
         shown = _of_default(default_model(), lineup.amounts)
-    if lineup.amounts and all(choice.amount is None for choice in shown):
+    if lineup.amounts and all(choice.blend is None for choice in shown):
         raise OptionError("--blend needs two ends: a model that has both, or -w PSNR -w GAN")
     return shown
 
 
-def _of_default(model: str, amounts: tuple[float, ...]) -> list[Choice]:
+def _of_default(model: str, amounts: tuple[float, ...]) -> list[ModelChoice]:
     if model == BICUBIC:
         return []
     if not _two_ended(model):
@@ -94,21 +94,21 @@ def _of_default(model: str, amounts: tuple[float, ...]) -> list[Choice]:
     return _at(model, amounts or (0.0, DEFAULT_BLEND))
 
 
-def _of_model(model: str, lineup: Lineup) -> list[Choice]:
+def _of_model(model: str, lineup: Lineup) -> list[ModelChoice]:
     """An amount that suits another model is not asked of one with a single end."""
     spared = not _two_ended(model) and len(lineup.models) + len(lineup.files) > 1
     return _at(model, () if spared else lineup.amounts)
 
 
-def _of_files(lineup: Lineup) -> list[Choice]:
+def _of_files(lineup: Lineup) -> list[ModelChoice]:
     if lineup.amounts and len(lineup.files) == len(ENDS):
-        return [Choice(files=lineup.files, amount=amount) for amount in lineup.amounts]
-    return [Choice(files=(file,)) for file in lineup.files]
+        return [ModelChoice(files=lineup.files, blend=amount) for amount in lineup.amounts]
+    return [ModelChoice(files=(file,)) for file in lineup.files]
 
 
-def _at(model: str, amounts: tuple[float, ...]) -> list[Choice]:
-    return [Choice(model, amount=amount) for amount in amounts or (None,)]
+def _at(model: str, amounts: tuple[float, ...]) -> list[ModelChoice]:
+    return [ModelChoice(model, blend=amount) for amount in amounts or (None,)]
 
 
 def _two_ended(model: str) -> bool:
-    return any(len(ends) == len(ENDS) for ends in ends_of(model).values())
+    return any(len(ends) == len(ENDS) for ends in paths_by_scale(model).values())

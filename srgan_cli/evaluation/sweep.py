@@ -9,8 +9,9 @@ from srgan_cli.evaluation.scoring import FIDELITY, Metric
 from srgan_cli.figures import Cell, Curve, Panel, Row, curves, in_srgb, sheet, stack
 from srgan_cli.images.image import Image
 from srgan_cli.settings import Machine
-from srgan_cli.weights.container import Weights, blend
-from srgan_cli.weights.selection import Chosen
+from srgan_cli.weights.blending import blend
+from srgan_cli.weights.container import Weights
+from srgan_cli.weights.selection import SelectedModel
 
 AMOUNTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 MEASURED = 256  # low pixels a side that the figures are of, at most
@@ -33,7 +34,7 @@ def sweep(
     Raises WeightsError for ends that cannot be blended.
     """
     mixes = [(f"alpha {amount:g}", blend(*ends, amount)) for amount in amounts]
-    chosen = [Chosen(name, {mix.facts.scale: mix}) for name, mix in mixes]
+    chosen = [SelectedModel(name, {mix.metadata.scale: mix}) for name, mix in mixes]
     return sweep_methods([by_network(one, machine) for one in chosen], photo, perception)
 
 

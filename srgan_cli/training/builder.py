@@ -53,7 +53,8 @@ from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_step import Learner, Lesson, Numerics, Step
 from srgan_cli.training.trainer import Outlets, Position, Trainer
 from srgan_cli.training.validation import Judgement, Score, centre_samples, validator
-from srgan_cli.weights.container import Weights, load_generator, write_weights
+from srgan_cli.weights.container import Weights, write_weights
+from srgan_cli.weights.loading import load_generator
 
 OPTIMIZERS: dict[str, type[Adam]] = {"adam": Adam, "muon": Muon}
 
@@ -232,8 +233,12 @@ def _length(job: Job, stage: Stage) -> Length:
 def _outlets(job: Job, stage: Stage, weights: Weights) -> Outlets:
     run = job.options.out
     samples = centre_samples(job.data.validation, job.options.scale, shrinker(job.recipe))
-    facts = replace(
-        weights.facts, objective=stage.end, effective_reach=None, mirrored=None, figures={}
+    metadata = replace(
+        weights.metadata,
+        objective=stage.end,
+        measured_receptive_field=None,
+        reflect_padding=None,
+        figures={},
     )
 
     def keep(average: nn.Module, position: Position, best: Score) -> None:
@@ -243,7 +248,9 @@ def _outlets(job: Job, stage: Stage, weights: Weights) -> Outlets:
             "skipped": position.skipped,
             "validation": {k: v for k, v in asdict(best).items() if v is not None},
         }
-        result = replace(weights, state=average.state_dict(), facts=replace(facts, training=told))
+        result = replace(
+            weights, state=average.state_dict(), metadata=replace(metadata, training=told)
+        )
         write_weights(result, weights_file(run, stage.end))
 
     def draw(judged: Judgement, step: int) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from srgan_cli.errors import TrainingError
 from srgan_cli.files import atomic_write
-from srgan_cli.weights.pickles import write_pickle
+from srgan_cli.weights.tensor_files import write_torch_file
 
 KEPT = 2
 """The newest checkpoints that stay."""
@@ -35,7 +35,7 @@ class TrainingState:
 def save_state(state: TrainingState, run: Path) -> Path:
     path = run / f"checkpoint-{state.stage}-{state.step:08d}.pt"
     with atomic_write(path, TrainingError) as file:
-        write_pickle(vars(state), file)
+        write_torch_file(vars(state), file)
     for old in checkpoints(run)[:-KEPT]:
         old.unlink(missing_ok=True)
     return path

@@ -17,8 +17,9 @@ from srgan_cli.networks.rrdbnet import RESIDUAL_SCALE, RRDB, ResidualDenseBlock,
 from srgan_cli.networks.srresnet import ResidualBlock, SRResNet
 from srgan_cli.networks.vdsr import VDSR
 from srgan_cli.training.recipes import depth_name
-from srgan_cli.weights.container import State, Weights, build_generator
-from srgan_cli.weights.metadata import Facts
+from srgan_cli.weights.container import Weights
+from srgan_cli.weights.generators import State, build_generator
+from srgan_cli.weights.metadata import Metadata
 
 
 def can_deepen(given: Weights) -> bool:
@@ -37,8 +38,8 @@ def deepened(given: Weights, depth: int, lineage: str) -> Weights:
     network = build_generator(given.architecture, sizes)
     with torch.no_grad():
         DEEPENING[given.architecture](network, given.state, before)
-    facts = Facts(scale=given.facts.scale, lineage=lineage)
-    return replace(given, hyperparameters=sizes, state=network.state_dict(), facts=facts)
+    metadata = Metadata(scale=given.metadata.scale, lineage=lineage)
+    return replace(given, hyperparameters=sizes, state=network.state_dict(), metadata=metadata)
 
 
 def deepen_fast(network: nn.Module, state: State, before: int) -> None:

@@ -46,9 +46,9 @@ def open_teachers(options: TrainOptions) -> list[Weights]:
     """Raises OptionError for a network of another scale, WeightsError for a file that is none."""
     given = [read_weights(file) for file in options.teachers]
     for file, weights in zip(options.teachers, given, strict=True):
-        if weights.facts.scale != options.scale:
+        if weights.metadata.scale != options.scale:
             raise OptionError(
-                f"{file} enlarges by {weights.facts.scale}: it cannot teach a network that "
+                f"{file} enlarges by {weights.metadata.scale}: it cannot teach a network that "
                 f"enlarges by {options.scale}"
             )
     return given

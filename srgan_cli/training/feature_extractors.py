@@ -13,7 +13,7 @@ from srgan_cli.training.download import downloaded_vgg
 from srgan_cli.training.losses import DISTANCES, Look, PerceptualLoss
 from srgan_cli.training.recipes import Perceptual, Stage
 from srgan_cli.training.vgg_options import VggFile
-from srgan_cli.weights.pickles import read_tensors
+from srgan_cli.weights.tensor_files import read_tensors
 
 JUDGED = ("conv1_2", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 """Layers that results are judged by, where a file has them and they are not trained on."""

@@ -9,8 +9,9 @@ from srgan_cli.errors import OptionError
 from srgan_cli.training.deepen import can_deepen, deepened
 from srgan_cli.training.recipes import Recipe, depth_name
 from srgan_cli.training.train_options import TrainOptions
-from srgan_cli.weights.container import Weights, build_generator, read_weights
-from srgan_cli.weights.metadata import Facts
+from srgan_cli.weights.container import Weights, read_weights
+from srgan_cli.weights.generators import build_generator
+from srgan_cli.weights.metadata import Metadata
 
 TAILS = {
     "fast": ("up.", "to_rgb."),
@@ -28,17 +29,17 @@ def starting_weights(options: TrainOptions, recipe: Recipe) -> Weights:
     if options.start is None:
         return _random(options, recipe)
     given = _at_depth(options, read_weights(options.start))
-    lineage = given.facts.lineage or options.lineage
-    if given.facts.scale == options.scale:
-        return replace(given, facts=Facts(scale=options.scale, lineage=lineage))
+    lineage = given.metadata.lineage or options.lineage
+    if given.metadata.scale == options.scale:
+        return replace(given, metadata=Metadata(scale=options.scale, lineage=lineage))
     return _for_another_scale(options, given)
 
 
 def _random(options: TrainOptions, recipe: Recipe) -> Weights:
     sizes = recipe.sized(options.scale, options.blocks)
     network = build_generator(recipe.architecture, sizes)
-    facts = Facts(scale=options.scale, lineage=options.lineage)
-    return Weights(recipe.architecture, sizes, network.state_dict(), facts)
+    metadata = Metadata(scale=options.scale, lineage=options.lineage)
+    return Weights(recipe.architecture, sizes, network.state_dict(), metadata)
 
 
 def _at_depth(options: TrainOptions, given: Weights) -> Weights:
@@ -57,7 +58,7 @@ def _for_another_scale(options: TrainOptions, given: Weights) -> Weights:
     """All but the tail is kept; a new lineage, for it cannot be blended with the old one."""
     if options.stages == "gan":
         raise OptionError(
-            f"{options.start} enlarges by {given.facts.scale}, not by {options.scale}: its new "
+            f"{options.start} enlarges by {given.metadata.scale}, not by {options.scale}: its new "
             "tail needs the PSNR stage first, --stages both"
         )
     sizes = {**given.hyperparameters, "scale": options.scale}
@@ -65,8 +66,8 @@ def _for_another_scale(options: TrainOptions, given: Weights) -> Weights:
     state = {
         name: given.state[name] if _kept(name, given, fresh) else fresh[name] for name in fresh
     }
-    facts = Facts(scale=options.scale, lineage=options.lineage)
-    return replace(given, hyperparameters=sizes, state=state, facts=facts)
+    metadata = Metadata(scale=options.scale, lineage=options.lineage)
+    return replace(given, hyperparameters=sizes, state=state, metadata=metadata)
 
 
 def _kept(name: str, given: Weights, fresh: dict[str, Tensor]) -> bool:

@@ -13,7 +13,7 @@ from srgan_cli.training.initial_weights import starting_weights
 from srgan_cli.training.memory_estimate import COPIES, Need, kept_bytes, weight_bytes
 from srgan_cli.training.recipes import RECIPES, Stage
 from srgan_cli.training.train_options import TrainOptions
-from srgan_cli.weights.container import load_generator
+from srgan_cli.weights.loading import load_generator
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from srgan_cli.training.memory_need import Cast, cast_of, need_of
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
 from srgan_cli.training.schedule import optimizer_of, pixel_of, rate_of
 from srgan_cli.training.train_options import TrainOptions
-from srgan_cli.weights.container import load_generator
+from srgan_cli.weights.loading import load_generator
 
 
 def plan(options: TrainOptions, opened: list[Eyes]) -> Iterator[str]:

@@ -103,7 +103,7 @@ def _provide_start(job: Job) -> None:
     file = weights_file(job.options.out, "psnr")
     if job.stages[0].end == "gan" and not file.exists():
         weights = starting_weights(job.options, job.recipe)
-        write_weights(replace(weights, facts=replace(weights.facts, objective="psnr")), file)
+        write_weights(replace(weights, metadata=replace(weights.metadata, objective="psnr")), file)
 
 
 def _stages_left(job: Job) -> tuple[Stage, ...]:

@@ -1,40 +1,43 @@
-"""Weights files: read, write, blend, bring to life.
+"""srgan's weights files: safetensors whose header holds the metadata and two checksums."""
 
-On disk: safetensors whose header says everything else, with a SHA-256 of the tensors.
-"""
-
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from inspect import signature
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch import Tensor
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.files import atomic_write
 from srgan_cli.networks import GENERATORS
-from srgan_cli.weights.checksum import FORMAT, SEAL, broken_seals, checksum, is_ours, seal
-from srgan_cli.weights.foreign import spandrel_models as by_spandrel
-from srgan_cli.weights.metadata import Facts, blended_facts
+from srgan_cli.weights.generators import (
+    Hyperparameters,
+    State,
+    generator_problems,
+    join_problems,
+    non_finite,
+)
+from srgan_cli.weights.metadata import Metadata, metadata_from_json, metadata_to_json
 
-State = Mapping[str, Tensor]
-Hyperparameters = Mapping[str, Any]
+Header = Mapping[str, str]
+
+FORMAT = "srgan 1"
+HEADER_KEYS = ("architecture", "hyperparameters", "facts", "sha256")
+HEADER_CHECKSUM = "header_sha256"
 
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """A network at rest: which one, how large, its numbers, and where it comes from."""
+    """A network's architecture, hyperparameters, parameters and metadata."""
 
     architecture: str
     hyperparameters: Hyperparameters
     state: State
-    facts: Facts
+    metadata: Metadata
 
     def __str__(self) -> str:
         sizes = ", ".join(f"{name} {value}" for name, value in self.hyperparameters.items())
@@ -42,221 +45,129 @@ class Weights:
 
 
 def read_weights(path: Path) -> Weights:
-    """Our own weights file, checked against its checksums and against the network it is for.
+    """One of srgan's own weights files, with its checksums and tensor shapes verified.
 
-    Raises WeightsError for a file that is missing or not ours, and with all that is wrong with it.
+    Raises WeightsError, listing all problems, if it is missing, damaged or not srgan's.
     """
-    about, state = _contents(path)
-    if not is_ours(about):
+    header, state = _read_safetensors(path)
+    if not is_srgan_header(header):
         raise WeightsError(f"{path} was not written by srgan: its header does not say {FORMAT!r}")
-    faults = [*broken_seals(about, state)]
+    problems = [*_header_problems(header, state)]
     try:
-        weights = _parsed(about, state)
+        weights = _parse(header, state)
     except (KeyError, RecursionError, TypeError, ValueError) as error:
-        raise WeightsError(_refusal(path, [*faults, f"its header is wrong: {error}"])) from error
-    faults += unfit(weights)
-    if faults:
-        raise WeightsError(_refusal(path, faults))
+        problems.append(f"its header is wrong: {error}")
+        raise WeightsError(_refusal(path, problems)) from error
+    problems += generator_problems(
+        weights.architecture, weights.hyperparameters, state, weights.metadata.scale
+    )
+    if problems:
+        raise WeightsError(_refusal(path, problems))
     return weights
 
 
-def _refusal(path: Path, faults: Sequence[str]) -> str:
-    return f"{path} cannot be used: {listed(faults)}"
+def _refusal(path: Path, problems: Sequence[str]) -> str:
+    return f"{path} cannot be used: {join_problems([*problems])}"
 
 
-def listed(faults: Sequence[str], most: int = 8) -> str:
-    """For a message of one line."""
-    more = [f"and {len(faults) - most} more"] if len(faults) > most else []
-    return "; ".join([*faults[:most], *more])
-
-
-def _contents(path: Path) -> tuple[dict[str, str], State]:
-    """What the header says, and the tensors by their names."""
+def _read_safetensors(path: Path) -> tuple[dict[str, str], State]:
+    """The header's metadata, and the tensors by name."""
     try:
         with safe_open(path, framework="pt") as file:
-            about = file.metadata() or {}
-            return about, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            header = file.metadata() or {}
+            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise WeightsError(f"{path} does not exist") from error
     except (SafetensorError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} is not a readable weights file: {error}") from error
 
 
-def _parsed(about: Mapping[str, str], state: State) -> Weights:
-    """Raises KeyError, TypeError, ValueError."""
-    sizes, record = json.loads(about["hyperparameters"]), json.loads(about["facts"])
+def is_srgan_header(header: Header) -> bool:
+    """Also true for a header of srgan's of which a part is damaged."""
+    return header.get("format", "").startswith("srgan") or len(header.keys() & {*HEADER_KEYS}) > 1
+
+
+def _header_problems(header: Header, state: State) -> Iterator[str]:
+    """Unknown and missing keys, wrong checksums; older files have no checksum of the header."""
+    if header.get("format") != FORMAT:
+        yield f"its format is {header.get('format')!r}, and this version reads {FORMAT!r}"
+    known = {"format", *HEADER_KEYS, HEADER_CHECKSUM}
+    unknown = sorted(f"an unknown {name!r}" for name in header.keys() - known)
+    missing = sorted(f"no {name!r}" for name in known - header.keys() - {HEADER_CHECKSUM})
+    if unknown or missing:
+        yield f"its header has {', '.join([*missing, *unknown])}"
+    if header.get("sha256") != state_checksum(state):
+        yield "its tensors do not match their checksum"
+    if header.get(HEADER_CHECKSUM, _header_checksum(header)) != _header_checksum(header):
+        yield "its header does not match its checksum"
+
+
+def _parse(header: Header, state: State) -> Weights:
+    """Raises KeyError, RecursionError, TypeError or ValueError."""
+    sizes, record = json.loads(header["hyperparameters"]), json.loads(header["facts"])
     if not isinstance(sizes, dict) or not isinstance(record, dict):
         raise TypeError("hyperparameters and facts are named values")
-    known = {field.name for field in fields(Facts)}
-    facts = Facts(**{name: value for name, value in record.items() if name in known})
-    return Weights(about["architecture"], sizes, state, facts)
+    return Weights(header["architecture"], sizes, state, metadata_from_json(record))
 
 
 def write_weights(weights: Weights, path: Path) -> None:
-    """Put `weights` at `path`, whole or not at all."""
+    """Write atomically. Raises WeightsError for a network that only spandrel can build."""
     if weights.architecture not in GENERATORS:
         raise WeightsError(f"{weights} runs only from the file it came in")
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.state.items()}
-    about = {
+    header = {
         "format": FORMAT,
         "architecture": weights.architecture,
         "hyperparameters": json.dumps(dict(weights.hyperparameters)),
-        "facts": json.dumps(asdict(weights.facts)),
-        "sha256": checksum(state),
+        "facts": json.dumps(metadata_to_json(weights.metadata)),
+        "sha256": state_checksum(state),
     }
-    about[SEAL] = seal(about)
+    header[HEADER_CHECKSUM] = _header_checksum(header)
     with atomic_write(path, WeightsError) as file:
-        file.write(save(state, metadata=about))
+        file.write(save(state, metadata=header))
 
 
-def halved(weights: Weights) -> Weights:
-    """The same network with its floats in 16 bits: half the size on disk.
+def state_checksum(state: State) -> str:
+    """SHA-256 over the name, type, shape and bytes of each tensor, in order of names."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
-    What BatchNorm knows of its inputs keeps 32: variances can be of any size, and are few.
-    Raises WeightsError where a value is too large for 16 bits.
+
+def _header_checksum(header: Header) -> str:
+    """SHA-256 over all other entries of the header."""
+    entries = sorted((name, value) for name, value in header.items() if name != HEADER_CHECKSUM)
+    return hashlib.sha256(json.dumps(entries).encode()).hexdigest()
+
+
+def to_half(weights: Weights) -> Weights:
+    """The same network in float16: half the size on disk.
+
+    BatchNorm's running statistics stay float32: variances can be of any size, and are few.
+    Raises WeightsError where a value is too large for float16.
     """
     state = {
-        name: tensor.half() if tensor.is_floating_point() and not is_statistic(name) else tensor
+        name: tensor.half() if _can_be_half(name, tensor) else tensor
         for name, tensor in weights.state.items()
     }
-    if faults := [*_not_finite(state)]:
-        raise WeightsError(f"16 bits do not suffice: in them, {listed(faults)}")
+    if problems := non_finite(state):
+        raise WeightsError(f"16 bits do not suffice: in them, {join_problems(problems)}")
     return replace(weights, state=state)
 
 
-def is_statistic(name: str) -> bool:
-    """Of BatchNorm's inputs, and not learnt."""
+def _can_be_half(name: str, tensor: Tensor) -> bool:
+    return tensor.is_floating_point() and not is_running_statistic(name)
+
+
+def is_running_statistic(name: str) -> bool:
+    """Whether a tensor of that name is a buffer of BatchNorm, not a learned parameter."""
     return name.endswith(("running_mean", "running_var", "num_batches_tracked"))
 
 
 def count_parameters(weights: Weights) -> int:
-    """What was learnt, whoever's network it is."""
-    return sum(values.numel() for name, values in weights.state.items() if not is_statistic(name))
-
-
-def load_generator(weights: Weights) -> nn.Module:
-    """The network that `weights` describe, float32, with `.scale` and `.receptive_field`.
-
-    Raises WeightsError with everything that does not fit.
-    """
-    if weights.architecture == by_spandrel.ARCHITECTURE:
-        return by_spandrel.generator(weights.state)
-    if faults := unfit(weights):
-        raise WeightsError(f"the weights do not fit {weights}: {listed(faults)}")
-    network = _outlined(weights)
-    types = {name: tensor.dtype for name, tensor in network.state_dict().items()}
-    state = {name: weights.state[name].to(types[name], copy=True) for name in types}
-    network.load_state_dict(state, assign=True)
-    return network.eval()
-
-
-def unfit(weights: Weights) -> list[str]:
-    """What is wrong with a network of ours, one phrase each."""
-    try:
-        network = _outlined(weights)
-    except WeightsError as error:
-        return [str(error)]
-    faults = [*mismatches(network.state_dict(), weights.state), *_not_finite(weights.state)]
-    if network.scale != weights.facts.scale:
-        faults.append(f"it enlarges by {network.scale}, not by {weights.facts.scale}")
-    return faults
-
-
-def _outlined(weights: Weights) -> nn.Module:
-    """The network without its numbers: drawing random ones would take longer than all the rest."""
-    with _Undrawn():
-        return build_generator(weights.architecture, weights.hyperparameters)
-
-
-class _Undrawn(TorchFunctionMode):
-    """Tensors keep whatever their memory held."""
-
-    def __torch_function__(
-        self, func: Any, types: object, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        if getattr(func, "__module__", None) == nn.init.__name__:
-            return None
-        if func in (Tensor.normal_, Tensor.uniform_):
-            return args[0]
-        return func(*args, **(kwargs or {}))
-
-
-def build_generator(architecture: str, hyperparameters: Hyperparameters) -> nn.Module:
-    """A network of that kind and size, freshly initialised."""
-    if architecture not in GENERATORS:
-        known = ", ".join(GENERATORS)
-        raise WeightsError(f"unknown architecture {architecture!r}: this version knows {known}")
-    try:
-        return GENERATORS[architecture](**hyperparameters)
-    except (TypeError, ValueError) as error:
-        raise WeightsError(f"{architecture} cannot be built so: {error}") from error
-
-
-def mismatches(expected: State, given: State) -> list[str]:
-    """What of `given` is missing, unknown or of another shape, one phrase each."""
-    missing = [f"{name} is missing" for name in expected if name not in given]
-    unknown = [f"{name} is unknown" for name in given if name not in expected]
-    shapes = [
-        f"{name} has shape {list(given[name].shape)}, not {list(expected[name].shape)}"
-        for name in expected
-        if name in given and given[name].shape != expected[name].shape
-    ]
-    return [*missing, *unknown, *shapes]
-
-
-def _not_finite(state: State) -> list[str]:
-    return [
-        f"{name} holds values that are not numbers"
-        for name, tensor in state.items()
-        if tensor.is_floating_point() and not tensor.isfinite().all()
-    ]
-
-
-def blend(psnr: Weights, gan: Weights, amount: float) -> Weights:
-    """`(1 - amount) * psnr + amount * gan`, over all parameters and float buffers.
-
-    ESRGAN, https://arxiv.org/abs/1809.00219, section 3.4. Raises WeightsError for two networks
-    whose tensors differ in name or shape, or which use them differently.
-    """
-    return blend_all((psnr, gan), (1 - amount, amount))
-
-
-def blend_all(networks: Sequence[Weights], shares: Sequence[float]) -> Weights:
-    """The networks' mean by `shares`, which add up to 1; integers are the first one's.
-
-    A share of 1 gives that network itself, so that what is known of it holds. Raises WeightsError.
-    """
-    first = networks[0]
-    for other in networks[1:]:
-        if faults := differences(first, other):
-            raise WeightsError(f"cannot blend {first} with {other}: {listed(faults)}")
-    if 1 in shares:
-        return networks[shares.index(1)]
-    states = [network.state for network in networks]
-    state = {name: _mixed([state[name] for state in states], shares) for name in first.state}
-    return replace(first, state=state, facts=blended_facts([n.facts for n in networks], shares))
-
-
-def differences(a: Weights, b: Weights) -> list[str]:
-    """Why the two cannot be blended, one phrase each."""
-    if a.architecture != b.architecture:
-        return [f"one is of the kind {a.architecture}, the other {b.architecture}"]
-    ours, theirs = _completed(a), _completed(b)
-    sizes = [f"{n} is {theirs.get(n)}, not {ours[n]}" for n in ours if ours[n] != theirs.get(n)]
-    return [*sizes, *mismatches(a.state, b.state)]
-
-
-def _completed(weights: Weights) -> Hyperparameters:
-    """With those that were left at their defaults."""
-    kind = GENERATORS.get(weights.architecture)
-    known = signature(kind).parameters.values() if kind else ()
-    return {parameter.name: parameter.default for parameter in known} | dict(
-        weights.hyperparameters
-    )
-
-
-def _mixed(tensors: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-    if not tensors[0].is_floating_point():
-        return tensors[0]
-    parts = [tensor.float() * share for tensor, share in zip(tensors, shares, strict=True)]
-    return torch.stack(parts).sum(dim=0)
+    """The number of learned parameters."""
+    learned = (value for name, value in weights.state.items() if not is_running_statistic(name))
+    return sum(tensor.numel() for tensor in learned)

@@ -1,36 +1,40 @@
-"""What weights files say of a network beyond its numbers. Standard library only."""
+"""What a weights file records besides its tensors. Standard library only."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+JSON_NAMES = {"measured_receptive_field": "effective_reach", "reflect_padding": "mirrored"}
+"""Field of Metadata -> its key in weights files. The other fields are named alike in both."""
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What is known of a network beyond its numbers."""
+class Metadata:
+    """What is known about a network besides its architecture and parameters."""
 
     scale: int
     objective: str = "unknown"
     """"psnr" (faithful), "gan" (vivid), "blend" or "unknown"."""
 
     lineage: str = ""
-    """An id that networks fine-tuned from one another share; "" when not known."""
+    """An id shared by networks that were fine-tuned from one another; "" if unknown."""
 
-    effective_reach: int | None = None
-    """The measured context, in low-resolution pixels, beyond which no 8-bit value changes."""
+    measured_receptive_field: int | None = None
+    """Radius in low-resolution pixels beyond which no 8-bit output value changes, as measured."""
 
-    mirrored: int | None = None
-    """Measured: mirroring a picture farther beyond its edges changes none by more than a level."""
+    reflect_padding: int | None = None
+    """Low-resolution pixels of reflection padding that suffice at the image's edges: more changes
+    no output value by more than one 8-bit level, as measured."""
 
     training: dict[str, Any] = field(default_factory=dict)
-    """Recipe, options, steps, data, version, validation figures."""
+    """Recipe, options, steps, data, version, validation results."""
 
     figures: dict[str, Any] = field(default_factory=dict)
-    """Measured on benchmarks after training: set -> {"psnr_y": dB, "ssim_y": ...}."""
+    """Benchmark results after training: data set -> {"psnr_y": dB, "ssim_y": ...}."""
 
     def __post_init__(self) -> None:
-        """Raises TypeError or ValueError: they may come out of a file."""
-        pixels = [n for n in (self.effective_reach, self.mirrored) if n is not None]
+        """Raises TypeError or ValueError: the values may come from a file."""
+        pixels = [n for n in (self.measured_receptive_field, self.reflect_padding) if n is not None]
         whole = all(type(number) is int for number in (self.scale, *pixels))
         if not whole or self.scale < 1 or min(pixels, default=0) < 0:
             raise ValueError(f"a scale {self.scale!r}, reaches {pixels!r}")
@@ -39,24 +43,35 @@ class Facts:
             raise TypeError("facts of a wrong type")
 
 
-def blended_facts(facts: Sequence[Facts], shares: Sequence[float]) -> Facts:
-    """Of a blend; figures of its parts do not hold for it."""
-    lineages = {one.lineage for one in facts}
-    parts = [
-        {"share": share, "objective": one.objective, "training": one.training}
-        for one, share in zip(facts, shares, strict=True)
+def metadata_to_json(metadata: Metadata) -> dict[str, Any]:
+    """The JSON object that weights files hold."""
+    return {JSON_NAMES.get(name, name): value for name, value in asdict(metadata).items()}
+
+
+def metadata_from_json(record: Mapping[str, Any]) -> Metadata:
+    """The inverse of `metadata_to_json`; unknown keys are ignored. Raises TypeError, ValueError."""
+    keys = {one.name: JSON_NAMES.get(one.name, one.name) for one in fields(Metadata)}
+    return Metadata(**{name: record[key] for name, key in keys.items() if key in record})
+
+
+def blend_metadata(parts: Sequence[Metadata], shares: Sequence[float]) -> Metadata:
+    """Metadata of a blend. The benchmark results of its parts do not hold for it."""
+    lineages = {part.lineage for part in parts}
+    sources = [
+        {"share": share, "objective": part.objective, "training": part.training}
+        for part, share in zip(parts, shares, strict=True)
     ]
-    return Facts(
-        scale=facts[0].scale,
+    return Metadata(
+        scale=parts[0].scale,
         objective="blend",
         lineage=lineages.pop() if len(lineages) == 1 else "",
-        effective_reach=_farthest([one.effective_reach for one in facts]),
-        mirrored=_farthest([one.mirrored for one in facts]),
-        training={"blend": parts},
+        measured_receptive_field=_max_known([part.measured_receptive_field for part in parts]),
+        reflect_padding=_max_known([part.reflect_padding for part in parts]),
+        training={"blend": sources},
     )
 
 
-def _farthest(pixels: Sequence[int | None]) -> int | None:
-    """None where one is not known."""
+def _max_known(pixels: Sequence[int | None]) -> int | None:
+    """None if one of them is not known."""
     known = [number for number in pixels if number is not None]
     return max(known) if len(known) == len(pixels) else None

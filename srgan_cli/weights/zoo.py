@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from srgan_cli.errors import OptionError, WeightsError
+from srgan_cli.errors import WeightsError
+from srgan_cli.settings import BICUBIC
 
 End = Literal["psnr", "gan"]
 ENDS: tuple[End, ...] = ("psnr", "gan")
-
-BICUBIC = "bicubic"
-"""The model that needs no network."""
 
 PREFERRED = ("photo", "clean")
 """The default model is the first of these that there is."""
@@ -39,29 +37,6 @@ class Network:
     """None where the name does not tell: the file does."""
     end: End | None
     personal: bool
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A model by name, or one or two weights files; `amount` goes from faithful to vivid."""
-
-    model: str | None = None
-    files: tuple[Path, ...] = ()
-    amount: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.model is not None and self.files:
-            raise OptionError("--model and --weights exclude each other")
-        if len(self.files) > 2:
-            raise OptionError(
-                "--weights can be given twice at most: the faithful and the vivid end"
-            )
-        if len(self.files) == 2 and self.amount is None:
-            raise OptionError("two --weights need --blend: 0 is the first, 1 the second")
-        if len(self.files) == 1 and self.amount is not None:
-            raise OptionError("--blend needs two ends: -w PSNR -w GAN, or a model that has both")
-        if self.model == BICUBIC and self.amount is not None:
-            raise OptionError("--blend does not go with bicubic: it has no vivid end")
 
 
 def shipped_folder() -> Path:
@@ -116,7 +91,7 @@ def default_model() -> str:
     return next((name for name in PREFERRED if name in names), BICUBIC)
 
 
-def ends_of(model: str) -> dict[int, dict[End, Path]]:
+def paths_by_scale(model: str) -> dict[int, dict[End, Path]]:
     """The files of a model of ours: scale -> end -> path. Empty for a file of another name."""
     found: dict[int, dict[End, Path]] = {}
     for network in networks():
@@ -133,10 +108,10 @@ def find_model(model: str) -> list[Network]:
     return found
 
 
-def find_network(model: str, scale: int, end: End) -> Path:
+def find_weights_file(model: str, scale: int, end: End) -> Path:
     """The file of one end of a model; raises WeightsError that says what there is."""
     find_model(model)
-    scales = ends_of(model)
+    scales = paths_by_scale(model)
     if end not in scales.get(scale, {}):
         there = ", ".join(f"x{s} {e}" for s in sorted(scales) for e in scales[s])
         raise WeightsError(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from srgan_cli.inference.engine import TiledEngine
-from srgan_cli.weights.container import load_generator
+from srgan_cli.weights.loading import load_generator
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from srgan_cli.cli import main
 from srgan_cli.networks import GENERATORS
 from srgan_cli.weights.container import read_weights
-from srgan_cli.weights.loading import open_weights
+from srgan_cli.weights.loading import load_weights
 
 RRDB = {"scale": 4, "features": 3, "blocks": 1, "growth": 2}
 SRCNN = {"n1": 3, "n2": 2, "f1": 3, "f2": 1, "f3": 3}
@@ -33,8 +33,8 @@ def test_other_programs_weights_become_ours(foreign):
     assert result.exit_code == 0, result.output
     assert result.stdout == ""
     assert result.stderr.startswith(f"{foreign} -> {ours} (rrdbnet (scale 4, features 3,")
-    torch.testing.assert_close(dict(read_weights(ours).state), dict(open_weights(foreign).state))
-    assert read_weights(ours).facts.training == {"family": "Real-ESRGAN"}
+    torch.testing.assert_close(dict(read_weights(ours).state), dict(load_weights(foreign).state))
+    assert read_weights(ours).metadata.training == {"family": "Real-ESRGAN"}
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_the_suffix_or_the_option_tells_the_naming(foreign, arguments, key, monk
 def test_half_halves_our_files(tiny_file, tmp_path):
     convert(tiny_file, "-o", tmp_path / "half.safetensors", "--half")
     again = read_weights(tmp_path / "half.safetensors")
-    assert replace(again.facts, mirrored=None) == read_weights(tiny_file).facts
+    assert replace(again.metadata, reflect_padding=None) == read_weights(tiny_file).metadata
     assert {tensor.dtype for tensor in again.state.values()} == {torch.float16}
 
 
@@ -75,7 +75,7 @@ def test_a_scale_that_no_key_tells_can_be_told(tmp_path):
     out = tmp_path / "out.safetensors"
     assert convert(tmp_path / "srcnn.pth", "-o", out).exit_code == 1
     assert convert(tmp_path / "srcnn.pth", "-o", out, "--scale", 3).exit_code == 0
-    assert read_weights(out).facts.scale == 3
+    assert read_weights(out).metadata.scale == 3
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from torch import nn
 
 from srgan_cli.cli import main
 from srgan_cli.networks import GENERATORS
-from srgan_cli.weights.container import build_generator, write_weights
-from srgan_cli.weights.inspection import flop_per_megapixel
+from srgan_cli.weights.container import write_weights
+from srgan_cli.weights.description import flop_per_megapixel
+from srgan_cli.weights.generators import build_generator
 
 
 def info(*arguments: object) -> Result:
@@ -18,8 +19,12 @@ def info(*arguments: object) -> Result:
 
 
 def test_a_line_of_json_tells_all(tiny_file, tmp_path, make_weights):
-    facts = {"effective_reach": 5, "training": {"steps": 7}, "figures": {"set5": {"psnr_y": 30.5}}}
-    write_weights(make_weights(**facts), tiny_file)
+    metadata = {
+        "measured_receptive_field": 5,
+        "training": {"steps": 7},
+        "figures": {"set5": {"psnr_y": 30.5}},
+    }
+    write_weights(make_weights(**metadata), tiny_file)
     result = info(tiny_file, "--json")
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
@@ -31,7 +36,7 @@ def test_a_line_of_json_tells_all(tiny_file, tmp_path, make_weights):
     assert found["precision"] == ["float32"]
     assert (found["objective"], found["lineage"]) == ("psnr", "family")
     assert {name: found[name] for name in ("training", "figures")} == {
-        name: facts[name] for name in ("training", "figures")
+        name: metadata[name] for name in ("training", "figures")
     }
 
 

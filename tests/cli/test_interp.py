@@ -13,7 +13,8 @@ from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
 from srgan_cli.images.write import write_image
 from srgan_cli.networks import GENERATORS
-from srgan_cli.weights.container import blend, read_weights, write_weights
+from srgan_cli.weights.blending import blend
+from srgan_cli.weights.container import read_weights, write_weights
 
 
 def interp(*arguments: object) -> Result:
@@ -31,7 +32,7 @@ def test_the_recommended_blend_is_the_default(tmp_path, tiny_file, other_file):
     line = f"0.2 {tiny_file} + 0.8 {other_file} -> {tmp_path / 'out.safetensors'}\n"
     assert result.stderr == line
     assert_is_blend(tmp_path / "out.safetensors", (tiny_file, other_file), 0.8)
-    assert read_weights(tmp_path / "out.safetensors").facts.objective == "blend"
+    assert read_weights(tmp_path / "out.safetensors").metadata.objective == "blend"
 
 
 def test_several_alphas_make_several_files(tmp_path, tiny_file, other_file):
@@ -41,7 +42,7 @@ def test_several_alphas_make_several_files(tmp_path, tiny_file, other_file):
     assert result.exit_code == 0, result.output
     for alpha in (0, 0.5, 1):
         assert_is_blend(tmp_path / f"b-{alpha:g}.safetensors", (tiny_file, other_file), alpha)
-    assert read_weights(tmp_path / "b-0.safetensors").facts.objective == "psnr"
+    assert read_weights(tmp_path / "b-0.safetensors").metadata.objective == "psnr"
 
 
 def test_many_networks_are_blended_by_shares(tmp_path, tiny_file, other_file, make_weights):
@@ -53,7 +54,7 @@ def test_many_networks_are_blended_by_shares(tmp_path, tiny_file, other_file, ma
     expected = 0.5 * states[0] + 0.3 * states[1] + 0.2 * states[2]
     made = read_weights(tmp_path / "out.safetensors")
     torch.testing.assert_close(made.state["head.weight"], expected)
-    assert [part["share"] for part in made.facts.training["blend"]] == [0.5, 0.3, 0.2]
+    assert [part["share"] for part in made.metadata.training["blend"]] == [0.5, 0.3, 0.2]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_strangers_are_refused_with_what_a_picture_shows_unless_forced(
     result = interp(*arguments, "--force")
     assert result.exit_code == 0
     assert result.stderr.startswith("Warning: these networks were not trained from one another")
-    assert read_weights(tmp_path / "out.safetensors").facts.lineage == ""
+    assert read_weights(tmp_path / "out.safetensors").metadata.lineage == ""
 
 
 def test_other_programs_files_blend_too(tmp_path):

@@ -41,10 +41,10 @@ def test_personal_networks_are_listed_whoever_wrote_them(folder, make_weights):
 def test_parameters_are_what_was_learnt(folder, make_weights):
     network = GENERATORS["srresnet"](scale=2, features=4, blocks=1)
     sizes = {"scale": 2, "features": 4, "blocks": 1}
-    weights = Weights("srresnet", sizes, network.state_dict(), make_weights(scale=2).facts)
+    weights = Weights("srresnet", sizes, network.state_dict(), make_weights(scale=2).metadata)
     write_weights(weights, folder / "normalised.safetensors")
     write_weights(
-        Weights("srcnn", {}, GENERATORS["srcnn"]().state_dict(), make_weights(scale=4).facts),
+        Weights("srcnn", {}, GENERATORS["srcnn"]().state_dict(), make_weights(scale=4).metadata),
         folder / "plain.safetensors",
     )
     found = rows()

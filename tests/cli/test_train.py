@@ -53,10 +53,10 @@ def test_a_run_leaves_weights_and_their_record(photos: Path, tmp_path: Path) -> 
     assert result.exit_code == 0, result.stderr
     assert result.stderr.splitlines()[-1] == str(tmp_path / "run" / "psnr.safetensors")
     assert result.stdout == ""
-    facts = read_weights(tmp_path / "run" / "psnr.safetensors").facts
-    assert facts.training["steps"] == 2
-    assert facts.training["recipe"] == "clean"
-    assert facts.training["data"]["pictures"] == 2
+    metadata = read_weights(tmp_path / "run" / "psnr.safetensors").metadata
+    assert metadata.training["steps"] == 2
+    assert metadata.training["recipe"] == "clean"
+    assert metadata.training["data"]["pictures"] == 2
 
 
 def test_a_run_is_resumed_to_more_steps(photos: Path, tmp_path: Path) -> None:

@@ -9,32 +9,33 @@ from examples import noise
 from srgan_cli.errors import OptionError
 from srgan_cli.evaluation.methods import bicubic, choices, methods, scale_of
 from srgan_cli.evaluation.selection_options import Lineup
-from srgan_cli.settings import Machine
-from srgan_cli.weights.zoo import Choice
+from srgan_cli.settings import Machine, ModelChoice
 
 
 @pytest.mark.parametrize(
     ("lineup", "expected"),
     [
         (Lineup(models=("bicubic",)), []),
-        (Lineup(models=("tiny",)), [Choice("tiny")]),
+        (Lineup(models=("tiny",)), [ModelChoice("tiny")]),
         (
             Lineup(models=("tiny", "lone"), amounts=(0.3, 1)),
-            [Choice("tiny", amount=0.3), Choice("tiny", amount=1), Choice("lone")],
+            [ModelChoice("tiny", blend=0.3), ModelChoice("tiny", blend=1), ModelChoice("lone")],
         ),
-        (Lineup(models=("lone",), amounts=(0.3,)), [Choice("lone", amount=0.3)]),
+        (Lineup(models=("lone",), amounts=(0.3,)), [ModelChoice("lone", blend=0.3)]),
         (
             Lineup(files=(Path("a"), Path("b")), amounts=(0.5,)),
-            [Choice(files=(Path("a"), Path("b")), amount=0.5)],
+            [ModelChoice(files=(Path("a"), Path("b")), blend=0.5)],
         ),
         (
             Lineup(files=(Path("a"), Path("b"))),
-            [Choice(files=(Path("a"),)), Choice(files=(Path("b"),))],
+            [ModelChoice(files=(Path("a"),)), ModelChoice(files=(Path("b"),))],
         ),
     ],
 )
 @pytest.mark.usefixtures("personal")
-def test_a_line_up_is_a_choice_for_each_thing_shown(lineup: Lineup, expected: list[Choice]) -> None:
+def test_a_line_up_is_a_choice_for_each_thing_shown(
+    lineup: Lineup, expected: list[ModelChoice]
+) -> None:
     assert choices(lineup) == expected
 
 

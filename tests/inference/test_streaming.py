@@ -30,7 +30,7 @@ from srgan_cli.inference.spool import Spool
 from srgan_cli.inference.streaming import ImageSink, ImageSource
 from srgan_cli.resample import resize_array
 from srgan_cli.settings import ImageSize, OutputSize, Postprocess
-from srgan_cli.weights.container import load_generator
+from srgan_cli.weights.loading import load_generator
 
 PLENTY, NOTHING = 1 << 40, 0  # bytes of memory
 KINDS = [(1, "u1"), (3, "u1"), (2, "u2"), (4, "u2")]

@@ -8,14 +8,10 @@ from srgan_cli.training.deepen import deepened
 from srgan_cli.training.initial_weights import starting_weights
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.train_run import check
-from srgan_cli.weights.container import (
-    Weights,
-    build_generator,
-    load_generator,
-    read_weights,
-    write_weights,
-)
-from srgan_cli.weights.metadata import Facts
+from srgan_cli.weights.container import Weights, read_weights, write_weights
+from srgan_cli.weights.generators import build_generator
+from srgan_cli.weights.loading import load_generator
+from srgan_cli.weights.metadata import Metadata
 
 SHALLOW = [
     ("fast", "blocks", {"features": 8, "blocks": 2}),
@@ -34,8 +30,8 @@ def trained(architecture: str, sizes: dict) -> Weights:
         name: value.float() + 0.1 * torch.rand(value.shape) if value.is_floating_point() else value
         for name, value in network.state_dict().items()
     }
-    facts = Facts(scale=2, lineage="old")
-    return Weights(architecture, {"scale": 2} | sizes, state, facts)
+    metadata = Metadata(scale=2, lineage="old")
+    return Weights(architecture, {"scale": 2} | sizes, state, metadata)
 
 
 @pytest.mark.parametrize(("architecture", "depth", "sizes"), SHALLOW)
@@ -43,7 +39,7 @@ def test_a_deeper_network_begins_as_the_shallower_one(architecture, depth, sizes
     before = trained(architecture, sizes)
     after = deepened(before, sizes[depth] + 3, "new")
     assert after.hyperparameters[depth] == sizes[depth] + 3
-    assert (after.facts.scale, after.facts.lineage) == (2, "new")
+    assert (after.metadata.scale, after.metadata.lineage) == (2, "new")
     low = torch.rand(1, 3, 12, 12)
     with torch.no_grad():
         there, here = load_generator(before)(low), load_generator(after)(low)
@@ -75,7 +71,7 @@ def test_more_blocks_than_the_file_has_are_added(make, run, tmp_path) -> None:
     run(second)
     deeper = read_weights(second.out / "psnr.safetensors")
     assert deeper.hyperparameters["blocks"] == 3
-    assert deeper.facts.lineage == "new"
+    assert deeper.metadata.lineage == "new"
 
 
 def test_fewer_blocks_or_blocks_of_what_has_none_are_refused(make, run, tmp_path) -> None:

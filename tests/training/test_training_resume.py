@@ -21,7 +21,7 @@ from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_run import check, train
 from srgan_cli.training.trainer import Interrupted
 from srgan_cli.weights.container import read_weights
-from srgan_cli.weights.pickles import write_pickle
+from srgan_cli.weights.tensor_files import write_torch_file
 
 
 class StopAfter(Silent):
@@ -106,7 +106,7 @@ def test_a_checkpoint_of_another_discriminator_is_refused(make, run) -> None:
     state = load_state(last)
     state.networks["discriminator"] = SRGANDiscriminator().state_dict()
     with last.open("wb") as file:
-        write_pickle(vars(state), file)
+        write_torch_file(vars(state), file)
     with pytest.raises(TrainingError, match=r"begin a new run with --from gan\.safetensors"):
         run(options)
 

@@ -15,7 +15,8 @@ from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.report import read_log
 from srgan_cli.training.run_folder import read_options, write_options
 from srgan_cli.training.train_run import check
-from srgan_cli.weights.container import blend, is_statistic, read_weights, write_weights
+from srgan_cli.weights.blending import blend
+from srgan_cli.weights.container import is_running_statistic, read_weights, write_weights
 
 
 def test_both_ends_share_a_lineage_and_blend(make, run) -> None:
@@ -23,10 +24,10 @@ def test_both_ends_share_a_lineage_and_blend(make, run) -> None:
     listener = run(options)
     assert [(p.stage, p.steps) for p in listener.seen] == [("psnr", 8)] * 8 + [("gan", 2)] * 2
     psnr, gan = (read_weights(options.out / f"{end}.safetensors") for end in ("psnr", "gan"))
-    assert psnr.facts.lineage == gan.facts.lineage == options.lineage
-    assert (psnr.facts.objective, gan.facts.objective) == ("psnr", "gan")
+    assert psnr.metadata.lineage == gan.metadata.lineage == options.lineage
+    assert (psnr.metadata.objective, gan.metadata.objective) == ("psnr", "gan")
     assert any(not torch.equal(psnr.state[name], gan.state[name]) for name in psnr.state)
-    assert blend(psnr, gan, 0.5).facts.lineage == options.lineage
+    assert blend(psnr, gan, 0.5).metadata.lineage == options.lineage
 
 
 def test_statistics_of_batchnorm_settle_in_the_faithful_stage(make, run) -> None:
@@ -34,7 +35,7 @@ def test_statistics_of_batchnorm_settle_in_the_faithful_stage(make, run) -> None
     run(options)
     state = load_state(checkpoints(options.out)[-1])
     network, average = state.networks["generator"], state.average
-    statistics = {name for name in average if is_statistic(name)}
+    statistics = {name for name in average if is_running_statistic(name)}
     assert len(statistics) == 9
     assert all(average[name].any() for name in statistics)
     moving = {name for name in average if not torch.equal(network[name], average[name])}
@@ -46,7 +47,7 @@ def test_statistics_of_batchnorm_stay_in_the_vivid_stage(make, run) -> None:
     run(options)
     psnr, gan = (read_weights(options.out / f"{end}.safetensors").state for end in ("psnr", "gan"))
     for name, value in psnr.items():
-        assert torch.equal(gan[name], value) == is_statistic(name)
+        assert torch.equal(gan[name], value) == is_running_statistic(name)
 
 
 def test_a_run_folder_holds_pictures_of_its_progress(make, run) -> None:
@@ -67,7 +68,7 @@ def test_the_gan_end_alone_begins_with_a_file_and_keeps_its_lineage(make, run, t
     run(second)
     gan = read_weights(second.out / "gan.safetensors")
     psnr = read_weights(second.out / "psnr.safetensors")
-    assert gan.facts.lineage == psnr.facts.lineage == first.lineage
+    assert gan.metadata.lineage == psnr.metadata.lineage == first.lineage
     state = read_weights(given).state
     assert all(torch.equal(psnr.state[name], state[name]) for name in state)
 
@@ -79,8 +80,8 @@ def test_another_scale_keeps_all_but_the_tail_and_begins_a_lineage(make, run, tm
     larger = make(start=given, scale=4, out=tmp_path / "larger", lineage="new", steps=2)
     torch.manual_seed(7)
     before, after = read_weights(given), starting_weights(larger, RECIPES["clean"])
-    assert after.facts.scale == after.hyperparameters["scale"] == 4
-    assert after.facts.lineage == "new"
+    assert after.metadata.scale == after.hyperparameters["scale"] == 4
+    assert after.metadata.lineage == "new"
     kept = {n.split(".")[0] for n in after.state if n in before.state
             and torch.equal(after.state[n], before.state[n])}  # fmt: skip
     assert kept >= {"head", "body", "body_end"}
@@ -98,7 +99,7 @@ def test_a_recipe_trains_the_network_of_the_file_it_begins_with(make, run, tmp_p
     second = make(start=given, recipe="rrdb", blocks=None, out=tmp_path / "second", steps=2)
     listener = run(second)
     after = read_weights(second.out / "psnr.safetensors")
-    assert (after.architecture, after.facts.lineage) == ("fast", first.lineage)
+    assert (after.architecture, after.metadata.lineage) == ("fast", first.lineage)
     assert any("recipe rrdb trains fast (" in line for line in listener.lines)
     assert all("trains" not in line for line in run(make(start=given, out=tmp_path / "t")).lines)
 
@@ -107,12 +108,12 @@ def test_facts_of_the_file_begun_with_do_not_stick_to_what_is_trained(make, run,
     first = make(steps=2)
     run(first)
     given = read_weights(first.out / "psnr.safetensors")
-    known = replace(given.facts, effective_reach=3, figures={"set5": {"psnr_y": 31.0}})
-    write_weights(replace(given, facts=known), tmp_path / "known.safetensors")
+    known = replace(given.metadata, measured_receptive_field=3, figures={"set5": {"psnr_y": 31.0}})
+    write_weights(replace(given, metadata=known), tmp_path / "known.safetensors")
     second = make(start=tmp_path / "known.safetensors", out=tmp_path / "second", steps=2)
     run(second)
-    facts = read_weights(second.out / "psnr.safetensors").facts
-    assert (facts.effective_reach, facts.figures) == (None, {})
+    metadata = read_weights(second.out / "psnr.safetensors").metadata
+    assert (metadata.measured_receptive_field, metadata.figures) == (None, {})
 
 
 def test_a_gan_recipe_without_a_vgg_file_names_both_ways(make) -> None:
@@ -191,11 +192,11 @@ def test_the_best_network_of_a_gan_stage_is_nearest_in_features(make, run) -> No
     run(options)
     rows = [r for r in read_log(options.out / "log.jsonl") if "features" in r]
     best = min(row["features"] for row in rows if row["stage"] == "gan")
-    facts = read_weights(options.out / "gan.safetensors").facts
-    assert facts.training["validation"]["features"] == best
+    metadata = read_weights(options.out / "gan.safetensors").metadata
+    assert metadata.training["validation"]["features"] == best
     best = max(row["psnr"] for row in rows if row["stage"] == "psnr")
-    facts = read_weights(options.out / "psnr.safetensors").facts
-    assert facts.training["validation"]["psnr"] == best
+    metadata = read_weights(options.out / "psnr.safetensors").metadata
+    assert metadata.training["validation"]["psnr"] == best
 
 
 @pytest.mark.parametrize("more", [{"recipe": "photo"}, {"precision": "bf16"}])

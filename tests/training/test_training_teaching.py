@@ -19,7 +19,8 @@ from srgan_cli.training.plan import plan
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.report import read_log
 from srgan_cli.training.train_run import check
-from srgan_cli.weights.container import load_generator, read_weights
+from srgan_cli.weights.container import read_weights
+from srgan_cli.weights.loading import load_generator
 
 
 class Lopsided(nn.Module):

@@ -9,22 +9,19 @@ from safetensors.torch import load, save, save_file
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.networks import GENERATORS
-from srgan_cli.weights.checksum import checksum
+from srgan_cli.weights.blending import blend, blend_all, incompatibilities
 from srgan_cli.weights.container import (
-    Facts,
     Weights,
-    blend,
-    blend_all,
-    build_generator,
     count_parameters,
-    differences,
-    halved,
-    load_generator,
     read_weights,
+    state_checksum,
+    to_half,
     write_weights,
 )
-from srgan_cli.weights.foreign import spandrel_models as by_spandrel
-from srgan_cli.weights.loading import open_weights
+from srgan_cli.weights.foreign import spandrel_models
+from srgan_cli.weights.generators import build_generator
+from srgan_cli.weights.loading import load_generator, load_weights
+from srgan_cli.weights.metadata import Metadata
 
 SMALL = {
     "fast": {"scale": 3, "features": 3, "blocks": 1, "thin": 2},
@@ -39,7 +36,7 @@ SMALL = {
 def test_what_is_written_is_read_back(tiny, tiny_file):
     again = read_weights(tiny_file)
     assert str(again) == str(tiny) == "fast (scale 4, features 4, blocks 1, thin 2)"
-    assert again.facts == tiny.facts
+    assert again.metadata == tiny.metadata
     torch.testing.assert_close(dict(again.state), dict(tiny.state))
 
 
@@ -50,16 +47,16 @@ def test_a_loaded_generator_enlarges(tiny):
 
 
 def test_halved_weights_come_back_as_float32(tiny, tmp_path):
-    write_weights(halved(tiny), tmp_path / "half.safetensors")
+    write_weights(to_half(tiny), tmp_path / "half.safetensors")
     again = read_weights(tmp_path / "half.safetensors")
     assert {tensor.dtype for tensor in again.state.values()} == {torch.float16}
     assert {p.dtype for p in load_generator(again).parameters()} == {torch.float32}
 
 
-def numbers(tiny: Weights, number: float, **facts: object) -> Weights:
+def numbers(tiny: Weights, number: float, **metadata: object) -> Weights:
     """A float and a counter, as a BatchNorm has both."""
     state = {"w": torch.tensor(number), "mean": torch.tensor(-number), "n": torch.tensor(3)}
-    return replace(tiny, state=state, facts=replace(tiny.facts, **facts))
+    return replace(tiny, state=state, metadata=replace(tiny.metadata, **metadata))
 
 
 def test_a_blend_lies_between_its_parents(tiny):
@@ -79,25 +76,31 @@ def test_an_end_of_a_blend_is_that_network_itself(tiny):
 
 
 def test_a_blend_tells_what_it_is_made_of_and_claims_no_figures(tiny):
-    faithful = numbers(tiny, 2.0, training={"steps": 7}, effective_reach=9, figures={"set5": {}})
-    vivid = numbers(tiny, 6.0, objective="gan", effective_reach=11)
-    facts = blend(faithful, vivid, 0.25).facts
-    assert (facts.objective, facts.lineage, facts.effective_reach) == ("blend", "family", 11)
-    assert facts.figures == {}
-    assert facts.training["blend"] == [
+    faithful = numbers(
+        tiny, 2.0, training={"steps": 7}, measured_receptive_field=9, figures={"set5": {}}
+    )
+    vivid = numbers(tiny, 6.0, objective="gan", measured_receptive_field=11)
+    metadata = blend(faithful, vivid, 0.25).metadata
+    assert (metadata.objective, metadata.lineage, metadata.measured_receptive_field) == (
+        "blend",
+        "family",
+        11,
+    )
+    assert metadata.figures == {}
+    assert metadata.training["blend"] == [
         {"share": 0.75, "objective": "psnr", "training": {"steps": 7}},
         {"share": 0.25, "objective": "gan", "training": {}},
     ]
-    stranger = numbers(tiny, 6.0, lineage="other", effective_reach=None)
-    facts = blend(faithful, stranger, 0.25).facts
-    assert (facts.lineage, facts.effective_reach) == ("", None)
+    stranger = numbers(tiny, 6.0, lineage="other", measured_receptive_field=None)
+    metadata = blend(faithful, stranger, 0.25).metadata
+    assert (metadata.lineage, metadata.measured_receptive_field) == ("", None)
 
 
 def test_networks_that_use_equal_tensors_differently_do_not_blend():
     torch.manual_seed(0)
     sizes = {"scale": 2, "features": 3, "convolutions": 1, "activation": "relu"}
     state = build_generator("compact", sizes).state_dict()
-    relu = Weights("compact", sizes, state, Facts(scale=2))
+    relu = Weights("compact", sizes, state, Metadata(scale=2))
     leaky = replace(relu, hyperparameters={**sizes, "activation": "leakyrelu"})
     with pytest.raises(WeightsError, match="activation is leakyrelu, not relu"):
         blend(relu, leaky, 0.5)
@@ -108,7 +111,7 @@ def test_a_size_left_at_its_default_is_no_difference(tiny):
     told, untold = (
         replace(tiny, hyperparameters=h) for h in (given, dict(list(given.items())[:3]))
     )
-    assert differences(told, untold) == []
+    assert incompatibilities(told, untold) == []
 
 
 def test_networks_of_different_size_do_not_blend(tiny):
@@ -183,13 +186,13 @@ def test_everything_wrong_is_in_one_message(tiny, tiny_file):
 
 
 def test_a_scale_that_is_not_the_networks_is_told(tiny, tiny_file):
-    write_weights(replace(tiny, facts=replace(tiny.facts, scale=2)), tiny_file)
+    write_weights(replace(tiny, metadata=replace(tiny.metadata, scale=2)), tiny_file)
     with pytest.raises(WeightsError, match="it enlarges by 4, not by 2"):
         read_weights(tiny_file)
 
 
 def test_a_file_from_before_headers_were_sealed_is_read(tiny, tiny_file):
-    assert read_weights(rewritten(tiny_file, header_sha256=None)).facts == tiny.facts
+    assert read_weights(rewritten(tiny_file, header_sha256=None)).metadata == tiny.metadata
 
 
 @pytest.mark.parametrize("seed", range(200))
@@ -204,7 +207,7 @@ def test_damaged_files_never_pass(tiny_file, seed):
         for place in luck.sample(range(first, last), luck.choice([1, 1, 5])):
             raw[place] ^= 1 << luck.randrange(8)
     tiny_file.write_bytes(raw)
-    for read in (read_weights, open_weights):
+    for read in (read_weights, load_weights):
         with pytest.raises(WeightsError) as caught:
             read(tiny_file)
         assert str(tiny_file) in str(caught.value)
@@ -225,8 +228,8 @@ def test_loading_leaves_the_random_numbers_alone_and_the_weights_too(tiny):
 @pytest.mark.parametrize("architecture", GENERATORS)
 def test_every_network_is_the_same_after_a_round_trip(architecture, tmp_path):
     network = build_generator(architecture, SMALL[architecture]).eval()
-    facts = Facts(scale=network.scale)
-    weights = Weights(architecture, SMALL[architecture], network.state_dict(), facts)
+    metadata = Metadata(scale=network.scale)
+    weights = Weights(architecture, SMALL[architecture], network.state_dict(), metadata)
     write_weights(weights, tmp_path / "one.safetensors")
     again = load_generator(read_weights(tmp_path / "one.safetensors"))
     low = torch.rand(1, 3, 9, 8)
@@ -236,21 +239,23 @@ def test_every_network_is_the_same_after_a_round_trip(architecture, tmp_path):
 def test_what_16_bits_cannot_hold_is_not_halved(tiny):
     state = {**tiny.state, "head.bias": torch.full((4,), 1e6)}
     with pytest.raises(WeightsError, match="16 bits do not suffice"):
-        halved(replace(tiny, state=state))
+        to_half(replace(tiny, state=state))
 
 
 def test_statistics_of_any_size_survive_halving():
     network = build_generator("srresnet", SMALL["srresnet"]).eval()
     network.end_body.running_var.fill_(1e5)
-    weights = Weights("srresnet", SMALL["srresnet"], network.state_dict(), Facts(scale=4))
-    half = halved(weights).state
+    weights = Weights("srresnet", SMALL["srresnet"], network.state_dict(), Metadata(scale=4))
+    half = to_half(weights).state
     assert half["conv_body.weight"].dtype == torch.float16
     assert torch.equal(half["end_body.running_var"], network.end_body.running_var)
 
 
 def test_parameters_are_counted_of_networks_that_only_others_can_build():
     state = {"a.weight": torch.zeros(2, 3), "a.running_var": torch.ones(2)}
-    assert count_parameters(Weights(by_spandrel.ARCHITECTURE, {}, state, Facts(scale=4))) == 6
+    assert (
+        count_parameters(Weights(spandrel_models.ARCHITECTURE, {}, state, Metadata(scale=4))) == 6
+    )
 
 
 def test_missing_and_foreign_files_are_named(tmp_path):
@@ -273,5 +278,5 @@ def test_the_checksum_sees_names_types_shapes_and_values(tiny):
         {"a": torch.zeros(2, 3), "b": torch.zeros(1)},
         {"a": torch.zeros(2, 3).half(), "b": torch.ones(1)},
     ]
-    assert len({checksum(variant) for variant in variants}) == len(variants)
-    assert checksum(dict(reversed(state.items()))) == checksum(state)
+    assert len({state_checksum(variant) for variant in variants}) == len(variants)
+    assert state_checksum(dict(reversed(state.items()))) == state_checksum(state)

@@ -22,11 +22,11 @@ from test_foreign_references import (
 from srgan_cli.errors import WeightsError
 from srgan_cli.networks import GENERATORS
 from srgan_cli.networks.discriminators import GridDiscriminator, SRGANDiscriminator
-from srgan_cli.weights.foreign import Adopted, adopt, to_foreign
-from srgan_cli.weights.pickles import read_tensors
+from srgan_cli.weights.foreign.conversion import ForeignNetwork, from_foreign, to_foreign
+from srgan_cli.weights.tensor_files import read_tensors
 
 
-def load(adopted: Adopted) -> torch.nn.Module:
+def load(adopted: ForeignNetwork) -> torch.nn.Module:
     network = GENERATORS[adopted.architecture](**adopted.hyperparameters)
     network.load_state_dict(adopted.state)
     return network.eval()
@@ -66,7 +66,7 @@ FAMILIES = {
 def test_a_network_of_the_family_gives_the_same_pictures(family):
     make, scale = FAMILIES[family]
     reference = varied(make())
-    network = load(adopt(reference.state_dict()))
+    network = load(from_foreign(reference.state_dict()))
     low = torch.rand(1, 3, 8, 12)
     with torch.no_grad():
         expected, found = reference(low), network(low)
@@ -78,8 +78,8 @@ def test_a_network_of_the_family_gives_the_same_pictures(family):
 @pytest.mark.parametrize("reference", [SRCNNReference(5, 3), VDSRReference(4, 4)])
 def test_a_scale_that_no_key_tells_is_asked_for(reference):
     with pytest.raises(WeightsError, match="scale"):
-        adopt(reference.state_dict())
-    network = load(adopt(varied(reference).state_dict(), scale=3))
+        from_foreign(reference.state_dict())
+    network = load(from_foreign(varied(reference).state_dict(), scale=3))
     y = torch.rand(1, 1, 9, 9)
     layers = list(network.children())
     with torch.no_grad():
@@ -98,9 +98,9 @@ def apply_to_luma(layers: list[torch.nn.Module], y: torch.Tensor) -> torch.Tenso
 def test_an_activation_that_no_key_tells_is_asked_for(activation, slope):
     reference = varied(CompactReference(5, 2, 2, slope=slope))
     with pytest.raises(WeightsError, match="relu or leakyrelu"):
-        adopt(reference.state_dict())
+        from_foreign(reference.state_dict())
     network, low = (
-        load(adopt(reference.state_dict(), activation=activation)),
+        load(from_foreign(reference.state_dict(), activation=activation)),
         torch.rand(1, 3, 5, 6),
     )
     with torch.no_grad():
@@ -109,7 +109,7 @@ def test_an_activation_that_no_key_tells_is_asked_for(activation, slope):
 
 def test_a_scale_other_than_the_keys_tell_is_refused():
     with pytest.raises(WeightsError, match="for scale 4, not 2"):
-        adopt(CompactReference(5, 2, 4).state_dict(), scale=2)
+        from_foreign(CompactReference(5, 2, 4).state_dict(), scale=2)
 
 
 SMALL = CompactReference(4, 1, 2).state_dict()
@@ -129,7 +129,7 @@ SMALL = CompactReference(4, 1, 2).state_dict()
     ],
 )
 def test_wrappers_and_prefixes_come_off(wrapped):
-    adopted = adopt(wrapped)
+    adopted = from_foreign(wrapped)
     assert adopted.architecture == "compact"
     assert all(torch.equal(adopted.state[key], SMALL[key]) for key in SMALL)
 
@@ -143,7 +143,7 @@ def test_every_kind_of_file_and_precision_is_read(tmp_path, suffix, dtype):
         save_file(state, path)
     else:
         torch.save({"params": state}, path, _use_new_zipfile_serialization=".old" not in suffix)
-    adopted = adopt(read_tensors(path))
+    adopted = from_foreign(read_tensors(path))
     for key, tensor in adopted.state.items():
         assert tensor.dtype == torch.float32
         assert torch.equal(tensor, SMALL[key].to(dtype).float())
@@ -169,14 +169,14 @@ STRANGERS = {
 @pytest.mark.parametrize("kind", STRANGERS)
 def test_what_is_no_generator_is_named(kind):
     with pytest.raises(WeightsError, match=kind):
-        adopt(STRANGERS[kind])
+        from_foreign(STRANGERS[kind])
 
 
 def test_the_nearest_family_and_the_first_differing_keys_are_named():
     state = {"conv_first.weight": torch.zeros(4, 3, 3, 3), "blocks.0.attend.w": torch.zeros(4)}
     message = r"nearest is .*, but the file has blocks\.0\.attend\.w and not .*"
     with pytest.raises(WeightsError, match=message):
-        adopt(state)
+        from_foreign(state)
 
 
 def changed(key: str, tensor: torch.Tensor | None) -> dict[str, torch.Tensor]:
@@ -203,7 +203,7 @@ def changed(key: str, tensor: torch.Tensor | None) -> dict[str, torch.Tensor]:
 )
 def test_what_does_not_fit_the_family_is_named(state, message):
     with pytest.raises(WeightsError, match=f"looks like Compact.*{message}"):
-        adopt(state)
+        from_foreign(state)
 
 
 @pytest.mark.parametrize("sizes", [{}, {"unshuffle": 2, "scale": 2}])
@@ -213,7 +213,7 @@ def test_saved_in_real_esrgans_naming_and_read_back_it_is_the_same(sizes):
     theirs = to_foreign("rrdbnet", given, ours, "real-esrgan")
     reference = RRDBReference("real-esrgan", 2, 5, 3, unshuffle=sizes.get("unshuffle", 1))
     assert set(theirs) == set(reference.state_dict())
-    adopted = adopt(theirs)
+    adopted = from_foreign(theirs)
     assert all(torch.equal(adopted.state[key], ours[key]) for key in ours)
 
 
@@ -230,7 +230,7 @@ def test_esrgans_namings_have_the_published_keys(naming, reference, ups):
     ours = GENERATORS["rrdbnet"](**given).state_dict()
     theirs = to_foreign("rrdbnet", given, ours, naming)
     assert set(theirs) == set(reference.state_dict())
-    adopted = adopt(theirs)
+    adopted = from_foreign(theirs)
     assert adopted.scale == 2**ups
     assert all(torch.equal(adopted.state[key], ours[key]) for key in ours)
 

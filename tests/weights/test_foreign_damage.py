@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.networks import GENERATORS
-from srgan_cli.weights.foreign import adopt
-from srgan_cli.weights.pickles import read_tensors
+from srgan_cli.weights.foreign.conversion import from_foreign
+from srgan_cli.weights.tensor_files import read_tensors
 
 NETWORKS: list[Callable[[], nn.Module]] = [
     lambda: OldestRRDB(blocks=1, features=3, growth=2, ups=1),
@@ -120,7 +120,7 @@ def test_a_damaged_file_ends_in_an_error_line_or_in_a_whole_network(tmp_path, se
         damage(data, luck)
         path.write_bytes(data)
     try:
-        adopted = adopt(read_tensors(path))
+        adopted = from_foreign(read_tensors(path))
     except WeightsError:
         return
     network = GENERATORS[adopted.architecture](**adopted.hyperparameters)
@@ -136,4 +136,4 @@ def test_what_is_lost_is_never_overlooked(damage):
         state = {key: tensor for key, tensor in state.items() if not key.endswith(optional)}
         damage(state, random.Random(seed))
         with pytest.raises(WeightsError):
-            adopt(state)
+            from_foreign(state)

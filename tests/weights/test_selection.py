@@ -4,9 +4,9 @@ from click.testing import CliRunner
 
 from srgan_cli.cli import main
 from srgan_cli.errors import OptionError, WeightsError
+from srgan_cli.settings import ModelChoice
 from srgan_cli.weights.container import write_weights
-from srgan_cli.weights.selection import choose
-from srgan_cli.weights.zoo import Choice
+from srgan_cli.weights.selection import select_model
 
 
 @pytest.fixture
@@ -27,45 +27,45 @@ def head(chosen):
 
 
 def test_the_amount_goes_from_the_faithful_end_to_the_vivid_one(models, make_weights):
-    ends = [head(choose(Choice("two", amount=amount))) for amount in (0.0, 0.25, 1.0)]
+    ends = [head(select_model(ModelChoice("two", blend=amount))) for amount in (0.0, 0.25, 1.0)]
     torch.testing.assert_close(ends[0], make_weights(0).state["head.weight"])
     torch.testing.assert_close(ends[1], ends[0].lerp(ends[2], 0.25))
     torch.testing.assert_close(ends[2], make_weights(1).state["head.weight"])
 
 
 def test_a_model_of_one_end_is_that_end(models):
-    chosen = choose(Choice("one"))
+    chosen = select_model(ModelChoice("one"))
     assert chosen.blend is None
     with pytest.raises(OptionError, match="only its psnr end"):
-        choose(Choice("one", amount=0.5))
+        select_model(ModelChoice("one", blend=0.5))
 
 
 def test_a_network_by_itself_has_the_scale_of_its_file(models):
-    assert choose(Choice("alone")).weights.keys() == {2}
+    assert select_model(ModelChoice("alone")).weights.keys() == {2}
     with pytest.raises(OptionError, match="single network"):
-        choose(Choice("alone", amount=0.5))
+        select_model(ModelChoice("alone", blend=0.5))
 
 
 def test_bicubic_needs_no_network():
-    assert choose(Choice("bicubic")).weights == {}
+    assert select_model(ModelChoice("bicubic")).weights == {}
 
 
 def test_two_files_are_blended(models):
     files = (models / "two-x4-psnr.safetensors", models / "two-x4-gan.safetensors")
-    expected = head(choose(Choice("two", amount=0.3)))
-    torch.testing.assert_close(head(choose(Choice(files=files, amount=0.3))), expected)
+    expected = head(select_model(ModelChoice("two", blend=0.3)))
+    torch.testing.assert_close(head(select_model(ModelChoice(files=files, blend=0.3))), expected)
 
 
 def test_a_damaged_file_is_named_in_one_line(models):
     (models / "alone.safetensors").write_bytes(b"nothing")
     with pytest.raises(WeightsError, match=r"alone.safetensors: neither a PyTorch nor"):
-        choose(Choice("alone"))
+        select_model(ModelChoice("alone"))
 
 
 def test_ends_that_do_not_fit_are_told(models, make_weights):
     write_weights(make_weights(1, scale=2), models / "two-x4-gan.safetensors")
     with pytest.raises(WeightsError, match=r"cannot blend .* scale is 2, not 4"):
-        choose(Choice("two", amount=0.5))
+        select_model(ModelChoice("two", blend=0.5))
 
 
 @pytest.fixture
@@ -101,11 +101,12 @@ def test_the_remedy_for_strangers_works(models, stranger, photo_file, tmp_path):
 def test_one_of_two_strangers_alone_is_no_blend(models, stranger, make_weights):
     files = (models / "two-x4-psnr.safetensors", stranger)
     torch.testing.assert_close(
-        head(choose(Choice(files=files, amount=1.0))), make_weights(1).state["head.weight"]
+        head(select_model(ModelChoice(files=files, blend=1.0))),
+        make_weights(1).state["head.weight"],
     )
 
 
 def test_a_model_whose_ends_are_strangers_is_refused(models, make_weights):
     write_weights(make_weights(1, lineage="elsewhere"), models / "two-x4-gan.safetensors")
     with pytest.raises(WeightsError, match="not trained from one another"):
-        choose(Choice("two", amount=0.5))
+        select_model(ModelChoice("two", blend=0.5))

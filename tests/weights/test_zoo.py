@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from srgan_cli.errors import OptionError, WeightsError
+from srgan_cli.settings import ModelChoice
 from srgan_cli.weights import zoo as library
-from srgan_cli.weights.zoo import Choice
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_names_tell_model_scale_and_end(folders):
     (personal / "my-anime-x4.safetensors").touch()
     (personal / "notes.txt").touch()
     assert library.model_names() == ["clean", "my-anime-x4", "bicubic"]
-    assert library.ends_of("clean") == {
+    assert library.paths_by_scale("clean") == {
         2: {"psnr": shipped / "clean-x2-psnr.safetensors"},
         4: {
             "gan": shipped / "clean-x4-gan.safetensors",
@@ -38,7 +38,7 @@ def test_names_tell_model_scale_and_end(folders):
 def test_a_personal_network_hides_a_shipped_one(folders):
     for folder in folders:
         (folder / "clean-x4-psnr.safetensors").touch()
-    assert library.find_network("clean", 4, "psnr").parent == folders[1]
+    assert library.find_weights_file("clean", 4, "psnr").parent == folders[1]
 
 
 def test_a_personal_model_hides_both_shipped_ends_of_its_scale(folders):
@@ -47,7 +47,7 @@ def test_a_personal_model_hides_both_shipped_ends_of_its_scale(folders):
     for name in ("clean-x4-psnr", "clean-x4-gan", "clean-x2-psnr"):
         (shipped / f"{name}.safetensors").touch()
     (personal / "clean-x4-psnr.safetensors").touch()
-    assert library.ends_of("clean") == {
+    assert library.paths_by_scale("clean") == {
         2: {"psnr": shipped / "clean-x2-psnr.safetensors"},
         4: {"psnr": personal / "clean-x4-psnr.safetensors"},
     }
@@ -56,7 +56,7 @@ def test_a_personal_model_hides_both_shipped_ends_of_its_scale(folders):
 def test_a_personal_network_of_a_shipped_models_name_is_that_model(folders):
     (folders[0] / "clean-x4-psnr.safetensors").touch()
     (folders[1] / "clean.safetensors").touch()
-    assert library.ends_of("clean") == {}
+    assert library.paths_by_scale("clean") == {}
     assert [one.path for one in library.find_model("clean")] == [folders[1] / "clean.safetensors"]
     assert library.default_model() == "clean"
 
@@ -75,9 +75,9 @@ def test_a_folder_that_is_not_there_holds_nothing(folders, monkeypatch):
 def test_what_is_missing_is_told_with_what_there_is(folders):
     (folders[0] / "clean-x4-psnr.safetensors").touch()
     with pytest.raises(WeightsError, match="has no x2 psnr network; it has x4 psnr"):
-        library.find_network("clean", 2, "psnr")
+        library.find_weights_file("clean", 2, "psnr")
     with pytest.raises(WeightsError, match="no model 'clear'; there are clean, bicubic"):
-        library.find_network("clear", 4, "psnr")
+        library.find_weights_file("clear", 4, "psnr")
 
 
 def test_the_default_is_photo_else_clean_else_bicubic(folders):
@@ -100,11 +100,11 @@ def test_without_the_variable_the_users_data_folder_is_meant(monkeypatch):
     [
         {"model": "clean", "files": (Path("a"),)},
         {"files": (Path("a"), Path("b"))},
-        {"files": (Path("a"),), "amount": 0.5},
-        {"files": (Path("a"), Path("b"), Path("c")), "amount": 0.5},
-        {"model": "bicubic", "amount": 0.5},
+        {"files": (Path("a"),), "blend": 0.5},
+        {"files": (Path("a"), Path("b"), Path("c")), "blend": 0.5},
+        {"model": "bicubic", "blend": 0.5},
     ],
 )
 def test_choices_that_make_no_sense_are_refused(wrong):
     with pytest.raises(OptionError):
-        Choice(**wrong)
+        ModelChoice(**wrong)

@@ -1,6 +1,6 @@
 """Other architectures, run by spandrel where the user has it: https://github.com/chaiNNer-org/spandrel.
 
-Files are read by `srgan_cli.weights.pickles`, never by spandrel itself.
+Files are read by `srgan_cli.weights.tensor_files`, never by spandrel itself.
 """
 
 from collections.abc import Mapping

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.weights.foreign.layout import Family, State, UnknownNetworkError
-from srgan_cli.weights.foreign.unwrap import some
+from srgan_cli.weights.foreign.unwrap import first_keys
 
 KINDS = (
     (
@@ -30,7 +30,7 @@ OTHERWISE = "give a generator of the families of ESRGAN, Compact (Real-ESRGAN's)
 SIMILAR = 0.5
 
 
-def refuse_strangers(state: State) -> None:
+def refuse_unsupported(state: State) -> None:
     for pattern, what in KINDS:
         key = next((key for key in state if re.search(pattern, key)), None)
         if key is not None:
@@ -63,6 +63,7 @@ def nearest(state: State, families: Iterable[Family]) -> Family:
         lacking = [key for key in usual if not patterns([key]) & patterns(state)]
         raise UnknownNetworkError(
             f"this is no network known here; nearest is {family.name}, "
-            f"but the file has {some(strange, 2)} and not {some(lacking, 2)}; {OTHERWISE}"
+            f"but the file has {first_keys(strange, 2)} and not {first_keys(lacking, 2)}; "
+            f"{OTHERWISE}"
         )
     return family

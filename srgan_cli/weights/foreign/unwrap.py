@@ -24,7 +24,7 @@ PREFIXES = ("module.", "_orig_mod.", "netG.", "generator.", "net_g.")
 DEEPEST = 8
 
 
-def unwrapped(found: Mapping[str, Any]) -> dict[str, Tensor]:
+def unwrap_state(found: Mapping[str, Any]) -> dict[str, Tensor]:
     """Raises WeightsError where there is no network in it, naming what there is."""
     for _ in range(DEEPEST):
         inner = next((key for key in WRAPPERS if isinstance(found.get(key), Mapping)), None)
@@ -38,7 +38,7 @@ def unwrapped(found: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def refuse_empty(found: Mapping[str, Any]) -> None:
-    holds = f"it holds {some(found)}"
+    holds = f"it holds {first_keys(found)}"
     if {"optimizers", "schedulers"} & set(found) or {"state", "param_groups"} <= set(found):
         raise WeightsError(
             f"this looks like an optimiser state, saved to resume a training: {holds}; "
@@ -47,7 +47,7 @@ def refuse_empty(found: Mapping[str, Any]) -> None:
     raise WeightsError(f"there are no tensors by name in it: {holds}")
 
 
-def some(keys: Iterable[str], most: int = 3) -> str:
+def first_keys(keys: Iterable[str], most: int = 3) -> str:
     """The first keys, for a message."""
     every = list(keys)
     return ", ".join(every[:most]) + (", ..." if len(every) > most else "") if every else "nothing"

@@ -8,11 +8,12 @@ from test_foreign_references import CompactReference, RRDBReference
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.networks import GENERATORS
 from srgan_cli.networks.srresnet import FORMS
-from srgan_cli.weights import export
-from srgan_cli.weights.container import Weights, halved, load_generator
-from srgan_cli.weights.export import OPSET, write_foreign, write_onnx
-from srgan_cli.weights.loading import open_weights
-from srgan_cli.weights.metadata import Facts
+from srgan_cli.weights import onnx as onnx_export
+from srgan_cli.weights.container import Weights, to_half
+from srgan_cli.weights.foreign.conversion import export_foreign
+from srgan_cli.weights.loading import load_generator, load_weights
+from srgan_cli.weights.metadata import Metadata
+from srgan_cli.weights.onnx import OPSET, export_onnx
 
 RRDB = {"scale": 4, "features": 3, "blocks": 1, "growth": 2}
 NETWORKS = [
@@ -36,14 +37,14 @@ def random_weights(architecture: str, sizes: dict) -> Weights:
     for values in network.parameters():
         if values.dim() > 1:
             torch.nn.init.normal_(values, std=0.1)
-    return Weights(architecture, sizes, network.state_dict(), Facts(scale=sizes["scale"]))
+    return Weights(architecture, sizes, network.state_dict(), Metadata(scale=sizes["scale"]))
 
 
 @pytest.mark.parametrize(("architecture", "sizes"), NETWORKS)
 def test_onnx_equals_torch_at_every_size(architecture, sizes, tmp_path):
     runtime = pytest.importorskip("onnxruntime")
     weights = random_weights(architecture, sizes)
-    assert write_onnx(weights, tmp_path / "one.onnx") <= 1e-4
+    assert export_onnx(weights, tmp_path / "one.onnx") <= 1e-4
     session = runtime.InferenceSession(tmp_path / "one.onnx", providers=["CPUExecutionProvider"])
     for shape in ((1, 3, 1, 1), (2, 3, 7, 30), (1, 3, 40, 6)):
         low = torch.rand(shape)
@@ -56,7 +57,7 @@ def test_onnx_equals_torch_at_every_size(architecture, sizes, tmp_path):
 def test_an_onnx_file_says_what_it_is(tiny, tmp_path):
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
-    write_onnx(tiny, tmp_path / "one.onnx")
+    export_onnx(tiny, tmp_path / "one.onnx")
     model = onnx.load(tmp_path / "one.onnx")
     about = {entry.key: entry.value for entry in model.metadata_props}
     assert about["scale"] == "4"
@@ -69,10 +70,10 @@ def test_an_onnx_file_says_what_it_is(tiny, tmp_path):
 def test_an_onnx_file_that_differs_is_not_put_in_place(tiny, tmp_path, monkeypatch):
     pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
-    monkeypatch.setattr(export, "largest_difference", lambda *_: float("nan"))
+    monkeypatch.setattr(onnx_export, "max_difference", lambda *_: float("nan"))
     (tmp_path / "one.onnx").write_text("old")
     with pytest.raises(WeightsError, match="would differ by nan from torch; not written"):
-        write_onnx(tiny, tmp_path / "one.onnx")
+        export_onnx(tiny, tmp_path / "one.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["one.onnx"]
     assert (tmp_path / "one.onnx").read_text() == "old"
 
@@ -81,12 +82,12 @@ def test_onnx_is_a_clear_error_where_it_is_missing(tiny, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     monkeypatch.setitem(sys.modules, "onnx", sys)
     with pytest.raises(OptionError, match=r"needs onnxruntime: pip install 'srgan-cli\[onnx\]'"):
-        write_onnx(tiny, tmp_path / "one.onnx")
+        export_onnx(tiny, tmp_path / "one.onnx")
 
 
 def test_real_esrgans_naming_is_what_its_programs_load(tmp_path):
     weights = random_weights("rrdbnet", RRDB)
-    write_foreign(weights, tmp_path / "one.pth", "real-esrgan")
+    export_foreign(weights, tmp_path / "one.pth", "real-esrgan")
     theirs = RRDBReference("real-esrgan", 1, 3, 2).eval()
     found = torch.load(tmp_path / "one.pth", weights_only=True)
     theirs.load_state_dict(found["params_ema"])
@@ -96,7 +97,7 @@ def test_real_esrgans_naming_is_what_its_programs_load(tmp_path):
 
 def test_esrgans_naming_is_not_wrapped(tmp_path):
     weights = random_weights("rrdbnet", RRDB)
-    write_foreign(weights, tmp_path / "one.pth", "esrgan")
+    export_foreign(weights, tmp_path / "one.pth", "esrgan")
     RRDBReference("published", 1, 3, 2).load_state_dict(
         torch.load(tmp_path / "one.pth", weights_only=True)
     )
@@ -104,7 +105,7 @@ def test_esrgans_naming_is_not_wrapped(tmp_path):
 
 def test_compact_networks_go_to_safetensors_too(tmp_path):
     sizes = {"scale": 2, "features": 5, "convolutions": 2}
-    write_foreign(random_weights("compact", sizes), tmp_path / "a.safetensors", "real-esrgan")
+    export_foreign(random_weights("compact", sizes), tmp_path / "a.safetensors", "real-esrgan")
     CompactReference(5, 2, 2).load_state_dict(load_file(tmp_path / "a.safetensors"))
 
 
@@ -113,10 +114,10 @@ def test_compact_networks_go_to_safetensors_too(tmp_path):
 def test_what_is_written_reads_back_identical(tmp_path, naming, suffix):
     weights = random_weights("rrdbnet", RRDB)
     path = tmp_path / f"one{suffix}"
-    write_foreign(weights, path, naming)
-    again = open_weights(path)
+    export_foreign(weights, path, naming)
+    again = load_weights(path)
     assert again.hyperparameters == {**RRDB, "unshuffle": 1}
     torch.testing.assert_close(dict(again.state), dict(weights.state), rtol=0, atol=0)
-    write_foreign(halved(weights), path, naming)
+    export_foreign(to_half(weights), path, naming)
     half = {name: tensor.half().float() for name, tensor in weights.state.items()}
-    torch.testing.assert_close(dict(open_weights(path).state), half, rtol=0, atol=0)
+    torch.testing.assert_close(dict(load_weights(path).state), half, rtol=0, atol=0)

@@ -3,18 +3,18 @@ from dataclasses import replace
 import pytest
 import torch
 
-from srgan_cli.weights.container import build_generator
-from srgan_cli.weights.lineage import distance, objection, strangers, what_a_blend_shows
+from srgan_cli.weights.blending import describe_blend, distance, lineage_warning, unrelated
+from srgan_cli.weights.generators import build_generator
 
 
-def nudged(weights, amount, **facts):
+def nudged(weights, amount, **metadata):
     """A fine-tuned one, of unknown origin unless told."""
     luck = torch.Generator().manual_seed(0)
     state = {
         name: t + amount * t.abs().mean() * torch.randn(t.shape, generator=luck)
         for name, t in weights.state.items()
     }
-    return replace(weights, state=state, facts=replace(weights.facts, lineage="", **facts))
+    return replace(weights, state=state, metadata=replace(weights.metadata, lineage="", **metadata))
 
 
 def test_independent_networks_lie_about_1_4_apart(make_weights):
@@ -26,18 +26,18 @@ def test_independent_networks_lie_about_1_4_apart(make_weights):
 
 def test_networks_are_strangers_if_far_apart_and_of_no_common_lineage(make_weights):
     a, b = make_weights(0, lineage=""), make_weights(1, lineage="")
-    assert strangers([a, b])
-    assert strangers([a, a, b])
-    assert strangers([replace(a, facts=replace(a.facts, lineage="one")), b])
-    assert not strangers([a, nudged(a, 0.3)])
-    assert not strangers([make_weights(0), make_weights(1)])
+    assert unrelated([a, b])
+    assert unrelated([a, a, b])
+    assert unrelated([replace(a, metadata=replace(a.metadata, lineage="one")), b])
+    assert not unrelated([a, nudged(a, 0.3)])
+    assert not unrelated([make_weights(0), make_weights(1)])
 
 
 def test_a_picture_shows_what_blending_does(make_weights):
     a, b = make_weights(0), make_weights(1)
-    shown = what_a_blend_shows([a, b], (0.5, 0.5))
+    shown = describe_blend([a, b], (0.5, 0.5))
     assert "off by" in shown
-    assert "off by 0.0 levels" in what_a_blend_shows([a, a], (0.5, 0.5))
+    assert "off by 0.0 levels" in describe_blend([a, a], (0.5, 0.5))
     assert "off by 0.0 levels" not in shown
 
 
@@ -59,10 +59,10 @@ def test_fresh_networks_of_every_kind_are_far_apart(kind, sizes):
 
 def test_only_strangers_meet_an_objection_and_it_shows_their_blend(make_weights):
     a, far = make_weights(0), make_weights(1, lineage="elsewhere")
-    assert objection([a, make_weights(1)], (0.5, 0.5)) is None
-    assert objection([a, nudged(a, 0.3)], (0.5, 0.5)) is None
-    found = objection([a, far], (0.7, 0.3))
+    assert lineage_warning([a, make_weights(1)], (0.5, 0.5)) is None
+    assert lineage_warning([a, nudged(a, 0.3)], (0.5, 0.5)) is None
+    found = lineage_warning([a, far], (0.7, 0.3))
     assert found is not None
     assert "not trained from one another" in found
-    assert what_a_blend_shows([a, far], (0.7, 0.3)) in found
-    assert what_a_blend_shows([a, far], (0.5, 0.5)) in objection([a, far], (1, 0))
+    assert describe_blend([a, far], (0.7, 0.3)) in found
+    assert describe_blend([a, far], (0.5, 0.5)) in lineage_warning([a, far], (1, 0))

@@ -8,16 +8,16 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from srgan_cli.weights.container import Weights, load_generator
+from srgan_cli.weights.container import Weights
 from srgan_cli.weights.foreign.spandrel_models import Described
-from srgan_cli.weights.loading import open_weights, written_here
+from srgan_cli.weights.loading import is_srgan_file, load_generator, load_weights
 
 SIDE = 64  # low pixels of the square whose operations are counted
 MEGAPIXEL = 1_000_000
 
 
 @dataclass(frozen=True)
-class Description:
+class WeightsDescription:
     """Every field is JSON-able; None where it is not known."""
 
     file: str
@@ -40,27 +40,29 @@ class Description:
     figures: dict[str, Any]
 
 
-def describe(path: Path, scale: int | None = None, activation: str | None = None) -> Description:
+def describe_weights(
+    path: Path, scale: int | None = None, activation: str | None = None
+) -> WeightsDescription:
     """Raises WeightsError."""
-    weights = open_weights(path, scale, activation)
-    network, facts = load_generator(weights), weights.facts
-    return Description(
+    weights = load_weights(path, scale, activation)
+    network, metadata = load_generator(weights), weights.metadata
+    return WeightsDescription(
         file=str(path),
         bytes=path.stat().st_size,
-        kind="srgan" if written_here(path) else facts.training["family"],
+        kind="srgan" if is_srgan_file(path) else metadata.training["family"],
         architecture=weights.architecture,
         hyperparameters=dict(weights.hyperparameters),
-        scale=facts.scale,
+        scale=metadata.scale,
         reach=int(network.receptive_field),  # type: ignore[arg-type]
-        effective_reach=facts.effective_reach,
-        mirrored=facts.mirrored,
+        effective_reach=metadata.measured_receptive_field,
+        mirrored=metadata.reflect_padding,
         parameters=sum(values.numel() for values in network.parameters()),
         precision=_precision(weights),
         flop_per_megapixel=flop_per_megapixel(network),
-        objective=facts.objective,
-        lineage=facts.lineage,
-        training=facts.training,
-        figures=facts.figures,
+        objective=metadata.objective,
+        lineage=metadata.lineage,
+        training=metadata.training,
+        figures=metadata.figures,
     )
 
 

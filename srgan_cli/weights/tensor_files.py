@@ -27,7 +27,7 @@ ALLOWANCE = 1 << 20  # bytes on top, for very small files
 LARGEST_PICKLE = 1 << 26  # bytes; tensors lie outside of it
 LEGACY_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 
-STRANGERS = (
+SIGNATURES = (
     (b"version https://git-lfs", "a Git LFS pointer: fetch the file itself with `git lfs pull`"),
     (b"\x89PNG", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
@@ -84,7 +84,7 @@ def _brief(error: BaseException) -> str:
 
 
 def _load(path: Path, file: IO[bytes], start: bytes) -> object:
-    _refuse_strangers(path, start)
+    _refuse_other_types(path, start)
     size = path.stat().st_size
     if start.startswith(b"PK"):
         _check_zip(path, file, size)
@@ -112,13 +112,13 @@ ADVICE = (
 )
 
 
-def _refuse_strangers(path: Path, start: bytes) -> None:
+def _refuse_other_types(path: Path, start: bytes) -> None:
     if not start:
         raise WeightsError(f"{path}: an empty file; get it again")
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
         raise WeightsError(f"{path}: an HTML page, saved in place of the download; get it again")
-    for magic, what in STRANGERS:
+    for magic, what in SIGNATURES:
         if start.startswith(magic):
             raise WeightsError(f"{path}: not a weights file but {what}")
 
@@ -287,7 +287,7 @@ def _describe(path: Path, pickled: bytes) -> Description:
     return reader.found
 
 
-def write_pickle(value: Any, file: BinaryIO) -> None:
+def write_torch_file(value: Any, file: BinaryIO) -> None:
     """What torch.save makes of tensors and plain values. OSError where the disk refuses it.
 
     By way of memory: writing to a file itself, torch hides what is wrong with the disk.

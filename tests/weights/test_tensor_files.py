@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.weights.pickles import read_tensors
+from srgan_cli.weights.tensor_files import read_tensors
 
 
 class Evil:

@@ -1,0 +1,152 @@
+"""Other programs' key names -> ours, and back: pure functions on state dicts.
+
+Sizes and scale come from the shapes of the tensors; every tensor's name and shape is checked.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from srgan_cli.errors import WeightsError
+from srgan_cli.files import atomic_write
+from srgan_cli.weights.container import Weights
+from srgan_cli.weights.foreign import compact_keys as compact
+from srgan_cli.weights.foreign import rrdbnet_keys as rrdbnet
+from srgan_cli.weights.foreign import srcnn_vdsr as luma
+from srgan_cli.weights.foreign import srresnet_keys as srresnet
+from srgan_cli.weights.foreign.layout import Entry, Hints, Hyperparameters, Layout, State
+from srgan_cli.weights.foreign.unsupported import nearest, refuse_unsupported
+from srgan_cli.weights.foreign.unwrap import first_keys, unwrap_state
+from srgan_cli.weights.tensor_files import write_torch_file
+
+FAMILIES = (*rrdbnet.FAMILIES, *compact.FAMILIES, *srresnet.FAMILIES, *luma.FAMILIES)
+
+NAMINGS = ("real-esrgan", "esrgan", "esrgan-old")
+
+WRAPPER_KEYS = {"real-esrgan": "params_ema"}
+"""Key under which the programs of a naming look for the state dict; the others take it as it is."""
+
+
+@dataclass(frozen=True, eq=False)
+class ForeignNetwork:
+    """A foreign network in our words; `state` is float32, finite and complete."""
+
+    architecture: str
+    hyperparameters: Hyperparameters
+    state: dict[str, Tensor]
+    family: str
+
+    @property
+    def scale(self) -> int:
+        return int(self.hyperparameters["scale"])
+
+
+def from_foreign(
+    found: Mapping[str, Any],
+    scale: int | None = None,
+    activation: str | None = None,
+    guess: int | None = None,
+) -> ForeignNetwork:
+    """`found` is what a file holds, wrappers, prefixes and all.
+
+    `scale` and `activation` ("relu" or "leakyrelu") are for files whose keys do not tell them;
+    `guess` is a scale to take only then. Raises WeightsError for what is no generator of
+    a known family, saying what it looks like.
+    """
+    state = unwrap_state(found)
+    refuse_unsupported(state)
+    family = nearest(state, FAMILIES)
+    try:
+        layout = family.measure(state, Hints(scale, guess, activation))
+        check(state, layout)
+    except WeightsError as error:
+        raise WeightsError(f"this looks like {family.name}, but {error}") from error
+    if scale not in (None, layout.hyperparameters["scale"]):
+        told = layout.hyperparameters["scale"]
+        raise WeightsError(f"this is {family.name} for scale {told}, not {scale}")
+    renamed = {entry.ours: take(state, entry) for entry in layout.entries}
+    return ForeignNetwork(layout.architecture, layout.hyperparameters, renamed, family.name)
+
+
+def check(state: State, layout: Layout) -> None:
+    """Every tensor there, of its shape and finite; no other."""
+    expected = {entry.theirs: entry for entry in layout.entries}
+    lacking = [e.theirs for e in layout.entries if e.absent is None and e.theirs not in state]
+    strange = [key for key in state if key not in expected]
+    faults = [f"{first_keys(lacking)} is missing"] if lacking else []
+    faults += [f"{first_keys(strange)} does not belong to it"] if strange else []
+    for key, entry in expected.items():
+        faults += unfit(key, entry, state[key]) if key in state else []
+    if faults:
+        raise WeightsError("; ".join(faults[:3]))
+
+
+def unfit(key: str, entry: Entry, tensor: Tensor) -> list[str]:
+    if tuple(tensor.shape) != entry.shape:
+        return [f"{key} has shape {tuple(tensor.shape)}, not {entry.shape}"]
+    if tensor.layout != torch.strided or tensor.is_complex() or tensor.is_quantized:
+        return [f"{key} is not a plain tensor of numbers"]
+    if not tensor.is_floating_point() and not key.endswith("num_batches_tracked"):
+        return [f"{key} holds {tensor.dtype}, not floating-point numbers"]
+    values = tensor.float()
+    if not values.isfinite().all():
+        return [f"{key} holds values that are not finite numbers"]
+    if key.endswith("running_var") and (values < 0).any():
+        return [f"{key} holds negative variances"]
+    return []
+
+
+def take(state: State, entry: Entry) -> Tensor:
+    integer = entry.ours.endswith("num_batches_tracked")
+    dtype = torch.int64 if integer else torch.float32
+    if entry.theirs not in state:
+        return torch.full(entry.shape, entry.absent or 0.0).to(dtype)
+    return state[entry.theirs].detach().to("cpu", dtype).contiguous()
+
+
+def to_foreign(
+    architecture: str, hyperparameters: Mapping[str, Any], state: State, naming: str
+) -> dict[str, Tensor]:
+    """Our state dict under the names that other programs load: see NAMINGS.
+
+    Raises WeightsError where those programs have no such network.
+    """
+    layout = foreign_layout(architecture, hyperparameters, state, naming)
+    return {entry.theirs: state[entry.ours] for entry in layout.entries}
+
+
+def foreign_layout(
+    architecture: str, given: Mapping[str, Any], state: State, naming: str
+) -> Layout:
+    """What `given` leaves at its default is read off the state dict: our names are theirs."""
+    if naming not in NAMINGS:
+        raise WeightsError(f"unknown naming {naming!r}: there are {', '.join(NAMINGS)}")
+    if architecture == "rrdbnet":
+        measured = rrdbnet.measure_real_esrgan(state, Hints()).hyperparameters
+        return rrdbnet.layout_for(naming, {**measured, **given})
+    if architecture == "compact" and naming == "real-esrgan":
+        return compact.measure(state, Hints(activation=given.get("activation")))
+    raise WeightsError(
+        f"{naming} naming has no place for a network of the kind {architecture}; "
+        "rrdbnet fits every naming, compact real-esrgan; others go to ONNX"
+    )
+
+
+def export_foreign(weights: Weights, path: Path, naming: str) -> None:
+    """Under the names of `NAMINGS`: .safetensors, or else what torch.save makes of plain tensors.
+
+    Raises WeightsError for a network that the naming's programs do not have.
+    """
+    named = to_foreign(weights.architecture, weights.hyperparameters, weights.state, naming)
+    state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in named.items()}
+    with atomic_write(path, WeightsError) as file:
+        if path.suffix == ".safetensors":
+            file.write(save(state, metadata={"format": "pt"}))
+        else:
+            wrapper = WRAPPER_KEYS.get(naming)
+            write_torch_file(state if wrapper is None else {wrapper: state}, file)
