@@ -52,7 +52,7 @@ from srgan_cli.evaluation.selection_options import Lineup
 from srgan_cli.evaluation.sweep import AMOUNTS
 from srgan_cli.images.image import Image
 from srgan_cli.metrics.fidelity import levels
-from srgan_cli.networks.vgg import VGG, available
+from srgan_cli.networks.vgg import VGG, available_layers
 from srgan_cli.training.blur_kernels import blur_kernel
 from srgan_cli.training.degradation import compressed, filtered, noisy
 from srgan_cli.training.feature_extractors import JUDGED, Eyes, Judge, open_eyes
@@ -141,12 +141,12 @@ def spread(pairs: Sequence[Pair], count: int | None) -> list[Pair]:
 def _by_vgg(files: Sequence[str]) -> list[Metric]:
     """At the layers that are named for a file, else at the usual ones that it has."""
     opened = open_eyes([VggFile.parse(text) for text in files])
-    networks = {eyes.name: VGG(eyes.state, _layers(eyes), activated=True) for eyes in opened}
+    networks = {eyes.name: VGG(eyes.state, _layers(eyes), after_relu=True) for eyes in opened}
     return [by_features(Judge(networks, pick_device("auto")))] if networks else []
 
 
 def _layers(eyes: Eyes) -> Sequence[str]:
-    return list(eyes.layers) or [layer for layer in JUDGED if layer in available(eyes.state)]
+    return list(eyes.layers) or [layer for layer in JUDGED if layer in available_layers(eyes.state)]
 
 
 def _measured(

@@ -108,13 +108,13 @@ def metrics_of(judges: Judges, device: str, first: "Sequence[Metric]") -> "list[
 def _extractor(path: Path, device: str) -> "Extractor":
     """Features after activation at the deepest layer of each stage that the file has."""
     from srgan_cli.device import pick_devices
-    from srgan_cli.networks.vgg import VGG, available
+    from srgan_cli.networks.vgg import VGG, available_layers
     from srgan_cli.weights.tensor_files import read_tensors
 
     state = read_tensors(path)
-    deepest = {name.split("_")[0]: name for name in available(state)}
+    deepest = {name.split("_")[0]: name for name in available_layers(state)}
     place = pick_devices(device)[0]
-    vgg = VGG(state, deepest.values(), activated=True).to(place)
+    vgg = VGG(state, deepest.values(), after_relu=True).to(place)
     return lambda rgb: vgg(rgb.to(place)).values()
 
 

@@ -1,15 +1,15 @@
-"""What a network makes of a picture that is turned and mirrored for it, and turned back."""
+"""The eight orientations of an image: quarter turns, with and without a flip."""
 
 from itertools import product
 
 from torch import Tensor, nn
 
 ORIENTATIONS = tuple(product(range(4), (False, True)))
-"""Quarter turns, and whether it is mirrored first."""
+"""Quarter turns counterclockwise, and whether the image is flipped left to right before them."""
 
 
-def made_turned(generator: nn.Module, low: Tensor, turns: int, mirrored: bool) -> Tensor:
-    """(B, 3, H, W) -> (B, 3, sH, sW) in float32, upright again."""
-    seen = low.flip(3) if mirrored else low
-    made = generator(seen.rot90(turns, (2, 3))).float().rot90(-turns, (2, 3))
-    return made.flip(3) if mirrored else made
+def upscale_oriented(generator: nn.Module, low_res: Tensor, turns: int, flip: bool) -> Tensor:
+    """(B, 3, H, W) -> (B, 3, sH, sW) in float32: upscaled in that orientation, then turned back."""
+    flipped = low_res.flip(3) if flip else low_res
+    high_res = generator(flipped.rot90(turns, (2, 3))).float().rot90(-turns, (2, 3))
+    return high_res.flip(3) if flip else high_res

@@ -1,107 +1,114 @@
-"""What stays in float32 when a network runs in half precision: bases, sums, slopes, and the
-convolutions from and to pictures."""
+"""What stays in float32 when a network runs in half precision.
+
+Bicubic bases, sums, slopes of PReLU, and the convolutions that read and write images: rounding
+those would cost whole 8-bit levels.
+"""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, prelu
+from torch.nn.functional import conv2d, leaky_relu, prelu
 
 from srgan_cli.resample import enlarge
 
 
-def full(x: Tensor) -> Tensor:
+def at_least_float32(x: Tensor) -> Tensor:
     """Half precision -> float32; float32 and float64 stay."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def to_weight_dtype(x: Tensor, layers: nn.Module) -> Tensor:
-    """In the precision of the first of the layers' weights."""
+    """In the dtype of the first of the layers' weights."""
     return x.to(next(layers.parameters()).dtype)
 
 
-def without_autocast(x: Tensor) -> AbstractContextManager[object]:
-    """Where `x` lives, operations inside keep the precision of what they are given."""
-    return torch.autocast(x.device.type, enabled=False) if autocasting(x) else nullcontext()
+def autocast_disabled(x: Tensor) -> AbstractContextManager[object]:
+    """On the device of `x`, operations inside keep the dtype of their inputs."""
+    return torch.autocast(x.device.type, enabled=False) if _autocasts(x) else nullcontext()
 
 
-def autocasting(x: Tensor) -> bool:
+def _autocasts(x: Tensor) -> bool:
     device = x.device.type
     return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
-class FullConv(nn.Conv2d):
-    """A convolution in float32, also behind layers in half precision: the last of a network whose
-    output is the picture itself, where half precision would cost whole levels."""
+def bicubic(low_res: Tensor, scale: int) -> Tensor:
+    """(B, C, H, W) -> (B, C, sH, sW), in float32 at least."""
+    with autocast_disabled(low_res):
+        return enlarge(at_least_float32(low_res), scale)
+
+
+class Float32Conv(nn.Conv2d):
+    """A convolution in float32, also behind layers in half precision."""
 
     def forward(self, x: Tensor) -> Tensor:
-        bias = None if self.bias is None else full(self.bias)
-        with without_autocast(x):
-            result: Tensor = self._conv_forward(full(x), full(self.weight), bias)
-            return result
+        bias = None if self.bias is None else at_least_float32(self.bias)
+        weight = at_least_float32(self.weight)
+        with autocast_disabled(x):
+            return conv2d(at_least_float32(x), weight, bias, self.stride, self.padding)
 
 
-def full_conv(inputs: int, outputs: int, kernel: int = 3) -> FullConv:
+def float32_conv(inputs: int, outputs: int, kernel: int = 3) -> Float32Conv:
     """Keeps height and width."""
-    return FullConv(inputs, outputs, kernel, padding=kernel // 2)
+    return Float32Conv(inputs, outputs, kernel, padding=kernel // 2)
 
 
-class FirstConv(FullConv):
-    """A convolution that reads a picture in float32 for layers in half precision.
+class InputConv(Float32Conv):
+    """A convolution that reads an image in float32 for layers in half precision.
 
     bfloat16 has steps of 1/256 from 0.5 to 1 and rounds each level n/255 there up, finer ones below
-    likewise: a network whose output is the picture itself would brighten it.
+    likewise: a network whose output is the image itself would brighten it.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        seen = x.to(full(self.weight).dtype)
-        return super().forward(seen).to(_computed_in(x, self.weight))
+        image = x.to(at_least_float32(self.weight).dtype)
+        return super().forward(image).to(_compute_dtype(x, self.weight))
 
 
-def first_conv(inputs: int, outputs: int, kernel: int = 3) -> FirstConv:
+def input_conv(inputs: int, outputs: int, kernel: int = 3) -> InputConv:
     """Keeps height and width."""
-    return FirstConv(inputs, outputs, kernel, padding=kernel // 2)
+    return InputConv(inputs, outputs, kernel, padding=kernel // 2)
 
 
-def _computed_in(x: Tensor, weight: Tensor) -> torch.dtype:
-    """The precision of layers without one of their own."""
-    return torch.get_autocast_dtype(x.device.type) if autocasting(x) else weight.dtype
+def _compute_dtype(x: Tensor, weight: Tensor) -> torch.dtype:
+    """Of the convolutions behind `x`: autocast's, if it is on, else that of their weights."""
+    return torch.get_autocast_dtype(x.device.type) if _autocasts(x) else weight.dtype
 
 
-class FullPReLU(nn.PReLU):
+class Float32PReLU(nn.PReLU):
     """A PReLU of one slope, which stays in float32 between layers in half precision.
 
-    A slope is rounded by up to 0.4 % in bfloat16; behind an enlargement that is a level of
-    brightness, in the same direction in every picture.
+    bfloat16 would round the slope by up to 0.4 %; behind an upsampling that is a level of
+    brightness, in the same direction in every image.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._known = (0, 0, 0.0)
+        self._cached = (0, 0, 0.0)  # address and version of the weight, its value
 
     def forward(self, x: Tensor) -> Tensor:
         if x.dtype == self.weight.dtype:
-            with without_autocast(x):
+            with autocast_disabled(x):
                 return prelu(x, self.weight)
-        sloped: Tensor = _Sloped.apply(x, self.weight, self._slope())  # type: ignore[no-untyped-call]
-        return sloped
+        return _MixedPReLU.apply(x, self.weight, self._slope())  # type: ignore[no-untyped-call]
 
     def _slope(self) -> float:
-        """Asked of the device only when it may have changed: a GPU would have to be waited for.
+        """Read from the device only when it may have changed: reading makes a GPU wait.
 
-        Fused optimizers change it without a new version; they do so in training alone.
+        Fused optimizers change it without a new version; they do so in training only.
         """
         if self.training or self.weight.is_inference():
             return self.weight.item()
-        place, version = self.weight.data_ptr(), self.weight._version
-        if self._known[:2] != (place, version):
-            self._known = (place, version, self.weight.item())
-        return self._known[2]
+        address, version = self.weight.data_ptr(), self.weight._version
+        if self._cached[:2] != (address, version):
+            self._cached = (address, version, self.weight.item())
+        return self._cached[2]
 
 
-class _Sloped(torch.autograd.Function):
-    """x, slope as a tensor and as a number -> x where it is positive, its multiple elsewhere."""
+class _MixedPReLU(torch.autograd.Function):
+    """PReLU of a half-precision x. weight: float32, for its gradient. slope: its value."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, slope: float) -> Tensor:
@@ -112,12 +119,6 @@ class _Sloped(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
         (x,) = ctx.saved_tensors
-        of_x = torch.where(x > 0, gradient, gradient * ctx.slope)
-        of_slope = (gradient * x.clamp(max=0)).sum(dtype=torch.float32)
-        return of_x, of_slope.reshape(ctx.shape), None
-
-
-def bicubic(low: Tensor, scale: int) -> Tensor:
-    """(B, C, H, W) -> (B, C, sH, sW), in float32 at least."""
-    with without_autocast(low):
-        return enlarge(full(low), scale)
+        grad_x = torch.where(x > 0, gradient, gradient * ctx.slope)
+        grad_slope = (gradient * x.clamp(max=0)).sum(dtype=torch.float32)
+        return grad_x, grad_slope.reshape(ctx.shape), None

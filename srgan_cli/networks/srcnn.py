@@ -1,4 +1,4 @@
-"""SRCNN: three convolutions on the bicubic-enlarged luma.
+"""SRCNN: three convolutions on the luma of a bicubic enlargement.
 
 Dong et al., "Image Super-Resolution Using Deep Convolutional Networks",
 https://arxiv.org/abs/1501.00092.
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from srgan_cli.networks.layers import conv
-from srgan_cli.networks.precision import bicubic, full_conv, to_weight_dtype
+from srgan_cli.networks.precision import bicubic, float32_conv, to_weight_dtype
 from srgan_cli.networks.receptive_field import bicubic_radius, conv_radius, sum_radii
 
 LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)  # of R, G, B in [0, 1], as MATLAB's rgb2ycbcr
@@ -22,14 +22,14 @@ def luma(rgb: Tensor) -> Tensor:
     return y[:, None]
 
 
-def with_more_luma(rgb: Tensor, more: Tensor) -> Tensor:
-    """Y + `more` with Cb and Cr as they were, back in RGB: Y counts alike in all three channels."""
-    return rgb + more * (255 / 219)
+def add_to_luma(rgb: Tensor, residual: Tensor) -> Tensor:
+    """RGB, (B, 3, H, W), with `residual`, (B, 1, H, W), added to Y; Cb and Cr stay."""
+    return rgb + residual * (255 / 219)
 
 
-def restores_luma_alone(network: nn.Module) -> bool:
-    """Whether chroma comes out as bicubic makes it."""
-    return getattr(network, "luma_alone", False)
+def is_luma_only(network: nn.Module) -> bool:
+    """Whether the network leaves chroma as bicubic makes it."""
+    return getattr(network, "luma_only", False)
 
 
 class SRCNN(nn.Module):
@@ -39,26 +39,26 @@ class SRCNN(nn.Module):
     Any scale; the layers are the same for each.
     """
 
-    luma_alone = True
+    luma_only = True
 
     def __init__(
         self, scale: int = 4, n1: int = 64, n2: int = 32, f1: int = 9, f2: int = 5, f3: int = 5
     ) -> None:
         super().__init__()
         if scale < 1:
-            raise ValueError(f"SRCNN enlarges by an integer from 1, not by {scale}")
+            raise ValueError(f"SRCNN upscales by an integer from 1, not by {scale}")
         self.scale = scale
         self.conv1 = conv(1, n1, f1)
         self.conv2 = conv(n1, n2, f2)
-        self.conv3 = full_conv(n2, 1, f3)
+        self.conv3 = float32_conv(n2, 1, f3)
 
     @property
     def receptive_field(self) -> int:
         return sum_radii([conv_radius(self, factor=self.scale), bicubic_radius(self.scale)])
 
-    def forward(self, low: Tensor) -> Tensor:
-        wide = bicubic(low, self.scale)  # (B, 3, sH, sW)
-        y = luma(wide)  # (B, 1, sH, sW)
+    def forward(self, low_res: Tensor) -> Tensor:
+        base = bicubic(low_res, self.scale)  # (B, 3, sH, sW)
+        y = luma(base)  # (B, 1, sH, sW)
         x = relu(self.conv1(to_weight_dtype(y, self.conv1)))  # (B, n1, sH, sW)
         x = relu(self.conv2(x))  # (B, n2, sH, sW)
-        return with_more_luma(wide, self.conv3(x) - y)
+        return add_to_luma(base, self.conv3(x) - y)

@@ -1,7 +1,7 @@
 """SRResNet, SRGAN's generator: residual blocks at low resolution, then sub-pixel convolutions.
 
 Ledig et al., "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial
-Network", https://arxiv.org/abs/1609.04802, and the forms of it that well-known programs train.
+Network", https://arxiv.org/abs/1609.04802, and the variants of it that well-known programs train.
 """
 
 from dataclasses import dataclass
@@ -10,58 +10,80 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from srgan_cli.networks.folding import RepeatingConv, folding_conv
-from srgan_cli.networks.layers import SubPixelConv, conv, subpixel_conv, upscale_factors
-from srgan_cli.networks.precision import FullPReLU, first_conv, full, without_autocast
+from srgan_cli.networks.layers import (
+    NearestConv,
+    SubPixelConv,
+    conv,
+    output_conv,
+    subpixel_conv,
+    upscale_factors,
+)
+from srgan_cli.networks.precision import (
+    Float32PReLU,
+    at_least_float32,
+    autocast_disabled,
+    input_conv,
+)
 from srgan_cli.networks.receptive_field import conv_radius, sum_radii
 
 
 @dataclass(frozen=True)
-class Form:
-    """What the forms of SRResNet differ in. Activations: "prelu", "relu", "leakyrelu", "none"."""
+class Variant:
+    """What the variants differ in. Activations: "prelu", "relu", "leakyrelu" or "none"."""
 
     kernel: int = 9  # of the first and the last convolution
-    first: str = "prelu"  # activation after the first convolution
-    inner: str = "prelu"  # activation within the blocks
-    end: str | None = "norm"  # follows the convolution behind the blocks, or "prelu"; None: no such
-    late: str = "prelu"  # activation after each enlargement
-    nearest: bool = False  # enlarge by repeating pixels before a convolution, not by its channels
-    refine: bool = False  # one more convolution at full size before the last
-    base: bool = False  # the bilinear-enlarged picture is added
+    first_activation: str = "prelu"
+    block_activation: str = "prelu"
+    body_end: str | None = "norm"  # or "prelu"; None: the body has no last convolution
+    up_activation: str = "prelu"
+    nearest: bool = False  # nearest-neighbor upsampling and a convolution, not a sub-pixel one
+    conv_hr: bool = False  # one more convolution at full size before the last
+    bilinear_base: bool = False  # the output is added to a bilinear enlargement
 
 
 FORMS = {
-    "paper": Form(),
-    "closing-prelu": Form(end="prelu"),
-    "msrresnet": Form(3, "leakyrelu", "relu", None, "leakyrelu", refine=True, base=True),
-    "early": Form(3, "none", "relu", late="relu", refine=True),
-    "early-nearest": Form(3, "none", "relu", late="relu", nearest=True, refine=True),
+    "paper": Variant(),
+    "closing-prelu": Variant(body_end="prelu"),
+    "msrresnet": Variant(
+        kernel=3,
+        first_activation="leakyrelu",
+        block_activation="relu",
+        body_end=None,
+        up_activation="leakyrelu",
+        conv_hr=True,
+        bilinear_base=True,
+    ),
+    "early": Variant(3, "none", "relu", up_activation="relu", conv_hr=True),
+    "early-nearest": Variant(3, "none", "relu", up_activation="relu", nearest=True, conv_hr=True),
 }
-"""paper: BatchNorm belongs to it. closing-prelu: leftthomas/SRGAN of 2018. msrresnet: BasicSR's and
-KAIR's; early, early-nearest: what they were before. These three go without BatchNorm."""
+"""paper: with BatchNorm. closing-prelu: leftthomas/SRGAN of 2018. msrresnet: BasicSR's and KAIR's;
+early, early-nearest: their predecessors. These three are without BatchNorm."""
 
 OUTPUTS = ("linear", "tanh")
-"""How the last convolution's values become a picture: as they are, or by (tanh + 1) / 2."""
+"""How the last convolution's values become an image: as they are, or by (tanh + 1) / 2."""
 
 
 class ResidualBlock(nn.Module):
+    """x + norm(conv(activation(norm(conv(x)))))."""
+
     def __init__(self, features: int, activation: str, norm: bool, bias: bool) -> None:
         super().__init__()
         self.conv1 = conv(features, features, bias=bias or not norm)
-        self.norm1 = normalising(features, norm)
-        self.act = activating(activation)
+        self.norm1 = _norm(features, norm)
+        self.act = _activation(activation)
         self.conv2 = conv(features, features, bias=bias or not norm)
-        self.norm2 = normalising(features, norm)
+        self.norm2 = _norm(features, norm)
 
     def forward(self, x: Tensor) -> Tensor:
-        inner = self.act(self.norm1(self.conv1(x)))
-        return torch.add(x, self.norm2(self.conv2(inner)))
+        residual = self.act(self.norm1(self.conv1(x)))
+        return torch.add(x, self.norm2(self.conv2(residual)))
 
 
 class SRResNet(nn.Module):
     """RGB in [0, 1], (B, 3, H, W) -> RGB, (B, 3, sH, sW). Any scale.
 
-    `bias`: of the convolutions before a BatchNorm; files of both kinds are about.
+    bias: of the convolutions before a BatchNorm; published files come in both kinds. form: a key of
+    FORMS. output: "linear" or "tanh".
     """
 
     def __init__(
@@ -75,75 +97,75 @@ class SRResNet(nn.Module):
         output: str = "linear",
     ) -> None:
         super().__init__()
-        check(scale, form, output)
-        self.scale, self.output, self.form = scale, output, FORMS[form]
-        self.steps = upscale_factors(scale)
-        shape = self.form
-        self.conv_first = first_conv(3, features, shape.kernel)
-        self.act_first = activating(shape.first)
+        _check(scale, form, output)
+        self.scale, self.output = scale, output
+        self.variant = variant = FORMS[form]
+        self.factors = upscale_factors(scale)
+        self.conv_first = input_conv(3, features, variant.kernel)
+        self.act_first = _activation(variant.first_activation)
         self.body = nn.Sequential(
-            *(ResidualBlock(features, shape.inner, norm, bias) for _ in range(blocks))
+            *(ResidualBlock(features, variant.block_activation, norm, bias) for _ in range(blocks))
         )
-        if shape.end is not None:
-            closed = norm and shape.end == "norm"
-            self.conv_body = conv(features, features, bias=bias or not closed)
-            self.end_body = normalising(features, norm) if shape.end == "norm" else FullPReLU()
-        make = repeating if shape.nearest else subpixel_conv
-        self.ups = nn.ModuleList(make(features, features, step) for step in self.steps)
-        self.act_ups = nn.ModuleList(activating(shape.late) for _ in self.steps)
-        if shape.refine:
+        if variant.body_end is not None:
+            normed = norm and variant.body_end == "norm"
+            self.conv_body = conv(features, features, bias=bias or not normed)
+            self.end_body = _norm(features, norm) if variant.body_end == "norm" else Float32PReLU()
+        upsample = _nearest_conv if variant.nearest else subpixel_conv
+        self.ups = nn.ModuleList(upsample(features, features, factor) for factor in self.factors)
+        self.act_ups = nn.ModuleList(_activation(variant.up_activation) for _ in self.factors)
+        if variant.conv_hr:
             self.conv_hr = conv(features, features)
-            self.act_hr = activating(shape.late)
-        self.conv_last = folding_conv(features, 3, shape.kernel)
+            self.act_hr = _activation(variant.up_activation)
+        self.conv_last = output_conv(features, 3, variant.kernel)
 
     @property
     def receptive_field(self) -> int:
-        stages = [conv_radius(self.conv_first, self.body)]
-        if self.form.end is not None:
-            stages.append(conv_radius(self.conv_body))
-        factor = 1
-        for step, up in zip(self.steps, self.ups, strict=True):
-            stages.append(conv_radius(up, factor=factor * (step if self.form.nearest else 1)))
-            factor *= step
-        if self.form.refine:
-            stages.append(conv_radius(self.conv_hr, factor=factor))
-        return sum_radii([*stages, conv_radius(self.conv_last, factor=factor)])
+        radii = [conv_radius(self.conv_first, self.body)]
+        if self.variant.body_end is not None:
+            radii.append(conv_radius(self.conv_body))
+        size = 1
+        for factor, up in zip(self.factors, self.ups, strict=True):
+            radii.append(conv_radius(up, factor=size * (factor if self.variant.nearest else 1)))
+            size *= factor
+        if self.variant.conv_hr:
+            radii.append(conv_radius(self.conv_hr, factor=size))
+        return sum_radii([*radii, conv_radius(self.conv_last, factor=size)])
 
-    def forward(self, low: Tensor) -> Tensor:
-        shallow = self.act_first(self.conv_first(low))
-        x = self.body(shallow)  # (B, F, H, W)
-        if self.form.end is not None:
+    def forward(self, low_res: Tensor) -> Tensor:
+        shallow = self.act_first(self.conv_first(low_res))  # (B, F, H, W)
+        x = self.body(shallow)
+        if self.variant.body_end is not None:
             x = shallow + self.end_body(self.conv_body(x))
-        rgb = self._painted(x)
-        if self.output == "tanh":  # the paper's pictures lie in [-1, 1]
+        rgb = self._upsample(x)  # (B, 3, sH, sW)
+        if self.output == "tanh":  # the paper's images lie in [-1, 1]
             rgb = (torch.tanh(rgb) + 1) / 2
-        return torch.add(rgb, bilinear(low, self.scale)) if self.form.base else rgb
+        return torch.add(rgb, _bilinear(low_res, self.scale)) if self.variant.bilinear_base else rgb
 
-    def _painted(self, x: Tensor) -> Tensor:
+    def _upsample(self, x: Tensor) -> Tensor:
         """(B, F, H, W) -> RGB, (B, 3, sH, sW)."""
         for number, (up, act) in enumerate(zip(self.ups, self.act_ups, strict=True), start=1):
-            if number == len(self.steps) and isinstance(up, SubPixelConv) and not self.form.refine:
-                return self.conv_last.on_cells(act(up.cells(x)), up.scale)
+            last = number == len(self.factors) and not self.variant.conv_hr
+            if last and isinstance(up, SubPixelConv):
+                return self.conv_last.on_blocks(act(up.before_shuffle(x)), up.scale)
             x = act(up(x))  # H -> 2H
-        if self.form.refine:
+        if self.variant.conv_hr:
             x = self.act_hr(self.conv_hr(x))
-        rgb: Tensor = self.conv_last(x)
-        return rgb
+        return self.conv_last(x)
 
 
-def check(scale: int, form: str, output: str) -> None:
+def _check(scale: int, form: str, output: str) -> None:
     if scale < 1:
-        raise ValueError(f"SRResNet enlarges by an integer from 1, not by {scale}")
+        raise ValueError(f"SRResNet upscales by an integer from 1, not by {scale}")
     if form not in FORMS:
         raise ValueError(f'SRResNet has the forms {", ".join(FORMS)}, not "{form}"')
     if output not in OUTPUTS:
         raise ValueError(f'SRResNet\'s output is {" or ".join(OUTPUTS)}, not "{output}"')
 
 
-def activating(name: str) -> nn.Module:
+def _activation(name: str) -> nn.Module:
     match name:
         case "prelu":
-            return FullPReLU()
+            return Float32PReLU()
         case "relu":
             return nn.ReLU()
         case "leakyrelu":
@@ -153,15 +175,17 @@ def activating(name: str) -> nn.Module:
     raise ValueError(f'"{name}" is no activation of SRResNet')
 
 
-def normalising(features: int, norm: bool) -> nn.Module:
+def _norm(features: int, norm: bool) -> nn.Module:
     return nn.BatchNorm2d(features) if norm else nn.Identity()
 
 
-def repeating(inputs: int, outputs: int, scale: int) -> nn.Sequential:
-    """(B, inputs, H, W) -> (B, outputs, sH, sW)."""
-    return nn.Sequential(nn.Identity(), RepeatingConv(inputs, outputs, scale))  # second in files
+def _nearest_conv(inputs: int, outputs: int, factor: int) -> nn.Sequential:
+    """(B, inputs, H, W) -> (B, outputs, fH, fW)."""
+    return nn.Sequential(nn.Identity(), NearestConv(inputs, outputs, factor))  # "1" in files
 
 
-def bilinear(low: Tensor, scale: int) -> Tensor:
-    with without_autocast(low):
-        return interpolate(full(low), scale_factor=scale, mode="bilinear", align_corners=False)
+def _bilinear(low_res: Tensor, scale: int) -> Tensor:
+    """In float32 at least."""
+    with autocast_disabled(low_res):
+        image = at_least_float32(low_res)
+        return interpolate(image, scale_factor=scale, mode="bilinear", align_corners=False)

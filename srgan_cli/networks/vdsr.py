@@ -1,4 +1,4 @@
-"""VDSR: twenty convolutions that predict what the bicubic-enlarged luma lacks.
+"""VDSR: twenty convolutions that predict the residual of a bicubic enlargement's luma.
 
 Kim et al., "Accurate Image Super-Resolution Using Very Deep Convolutional Networks",
 https://arxiv.org/abs/1511.04587. One set of weights serves several scales.
@@ -11,15 +11,15 @@ from torch.nn.functional import relu
 from torch.nn.init import kaiming_normal_, zeros_
 
 from srgan_cli.networks.layers import conv
-from srgan_cli.networks.precision import bicubic, full, to_weight_dtype
+from srgan_cli.networks.precision import at_least_float32, bicubic, to_weight_dtype
 from srgan_cli.networks.receptive_field import bicubic_radius, conv_radius, sum_radii
-from srgan_cli.networks.srcnn import luma, with_more_luma
+from srgan_cli.networks.srcnn import add_to_luma, luma
 
 
 class VDSR(nn.Module):
     """RGB in [0, 1], (B, 3, H, W) -> RGB, (B, 3, sH, sW). Any scale."""
 
-    luma_alone = True
+    luma_only = True
 
     def __init__(self, scale: int = 4, depth: int = 20, features: int = 64) -> None:
         super().__init__()
@@ -33,17 +33,17 @@ class VDSR(nn.Module):
     def receptive_field(self) -> int:
         return sum_radii([conv_radius(self.layers, factor=self.scale), bicubic_radius(self.scale)])
 
-    def forward(self, low: Tensor) -> Tensor:
-        wide = bicubic(low, self.scale)  # (B, 3, sH, sW)
-        x = to_weight_dtype(luma(wide), self.layers)  # (B, 1, sH, sW)
+    def forward(self, low_res: Tensor) -> Tensor:
+        base = bicubic(low_res, self.scale)  # (B, 3, sH, sW)
+        x = to_weight_dtype(luma(base), self.layers)  # (B, 1, sH, sW)
         for layer in self.layers[:-1]:
             x = relu(layer(x), inplace=True)  # (B, F, sH, sW)
-        residual = full(self.layers[-1](x))  # (B, 1, sH, sW)
-        return with_more_luma(wide, residual)
+        residual = at_least_float32(self.layers[-1](x))  # (B, 1, sH, sW)
+        return add_to_luma(base, residual)
 
 
 def he_conv(inputs: int, outputs: int) -> nn.Conv2d:
-    """A convolution that starts as the paper's: He et al., zero bias."""
+    """A 3 x 3 convolution with the paper's initialization: He et al., zero bias."""
     layer = conv(inputs, outputs)
     kaiming_normal_(layer.weight, nonlinearity="relu")
     if layer.bias is not None:

@@ -13,7 +13,7 @@ from srgan_cli import __version__
 from srgan_cli.device import pick_precision
 from srgan_cli.errors import OptionError
 from srgan_cli.networks import DISCRIMINATORS
-from srgan_cli.networks.srcnn import restores_luma_alone
+from srgan_cli.networks.srcnn import is_luma_only
 from srgan_cli.training.budget import Length, budget_of, steps_of
 from srgan_cli.training.data import (
     Data,
@@ -149,7 +149,7 @@ def _learner(job: Job, stage: Stage, name: str, network: nn.Module) -> Learner:
 def _terms(job: Job, stage: Stage, network: nn.Module) -> Iterator[tuple[str, Term]]:
     taught = weight_of_teachers(job.options, stage)
     distance = DISTANCES[pixel_of(job.options, stage)]
-    if restores_luma_alone(network):
+    if is_luma_only(network):
         distance = of_luma(distance)
     if stage.pixel_weight:
         yield "pixel", Term(stage.pixel_weight * (1 - taught), distance)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from srgan_cli.errors import OptionError, WeightsError
-from srgan_cli.networks.vgg import VGG, available
+from srgan_cli.networks.vgg import VGG, available_layers
 from srgan_cli.training.download import downloaded_vgg
 from srgan_cli.training.losses import DISTANCES, Look, PerceptualLoss
 from srgan_cli.training.recipes import Perceptual, Stage
@@ -38,7 +38,7 @@ def open_eyes(files: Sequence[VggFile]) -> list[Eyes]:
 
 def _read(path: Path) -> Mapping[str, Tensor]:
     state = read_tensors(path)
-    if not available(state):
+    if not available_layers(state):
         raise WeightsError(f"{path} is no VGG file: it has no features.0.weight")
     return state
 
@@ -84,7 +84,7 @@ class Judge:
     @property
     def layers(self) -> dict[str, list[str]]:
         """The layers of each file."""
-        return {name: sorted(network.wanted) for name, network in self.networks.items()}
+        return {name: sorted(network.layers) for name, network in self.networks.items()}
 
 
 def judge(opened: Sequence[Eyes], stages: Sequence[Stage], device: torch.device) -> Judge | None:
@@ -97,8 +97,8 @@ def judge(opened: Sequence[Eyes], stages: Sequence[Stage], device: torch.device)
             if stage.perceptual
             for layer in weighed(eyes, stage.perceptual)
         }
-        there = [layer for layer in available(eyes.state) if layer not in trained]
+        there = [layer for layer in available_layers(eyes.state) if layer not in trained]
         layers = [layer for layer in JUDGED if layer in there] or there[-2:]
         if layers and eyes.name not in networks:
-            networks[eyes.name] = VGG(eyes.state, layers, activated=True)
+            networks[eyes.name] = VGG(eyes.state, layers, after_relu=True)
     return Judge(networks, device) if networks else None

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from srgan_cli.device import pick_device, pick_precision
-from srgan_cli.networks.srcnn import restores_luma_alone
+from srgan_cli.networks.srcnn import is_luma_only
 from srgan_cli.training.budget import budget_of, steps_of
 from srgan_cli.training.data import batch_size, patch_side
 from srgan_cli.training.dataset import find_pictures
@@ -91,7 +91,7 @@ def _losses(options: TrainOptions, stage: Stage, opened: list[Eyes], cast: Cast)
 
 def _pixel_losses(options: TrainOptions, stage: Stage, cast: Cast) -> Iterator[str]:
     taught = weight_of_teachers(options, stage)
-    name = pixel_of(options, stage) + (" of luma" if restores_luma_alone(cast.generator) else "")
+    name = pixel_of(options, stage) + (" of luma" if is_luma_only(cast.generator) else "")
     if stage.pixel_weight and taught < 1:
         yield f"{name} x {stage.pixel_weight * (1 - taught):g}"
     if taught:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import prelu
 
-from srgan_cli.networks.precision import FullPReLU, first_conv
+from srgan_cli.networks.precision import Float32PReLU, input_conv
 from srgan_cli.networks.rrdbnet import RRDBNet
 from srgan_cli.networks.srresnet import SRResNet
 
@@ -15,8 +15,8 @@ ROUNDED = 0.3
 """A slope that bfloat16 makes 0.3008."""
 
 
-def sloped(slope: float = ROUNDED) -> FullPReLU:
-    layer = FullPReLU()
+def sloped(slope: float = ROUNDED) -> Float32PReLU:
+    layer = Float32PReLU()
     with torch.no_grad():
         layer.weight.fill_(slope)
     return layer
@@ -60,8 +60,8 @@ def test_a_slope_that_has_changed_is_noticed(fused: bool) -> None:
     assert torch.equal(copy.deepcopy(layer)(x), 0.5 * x)
 
 
-def test_a_first_convolution_reads_levels_as_they_are() -> None:
-    layer = first_conv(3, 1, 1)
+def test_a_input_convolution_reads_levels_as_they_are() -> None:
+    layer = input_conv(3, 1, 1)
     with torch.no_grad():
         layer.weight.fill_(1 / 3)
         layer.bias.zero_()

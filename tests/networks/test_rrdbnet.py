@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from srgan_cli.networks.rrdbnet import RRDBNet, unshuffled
+from srgan_cli.networks.rrdbnet import RRDBNet, unshuffle_padded
 
 
 def test_esrgans_network_has_the_papers_size_and_reach():
@@ -21,7 +21,7 @@ def test_dense_blocks_start_at_a_tenth_of_he_with_zero_bias():
 def test_unshuffled_networks_work_at_a_part_of_the_resolution():
     network = RRDBNet(scale=1, features=4, blocks=1, growth=2, unshuffle=4)
     assert network.conv_first.in_channels == 48
-    assert unshuffled(torch.rand(1, 3, 5, 9), 4).shape == (1, 48, 2, 3)
+    assert unshuffle_padded(torch.rand(1, 3, 5, 9), 4).shape == (1, 48, 2, 3)
     assert network.receptive_field % network.alignment == 0
 
 

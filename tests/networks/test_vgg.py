@@ -4,7 +4,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, max_pool2d, relu
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.networks.vgg import PLACES, VGG, available
+from srgan_cli.networks.vgg import LAYER_INDEX, VGG, available_layers
 
 WIDTHS = {0: 4, 2: 4, 5: 6, 7: 6, 10: 8}  # to conv3_1
 
@@ -21,8 +21,8 @@ def slim(widths: dict[int, int] = WIDTHS) -> dict[str, Tensor]:
 
 def test_layers_are_counted_as_torchvision_does():
     known = {"conv1_2": 2, "conv2_2": 7, "conv3_1": 10, "conv3_4": 16, "conv4_4": 25}
-    assert known.items() <= PLACES.items()
-    assert PLACES["conv5_4"] == 34
+    assert known.items() <= LAYER_INDEX.items()
+    assert LAYER_INDEX["conv5_4"] == 34
 
 
 def by_hand(state: dict[str, Tensor], rgb: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ def test_tensors_that_do_not_follow_one_another_are_named():
 
 
 def test_a_file_of_something_else_has_no_layers():
-    assert available({"conv_first.weight": torch.zeros(1)}) == []
+    assert available_layers({"conv_first.weight": torch.zeros(1)}) == []
     with pytest.raises(WeightsError, match="torchvision"):
         VGG({}, ["conv1_1"])
 

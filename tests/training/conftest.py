@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from tiny_pictures import save_picture
 
-from srgan_cli.networks.vgg import PLACES
+from srgan_cli.networks.vgg import LAYER_INDEX
 from srgan_cli.training.feature_extractors import open_eyes
 from srgan_cli.training.progress import Progress
 from srgan_cli.training.run_folder import begin
@@ -33,8 +33,8 @@ def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     state, inputs = {}, 3
     for name in ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1"):
         weight = torch.randn(4, inputs, 3, 3, generator=generator) * (2 / (9 * inputs)) ** 0.5
-        state[f"features.{PLACES[name]}.weight"] = weight
-        state[f"features.{PLACES[name]}.bias"] = torch.zeros(4)
+        state[f"features.{LAYER_INDEX[name]}.weight"] = weight
+        state[f"features.{LAYER_INDEX[name]}.bias"] = torch.zeros(4)
         inputs = 4
     path = tmp_path_factory.mktemp("vgg") / "tiny.safetensors"
     save_file(state, path)

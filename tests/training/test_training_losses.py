@@ -156,7 +156,7 @@ def test_features_before_activation_are_partly_negative(eyes) -> None:
     _, high = pair()
     layers = eyes[0].layers
     before = VGG(eyes[0].state, layers)(high)
-    after = VGG(eyes[0].state, layers, activated=True)(high)
+    after = VGG(eyes[0].state, layers, after_relu=True)(high)
     assert all(found.min() < 0 for found in before.values())
     assert all(found.min() >= 0 for found in after.values())
 
@@ -164,7 +164,7 @@ def test_features_before_activation_are_partly_negative(eyes) -> None:
 def test_the_perceptual_loss_is_the_weighted_sum_of_its_layers(eyes) -> None:
     made, real = pair()[1], pair()[1].flip(0)
     recipe = Perceptual(layers={}, activated=True, distance="mse", scale=1 / 12.75)
-    network = VGG(eyes[0].state, eyes[0].layers, activated=True)
+    network = VGG(eyes[0].state, eyes[0].layers, after_relu=True)
     a, b = network(made), network(real)
     by_hand = sum(
         weight * ((a[name] - b[name]) / 12.75).square().mean()

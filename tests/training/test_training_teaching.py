@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate, l1_loss
 
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.networks import GENERATORS
-from srgan_cli.networks.orientations import ORIENTATIONS, made_turned
+from srgan_cli.networks.orientations import ORIENTATIONS, upscale_oriented
 from srgan_cli.training.checkpoint import checkpoints, load_state
 from srgan_cli.training.distillation import Teaching, weight_of_teachers
 from srgan_cli.training.memory_need import cast_of, need_of
@@ -32,7 +32,7 @@ class Lopsided(nn.Module):
 
 def test_a_teacher_looks_at_pictures_in_all_orientations_as_the_seed_draws_them() -> None:
     low = torch.rand(1, 3, 6, 6)
-    each = [made_turned(Lopsided(), low, *orientation) for orientation in ORIENTATIONS]
+    each = [upscale_oriented(Lopsided(), low, *orientation) for orientation in ORIENTATIONS]
     teacher = Teaching([Lopsided()])
 
     def drawn() -> list[int]:

@@ -2,24 +2,25 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from srgan_cli.networks.folding import RepeatingConv, folding_conv
-from srgan_cli.networks.layers import laid_out
+from srgan_cli.networks.layers import NearestConv, depth_to_space, output_conv
 from srgan_cli.networks.srresnet import SRResNet
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5, 9])
-@pytest.mark.parametrize("step", [1, 2, 3, 4])
-def test_a_convolution_on_cells_is_the_one_on_their_pixels(kernel, step):
-    layer = folding_conv(5, 3, kernel).double()
-    cells = torch.randn(2, step * step * 5, 4, 3, dtype=torch.float64, requires_grad=True)
-    check_alike(layer(laid_out(cells, step)), layer.on_cells(cells, step), layer, cells)
+@pytest.mark.parametrize("factor", [1, 2, 3, 4])
+def test_a_convolution_on_blocks_is_the_one_on_their_pixels(kernel, factor):
+    layer = output_conv(5, 3, kernel).double()
+    blocks = torch.randn(2, factor * factor * 5, 4, 3, dtype=torch.float64, requires_grad=True)
+    check_alike(
+        layer(depth_to_space(blocks, factor)), layer.on_blocks(blocks, factor), layer, blocks
+    )
 
 
-@pytest.mark.parametrize("step", [2, 3, 5])
-def test_a_convolution_of_repeated_pixels_is_the_one_at_full_size(step):
-    layer = RepeatingConv(5, 3, step).double()
+@pytest.mark.parametrize("factor", [2, 3, 5])
+def test_a_convolution_of_repeated_pixels_is_the_one_at_full_size(factor):
+    layer = NearestConv(5, 3, factor).double()
     low = torch.randn(2, 5, 4, 3, dtype=torch.float64, requires_grad=True)
-    repeated = nn.functional.interpolate(low, scale_factor=step, mode="nearest")
+    repeated = nn.functional.interpolate(low, scale_factor=factor, mode="nearest")
     plain = nn.functional.conv2d(repeated, layer.weight, layer.bias, padding=1)
     check_alike(plain, layer(low), layer, low)
 
