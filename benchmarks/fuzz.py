@@ -23,10 +23,9 @@ import torch
 
 from srgan_cli.batch.naming import Job
 from srgan_cli.batch.run import Outcome, Work, run_jobs
-from srgan_cli.images.encoding import FORMATS, Encoding
-from srgan_cli.images.formats import ABILITIES
-from srgan_cli.images.image import Image, Sequence
-from srgan_cli.images.write import write_picture
+from srgan_cli.images.formats import CAPABILITIES, FORMAT_BY_SUFFIX, Encoding
+from srgan_cli.images.image import Image, ImageSequence
+from srgan_cli.images.write import write_image
 from srgan_cli.inference.engine import TiledEngine
 from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.networks.fast import Fast
@@ -43,24 +42,24 @@ def seeds(folder: Path) -> list[Path]:
     """A sound file of each format, depth and channel count that it can hold."""
     rng = np.random.default_rng(0)
     made = []
-    for suffix, name in FORMATS.items():
+    for suffix, name in FORMAT_BY_SUFFIX.items():
         for channels in (1, 2, 3, 4):
             for dtype in (np.uint8, np.uint16):
-                able = ABILITIES[name]
+                able = CAPABILITIES[name]
                 if channels in (2, 4) and not able.alpha:
                     continue
                 if dtype is np.uint16 and able.depth < 16:
                     continue
                 samples = rng.integers(0, np.iinfo(dtype).max, (40, 48, channels), dtype=dtype)
                 path = folder / f"{channels}-{np.dtype(dtype).name}{suffix}"
-                write_picture(image_of(samples), path)
+                write_image(image_of(samples), path)
                 made.append(path)
     for name in ("gif", "png", "webp", "tiff"):
         frames = rng.integers(0, 256, (3, 20, 24, 3), dtype=np.uint8)
         durations = () if name == "tiff" else (50, 60, 70)
         loop = None if name == "tiff" else 0
         path = folder / f"several.{name}"
-        write_picture(Sequence(tuple(map(Image, frames)), durations, loop), path)
+        write_image(ImageSequence(tuple(map(Image, frames)), durations, loop), path)
         made.append(path)
     return made
 

@@ -14,7 +14,7 @@ from subject import Subject, photograph
 from srgan_cli.batch.naming import Job
 from srgan_cli.batch.run import Work, run_jobs
 from srgan_cli.device import keep_memory
-from srgan_cli.images.encoding import Encoding
+from srgan_cli.images.formats import Encoding
 from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 from srgan_cli.inference.engine import ProgressCallback, TiledEngine, no_progress

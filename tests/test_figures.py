@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from PIL import ImageCms
 
-from srgan_cli.figures import Cell, Curve, Panel, Row, curves, in_srgb, sheet, stack
+from srgan_cli.figures import Cell, Curve, Panel, Row, curves, sheet, stack
 from srgan_cli.figures.axes import Axis, axis_of
 from srgan_cli.figures.labels import Box, boxes_along, free_place
 from srgan_cli.figures.plots import COLOURS, MARGIN, WIDTH
 from srgan_cli.figures.text import plain, width_of, wrapped
+from srgan_cli.images.icc import srgb_pixels
 from srgan_cli.images.image import Image
 
 RED = (200, 0, 0)
@@ -58,7 +59,7 @@ def test_colours_of_another_profile_are_brought_to_srgb() -> None:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     swapped = srgb.replace(b"rXYZ", b"tXYZ").replace(b"bXYZ", b"rXYZ").replace(b"tXYZ", b"bXYZ")
 
-    red_means_blue = in_srgb(Image(picture(colour=(200, 0, 0)), icc_profile=swapped))
+    red_means_blue = srgb_pixels(Image(picture(colour=(200, 0, 0)), icc_profile=swapped))
 
     assert np.abs(red_means_blue.astype(int) - (0, 0, 200)).max() <= 1
 
@@ -66,7 +67,7 @@ def test_colours_of_another_profile_are_brought_to_srgb() -> None:
 def test_a_damaged_profile_leaves_the_colours_as_they_are() -> None:
     damaged = Image(picture(), icc_profile=b"no profile")
 
-    assert np.array_equal(in_srgb(damaged), picture())
+    assert np.array_equal(srgb_pixels(damaged), picture())
 
 
 def test_words_wider_than_the_picture_are_not_cut() -> None:

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from srgan_cli.cli import main
 from srgan_cli.errors import TrainingError
-from srgan_cli.images.encoding import NAMES
+from srgan_cli.images.formats import FORMAT_NAMES
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
 from srgan_cli.images.write import write_image
@@ -69,7 +69,7 @@ def here(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("format", NAMES)
+@pytest.mark.parametrize("format", FORMAT_NAMES)
 def test_a_picture(format):
     noisy(Path("in.png"), 32)
     Path("out.bin").write_bytes(b"old")

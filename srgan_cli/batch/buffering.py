@@ -5,8 +5,8 @@ from pathlib import Path
 
 from srgan_cli.errors import ImageError
 from srgan_cli.files import printable
-from srgan_cli.images.encode import BY_ROWS
-from srgan_cli.images.formats import ABILITIES
+from srgan_cli.images.encode import ROW_WRITERS
+from srgan_cli.images.formats import CAPABILITIES
 from srgan_cli.images.image import Image
 from srgan_cli.settings import ImageSize
 
@@ -37,10 +37,10 @@ def by_rows(path: Path, name: str, animated: bool, size: int, free: int) -> bool
     size: bytes of the samples. free: bytes of memory. ImageError for a result that must be
     gathered and has no room.
     """
-    if name in BY_ROWS and not animated:
+    if name in ROW_WRITERS and not animated:
         return size > min(MOST, free // 2)
     if COPIES * size > free:
-        kind = "an animation" if animated else ABILITIES[name].title
+        kind = "an animation" if animated else CAPABILITIES[name].title
         raise ImageError(
             f"{printable(path)}: as {kind} the result needs {gigabytes(COPIES * size)} of memory, "
             f"and {gigabytes(free)} are free; save it as PNG or TIFF, which are written as they "

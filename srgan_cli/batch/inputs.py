@@ -9,7 +9,7 @@ from pathlib import Path
 from srgan_cli.batch.naming import STREAM, Batch
 from srgan_cli.errors import OptionError
 from srgan_cli.files import printable
-from srgan_cli.images.encoding import FORMATS
+from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _pictures_in(folder: Path, batch: Batch) -> Iterator[Found]:
 
 def _is_picture(path: Path) -> bool:
     """By its name: what it really is, reading it tells. Not so a FIFO, which would block."""
-    known = path.suffix.lower() in FORMATS and path.name[0] != "."
+    known = path.suffix.lower() in FORMAT_BY_SUFFIX and path.name[0] != "."
     return known and (path.is_file() or path.is_symlink())
 
 

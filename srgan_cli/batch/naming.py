@@ -8,7 +8,7 @@ from pathlib import Path
 
 from srgan_cli.errors import OptionError, SrganError
 from srgan_cli.files import printable
-from srgan_cli.images.encoding import FORMATS, Encoding
+from srgan_cli.images.formats import FORMAT_BY_SUFFIX, Encoding
 from srgan_cli.settings import ImageSize
 
 STREAM = Path("-")
@@ -79,8 +79,8 @@ def fields_of(template: str) -> set[str]:
 
 def checked(path: Path, encoding: Encoding) -> Path:
     """`path`, whose format is known. Raises OptionError."""
-    if encoding.format is None and path.suffix.lower() not in FORMATS:
-        known = " ".join(FORMATS)
+    if encoding.format is None and path.suffix.lower() not in FORMAT_BY_SUFFIX:
+        known = " ".join(FORMAT_BY_SUFFIX)
         raise OptionError(
             f"{printable(path)} does not say its format: end it in one of {known}, give --format, "
             "or end it in / for a folder"
@@ -100,7 +100,7 @@ def name_of(source: Path, template: str | None, naming: Naming) -> str:
 
 
 def _ends_in_format(template: str) -> bool:
-    return template.endswith("{suffix}") or Path(template).suffix.lower() in FORMATS
+    return template.endswith("{suffix}") or Path(template).suffix.lower() in FORMAT_BY_SUFFIX
 
 
 def _values(source: Path, fields: set[str], naming: Naming) -> dict[str, str]:
@@ -128,7 +128,7 @@ def _sides(source: Path, measure: Measure) -> dict[str, str]:
 
 def suffix_of(source: Path, encoding: Encoding) -> str:
     """The source's own, where it means the format that is written."""
-    own = FORMATS.get(source.suffix.lower())
+    own = FORMAT_BY_SUFFIX.get(source.suffix.lower())
     if encoding.format in (None, own):
         return source.suffix if own else ".png"
-    return next(suffix for suffix, name in FORMATS.items() if name == encoding.format)
+    return next(suffix for suffix, name in FORMAT_BY_SUFFIX.items() if name == encoding.format)

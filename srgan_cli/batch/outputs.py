@@ -6,31 +6,31 @@ from contextlib import contextmanager, suppress
 
 from srgan_cli.batch.naming import STREAM, Job
 from srgan_cli.errors import ImageError
-from srgan_cli.images.encode import RowFile
-from srgan_cli.images.encoding import Encoding
-from srgan_cli.images.image import Image, Sequence
-from srgan_cli.images.write import encode, write_picture, writing, writing_stream
+from srgan_cli.images.encode import RowWriter
+from srgan_cli.images.formats import Encoding
+from srgan_cli.images.image import Image, ImageSequence
+from srgan_cli.images.write import encode, row_writer, row_writer_to_stream, write_image
 
 
-def put(picture: Image | Sequence, job: Job, encoding: Encoding) -> None:
+def put(picture: Image | ImageSequence, job: Job, encoding: Encoding) -> None:
     if job.target == STREAM:
         data = encode(picture, encoding)
         with _to_stdout():
             sys.stdout.buffer.write(data)
         return
     _make_folder(job)
-    write_picture(picture, job.target, encoding)
+    write_image(picture, job.target, encoding)
 
 
 @contextmanager
-def putting(images: tuple[Image, ...], job: Job, encoding: Encoding) -> Iterator[RowFile]:
+def putting(images: tuple[Image, ...], job: Job, encoding: Encoding) -> Iterator[RowWriter]:
     """What takes the rows of `images`, of which only sizes and metadata are looked at."""
     if job.target == STREAM:
-        with _to_stdout(), writing_stream(sys.stdout.buffer, images, encoding) as sink:
+        with _to_stdout(), row_writer_to_stream(sys.stdout.buffer, images, encoding) as sink:
             yield sink
         return
     _make_folder(job)
-    with writing(job.target, images, encoding) as sink:
+    with row_writer(job.target, images, encoding) as sink:
         yield sink
 
 

@@ -13,11 +13,12 @@ from typing import TypeVar
 from srgan_cli.batch.inputs import exists
 from srgan_cli.batch.naming import STREAM, Job
 from srgan_cli.batch.outputs import put
-from srgan_cli.batch.upscaling import Maker, Picture, frames_of
+from srgan_cli.batch.upscaling import Maker, frames_of
 from srgan_cli.errors import ImageError, SrganError
 from srgan_cli.files import printable, remove_stale_parts
-from srgan_cli.images.encoding import Encoding
-from srgan_cli.images.lazy import Stored, stored
+from srgan_cli.images.formats import Encoding
+from srgan_cli.images.image import Picture
+from srgan_cli.images.lazy import LazyImage, open_lazy
 from srgan_cli.images.read import read_bytes, read_picture
 from srgan_cli.inference.engine import CPU, ProgressCallback, no_progress
 from srgan_cli.inference.memory import free_bytes
@@ -64,7 +65,7 @@ class _Piece:
 
     outcome: Outcome
     began: float
-    picture: Picture | Stored | None = None
+    picture: Picture | LazyImage | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,9 +117,9 @@ def _read(job: Job, work: Work) -> _Piece:
     return _Piece(Outcome(job, before=_sides(picture)), began, picture)
 
 
-def _picture(job: Job, max_pixels: int) -> Picture | Stored:
+def _picture(job: Job, max_pixels: int) -> Picture | LazyImage:
     if job.source != STREAM:
-        large = stored(job.source, max_pixels=max_pixels)
+        large = open_lazy(job.source, max_pixels=max_pixels)
         return large or read_picture(job.source, max_pixels=max_pixels)
     if sys.stdin is None:
         raise ImageError("standard input is closed: give a file, or pipe a picture into it")
@@ -142,7 +143,7 @@ def _compute(piece: _Piece, work: Work) -> _Result:
 
 
 def _made(
-    picture: Picture | Stored, job: Job, work: Work, tell: ProgressCallback
+    picture: Picture | LazyImage, job: Job, work: Work, tell: ProgressCallback
 ) -> Picture | None:
     maker = Maker(work.pipeline, work.encoding, work.free())
     try:
@@ -162,6 +163,6 @@ def _write(piece: _Result, work: Work) -> Outcome:
     return replace(outcome, seconds=time.monotonic() - piece.began)
 
 
-def _sides(picture: Picture | Stored) -> ImageSize:
+def _sides(picture: Picture | LazyImage) -> ImageSize:
     first = frames_of(picture)[0]
     return ImageSize(first.height, first.width)

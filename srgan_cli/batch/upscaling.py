@@ -6,17 +6,14 @@ from dataclasses import dataclass, replace
 from srgan_cli.batch.buffering import by_rows, bytes_of
 from srgan_cli.batch.naming import STREAM, Job
 from srgan_cli.batch.outputs import putting
-from srgan_cli.images.encoding import Encoding, format_of
-from srgan_cli.images.formats import check_target
+from srgan_cli.images.formats import Encoding, check_target, format_of
 from srgan_cli.images.icc import needs_profile
-from srgan_cli.images.image import Image, Sequence
-from srgan_cli.images.lazy import Stored
+from srgan_cli.images.image import Image, ImageSequence, Picture
+from srgan_cli.images.lazy import LazyImage
 from srgan_cli.inference.alpha import row_source
 from srgan_cli.inference.engine import ProgressCallback
 from srgan_cli.inference.pipeline import UpscalePipeline, part
 from srgan_cli.settings import ImageSize
-
-Picture = Image | Sequence
 
 
 @dataclass(frozen=True)
@@ -27,12 +24,17 @@ class Maker:
     encoding: Encoding
     free: int
 
-    def made(self, picture: Picture | Stored, job: Job, tell: ProgressCallback) -> Picture | None:
+    def made(
+        self, picture: Picture | LazyImage, job: Job, tell: ProgressCallback
+    ) -> Picture | None:
         """The result; None where it has been written to its file.
 
         ImageError, before the work, for what the target's format, or memory, cannot hold.
         """
-        frames, animated = frames_of(picture), isinstance(picture, Sequence) and picture.animated
+        frames, animated = (
+            frames_of(picture),
+            isinstance(picture, ImageSequence) and picture.animated,
+        )
         sides = [self.pipeline.output_size(frame.height, frame.width) for frame in frames]
         for frame, size in zip(frames, sides, strict=True):
             check_target(
@@ -52,22 +54,24 @@ class Maker:
             return None
         return self._gathered(picture, tell)
 
-    def _gathered(self, picture: Picture | Stored, tell: ProgressCallback) -> Picture:
-        if not isinstance(picture, Sequence):
+    def _gathered(self, picture: Picture | LazyImage, tell: ProgressCallback) -> Picture:
+        if not isinstance(picture, ImageSequence):
             return self.pipeline(picture, tell)
         told = shares(tell, len(picture.images))
         images = [self.pipeline(one, own) for one, own in zip(picture.images, told, strict=True)]
         return replace(picture, images=tuple(images))
 
     def _write(
-        self, picture: Picture | Stored, sides: list[ImageSize], job: Job, tell: ProgressCallback
+        self, picture: Picture | LazyImage, sides: list[ImageSize], job: Job, tell: ProgressCallback
     ) -> None:
         frames = frames_of(picture)
         results = tuple(
             frame.sized(size.height, size.width) for frame, size in zip(frames, sides, strict=True)
         )
         folder = None if job.target == STREAM else job.target.parent
-        sources: tuple[Image | Stored, ...] = (picture,) if isinstance(picture, Stored) else frames
+        sources: tuple[Image | LazyImage, ...] = (
+            (picture,) if isinstance(picture, LazyImage) else frames
+        )
         with putting(results, job, self.encoding) as sink:
             for source, own in zip(sources, shares(tell, len(frames)), strict=True):
                 self.pipeline.run(row_source(source), sink, own, folder)
@@ -82,8 +86,8 @@ def shares(tell: ProgressCallback, count: int) -> Iterator[ProgressCallback]:
         yield part(tell, number / count, 1 / count)
 
 
-def frames_of(picture: Picture | Stored) -> tuple[Image, ...]:
+def frames_of(picture: Picture | LazyImage) -> tuple[Image, ...]:
     """The pictures or pages; of one that is stored all but the samples."""
-    if isinstance(picture, Sequence):
+    if isinstance(picture, ImageSequence):
         return picture.images
-    return (picture.image if isinstance(picture, Stored) else picture,)
+    return (picture.image if isinstance(picture, LazyImage) else picture,)

@@ -17,7 +17,7 @@ from srgan_cli.cli.comparison_options import (
 from srgan_cli.cli.originals import Originals, originals_options
 from srgan_cli.errors import OptionError
 from srgan_cli.evaluation.selection_options import Lineup
-from srgan_cli.images.encoding import FORMATS
+from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 from srgan_cli.settings import Machine
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def compare_command(
 def _checked_target(output: Path | None, photos: Sequence[Path]) -> Path:
     """Where the sheet goes. Raises OptionError for what is no picture or page, or is an input."""
     target = output or photos[0].with_name(f"{photos[0].stem}_compared.png")
-    if target.suffix.lower() not in (*FORMATS, *PAGES):
+    if target.suffix.lower() not in (*FORMAT_BY_SUFFIX, *PAGES):
         raise OptionError(f"{target}: a comparison is a picture, such as .png, or a page, .html")
     if target.resolve() in {photo.resolve() for photo in photos}:
         raise OptionError(f"{target} is an input: give another name with -o")

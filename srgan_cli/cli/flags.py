@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from srgan_cli.images.encoding import FORMATS, NAMES, Encoding
+from srgan_cli.images.formats import FORMAT_BY_SUFFIX, FORMAT_NAMES, Encoding
 from srgan_cli.settings import Machine, ModelChoice, OutputSize
 from srgan_cli.weights.zoo import default_model, model_names
 
@@ -82,9 +82,9 @@ class FormatType(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         name = str(value).lower().removeprefix(".")
-        found = name if name in NAMES else FORMATS.get(f".{name}")
+        found = name if name in FORMAT_NAMES else FORMAT_BY_SUFFIX.get(f".{name}")
         if found is None:
-            self.fail(f"{value!r} is none of {', '.join(NAMES)}", param, ctx)
+            self.fail(f"{value!r} is none of {', '.join(FORMAT_NAMES)}", param, ctx)
         return found
 
 
@@ -203,7 +203,7 @@ encoding_options = gathered(
     click.option(
         "--format",
         type=FormatType(),
-        help=f"One of {', '.join(NAMES)}.  [default: by the output's suffix]",
+        help=f"One of {', '.join(FORMAT_NAMES)}.  [default: by the output's suffix]",
     ),
     click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG, WebP, AVIF."),
     click.option("--lossless", is_flag=True, help="For formats that can be either."),

@@ -12,7 +12,7 @@ from srgan_cli.cli.flags import gathered, weights_file
 from srgan_cli.cli.originals import Originals, originals_options
 from srgan_cli.cli.weights_outputs import check_outputs
 from srgan_cli.errors import OptionError, WeightsError
-from srgan_cli.images.encoding import FORMATS
+from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 from srgan_cli.weights.zoo import SUFFIX
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Look:
     def __post_init__(self) -> None:
         if (self.photo is None) != (self.sheet is None):
             raise OptionError("--sweep PHOTO and --sheet PICTURE go together")
-        if self.sheet is not None and self.sheet.suffix.lower() not in FORMATS:
+        if self.sheet is not None and self.sheet.suffix.lower() not in FORMAT_BY_SUFFIX:
             raise OptionError(f"{self.sheet}: a sheet is a picture, such as .png")
 
 

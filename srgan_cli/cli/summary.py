@@ -9,8 +9,7 @@ import click
 
 from srgan_cli.cli.console import Talk
 from srgan_cli.files import printable
-from srgan_cli.images.encoding import Encoding, format_of
-from srgan_cli.images.formats import loss
+from srgan_cli.images.formats import Encoding, format_note, format_of
 
 if TYPE_CHECKING:
     from srgan_cli.batch.run import Outcome
@@ -51,7 +50,7 @@ class Tally:
         return f"{printable(job.source)} -> {printable(job.target)} ({', '.join(facts)})"
 
     def _remarks(self, outcome: "Outcome") -> list[str]:
-        remarks = [loss(format_of(outcome.job.target, self.encoding))]
+        remarks = [format_note(format_of(outcome.job.target, self.encoding))]
         if self.chosen.weights and (self.talk.verbose or not outcome.passes):
             remarks.append(_how(outcome.passes))
         return [remark for remark in remarks if remark is not None]

@@ -25,7 +25,7 @@ from srgan_cli.cli.progress import batch_display
 from srgan_cli.cli.signals import stopping
 from srgan_cli.cli.summary import Tally, rehearse
 from srgan_cli.errors import OptionError
-from srgan_cli.images.encoding import Encoding
+from srgan_cli.images.formats import Encoding
 from srgan_cli.settings import ImageSize, Machine, ModelChoice, OutputSize, Postprocess
 
 if TYPE_CHECKING:
@@ -157,9 +157,9 @@ def _done(jobs: Sequence[Job], work: "Work", tally: Tally) -> int:
 
 def _naming(chosen: "SelectedModel", grow: "UpscalePipeline", encoding: Encoding) -> Naming:
     def measure(path: Path) -> ImageSize:
-        from srgan_cli.images.header import probe
+        from srgan_cli.images.header import read_header
 
-        header = probe(path)
+        header = read_header(path)
         return grow.output_size(header.height, header.width)
 
     size = grow.size

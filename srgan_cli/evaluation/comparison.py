@@ -9,7 +9,8 @@ from srgan_cli.evaluation.crops import Crop, cut, detailed_crops
 from srgan_cli.evaluation.image_pairs import Failure, Pair, read_example
 from srgan_cli.evaluation.methods import Method
 from srgan_cli.evaluation.scoring import Metric, figures
-from srgan_cli.figures import Cell, Row, in_srgb
+from srgan_cli.figures import Cell, Row
+from srgan_cli.images.icc import srgb_pixels
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
 
@@ -142,8 +143,8 @@ def rows_of(compared: Compared, metrics: Sequence[Metric]) -> list[Row]:
     """At 100 % with figures, and the middle of it at 200 %; the input first, pixel by pixel."""
     low = Seen("input, its pixels", _by_pixels(compared.low, compared.scale))
     everything = (low, *compared.seen)
-    whole = [Cell(in_srgb(one.image), one.method, one.note(metrics)) for one in everything]
-    middles = [Cell(in_srgb(_middle(one.image)), one.method) for one in everything]
+    whole = [Cell(srgb_pixels(one.image), one.method, one.note(metrics)) for one in everything]
+    middles = [Cell(srgb_pixels(_middle(one.image)), one.method) for one in everything]
     return [
         Row(tuple(whole), f"{compared.title}, at 100 %"),
         Row(tuple(middles), "The middle of it at 200 %"),

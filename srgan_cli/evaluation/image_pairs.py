@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from srgan_cli.errors import ImageError
-from srgan_cli.images.encoding import FORMATS
+from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
 from srgan_cli.inference.fit import resize_image
@@ -62,7 +62,7 @@ def pictures_in(place: Path) -> list[Path]:
     """A file itself; a folder's files with a picture's suffix, by name."""
     if not place.is_dir():
         return [place]
-    found = sorted(path for path in place.iterdir() if path.suffix.lower() in FORMATS)
+    found = sorted(path for path in place.iterdir() if path.suffix.lower() in FORMAT_BY_SUFFIX)
     if not found:
         raise ImageError(f"{place} has no pictures: name a folder with PNG, JPEG or the like")
     return found

@@ -6,7 +6,8 @@ from srgan_cli.evaluation.comparison import Compared, Seen, Subject, see
 from srgan_cli.evaluation.crops import Crop, cut, detailed_crops
 from srgan_cli.evaluation.methods import Method, bicubic, by_network
 from srgan_cli.evaluation.scoring import FIDELITY, Metric
-from srgan_cli.figures import Cell, Curve, Panel, Row, curves, in_srgb, sheet, stack
+from srgan_cli.figures import Cell, Curve, Panel, Row, curves, sheet, stack
+from srgan_cli.images.icc import srgb_pixels
 from srgan_cli.images.image import Image
 from srgan_cli.settings import Machine
 from srgan_cli.weights.blending import blend
@@ -56,7 +57,7 @@ def _strip(compared: Compared, metrics: Sequence[Metric]) -> Image:
     scale = compared.scale
     inner = detailed_crops(compared.low, SHOWN, 1)[0]
     cells = [
-        Cell(in_srgb(cut(one.image, inner.times(scale))), one.method, one.note(metrics))
+        Cell(srgb_pixels(cut(one.image, inner.times(scale))), one.method, one.note(metrics))
         for one in compared.seen[1:]
     ]
     where = Crop(compared.crop.x + inner.x, compared.crop.y + inner.y, inner.width, inner.height)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srgan_cli.errors import ImageError
-from srgan_cli.images.encoding import Encoding
-from srgan_cli.images.image import Image
+from srgan_cli.images.formats import Encoding
+from srgan_cli.images.image import Image, to_uint8
 from srgan_cli.images.write import encode
 
 LONGEST_SIDE = 16_383  # of a WebP; browsers show little beyond it anyway
@@ -78,18 +78,12 @@ def _urls(images: Sequence[Image], encoding: Encoding, limit: int) -> tuple[str,
 
 def _shown(image: Image) -> Image:
     """8-bit RGB without alpha, and nothing of the file's metadata but a profile of RGB."""
-    pixels = np.broadcast_to(_eight_bits(image.pixels), (image.height, image.width, 3))
+    pixels = np.broadcast_to(to_uint8(image.pixels), (image.height, image.width, 3))
     if image.alpha is not None:
-        pixels = _over_backdrop(pixels, _eight_bits(image.alpha))
+        pixels = _over_backdrop(pixels, to_uint8(image.alpha))
     profile = image.icc_profile
     of_rgb = profile is not None and profile[16:20] == b"RGB "
     return Image(np.ascontiguousarray(pixels), icc_profile=profile if of_rgb else None)
-
-
-def _eight_bits(samples: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
-    if samples.dtype == np.uint8:
-        return samples.astype(np.uint8, copy=False)
-    return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def _over_backdrop(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:

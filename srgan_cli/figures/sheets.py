@@ -9,7 +9,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from srgan_cli.figures import text
-from srgan_cli.images.image import Image
+from srgan_cli.images.image import Image, to_uint8
 
 MARGIN = 16
 GAP = 12
@@ -58,9 +58,7 @@ def stack(pictures: Iterable[Image]) -> Image:
 
 def eight_bit(pixels: np.ndarray) -> np.ndarray:
     """(H, W, 1 or 3) of any depth -> (H, W, 3) uint8."""
-    depth = np.iinfo(pixels.dtype).max // 255
-    narrow = pixels if depth == 1 else (pixels.astype(np.uint32) + depth // 2) // depth
-    return np.ascontiguousarray(np.broadcast_to(narrow, (*pixels.shape[:2], 3)), dtype=np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(to_uint8(pixels), (*pixels.shape[:2], 3)))
 
 
 def _column_widths(rows: Sequence[Row]) -> list[int]:

@@ -38,20 +38,12 @@ def decoded(opened: Pillow.Image) -> Image:
     mode = (ALPHA_OF if clear else PLAIN_OF).get(opened.mode)
     if mode is None:
         raise ImageError(unsupported(opened.mode))
-    return replace(split(np.asarray(opened.convert(mode))), icc_profile=profile)
+    return replace(Image.from_samples(np.asarray(opened.convert(mode))), icc_profile=profile)
 
 
 def unsupported(mode: str) -> str:
     kind = {"I": "32-bit integer", "F": "floating-point"}.get(mode, mode)
     return f"{kind} samples are not supported; convert the picture to 8 or 16 bits"
-
-
-def split(samples: Pixels) -> Image:
-    """(H, W) or (H, W, 1 to 4) samples; two and four channels end in alpha."""
-    samples = samples if samples.ndim == 3 else samples[..., None]
-    if samples.shape[2] in (1, 3):
-        return Image(samples)
-    return Image(np.ascontiguousarray(samples[..., :-1]), np.ascontiguousarray(samples[..., -1]))
 
 
 def _deep_gray(opened: Pillow.Image) -> Image:

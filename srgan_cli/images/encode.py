@@ -13,10 +13,9 @@ from srgan_cli.images.codecs import opencv16 as deep
 from srgan_cli.images.codecs import png, pnm, tiff_write
 from srgan_cli.images.codecs.gif import indexed
 from srgan_cli.images.decode import COMMENT
-from srgan_cli.images.encoding import Encoding
-from srgan_cli.images.formats import ABILITIES
+from srgan_cli.images.formats import CAPABILITIES, Encoding
 from srgan_cli.images.icc import without_profile
-from srgan_cli.images.image import Image, Sequence
+from srgan_cli.images.image import Image, ImageSequence
 
 PILLOW = {"jpeg": "JPEG", "webp": "WEBP", "bmp": "BMP", "gif": "GIF", "avif": "AVIF"}
 PILLOW |= {"jpeg2000": "JPEG2000", "tga": "TGA", "ico": "ICO"}
@@ -34,12 +33,12 @@ HELD = {  # what Pillow's encoders can store of the metadata
 PROFILED = ("jpeg", "webp", "avif")  # by Pillow
 
 
-def encoded(sequence: Sequence, name: str, encoding: Encoding) -> bytes:
+def encoded(sequence: ImageSequence, name: str, encoding: Encoding) -> bytes:
     """The bytes of a file of the format `name`. ImageError for what its encoder refuses."""
     with translated(name):
-        if not ABILITIES[name].profiled:
+        if not CAPABILITIES[name].profiled:
             images = tuple(without_profile(image) for image in sequence.images)
-            sequence = Sequence(images, sequence.durations, sequence.loop)
+            sequence = ImageSequence(images, sequence.durations, sequence.loop)
         own = OWN.get(name)
         return own(sequence, encoding) if own else _saved(sequence, name, encoding)
 
@@ -48,33 +47,33 @@ def _png_rows(file: BinaryIO, images: tuple[Image, ...], compression: int | None
     return png.PngRows(file, images[0], compression)
 
 
-RowFile = png.PngRows | tiff_write.TiffRows
-BY_ROWS: dict[str, Callable[[BinaryIO, tuple[Image, ...], int | None], RowFile]]
-BY_ROWS = {"png": _png_rows, "tiff": tiff_write.TiffRows}
+RowWriter = png.PngRows | tiff_write.TiffRows
+ROW_WRITERS: dict[str, Callable[[BinaryIO, tuple[Image, ...], int | None], RowWriter]]
+ROW_WRITERS = {"png": _png_rows, "tiff": tiff_write.TiffRows}
 """What writes still pictures, or pages, that need not be whole in memory."""
 
 
-def row_file(file: BinaryIO, images: tuple[Image, ...], name: str, encoding: Encoding) -> RowFile:
-    """What writes `images` to `file`, given their rows one after another. name: of BY_ROWS."""
+def row_file(file: BinaryIO, images: tuple[Image, ...], name: str, encoding: Encoding) -> RowWriter:
+    """What writes `images` to `file`, given their rows one after another. name: of ROW_WRITERS."""
     with translated(name):
-        return BY_ROWS[name](file, images, encoding.compression)
+        return ROW_WRITERS[name](file, images, encoding.compression)
 
 
-def _png(sequence: Sequence, encoding: Encoding) -> bytes:
+def _png(sequence: ImageSequence, encoding: Encoding) -> bytes:
     if sequence.animated:
         return png.apng_file(sequence, encoding.compression)
     return png.png_file(sequence.images[0], encoding.compression)
 
 
-def _tiff(sequence: Sequence, encoding: Encoding) -> bytes:
+def _tiff(sequence: ImageSequence, encoding: Encoding) -> bytes:
     return tiff_write.tiff_file(sequence.images, encoding.compression)
 
 
-def _pnm(sequence: Sequence, _: Encoding) -> bytes:
+def _pnm(sequence: ImageSequence, _: Encoding) -> bytes:
     return pnm.pnm_file(sequence.images[0])
 
 
-def _jpeg2000(sequence: Sequence, encoding: Encoding) -> bytes:
+def _jpeg2000(sequence: ImageSequence, encoding: Encoding) -> bytes:
     image = sequence.images[0]
     deeper = image.depth == 16
     data = deep.jp2_file(image) if deeper else _saved(sequence, "jpeg2000", encoding)
@@ -84,7 +83,7 @@ def _jpeg2000(sequence: Sequence, encoding: Encoding) -> bytes:
 OWN = {"png": _png, "tiff": _tiff, "pnm": _pnm, "jpeg2000": _jpeg2000}
 
 
-def _saved(sequence: Sequence, name: str, encoding: Encoding) -> bytes:
+def _saved(sequence: ImageSequence, name: str, encoding: Encoding) -> bytes:
     """By Pillow."""
     settings = _settings(sequence.images[0], name, encoding) | _metadata(sequence.images[0], name)
     frames = [_frame(image, name) for image in sequence.images]
@@ -146,7 +145,7 @@ def _metadata(image: Image, name: str) -> dict[str, Any]:
     return found
 
 
-def _timing(sequence: Sequence, name: str) -> dict[str, Any]:
+def _timing(sequence: ImageSequence, name: str) -> dict[str, Any]:
     loop = sequence.loop or 0
     timing: dict[str, Any] = {"duration": list(sequence.durations)}
     if name == "gif":  # counts repetitions after the first time

@@ -1,12 +1,80 @@
-"""What each format can hold, and the check before any work. Standard library only."""
+"""Image formats: suffixes, encoding options, and what each format can hold.
+
+Standard library only: the command line reads this before anything heavy is imported.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from srgan_cli.errors import ImageError
+from srgan_cli.errors import ImageError, OptionError
 from srgan_cli.files import printable
-from srgan_cli.images.encoding import Encoding, format_of
+
+FORMAT_BY_SUFFIX = {
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".jpe": "jpeg",
+    ".jfif": "jpeg",
+    ".png": "png",
+    ".apng": "png",
+    ".webp": "webp",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".bmp": "bmp",
+    ".dib": "bmp",
+    ".gif": "gif",
+    ".avif": "avif",
+    ".jp2": "jpeg2000",
+    ".j2k": "jpeg2000",
+    ".jpx": "jpeg2000",
+    ".pnm": "pnm",
+    ".pbm": "pnm",
+    ".pgm": "pnm",
+    ".ppm": "pnm",
+    ".tga": "tga",
+    ".ico": "ico",
+}
+FORMAT_NAMES = tuple(dict.fromkeys(FORMAT_BY_SUFFIX.values()))
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """None leaves the choice to the format. format: one of FORMAT_NAMES; None follows the suffix.
+
+    quality: 1 to 100, of JPEG, WebP, AVIF and 8-bit JPEG 2000, which is lossless without it.
+    lossless: for formats that can do both. compression: 0 (fast) to 9 (small), of PNG, TIFF,
+    lossless WebP; TGA has 0 or not. A format that has no such choice disregards it, so that one
+    setting serves a mixed batch. strip: leave out all metadata but the ICC profile,
+    without which the colours would change.
+    """
+
+    format: str | None = None
+    quality: int | None = None
+    lossless: bool = False
+    compression: int | None = None
+    strip: bool = False
+
+    def __post_init__(self) -> None:
+        if self.format is not None and self.format not in FORMAT_NAMES:
+            raise OptionError(f"--format is one of: {', '.join(FORMAT_NAMES)}")
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise OptionError("--quality is from 1 to 100")
+        if self.compression is not None and not 0 <= self.compression <= 9:
+            raise OptionError("--compression is from 0 (fast) to 9 (small)")
+
+
+def format_of(path: Path, encoding: Encoding) -> str:
+    """The format that `path` will have."""
+    if encoding.format is not None:
+        return encoding.format
+    name = FORMAT_BY_SUFFIX.get(path.suffix.lower())
+    if name is None:
+        known = " ".join(FORMAT_BY_SUFFIX)
+        raise ImageError(
+            f"{printable(path)}: unknown kind of picture; end the name in one of {known}"
+        )
+    return name
+
 
 ENDLESS = 2**31 - 1
 LEAST_JP2_SIDE = 32  # OpenCV makes six resolutions of every picture
@@ -29,7 +97,7 @@ class Format:
     profiled: bool = True  # holds an ICC profile
 
 
-ABILITIES = {
+CAPABILITIES = {
     "jpeg": Format("JPEG", alpha=False, side=65_500, exact=False),
     "png": Format("PNG", depth=16, animated=True),
     "webp": Format("WebP", side=16_383, animated=True),
@@ -61,7 +129,7 @@ def check_target(
     depth: 8 or 16. frames: of an animation or, if not `animated`, pages. profile: whether the
     samples cannot do without theirs: see `colours.needs_profile`.
     """
-    own = ABILITIES[format_of(path, encoding)]
+    own = CAPABILITIES[format_of(path, encoding)]
     needs: dict[str, Callable[[Format], bool]] = {
         "no alpha": lambda f: f.alpha or not alpha,
         f"no {depth} bits a sample": lambda f: f.depth >= depth,
@@ -79,12 +147,12 @@ def check_target(
     lacking = next((what for what, holds in needs.items() if not holds(own)), None)
     if lacking is None:
         return
-    able = [n for n, f in ABILITIES.items() if all(holds(f) for holds in needs.values())]
+    able = [n for n, f in CAPABILITIES.items() if all(holds(f) for holds in needs.values())]
     remedy = f"give --format or a name for one of: {', '.join(able)}" if able else NO_DEEP_ANIMATION
     raise ImageError(f"{printable(path)}: {own.title} holds {lacking}; {remedy}")
 
 
-def loss(format: str) -> str | None:
+def format_note(format: str) -> str | None:
     """What a format takes away that the check lets pass, for people to be told."""
     if format == "gif":
         return "GIF holds 256 colours a frame, and alpha only as on or off"

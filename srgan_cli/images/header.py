@@ -13,8 +13,8 @@ from srgan_cli.images.codec_errors import LARGER, reading
 from srgan_cli.images.codecs import opencv16 as deep
 from srgan_cli.images.codecs import pnm, tiff_read
 from srgan_cli.images.codecs.png_color import png_profile
-from srgan_cli.images.encoding import FORMATS
 from srgan_cli.images.exif import ORIENTATION, orientation, sound_exif
+from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 from srgan_cli.images.tiff_tags import Block
 
 # Never those that run an interpreter (EPS, PDF) or another system's drawing calls (WMF).
@@ -39,7 +39,7 @@ class Header:
     animated: bool = False
 
 
-def probe(path: Path, *, max_pixels: int = MAX_PIXELS) -> Header:
+def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> Header:
     """Decodes nothing. ImageError if it is no picture, as far as its beginning tells.
 
     `max_pixels` limits a single frame here; who wants to count all multiplies by `frames`.
@@ -74,7 +74,7 @@ def _described_colours(file: BinaryIO) -> bytes | None:
 
 def _may_be_tga(file: BinaryIO, name: str) -> bool:
     """TGA has no magic number, so anything might pass for one."""
-    if FORMATS.get(Path(name).suffix.lower()) == "tga":
+    if FORMAT_BY_SUFFIX.get(Path(name).suffix.lower()) == "tga":
         return True
     end = file.seek(0, 2)
     file.seek(max(0, end - len(TGA_MARK)))

@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageCms
 
-from srgan_cli.images.image import Image
+from srgan_cli.images.image import Image, Pixels, to_uint8
 
-MANAGED = {"CMYK": b"CMYK", "LAB": b"Lab ", "RGB": b"RGB ", "L": b"GRAY"}
+COLOR_SPACES = {"CMYK": b"CMYK", "LAB": b"Lab ", "RGB": b"RGB ", "L": b"GRAY"}  # of Pillow's modes
 
 ROUNDING = 1  # levels by which littleCMS may change sRGB on its way to sRGB
 
@@ -24,21 +24,43 @@ def srgb_profile() -> bytes:
     return bytes(made)
 
 
+def usable(profile: bytes | None, mode: str) -> bool:
+    """Whether littleCMS can convert pixels of Pillow's `mode` (L, RGB, CMYK or LAB) with it."""
+    try:
+        return _converted(Pillow.new(mode, (1, 1)), profile) is not None
+    except MemoryError:  # a table of tags that claims gigabytes
+        return False
+
+
 def to_srgb(picture: Pillow.Image, profile: bytes | None) -> Pillow.Image:
-    """RGB of the same size. Without a profile, or with one of another space: Pillow's formula."""
-    fits = profile is not None and profile[16:20] == MANAGED.get(picture.mode)
-    source = ImageCms.ImageCmsProfile(io.BytesIO(profile)) if fits and profile else None
-    if picture.mode == "LAB" and source is None:
-        source = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
-    if source is not None:
+    """RGB of the same size. Without a profile that can be used: Pillow's formula."""
+    return _converted(picture, profile) or picture.convert("RGB")
+
+
+def _converted(picture: Pillow.Image, profile: bytes | None) -> Pillow.Image | None:
+    """None for a damaged profile, or one of another color space."""
+    source = None
+    try:
+        if profile is not None and profile[16:20] == COLOR_SPACES.get(picture.mode):
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        elif picture.mode == "LAB":
+            source = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+        if source is None:
+            return None
         target = ImageCms.ImageCmsProfile(io.BytesIO(srgb_profile()))
-        try:
-            managed = ImageCms.profileToProfile(picture, source, target, outputMode="RGB")
-        except ImageCms.PyCMSError:  # a damaged profile; the picture is still there
-            managed = None
-        if managed is not None:
-            return managed
-    return picture.convert("RGB")
+        return ImageCms.profileToProfile(picture, source, target, outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None
+
+
+def srgb_pixels(image: Image) -> Pixels:
+    """(H, W, C): the pixels in sRGB, uint8 if the image has a profile.
+
+    A profile that cannot be used counts as none, as it does for programs that show the picture.
+    """
+    if image.icc_profile is None:
+        return image.pixels
+    return _as_srgb(to_uint8(image.pixels), image.icc_profile)
 
 
 def without_profile(image: Image) -> Image:

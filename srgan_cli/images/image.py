@@ -10,6 +10,19 @@ from numpy.typing import DTypeLike, NDArray
 Pixels = NDArray[Any]  # uint8 or uint16; an Image checks it
 
 
+def to_uint8(samples: Pixels) -> NDArray[np.uint8]:
+    """uint8 or uint16 of any shape -> uint8, rounded: 65535 becomes 255. uint8 is not copied."""
+    if samples.dtype == np.uint8:
+        return samples
+    return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def to_uint16(samples: Pixels, white: int) -> NDArray[np.uint16]:
+    """0 .. white -> 0 .. 65535, rounded; what is above white becomes white."""
+    wide = np.minimum(samples, white).astype(np.uint32)
+    return ((wide * 65535 + white // 2) // white).astype(np.uint16)
+
+
 @dataclass(frozen=True, eq=False)
 class Image:
     """One upright picture; the dtype of `pixels` is its bit depth.
@@ -35,6 +48,15 @@ class Image:
             raise ValueError(f"pixels are uint8 or uint16, not {dtype}")
         if self.alpha is not None and (self.alpha.shape, self.alpha.dtype) != (shape[:2], dtype):
             raise ValueError(f"alpha is {shape[:2]} {dtype}, not {self.alpha.shape}")
+
+    @classmethod
+    def from_samples(cls, samples: Pixels) -> "Image":
+        """samples: (H, W) or (H, W, 1 to 4); of two and four channels the last one is alpha."""
+        samples = samples if samples.ndim == 3 else samples[..., None]
+        if samples.shape[2] in (1, 3):
+            return cls(samples)
+        colors, alpha = samples[..., :-1], samples[..., -1]
+        return cls(np.ascontiguousarray(colors), np.ascontiguousarray(alpha))
 
     @property
     def height(self) -> int:
@@ -79,7 +101,7 @@ def blank(height: int, width: int, colours: int, depth: DTypeLike) -> Image:
 
 
 @dataclass(frozen=True)
-class Sequence:
+class ImageSequence:
     """The frames of an animation, each as it is shown, or the pages of a document.
 
     durations: milliseconds, one per image; empty for pages. loop: how often the animation is
@@ -97,3 +119,6 @@ class Sequence:
     @property
     def animated(self) -> bool:
         return bool(self.durations)
+
+
+Picture = Image | ImageSequence

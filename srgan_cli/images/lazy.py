@@ -21,14 +21,14 @@ HIGHEST = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
-class Stored:
+class LazyImage:
     """image: all but the samples, which are zero. rows: the samples of the rows top .. bottom."""
 
     image: Image
     rows: Callable[[int, int], Pixels]
 
 
-def stored(path: Path, *, max_pixels: int = MAX_PIXELS, large: int = LARGE) -> Stored | None:
+def open_lazy(path: Path, *, max_pixels: int = MAX_PIXELS, large: int = LARGE) -> LazyImage | None:
     """A picture that can be read by parts; None for any other, and one of at most `large` bytes.
 
     ImageError as `read_image`.
@@ -42,7 +42,7 @@ def stored(path: Path, *, max_pixels: int = MAX_PIXELS, large: int = LARGE) -> S
         if len(pages) > 1 or not _in_parts(page) or page.height * page.row <= large:
             return None
         refuse_more(page.width * page.height, 1, max_pixels)
-        return Stored(_described(block, page), _reader(path, page))
+        return LazyImage(_described(block, page), _reader(path, page))
 
 
 def _in_parts(page: Page) -> bool:

@@ -1,4 +1,4 @@
-"""A file -> an upright Image or Sequence, with its metadata."""
+"""A file -> an upright Image or ImageSequence, with its metadata."""
 
 import io
 from dataclasses import dataclass, replace
@@ -14,7 +14,6 @@ from srgan_cli.images.codec_errors import reading
 from srgan_cli.images.codecs import jpeg2000 as jp2
 from srgan_cli.images.codecs import opencv16 as deep
 from srgan_cli.images.codecs import pnm, tiff_read
-from srgan_cli.images.codecs.opencv16 import stretched
 from srgan_cli.images.decode import decoded, finished
 from srgan_cli.images.formats import NO_DEEP_ANIMATION
 from srgan_cli.images.header import (
@@ -26,7 +25,7 @@ from srgan_cli.images.header import (
     opening,
     refuse_more,
 )
-from srgan_cli.images.image import Image, Sequence
+from srgan_cli.images.image import Image, ImageSequence, Picture, to_uint16
 from srgan_cli.images.tiff_tags import Block
 
 LEGACY_EXIF = ("Raw profile type exif", "Raw profile type APP1")  # texts of old PNG files
@@ -38,21 +37,21 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Image:
     ImageError, of one line that names the file, if it cannot be read or has more pixels.
     """
     picture = _opened(path, max_pixels, first_only=True)
-    return picture.images[0] if isinstance(picture, Sequence) else picture
+    return picture.images[0] if isinstance(picture, ImageSequence) else picture
 
 
-def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Image | Sequence:
+def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """All frames of an animation, composited, or all pages; `max_pixels` counts them all."""
     return _opened(path, max_pixels, first_only=False)
 
 
-def read_bytes(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Image | Sequence:
+def read_bytes(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """As `read_picture`. name: for messages; "-" for standard input."""
     with reading(name):
         return _all(_Source(io.BytesIO(data), name, max_pixels, first_only=False))
 
 
-def _opened(path: Path, max_pixels: int, first_only: bool) -> Image | Sequence:
+def _opened(path: Path, max_pixels: int, first_only: bool) -> Picture:
     with reading(path), path.open("rb") as file:
         return _all(_Source(file, path.name, max_pixels, first_only))
 
@@ -70,11 +69,11 @@ class _Source:
         return self.file.read()
 
 
-def _all(source: _Source) -> Image | Sequence:
+def _all(source: _Source) -> Picture:
     return _pages(source) if source.file.read(4) in tiff_read.MAGIC else _frames(source)
 
 
-def _frames(source: _Source) -> Image | Sequence:
+def _frames(source: _Source) -> Picture:
     head = head_of(source.file)
     with opening(source.file, source.name, source.max_pixels) as opened:
         numbers = frames_of(opened)[:1] if source.first_only else frames_of(opened)
@@ -89,7 +88,9 @@ def _frames(source: _Source) -> Image | Sequence:
             images.append(_frame(opened, number))
             durations.append(round(float(opened.info.get("duration", 0))))
         frames = _finished(source, opened, alike(images))
-        return Sequence(frames, tuple(durations), _loop(opened)) if durations[1:] else frames[0]
+        if len(frames) == 1:
+            return frames[0]
+        return ImageSequence(frames, tuple(durations), _loop(opened))
 
 
 def _frame(opened: Pillow.Image, number: int) -> Image:
@@ -154,13 +155,13 @@ def _extended(image: Image, colours: int, clear: bool) -> Image:
     return replace(image, pixels=pixels, alpha=alpha)
 
 
-def _pages(source: _Source) -> Image | Sequence:
+def _pages(source: _Source) -> Picture:
     block = Block(source.file)
     pages = tiff_read.pages(block)
     pages = pages[:1] if source.first_only else pages
     refuse_more(sum(page.width * page.height for page in pages), len(pages), source.max_pixels)
     images = tuple(_page(source, block, page) for page in pages)
-    return Sequence(images) if images[1:] else images[0]
+    return ImageSequence(images) if images[1:] else images[0]
 
 
 def _page(source: _Source, block: Block, page: tiff_read.Page) -> Image:
@@ -173,7 +174,7 @@ def _page(source: _Source, block: Block, page: tiff_read.Page) -> Image:
             opened.load()  # Pillow turns TIFF upright on its own
             image, turn = decoded(opened), 1
     if page.bits == 12:
-        image = replace(image, pixels=stretched(image.pixels, 4095))
+        image = replace(image, pixels=to_uint16(image.pixels, 4095))
     profile = image.icc_profile or info.get("icc_profile")
     exif = metadata.exif_of(block, page.directory)
     return finished(replace(image, icc_profile=profile), info, exif, turn)

@@ -1,4 +1,4 @@
-"""An Image or Sequence -> a file, whole or not at all."""
+"""An Image or ImageSequence -> a file, whole or not at all."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,32 +12,26 @@ from typing import BinaryIO
 from srgan_cli.errors import ImageError
 from srgan_cli.files import atomic_write, printable
 from srgan_cli.images import exif as metadata
-from srgan_cli.images.encode import BY_ROWS, RowFile, encoded, row_file
-from srgan_cli.images.encoding import Encoding, format_of
-from srgan_cli.images.formats import check_target
+from srgan_cli.images.encode import ROW_WRITERS, RowWriter, encoded, row_file
+from srgan_cli.images.formats import Encoding, check_target, format_of
 from srgan_cli.images.icc import needs_profile
-from srgan_cli.images.image import Image, Sequence
+from srgan_cli.images.image import Image, ImageSequence, Picture
 from srgan_cli.images.row_bands import portions
 
 PLAIN = Encoding()
 
 
-def write_image(image: Image, path: Path, encoding: Encoding = PLAIN) -> None:
-    """As `write_picture`."""
-    write_picture(image, path, encoding)
-
-
-def write_picture(picture: Image | Sequence, path: Path, encoding: Encoding = PLAIN) -> None:
+def write_image(picture: Picture, path: Path, encoding: Encoding = PLAIN) -> None:
     """Replaces `path` only by a complete file; after an ImageError it is as it was.
 
     ImageError for what the format cannot hold (`check_target` tells beforehand), for a folder that
     is missing or must not be written to, and for a full disk.
     """
     named = replace(encoding, format=format_of(path, encoding))
-    if named.format in BY_ROWS and not (isinstance(picture, Sequence) and picture.animated):
-        images = picture.images if isinstance(picture, Sequence) else (picture,)
-        with writing(path, images, named) as sink:
-            for rows in chain.from_iterable(map(portions, images)):
+    sequence = _sequence(picture)
+    if named.format in ROW_WRITERS and not sequence.animated:
+        with row_writer(path, sequence.images, named) as sink:
+            for rows in chain.from_iterable(map(portions, sequence.images)):
                 sink.write(rows)
         return
     data = _file(picture, path, named)
@@ -46,13 +40,13 @@ def write_picture(picture: Image | Sequence, path: Path, encoding: Encoding = PL
 
 
 @contextmanager
-def writing(path: Path, images: tuple[Image, ...], encoding: Encoding) -> Iterator[RowFile]:
+def row_writer(path: Path, images: tuple[Image, ...], encoding: Encoding) -> Iterator[RowWriter]:
     """What writes the rows of `images`, a picture or pages, one after another to `path`.
 
-    Only their sizes and metadata are looked at. As `write_picture`; the format must be of BY_ROWS.
+    Only their sizes and metadata are looked at. As `write_image`; for ROW_WRITERS only.
     """
     named = replace(encoding, format=format_of(path, encoding))
-    described = _described(Sequence(images), path, named)
+    described = _described(ImageSequence(images), path, named)
     with atomic_write(path) as file:
         with _naming(path):
             sink = row_file(file, described.images, str(named.format), named)
@@ -60,11 +54,11 @@ def writing(path: Path, images: tuple[Image, ...], encoding: Encoding) -> Iterat
 
 
 @contextmanager
-def writing_stream(
+def row_writer_to_stream(
     stream: BinaryIO, images: tuple[Image, ...], encoding: Encoding
-) -> Iterator[RowFile]:
+) -> Iterator[RowWriter]:
     """The same for standard output, which gets the file once it is complete."""
-    described = _described(Sequence(images), _nameless(encoding), encoding)
+    described = _described(ImageSequence(images), _nameless(encoding), encoding)
     with TemporaryFile() as file:
         with _naming(_nameless(encoding)):
             sink = row_file(file, described.images, str(encoding.format), encoding)
@@ -73,20 +67,23 @@ def writing_stream(
         copyfileobj(file, stream)
 
 
-def encode(picture: Image | Sequence, encoding: Encoding) -> bytes:
+def encode(picture: Picture, encoding: Encoding) -> bytes:
     """The file's bytes, for standard output. The encoding must name a format."""
     if encoding.format is None:
         raise ImageError("a picture on standard output needs --format, such as --format png")
     return _file(picture, _nameless(encoding), encoding)
 
 
+def _sequence(picture: Picture) -> ImageSequence:
+    return picture if isinstance(picture, ImageSequence) else ImageSequence((picture,))
+
+
 def _nameless(encoding: Encoding) -> Path:
     return Path(f"-.{encoding.format}")
 
 
-def _file(picture: Image | Sequence, path: Path, encoding: Encoding) -> bytes:
-    sequence = picture if isinstance(picture, Sequence) else Sequence((picture,))
-    described = _described(sequence, path, encoding)
+def _file(picture: Picture, path: Path, encoding: Encoding) -> bytes:
+    described = _described(_sequence(picture), path, encoding)
     with _naming(path):
         return encoded(described, str(encoding.format), encoding)
 
@@ -100,7 +97,7 @@ def _naming(path: Path) -> Iterator[None]:
         raise ImageError(f"{printable(path)}: {error}") from error
 
 
-def _described(sequence: Sequence, path: Path, encoding: Encoding) -> Sequence:
+def _described(sequence: ImageSequence, path: Path, encoding: Encoding) -> ImageSequence:
     """With the metadata that the file shall have. ImageError for what its format cannot hold."""
     first = sequence.images[0]
     check_target(

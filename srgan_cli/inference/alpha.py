@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srgan_cli.images.image import Image, Pixels
-from srgan_cli.images.lazy import Stored
+from srgan_cli.images.lazy import LazyImage
 from srgan_cli.inference.streaming import ImageSource, RowSource, StoredSource
 
 Floats = NDArray[np.float32]
@@ -49,9 +49,9 @@ def _nearest(hidden: NDArray[np.bool_]) -> NDArray[np.int32]:
     return np.asarray(labels, np.int32)
 
 
-def row_source(picture: Image | Stored) -> RowSource:
+def row_source(picture: Image | LazyImage) -> RowSource:
     """The picture as networks are to see it."""
-    if isinstance(picture, Stored):
+    if isinstance(picture, LazyImage):
         return StoredSource(picture)
     return ImageSource(picture if picture.alpha is None else replace(picture, pixels=bled(picture)))
 

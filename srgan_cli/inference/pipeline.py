@@ -14,7 +14,7 @@ import torch
 
 from srgan_cli.errors import OptionError
 from srgan_cli.images.image import Image
-from srgan_cli.images.lazy import Stored
+from srgan_cli.images.lazy import LazyImage
 from srgan_cli.inference.alpha import row_source
 from srgan_cli.inference.engine import ProgressCallback, TiledEngine, no_progress
 from srgan_cli.inference.fit import fitting
@@ -51,9 +51,9 @@ class UpscalePipeline:
             return first
         return first + plan_passes(height, width, self.output_size(height, width), self.engines)
 
-    def __call__(self, picture: Image | Stored, tell: ProgressCallback = no_progress) -> Image:
+    def __call__(self, picture: Image | LazyImage, tell: ProgressCallback = no_progress) -> Image:
         """Depth, alpha and metadata are kept."""
-        image = picture.image if isinstance(picture, Stored) else picture
+        image = picture.image if isinstance(picture, LazyImage) else picture
         source, target = row_source(picture), self.output_size(image.height, image.width)
         sink = ImageSink(target.height, target.width, source.channels, source.depth)
         self.run(source, sink, tell)

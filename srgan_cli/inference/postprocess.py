@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from srgan_cli.images.decode import split
 from srgan_cli.images.image import Image
 from srgan_cli.inference.color_correction import (
     Cut,
@@ -51,7 +50,7 @@ class Correction:
     def rows(self, seen: np.ndarray, made: Rows) -> np.ndarray:
         band = self._cut(made)
         low = self.low.rows(band.low.top, band.low.bottom)
-        return self.correct(split(seen), split(low), band).samples
+        return self.correct(Image.from_samples(seen), Image.from_samples(low), band).samples
 
     def _cut(self, made: Rows) -> Cut:
         return cut(made, self.low.height, self.radius)

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from srgan_cli.images.image import Image
-from srgan_cli.images.lazy import Stored
+from srgan_cli.images.lazy import LazyImage
 
 PORTION = 1 << 22
 """Samples that are handled at once where any number would do."""
@@ -67,7 +67,7 @@ class ImageSource:
 class StoredSource:
     """A picture in its file. What was asked for last is kept: neighbouring tiles want the same."""
 
-    def __init__(self, stored: Stored) -> None:
+    def __init__(self, stored: LazyImage) -> None:
         image = stored.image
         self.height, self.width, self.channels = image.height, image.width, image.channels
         self.depth = image.pixels.dtype

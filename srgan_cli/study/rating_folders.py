@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srgan_cli.errors import DatasetError
-from srgan_cli.images.encoding import FORMATS
+from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 
 SCALE_MARK = re.compile(r"_x\d+(\.\d+)?$")  # srgan names its results so: bus_x4.png is bus
 NAMED = 5  # mismatches that a message lists before it says how many more there are
@@ -53,7 +53,7 @@ def pictures_in(folder: Path) -> dict[str, Path]:
     files = sorted(
         file
         for file in folder.iterdir()
-        if file.suffix.lower() in FORMATS and not file.name.startswith(".")
+        if file.suffix.lower() in FORMAT_BY_SUFFIX and not file.name.startswith(".")
     )
     counts = Counter(map(_picture_name, files))
     double = [name for name, count in counts.items() if count > 1]

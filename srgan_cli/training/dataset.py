@@ -11,8 +11,8 @@ import numpy as np
 
 from srgan_cli.errors import DatasetError, ImageError
 from srgan_cli.files import atomic_write
-from srgan_cli.images.encoding import FORMATS
-from srgan_cli.images.image import Image
+from srgan_cli.images.formats import FORMAT_BY_SUFFIX
+from srgan_cli.images.image import Image, to_uint8
 from srgan_cli.images.read import read_image
 from srgan_cli.resample import resize_array
 
@@ -116,8 +116,8 @@ def find_pictures(
         apart = besides.resolve()
         found = [path for path in found if apart not in path.resolve().parents]
     seen = [path for path in dict.fromkeys(found) if not path.name.startswith(".")]
-    others = [path for path in seen if path.suffix.lower() not in FORMATS]
-    pictures = [path for path in seen if path.suffix.lower() in FORMATS]
+    others = [path for path in seen if path.suffix.lower() not in FORMAT_BY_SUFFIX]
+    pictures = [path for path in seen if path.suffix.lower() in FORMAT_BY_SUFFIX]
     return pictures, [Refusal(path, "not a picture by its name") for path in others]
 
 
@@ -234,9 +234,7 @@ def at_least(side: int) -> Check:
 
 def as_training(image: Image) -> np.ndarray:
     """(H, W, 3) uint8, whatever its depth and channels."""
-    pixels = image.pixels
-    if pixels.dtype == np.uint16:
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    pixels = to_uint8(image.pixels)
     return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
 
 

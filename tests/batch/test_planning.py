@@ -9,7 +9,7 @@ import pytest
 from srgan_cli.batch.naming import STREAM, Batch, Naming
 from srgan_cli.batch.plan import plan, sharded
 from srgan_cli.errors import ImageError, OptionError
-from srgan_cli.images.encoding import Encoding
+from srgan_cli.images.formats import Encoding
 from srgan_cli.settings import ImageSize
 
 NAMING = Naming("clean", "4", Encoding(), lambda path: ImageSize(60, 80))

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from srgan_cli.cli import main
-from srgan_cli.images.encoding import Encoding
-from srgan_cli.images.image import Image, Sequence
+from srgan_cli.images.formats import Encoding
+from srgan_cli.images.image import Image, ImageSequence
 from srgan_cli.images.read import read_image, read_picture
-from srgan_cli.images.write import write_picture
+from srgan_cli.images.write import write_image
 from srgan_cli.resample import resize_array
 from srgan_cli.weights.container import write_weights
 
@@ -35,8 +35,8 @@ def done(*words: object) -> Result:
 
 @pytest.fixture
 def saved(tmp_path) -> Callable[..., Path]:
-    def save(image: Image | Sequence, name: str = "in.png", **how: object) -> Path:
-        write_picture(image, tmp_path / name, Encoding(**how))
+    def save(image: Image | ImageSequence, name: str = "in.png", **how: object) -> Path:
+        write_image(image, tmp_path / name, Encoding(**how))
         return tmp_path / name
 
     return save
@@ -233,10 +233,10 @@ def test_a_turned_photograph_comes_out_upright(tmp_path):
 
 def test_animations_keep_their_frames_durations_and_loop(saved, tiny_file, tmp_path):
     frames = tuple(samples(12, 10, 3, np.uint8, seed) for seed in range(3))
-    source = saved(Sequence(frames, (50, 60, 70), 2), "in.webp", lossless=True)
+    source = saved(ImageSequence(frames, (50, 60, 70), 2), "in.webp", lossless=True)
     done(source, "-o", tmp_path / "out.png", "-w", tiny_file)
     made = read_picture(tmp_path / "out.png")
-    assert isinstance(made, Sequence)
+    assert isinstance(made, ImageSequence)
     assert (made.durations, made.loop) == ((50, 60, 70), 2)
     for number, frame in enumerate(frames):
         done(saved(frame), "-o", tmp_path / "one.png", "-w", tiny_file)

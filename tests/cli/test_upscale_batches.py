@@ -18,7 +18,7 @@ from srgan_cli.batch.naming import Job
 from srgan_cli.batch.run import Work, run_jobs
 from srgan_cli.cli import main
 from srgan_cli.cli.upscale import upscale_command
-from srgan_cli.images.encoding import Encoding
+from srgan_cli.images.formats import Encoding
 from srgan_cli.images.header import MAX_PIXELS
 from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.resample import resize_array

@@ -13,14 +13,13 @@ from PIL import Image as Pillow
 from PIL import ImageCms, ImageOps
 
 from srgan_cli.cli import main
-from srgan_cli.images.encoding import FORMATS, Encoding
 from srgan_cli.images.exif import ORIENTATION
-from srgan_cli.images.formats import ABILITIES
-from srgan_cli.images.header import probe
+from srgan_cli.images.formats import CAPABILITIES, FORMAT_BY_SUFFIX, Encoding
+from srgan_cli.images.header import read_header
 from srgan_cli.images.icc import srgb_profile
-from srgan_cli.images.image import Image, Sequence
+from srgan_cli.images.image import Image, ImageSequence
 from srgan_cli.images.read import read_image, read_picture
-from srgan_cli.images.write import write_image, write_picture
+from srgan_cli.images.write import write_image
 from srgan_cli.resample import resize_array
 
 LOSSY = ("jpeg", "webp", "avif", "gif")
@@ -33,7 +32,7 @@ def srgan(*words: object) -> Result:
     return result
 
 
-def made(source: str, target: str, *words: object) -> Image | Sequence:
+def made(source: str, target: str, *words: object) -> Image | ImageSequence:
     result = srgan(source, "-o", target, *words)
     assert result.exit_code == 0, result.output
     return read_picture(Path(target))
@@ -65,23 +64,23 @@ def here(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", FORMAT_BY_SUFFIX)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_kind_comes_out_as_it_went_in_but_larger(suffix, channels):
     write_image(Image(smooth(20, 30, channels)), Path(f"in{suffix}"))
     before = read_image(Path(f"in{suffix}"))
     after = made(f"in{suffix}", f"out{suffix}", "-s", 2)
-    header = probe(Path(f"out{suffix}"))
-    assert (header.format, header.width, header.height) == (FORMATS[suffix], 60, 40)
+    header = read_header(Path(f"out{suffix}"))
+    assert (header.format, header.width, header.height) == (FORMAT_BY_SUFFIX[suffix], 60, 40)
     assert after.channels == before.channels
     difference = after.pixels.astype(int) - larger(before.pixels, 2)
-    assert np.abs(difference).mean() <= (8 if FORMATS[suffix] in LOSSY else 0)
+    assert np.abs(difference).mean() <= (8 if FORMAT_BY_SUFFIX[suffix] in LOSSY else 0)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif", ".jp2", ".ppm", ".pgm"])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_16_bits_stay_16_bits_where_the_format_can(suffix, channels):
-    able = ABILITIES[FORMATS[suffix]]
+    able = CAPABILITIES[FORMAT_BY_SUFFIX[suffix]]
     samples = smooth(32, 40, channels, np.uint16)
     image = Image(samples) if channels in (1, 3) else Image(samples[..., :-1], samples[..., -1])
     if not able.alpha and image.alpha is not None:
@@ -216,7 +215,7 @@ def test_what_runs_an_interpreter_is_refused_under_any_name(suffix, start):
 def test_pages_keep_size_colour_and_depth(dtypes):
     sizes = ((9, 8, 3), (12, 15, 1), (5, 6, 3))
     pages = tuple(Image(smooth(*size, dtype)) for size, dtype in zip(sizes, dtypes, strict=True))
-    write_picture(Sequence(pages), Path("in.tif"))
+    write_image(ImageSequence(pages), Path("in.tif"))
     after = made("in.tif", "out.tif", "-s", 2)
     assert not after.animated
     for before, page in zip(pages, after.images, strict=True):
@@ -235,7 +234,7 @@ def moving() -> tuple[Image, ...]:
 @pytest.mark.parametrize("target", ["gif", "png", "webp"])
 def test_animations_change_their_format_and_nothing_else(source, target):
     exact = Encoding(lossless=source == "webp")
-    write_picture(Sequence(moving(), TIMES, 3), Path(f"in.{source}"), exact)
+    write_image(ImageSequence(moving(), TIMES, 3), Path(f"in.{source}"), exact)
     after = made(f"in.{source}", f"out.{target}", *(["--lossless"] if target == "webp" else []))
     assert (after.durations, after.loop) == (TIMES, 3)
     for before, frame in zip(moving(), after.images, strict=True):
@@ -245,7 +244,7 @@ def test_animations_change_their_format_and_nothing_else(source, target):
 
 @pytest.mark.parametrize("name", ["out.jpg", "out.tif"])
 def test_an_animation_does_not_become_a_still_picture(name):
-    write_picture(Sequence(moving(), TIMES, 0), Path("in.gif"))
+    write_image(ImageSequence(moving(), TIMES, 0), Path("in.gif"))
     result = srgan("in.gif", "-o", name)
     assert result.exit_code == 1
     assert "holds no animation; give --format or a name for one of: png, webp, gif" in result.stderr
@@ -278,7 +277,7 @@ def deep_apng(channels: int) -> bytes:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_an_animation_of_16_bits_is_refused_with_what_to_do(channels):
     Path("in.png").write_bytes(deep_apng(channels))
-    assert probe(Path("in.png")).depth == 16
+    assert read_header(Path("in.png")).depth == 16
     line = refusal("in.png")
     assert "animations of 16 bits are not supported; convert it to 8 bits" in line
     assert read_image(Path("in.png")).pixels.shape == (3, 4, channels)

@@ -18,8 +18,8 @@ from srgan_cli.batch.naming import Job
 from srgan_cli.batch.run import Work, run_jobs
 from srgan_cli.cli import main
 from srgan_cli.cli import progress as display
-from srgan_cli.images.encoding import NAMES, Encoding
-from srgan_cli.images.header import probe
+from srgan_cli.images.formats import FORMAT_NAMES, Encoding
+from srgan_cli.images.header import read_header
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
 from srgan_cli.images.write import write_image
@@ -99,16 +99,16 @@ def test_jpeg_keeps_the_colour_of_every_pixel():
 def test_a_large_noisy_jpeg_does_not_fail():
     picture(Path("in.png"), 300)
     done("in.png", "-o", "out.jpg", "-s", 3, "--quality", 100)
-    assert probe(Path("out.jpg")).width == 903
+    assert read_header(Path("out.jpg")).width == 903
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FORMAT_NAMES)
 def test_format_decides_whatever_the_name_says_and_names_follow_it(name):
     picture(Path("in.png"))
     done("in.png", "-o", "out.png", "--format", name)
     done("in.png", "-o", "out/", "--format", name)
     (made,) = Path("out").iterdir()
-    assert probe(made).format == name
+    assert read_header(made).format == name
     assert Path("out.png").read_bytes() == made.read_bytes()
 
 

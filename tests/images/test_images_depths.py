@@ -11,7 +11,7 @@ from PIL import Image as Pillow
 from PIL import ImageCms
 
 from srgan_cli.errors import ImageError
-from srgan_cli.images.header import probe
+from srgan_cli.images.header import read_header
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_bytes, read_picture
 from srgan_cli.images.tiff_tags import Entry, header, laid_out
@@ -221,4 +221,4 @@ def test_the_further_pictures_of_a_camera_file_are_no_animation(tmp_path):
     gradient("RGB").save(tmp_path / "a.mpo", save_all=True, append_images=[gradient("RGB")])
     (tmp_path / "a.mpo").rename(tmp_path / "a.jpg")
     assert isinstance(read_picture(tmp_path / "a.jpg"), Image)
-    assert probe(tmp_path / "a.jpg").format == "jpeg"
+    assert read_header(tmp_path / "a.jpg").format == "jpeg"

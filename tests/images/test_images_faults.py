@@ -14,9 +14,9 @@ import pytest
 from PIL import Image as Pillow
 
 from srgan_cli.errors import ImageError, SrganError
-from srgan_cli.images.encoding import NAMES, Encoding
-from srgan_cli.images.header import probe
-from srgan_cli.images.image import Image, Sequence
+from srgan_cli.images.formats import FORMAT_NAMES, Encoding
+from srgan_cli.images.header import read_header
+from srgan_cli.images.image import Image, ImageSequence
 from srgan_cli.images.read import read_bytes, read_image, read_picture
 from srgan_cli.images.write import encode, write_image
 
@@ -33,20 +33,20 @@ def one_line(error: pytest.ExceptionInfo[ImageError], name: str) -> bool:
 )
 def test_what_is_no_picture_is_said(tmp_path, name, says):
     (tmp_path / "text.jpg").write_text("This is a text, whatever its name is.\n" * 50)
-    for reader in (read_image, read_picture, probe):
+    for reader in (read_image, read_picture, read_header):
         with pytest.raises(ImageError, match=says) as error:
             reader(tmp_path / name)
         assert one_line(error, str(tmp_path / name))
 
 
-def outcome(data: bytes) -> Image | Sequence | ImageError:
+def outcome(data: bytes) -> Image | ImageSequence | ImageError:
     try:
         return read_bytes(data, "broken.tga", max_pixels=10**6)
     except ImageError as error:
         return error
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FORMAT_NAMES)
 @pytest.mark.parametrize("share", [0, 0.3, 0.9])
 def test_a_cut_off_file_is_an_image_error_or_a_picture(make, name, share):
     data = encode(make(40, 50), Encoding(name))
@@ -58,7 +58,7 @@ def test_a_cut_off_file_is_an_image_error_or_a_picture(make, name, share):
 
 
 @pytest.mark.parametrize(
-    ("name", "dtype"), [*((n, np.uint8) for n in NAMES), *((n, np.uint16) for n in DEEP)]
+    ("name", "dtype"), [*((n, np.uint8) for n in FORMAT_NAMES), *((n, np.uint16) for n in DEEP)]
 )
 def test_mutated_files_raise_nothing_but_image_errors(make, name, dtype):
     chance = random.Random(name)
@@ -222,7 +222,7 @@ def test_gray_is_equal_channels():
 
 def test_a_sequence_checks_its_durations(make):
     with pytest.raises(ValueError, match="a duration for each"):
-        Sequence((make(),), (1, 2))
+        ImageSequence((make(),), (1, 2))
 
 
 def test_every_error_of_the_room_is_shown_without_a_traceback():

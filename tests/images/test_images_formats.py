@@ -9,9 +9,16 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from srgan_cli.errors import ImageError, OptionError
-from srgan_cli.images.encoding import FORMATS, NAMES, Encoding, format_of
-from srgan_cli.images.formats import ABILITIES, check_target, loss
-from srgan_cli.images.header import probe
+from srgan_cli.images.formats import (
+    CAPABILITIES,
+    FORMAT_BY_SUFFIX,
+    FORMAT_NAMES,
+    Encoding,
+    check_target,
+    format_note,
+    format_of,
+)
+from srgan_cli.images.header import read_header
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_bytes, read_image
 from srgan_cli.images.write import encode, write_image
@@ -43,7 +50,7 @@ def fits(name, height, width, channels, dtype) -> bool:
 
 @FEW
 @given(
-    name=st.sampled_from(NAMES),
+    name=st.sampled_from(FORMAT_NAMES),
     height=st.integers(1, 70),
     width=st.integers(1, 70),
     channels=st.integers(1, 4),
@@ -156,20 +163,20 @@ def test_an_encoding_checks_its_values(wrong):
 
 
 def test_every_format_has_abilities_and_only_gif_a_loss():
-    assert set(FORMATS.values()) == set(ABILITIES) == set(NAMES)
-    assert [name for name in NAMES if loss(name)] == ["gif"]
+    assert set(FORMAT_BY_SUFFIX.values()) == set(CAPABILITIES) == set(FORMAT_NAMES)
+    assert [name for name in FORMAT_NAMES if format_note(name)] == ["gif"]
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("suffix", sorted(FORMATS))
+@pytest.mark.parametrize("suffix", sorted(FORMAT_BY_SUFFIX))
 def test_probe_knows_without_decoding_what_reading_finds(make, tmp_path, suffix, channels, dtype):
     path = tmp_path / f"a{suffix}"
-    if not fits(FORMATS[suffix], 33, 47, channels, dtype):
+    if not fits(FORMAT_BY_SUFFIX[suffix], 33, 47, channels, dtype):
         pytest.skip("the format holds no such picture")
     write_image(make(33, 47, channels, dtype), path)
-    found, image = probe(path), read_image(path)
-    assert (found.format, found.width, found.height) == (FORMATS[suffix], 47, 33)
+    found, image = read_header(path), read_image(path)
+    assert (found.format, found.width, found.height) == (FORMAT_BY_SUFFIX[suffix], 47, 33)
     assert (found.depth, found.alpha) == (image.depth, image.alpha is not None)
     assert found.gray == (image.pixels.shape[2] == 1)
     assert (found.frames, found.animated) == (1, False)

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageOps, PngImagePlugin
 
-from srgan_cli.images.encoding import Encoding
 from srgan_cli.images.exif import fitted_exif, sound_exif, upright_exif
-from srgan_cli.images.header import probe
-from srgan_cli.images.image import Image, Sequence
+from srgan_cli.images.formats import Encoding
+from srgan_cli.images.header import read_header
+from srgan_cli.images.image import Image, ImageSequence
 from srgan_cli.images.read import read_bytes, read_image
 from srgan_cli.images.write import encode, write_image
 
@@ -87,7 +87,7 @@ def test_orientation_is_applied_and_reset(make, exif, tmp_path, name, turn):
         shown = ImageOps.exif_transpose(opened).convert("RGB")
     image = read_image(path)
     assert (image.height, image.width) == (shown.height, shown.width)
-    assert (probe(path).height, probe(path).width) == (shown.height, shown.width)
+    assert (read_header(path).height, read_header(path).width) == (shown.height, shown.width)
     assert np.array_equal(image.pixels, np.asarray(shown))
     assert tags(image.exif).get(274, 1) == 1
     again = read_bytes(encode(image, Encoding("png")), "x")
@@ -158,7 +158,7 @@ def test_tiff_and_jpeg_exchange_exif(make, exif):
 
 def test_pages_of_both_byte_orders_share_a_file(make, exif):
     images = tuple(make(exif=exif(order=order)) for order in "<>")
-    back = read_bytes(encode(Sequence(images), Encoding("tiff")), "x")
+    back = read_bytes(encode(ImageSequence(images), Encoding("tiff")), "x")
     assert [tags(page.exif)[0xA003] for page in back.images] == [33, 33]
 
 

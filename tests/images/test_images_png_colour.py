@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 from PIL import ImageCms
 
 from srgan_cli.errors import ImageError
-from srgan_cli.images.encoding import Encoding
+from srgan_cli.images.formats import Encoding
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_bytes
 from srgan_cli.images.write import encode

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from srgan_cli.errors import ImageError
-from srgan_cli.images.encoding import Encoding
-from srgan_cli.images.lazy import LARGE, stored
+from srgan_cli.images.formats import Encoding
+from srgan_cli.images.lazy import LARGE, open_lazy
 from srgan_cli.images.read import read_image
 from srgan_cli.images.write import write_image
 
@@ -31,7 +31,7 @@ def test_parts_of_a_tiff_are_what_the_whole_has_there(tmp_path, dtype, layout):
     ) as file:
         planes = layout.get("planarconfig") == "separate"
         file.write(np.moveaxis(samples, 2, 0) if planes else samples, photometric="rgb", **layout)
-    picture = stored(path, large=0)
+    picture = open_lazy(path, large=0)
     assert picture is not None
     for top, bottom in ((0, 70), (0, 1), (69, 70), (13, 40), (16, 32)):
         np.testing.assert_array_equal(picture.rows(top, bottom), samples[top:bottom])
@@ -40,7 +40,7 @@ def test_parts_of_a_tiff_are_what_the_whole_has_there(tmp_path, dtype, layout):
 def test_all_but_the_samples_is_as_when_it_is_read_whole(make, profile, exif, tmp_path):
     image = make(channels=1, dtype=np.uint16, icc_profile=profile, exif=exif(), dpi=(72.0, 72.0))
     write_image(image, tmp_path / "a.tif")
-    whole, part = read_image(tmp_path / "a.tif"), stored(tmp_path / "a.tif", large=0)
+    whole, part = read_image(tmp_path / "a.tif"), open_lazy(tmp_path / "a.tif", large=0)
     assert part is not None
     assert part.image.pixels.shape == whole.pixels.shape
     assert part.image.pixels.dtype == whole.pixels.dtype
@@ -54,21 +54,21 @@ def test_what_is_small_or_hidden_or_another_format_is_read_whole(make, tmp_path)
     write_image(make(channels=4), tmp_path / "b.tif")
     write_image(make(), tmp_path / "c.png")
     assert make().pixels.nbytes < LARGE
-    assert stored(tmp_path / "a.tif") is None
-    assert stored(tmp_path / "b.tif", large=0) is None
-    assert stored(tmp_path / "c.png", large=0) is None
+    assert open_lazy(tmp_path / "a.tif") is None
+    assert open_lazy(tmp_path / "b.tif", large=0) is None
+    assert open_lazy(tmp_path / "c.png", large=0) is None
 
 
 def test_what_is_too_large_is_refused(make, tmp_path):
     write_image(make(), tmp_path / "a.tif")
     with pytest.raises(ImageError, match="max-pixels"):
-        stored(tmp_path / "a.tif", max_pixels=100, large=0)
+        open_lazy(tmp_path / "a.tif", max_pixels=100, large=0)
 
 
 def test_a_file_that_is_cut_off_names_itself(make, tmp_path):
     path = tmp_path / "a.tif"
     write_image(make(), path, Encoding(compression=0))
-    picture = stored(path, large=0)
+    picture = open_lazy(path, large=0)
     assert picture is not None
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ImageError, match=r"a\.tif: "):

@@ -18,10 +18,10 @@ from srgan_cli.batch.buffering import COPIES, MOST, by_rows
 from srgan_cli.batch.naming import STREAM, Job
 from srgan_cli.batch.run import Outcome, Work, run_jobs
 from srgan_cli.errors import ImageError
-from srgan_cli.images.encoding import Encoding
-from srgan_cli.images.image import Image, Sequence
+from srgan_cli.images.formats import Encoding
+from srgan_cli.images.image import Image, ImageSequence
 from srgan_cli.images.read import read_image
-from srgan_cli.images.write import encode, write_picture, writing
+from srgan_cli.images.write import encode, row_writer, write_image
 from srgan_cli.inference.engine import TiledEngine
 from srgan_cli.inference.fit import Fit
 from srgan_cli.inference.pipeline import UpscalePipeline
@@ -51,16 +51,16 @@ def network(tiny) -> TiledEngine:
     return TiledEngine(load_generator(tiny), tile=40)
 
 
-def done(image: Image | Sequence, target: Path, grow: UpscalePipeline, free: int) -> Outcome:
+def done(image: Image | ImageSequence, target: Path, grow: UpscalePipeline, free: int) -> Outcome:
     source = target.with_name("source.tif")
-    write_picture(image, source)
+    write_image(image, source)
     work = Work(grow, Encoding(), 10**9, free=lambda: free)
     (outcome,) = run_jobs([Job(source, target)], work)
     return outcome
 
 
 def both_ways(
-    image: Image | Sequence, folder: Path, suffix: str, grow: UpscalePipeline
+    image: Image | ImageSequence, folder: Path, suffix: str, grow: UpscalePipeline
 ) -> list[bytes]:
     made = []
     for free in (PLENTY, NOTHING):
@@ -103,7 +103,7 @@ def test_every_step_to_the_asked_size_works_by_rows(network, tmp_path, size, cor
 
 
 def test_pages_are_written_one_after_another(network, tmp_path):
-    pages = Sequence((picture(), picture(1, height=20), picture(4, height=30)))
+    pages = ImageSequence((picture(), picture(1, height=20), picture(4, height=30)))
     gathered, by_row = both_ways(pages, tmp_path, ".tif", UpscalePipeline({4: network}))
     assert gathered == by_row
 
@@ -116,7 +116,7 @@ def test_a_file_does_not_depend_on_the_portions_its_rows_come_in(
 ):
     image = picture(4, "u2", height=200, width=900)
     path = tmp_path_factory.mktemp("rows") / "a"
-    with writing(path, (image.sized(200, 900),), Encoding(format)) as sink:
+    with row_writer(path, (image.sized(200, 900),), Encoding(format)) as sink:
         for top, end in pairwise(accumulate(cycle(portions), initial=0)):
             sink.write(image.samples[top:end])
             if end >= 200:
@@ -186,7 +186,7 @@ def test_a_disk_too_small_for_the_picture_between_two_passes_is_an_error(small_d
 
 @pytest.mark.parametrize("name", ["png", "tiff"])
 def test_standard_output_gets_the_same_bytes(capsysbinary, tmp_path, name):
-    write_picture(picture(), tmp_path / "a.png")
+    write_image(picture(), tmp_path / "a.png")
     for free in (PLENTY, NOTHING):
         work = Work(UpscalePipeline(), Encoding(name), 10**9, free=lambda free=free: free)
         (outcome,) = run_jobs([Job(tmp_path / "a.png", STREAM)], work)
@@ -256,7 +256,7 @@ def test_rows_leave_before_all_have_come():
 
 @pytest.mark.parametrize("free", [PLENTY, NOTHING])
 def test_progress_goes_from_nothing_to_the_end(network, tmp_path, free):
-    write_picture(Sequence((picture(), picture())), tmp_path / "a.tif")
+    write_image(ImageSequence((picture(), picture())), tmp_path / "a.tif")
     seen: list[float] = []
     work = Work(UpscalePipeline({4: network}), Encoding(), 10**9, free=lambda: free)
     work = replace(work, watch=lambda job: lambda tiles, of: seen.append(tiles / of))

@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 
 from srgan_cli.images.codecs import jpeg2000 as jp2
-from srgan_cli.images.decode import split
 from srgan_cli.images.formats import LEAST_JP2_SIDE
-from srgan_cli.images.image import Image, Pixels
+from srgan_cli.images.image import Image, Pixels, to_uint16
 
 HEAD = 1 << 16  # bytes at the start of a file in which its depth is said
 GRAY, GRAY_ALPHA = 0, 4  # PNG's colour types; Pillow can read the first of them
@@ -43,7 +42,7 @@ def deep_image(format: str, data: bytes) -> Image:
     if format == "PNG" and data[25] == GRAY_ALPHA:  # OpenCV repeats the gray
         samples = np.ascontiguousarray(samples[..., (0, 3)])
     depth = bits(format, data[:HEAD])
-    return split(samples if depth == 16 else stretched(samples, 2**depth - 1))
+    return Image.from_samples(samples if depth == 16 else to_uint16(samples, 2**depth - 1))
 
 
 def _without_metadata(png: bytes) -> bytes:
@@ -55,12 +54,6 @@ def _without_metadata(png: bytes) -> bytes:
             kept.append(png[at : at + length + 12])
         at += length + 12
     return b"".join(kept)
-
-
-def stretched(samples: Pixels, top: int) -> Pixels:
-    """0 .. top -> 0 .. 65535."""
-    wide = np.minimum(samples, top).astype(np.uint32)
-    return ((wide * 65535 + top // 2) // top).astype(np.uint16)
 
 
 def _rgb(samples: Pixels) -> Pixels:

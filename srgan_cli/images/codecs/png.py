@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from srgan_cli.images.image import Image, Pixels, Sequence
+from srgan_cli.images.image import Image, ImageSequence, Pixels
 from srgan_cli.images.row_bands import Bands, portions
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -68,7 +68,7 @@ def png_file(image: Image, compression: int | None) -> bytes:
     return file.getvalue()
 
 
-def apng_file(sequence: Sequence, compression: int | None) -> bytes:
+def apng_file(sequence: ImageSequence, compression: int | None) -> bytes:
     """Every frame whole, so that each keeps its own duration."""
     first, packing = sequence.images[0], _packing(compression)
     control = struct.pack(">II", len(sequence.images), sequence.loop or 0)

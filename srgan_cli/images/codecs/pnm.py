@@ -7,8 +7,7 @@ import re
 
 import numpy as np
 
-from srgan_cli.images.codecs.opencv16 import stretched
-from srgan_cli.images.image import Image
+from srgan_cli.images.image import Image, to_uint16
 
 CHANNELS = {b"2": 1, b"3": 3, b"5": 1, b"6": 3}
 PLAIN = (b"2", b"3")
@@ -35,7 +34,7 @@ def deep_image(data: bytes) -> Image:
         samples = np.array(data[found.end() :].split()[:count], dtype=np.uint16)
     else:
         samples = np.frombuffer(data, ">u2", count, found.end()).astype(np.uint16)
-    return Image(stretched(samples.reshape(shape), white))
+    return Image(to_uint16(samples.reshape(shape), white))
 
 
 def pnm_file(image: Image) -> bytes:

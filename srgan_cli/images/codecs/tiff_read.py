@@ -15,7 +15,6 @@ import numpy as np
 from PIL.TiffImagePlugin import TiffImageFile
 
 from srgan_cli.errors import ImageError
-from srgan_cli.images.decode import split
 from srgan_cli.images.image import Image, Pixels
 from srgan_cli.images.tiff_tags import LONG, LONG8, Block, Directory, Entry, header, laid_out
 
@@ -165,7 +164,7 @@ def rows_of(block: Block, page: Page, top: int, bottom: int) -> Image:
     samples = whole[..., : colours + page.alpha]
     if page.photometric == WHITE_IS_ZERO:
         samples[..., :1] = ~samples[..., :1]
-    image = split(np.ascontiguousarray(samples))
+    image = Image.from_samples(np.ascontiguousarray(samples))
     premultiplied = page.alpha and page.directory.integer(338) == PREMULTIPLIED
     return _unmultiplied(image) if premultiplied else image
 
