@@ -6,7 +6,7 @@ from srgan_cli.evaluation.comparison import Compared, Seen, Subject, see
 from srgan_cli.evaluation.crops import Crop, cut, detailed_crops
 from srgan_cli.evaluation.methods import Method, bicubic, by_network
 from srgan_cli.evaluation.scoring import FIDELITY, Metric
-from srgan_cli.figures import Cell, Curve, Panel, Row, curves, sheet, stack
+from srgan_cli.figures import Cell, Curve, Panel, Row, plot_curves, sheet, stack
 from srgan_cli.images.icc import srgb_pixels
 from srgan_cli.images.image import Image
 from srgan_cli.settings import Machine
@@ -78,7 +78,7 @@ def _curve(compared: Compared, metrics: Sequence[Metric]) -> Image:
         f"{perception.label}: less looks more natural",
         shown,
     )
-    return curves([panel])
+    return plot_curves([panel])
 
 
 def _points(name: str, seen: Sequence[Seen], metrics: Sequence[Metric]) -> Curve:

@@ -1,46 +1,38 @@
-"""Curves over steps, and points in a plane such as perception against distortion."""
+"""Curves over steps, and points in a plane such as perception against distortion.
 
+Drawn by matplotlib (the extra `plot`), which is imported only when something is drawn.
+"""
+
+import importlib.util
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image as Pillow
-from PIL import ImageDraw
 
-from srgan_cli.figures import text
-from srgan_cli.figures.axes import axis_of
-from srgan_cli.figures.labels import Box, boxes_along, free_place
+from srgan_cli.errors import OptionError
 from srgan_cli.images.image import Image
 
-Colour = tuple[int, int, int]
-Points = list[tuple[float, float]]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-# Okabe and Ito's colours, which colour-blind people can tell apart, the darker ones first.
-COLOURS: tuple[Colour, ...] = (
-    (0, 114, 178),
-    (213, 94, 0),
-    (0, 158, 115),
-    (204, 121, 167),
-    (86, 180, 233),
-    (230, 159, 0),
-    (64, 64, 64),
-)
-GRID: Colour = (224, 224, 224)
-FINE = 2  # drawn so many times larger, then averaged: Pillow's lines have stairs
-WIDTH, HEIGHT = 880, 400
-HEAD, LABEL, TICK = 18, 14, 13  # font sizes in pixels
-MARGIN = 18
-MARK = 4  # radius of a point
-MEANS = 40  # a smoothed curve shows about so many independent values
+MISSING = "curves need matplotlib: pip install 'srgan-cli[plot]'"
+
+# Okabe and Ito's colors, which color-blind people can tell apart, the darker ones first.
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#404040")
+WIDTH, HEIGHT = 880, 400  # of a panel, in pixels
+DPI = 100
+INDEPENDENT_MEANS = 40  # a smoothed curve shows about so many independent values
 
 
 @dataclass(frozen=True)
 class Curve:
-    """x and y in the order in which they are joined; values that are not finite are left out.
+    """x and y in drawing order; values that are not finite are left out.
 
-    smooth: pale as it is, strong as its running mean. marked: a dot at each point. joined: a line
-    through them. notes: words beside the points, one for each.
+    smooth: the values pale, their running mean strong. marked: a dot at each point. joined: a line
+    through the points. notes: texts beside the points, one for each.
     """
 
     name: str
@@ -54,7 +46,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes; `log` makes the vertical one logarithmic."""
+    """One pair of axes. log: the vertical one is logarithmic."""
 
     title: str
     x_label: str
@@ -63,179 +55,85 @@ class Panel:
     log: bool = False
 
 
-def curves(panels: Sequence[Panel]) -> Image:
-    """The panels under one another on white."""
-    drawn = [np.asarray(_Plot(panel).draw().reduce(FINE)) for panel in panels]
-    return Image(np.concatenate(drawn))
+def can_plot() -> bool:
+    """Whether matplotlib is installed."""
+    return importlib.util.find_spec("matplotlib") is not None
 
 
-class _Plot:
-    """A panel being drawn, FINE times larger than it will be."""
-
-    def __init__(self, panel: Panel) -> None:
-        self.panel = panel
-        self.points = [_points(curve, panel.log) for curve in panel.curves]
-        everything = [point for points in self.points for point in points]
-        across = [x for x, _ in everything]
-        self.vertical = axis_of([y for _, y in everything], panel.log)
-        self.horizontal = axis_of(across)
-        self.legend = _legend(panel.curves)
-        self.canvas = Pillow.new("RGB", (WIDTH * FINE, self._height() * FINE), text.PAPER)
-        self.pen = ImageDraw.Draw(self.canvas)
-
-    def _height(self) -> int:
-        return HEIGHT + text.height_of(len(self.legend), LABEL)
-
-    def draw(self) -> Pillow.Image:
-        self._words()
-        self._grid()
-        for curve, points, colour in self._coloured():
-            self._curve(curve, points, colour)
-        self._notes()
-        return self.canvas
-
-    def _coloured(self) -> list[tuple[Curve, Points, Colour]]:
-        colours = (COLOURS * (len(self.points) // len(COLOURS) + 1))[: len(self.points)]
-        return list(zip(self.panel.curves, self.points, colours, strict=True))
-
-    @property
-    def _frame(self) -> Box:
-        """Where the curves go: left, top, right, bottom, in final pixels."""
-        ticks = max(text.width_of(self.vertical.name(v), TICK) for v in self.vertical.ticks)
-        head = text.height_of(1, HEAD) + text.height_of(len(self.legend) + 1, LABEL)
-        foot = text.height_of(1, TICK) + text.height_of(1, LABEL)
-        height = self._height() - MARGIN
-        return Box(MARGIN + ticks + 8, MARGIN + head + 8, WIDTH - 2 * MARGIN, height - foot - 8)
-
-    def _spot(self, x: float, y: float) -> tuple[float, float]:
-        left, top, right, bottom = self._frame
-        across, up = self.horizontal.share(x), self.vertical.share(y)
-        return left + across * (right - left), bottom - up * (bottom - top)
-
-    def _words(self) -> None:
-        frame = self._frame
-        self._write((MARGIN, MARGIN), self.panel.title, HEAD)
-        top = MARGIN + text.height_of(1, HEAD) + 4
-        for row in self.legend:
-            self._legend_row(row, top)
-            top += text.height_of(1, LABEL)
-        self._write((MARGIN, top), self.panel.y_label, LABEL, text.PALE)
-        width = text.width_of(self.panel.x_label, LABEL)
-        below = frame.bottom + 6 + text.height_of(1, TICK)
-        self._write((frame.right - width, below), self.panel.x_label, LABEL, text.PALE)
-
-    def _legend_row(self, row: list[int], top: float) -> None:
-        left = float(MARGIN)
-        for i in row:
-            curve, _, colour = self._coloured()[i]
-            middle = top + LABEL * 0.6
-            if curve.joined:
-                self._line([(left, middle), (left + 22, middle)], colour, 2.5)
-            if curve.marked:
-                self._dot((left + 11, middle), colour)
-            self._write((left + 28, top), curve.name, LABEL)
-            left += _legend_width(curve)
-
-    def _grid(self) -> None:
-        left, top, right, bottom = self._frame
-        for value in self.vertical.ticks:
-            _, y = self._spot(self.horizontal.low, value)
-            self._line([(left, y), (right, y)], GRID, 1)
-            name = self.vertical.name(value)
-            self._write((left - 6 - text.width_of(name, TICK), y - TICK * 0.6), name, TICK)
-        for value in self.horizontal.ticks:
-            x, _ = self._spot(value, self.vertical.low)
-            self._line([(x, top), (x, bottom)], GRID, 1)
-            name = self.horizontal.name(value)
-            self._write((x - text.width_of(name, TICK) / 2, bottom + 5), name, TICK)
-        self._line([(left, top), (left, bottom), (right, bottom)], text.PALE, 1)
-        if not any(self.points):
-            self._write(((left + right) / 2 - 50, (top + bottom) / 2), "no values yet", LABEL)
-
-    def _curve(self, curve: Curve, points: Points, colour: Colour) -> None:
-        spots = [self._spot(x, y) for x, y in points]
-        if curve.joined and curve.smooth:
-            self._line(spots, _pale(colour), 1)
-            spots = [self._spot(x, y) for x, y in _running_mean(points)]
-        if curve.joined:
-            self._line(spots, colour, 2)
-        if curve.marked or len(spots) == 1:
-            for spot in spots:
-                self._dot(spot, colour)
-
-    def _notes(self) -> None:
-        """Each beside its point, where it hides neither a point nor another note."""
-        if not any(curve.notes for curve in self.panel.curves):
-            return
-        taken: list[Box] = []
-        for curve, points in zip(self.panel.curves, self.points, strict=True):
-            taken += boxes_along([self._spot(x, y) for x, y in points], MARK, curve.joined)
-        for curve, points, colour in self._coloured():
-            for note, point in zip(curve.notes, points, strict=False):
-                size = (text.width_of(note, TICK), text.height_of(1, TICK))
-                box = free_place(self._spot(*point), size, self._frame, taken)
-                taken.append(box)
-                self._write((box.left, box.top), note, TICK, _deep(colour))
-
-    def _write(
-        self, corner: tuple[float, float], words: str, size: int, ink: Colour = text.INK
-    ) -> None:
-        left, top = corner
-        spot = (round(left * FINE), round(top * FINE))
-        text.write_lines(self.pen, spot, [words], size * FINE, ink)
-
-    def _line(self, spots: Points, colour: Colour, width: float) -> None:
-        if len(spots) > 1:
-            fine = [(x * FINE, y * FINE) for x, y in spots]
-            self.pen.line(fine, fill=colour, width=round(width * FINE), joint="curve")
-
-    def _dot(self, spot: tuple[float, float], colour: Colour) -> None:
-        x, y = spot
-        corners = [(x - MARK) * FINE, (y - MARK) * FINE, (x + MARK) * FINE, (y + MARK) * FINE]
-        self.pen.ellipse(corners, fill=colour)
+def plot_curves(panels: Sequence[Panel]) -> Image:
+    """The panels below one another, 8-bit RGB. Raises OptionError without matplotlib."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise OptionError(MISSING) from error
+    size = (WIDTH / DPI, HEIGHT * len(panels) / DPI)
+    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+    canvas: Any = FigureCanvasAgg(figure)
+    axes = figure.subplots(len(panels), squeeze=False)[:, 0]
+    for panel, panel_axes in zip(panels, axes, strict=True):
+        _draw_panel(panel_axes, panel)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # characters that the font lacks
+        canvas.draw()
+    return Image(np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))
 
 
-def _points(curve: Curve, log: bool) -> Points:
-    pairs = zip(curve.x, curve.y, strict=True)
-    return [
+def _draw_panel(axes: "Axes", panel: Panel) -> None:
+    axes.set_title(_literal(panel.title), loc="left")
+    axes.set_xlabel(_literal(panel.x_label))
+    axes.set_ylabel(_literal(panel.y_label))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#e0e0e0")
+    axes.set_axisbelow(True)
+    if panel.log:
+        axes.set_yscale("log")
+    drawn = [_points(curve, panel.log) for curve in panel.curves]
+    for index, (curve, points) in enumerate(zip(panel.curves, drawn, strict=True)):
+        _draw_curve(axes, curve, points, COLORS[index % len(COLORS)])
+    if not any(len(points) for points in drawn):
+        axes.text(0.5, 0.5, "no values yet", transform=axes.transAxes, ha="center")
+    if len(panel.curves) > 1:
+        axes.legend(fontsize="small", frameon=False, loc="best")
+
+
+def _draw_curve(axes: "Axes", curve: Curve, points: np.ndarray, color: str) -> None:
+    """points: (N, 2)."""
+    x, y = points.T
+    if curve.smooth and curve.joined:
+        axes.plot(x, y, color=color, alpha=0.25, linewidth=1)
+        y = _running_mean(y)
+    marker = "o" if curve.marked or len(points) == 1 else ""
+    line = "-" if curve.joined else ""
+    axes.plot(x, y, color=color, marker=marker, linestyle=line, label=_literal(curve.name))
+    for index, (note, point) in enumerate(zip(curve.notes, points, strict=False)):
+        above = index % 2 == 0  # neighbors in turn
+        offset = (6, 6) if above else (6, -14)
+        axes.annotate(
+            _literal(note), point, offset, textcoords="offset points", fontsize="small", color=color
+        )
+
+
+def _points(curve: Curve, log: bool) -> np.ndarray:
+    """(N, 2): those that can be drawn."""
+    points = [
         (float(x), float(y))
-        for x, y in pairs
+        for x, y in zip(curve.x, curve.y, strict=True)
         if math.isfinite(x) and math.isfinite(y) and (y > 0 or not log)
     ]
+    return np.array(points).reshape(-1, 2)
 
 
-def _running_mean(points: Points) -> Points:
-    """Each value averaged with its neighbours on both sides, as far as there are any."""
-    half = len(points) // (2 * MEANS)
-    sums = np.concatenate([[0.0], np.cumsum([y for _, y in points])])
-    centres = np.arange(len(points))
-    first, last = np.maximum(centres - half, 0), np.minimum(centres + half + 1, len(points))
-    means = (sums[last] - sums[first]) / (last - first)
-    return [(x, float(mean)) for (x, _), mean in zip(points, means, strict=True)]
+def _running_mean(values: np.ndarray) -> np.ndarray:
+    """Each value averaged with its neighbors on both sides, as far as there are any."""
+    half = len(values) // (2 * INDEPENDENT_MEANS)
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    index = np.arange(len(values))
+    first, last = np.maximum(index - half, 0), np.minimum(index + half + 1, len(values))
+    means: np.ndarray = (sums[last] - sums[first]) / (last - first)
+    return means
 
 
-def _legend(shown: Sequence[Curve]) -> list[list[int]]:
-    """Which curves are named in each line of the legend; a single curve needs none."""
-    rows: list[list[int]] = []
-    room = 0
-    for i, curve in enumerate(shown if len(shown) > 1 else ()):
-        room -= _legend_width(curve)
-        if room < 0:
-            rows.append([])
-            room = WIDTH - 2 * MARGIN - _legend_width(curve)
-        rows[-1].append(i)
-    return rows
-
-
-def _legend_width(curve: Curve) -> int:
-    return 28 + text.width_of(curve.name, LABEL) + 22
-
-
-def _pale(colour: Colour) -> Colour:
-    red, green, blue = ((level + 3 * 255) // 4 for level in colour)
-    return red, green, blue
-
-
-def _deep(colour: Colour) -> Colour:
-    red, green, blue = (level * 3 // 4 for level in colour)
-    return red, green, blue
+def _literal(text: str) -> str:
+    """Without formulas: matplotlib would read $...$ as one."""
+    return text.replace("$", r"\$")

@@ -12,6 +12,7 @@ from torch.optim import Adam
 from srgan_cli import __version__
 from srgan_cli.device import pick_precision
 from srgan_cli.errors import OptionError
+from srgan_cli.figures import plots
 from srgan_cli.networks import DISCRIMINATORS
 from srgan_cli.networks.srcnn import is_luma_only
 from srgan_cli.training.budget import Length, budget_of, steps_of
@@ -255,8 +256,11 @@ def _outlets(job: Job, stage: Stage, weights: Weights) -> Outlets:
 
     def draw(judged: Judgement, step: int) -> None:
         draw_sheet(samples, judged.pictures, Moment(stage.end, step), run / "samples")
-        draw_curves(run)
+        if plots.can_plot():
+            draw_curves(run)
 
+    if not plots.can_plot() and job.world.leads:
+        job.watcher.say(f"no curves.png: {plots.MISSING}")
     chart = charts(run) if job.world.leads else lambda stage, step, figures: None
     return Outlets(run, job.watcher, keep, draw, chart)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from srgan_cli.figures import Cell, Curve, Panel, Row, curves, sheet
+from srgan_cli.figures import Cell, Curve, Panel, Row, plot_curves, sheet
 from srgan_cli.images.write import write_image
 from srgan_cli.metrics import psnr
 from srgan_cli.resample import resize_array
@@ -59,13 +59,13 @@ def _note(pixels: np.ndarray, sample: Sample, scale: int) -> str:
 
 
 def draw_curves(run: Path) -> None:
-    """RUN/log.jsonl as RUN/curves.png."""
+    """RUN/log.jsonl as RUN/curves.png. Raises OptionError without matplotlib."""
     rows = read_log(run / "log.jsonl")
     panels = [_panel(rows, "loss", LOSSES, log=True)]
     panels += [
         _panel(rows, name, (name,)) for name in ("psnr", "features") if any(name in r for r in rows)
     ]
-    write_image(curves(panels), run / "curves.png")
+    write_image(plot_curves(panels), run / "curves.png")
 
 
 def _panel(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from examples import noise, save
+from helpers import noise, save
 
 from srgan_cli.evaluation.comparison import (
     Compared,

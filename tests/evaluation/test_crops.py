@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from examples import noise
+from helpers import noise
 
 from srgan_cli.errors import ImageError, OptionError
 from srgan_cli.evaluation.crops import Crop, cut, detailed_crops, parse_crop

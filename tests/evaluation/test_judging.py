@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from examples import noise, save
+from helpers import noise, save
 
 from srgan_cli.evaluation.image_pairs import Failure, Pair, shrunk
 from srgan_cli.evaluation.methods import Method, bicubic

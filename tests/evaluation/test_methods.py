@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from examples import noise
+from helpers import noise
 
 from srgan_cli.errors import OptionError
 from srgan_cli.evaluation.methods import bicubic, choices, methods, scale_of

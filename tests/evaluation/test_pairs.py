@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from examples import noise, save
+from helpers import noise, save
 
 from srgan_cli.errors import ImageError
 from srgan_cli.evaluation.image_pairs import Pair, Pairing, pair_up, read_example, shrunk

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from small_rivals import RIVALS
+from helpers import DISCRIMINATOR_SIZES
 from torch import nn
 
 from srgan_cli.networks import DISCRIMINATORS
@@ -9,7 +9,7 @@ from srgan_cli.networks.discriminators import GridDiscriminator, SRGANDiscrimina
 
 def build(name: str) -> nn.Module:
     torch.manual_seed(0)
-    return DISCRIMINATORS[name](**RIVALS[name])
+    return DISCRIMINATORS[name](**DISCRIMINATOR_SIZES[name])
 
 
 def test_srgans_has_the_papers_layers():
@@ -63,7 +63,7 @@ def test_spectral_norm_keeps_each_layers_largest_singular_value_near_one():
 
 @pytest.mark.parametrize("name", DISCRIMINATORS)
 def test_a_saved_discriminator_judges_as_before(name):
-    first, second = build(name).eval(), DISCRIMINATORS[name](**RIVALS[name]).eval()
+    first, second = build(name).eval(), DISCRIMINATORS[name](**DISCRIMINATOR_SIZES[name]).eval()
     second.load_state_dict(first.state_dict())
     picture = torch.rand(1, 3, 24, 24)
     assert torch.equal(first(picture), second(picture))

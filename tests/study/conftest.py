@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from helpers import noise
 
-from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 from srgan_cli.study.answers import FORMAT, Trial, checksum
 
@@ -26,28 +25,8 @@ FLAGS = (
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
-Make = Callable[..., Image]
-
-
-@pytest.fixture(scope="session")
-def noise() -> Make:
-    def make(height: int, width: int, seed: int = 0) -> Image:
-        random = np.random.default_rng(seed)
-        return Image(random.integers(0, 256, (height, width, 3), dtype=np.uint8))
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def flat() -> Make:
-    def make(height: int, width: int, *colour: int) -> Image:
-        return Image(np.full((height, width, 3), colour, np.uint8))
-
-    return make
-
-
 @pytest.fixture
-def folders(tmp_path: Path, noise: Make) -> list[Path]:
+def folders(tmp_path: Path) -> list[Path]:
     """Two methods, three pictures each."""
     made = [tmp_path / "bicubic", tmp_path / "srgan"]
     for seed, folder in enumerate(made):

@@ -5,17 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import flat, noise
 
 from srgan_cli.figures.comparison_page import Comparison, Layer, comparison_page
-from srgan_cli.images.image import Image
 
 pytestmark = pytest.mark.browser
 
-Make = Callable[..., Image]
-
 
 @pytest.fixture
-def page(browser: Any, tmp_path: Path, flat: Make, noise: Make) -> Any:
+def page(browser: Any, tmp_path: Path) -> Any:
     """Two pictures, the first red on the left and blue on the right with noise between them."""
     red, blue = flat(50, 100, 255, 0, 0), flat(200, 400, 0, 0, 255)
     first = (Layer("input", red, "100 x 50"), Layer("grain", noise(200, 400)), Layer("best", blue))

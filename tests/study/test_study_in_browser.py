@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from helpers import noise
 
-from srgan_cli.images.image import Image
 from srgan_cli.study.answers import read_result
 from srgan_cli.study.study_page import Example, Study, Trial, read_study, study_page
 
 pytestmark = pytest.mark.browser
 
-Make = Callable[..., Image]
 Found = TypeVar("Found")
 LARGEST = 30_000_000  # bytes
 
@@ -179,7 +178,7 @@ def test_fits_a_phone_without_scrolling(page: Any) -> None:
 
 
 def test_five_methods_by_twenty_pictures_are_small_and_open_at_once(
-    browser: Any, tmp_path: Path, noise: Make
+    browser: Any, tmp_path: Path
 ) -> None:
     methods, pictures = tuple("abcde"), tuple(f"p{number}" for number in range(20))
     pairs = [(method, picture) for picture in pictures for method in methods]

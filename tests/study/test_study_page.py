@@ -1,18 +1,15 @@
 """Folders of pictures -> a study; its behaviour is tested in a browser."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import noise
 
 from srgan_cli.errors import DatasetError
-from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 from srgan_cli.study.rating_folders import match_folders
 from srgan_cli.study.study_page import read_study, study_page
-
-Make = Callable[..., Image]
 
 
 def test_every_picture_by_every_method_is_a_trial(folders: list[Path]) -> None:
@@ -23,13 +20,13 @@ def test_every_picture_by_every_method_is_a_trial(folders: list[Path]) -> None:
     assert pairs == {(method, name) for method in study.methods for name in study.pictures}
 
 
-def test_names_match_without_suffix_and_scale(folders: list[Path], noise: Make) -> None:
+def test_names_match_without_suffix_and_scale(folders: list[Path]) -> None:
     (folders[1] / "bus.png").unlink()
     write_image(noise(24, 32), folders[1] / "bus_x2.5.bmp")
     assert match_folders(folders)[1].files["bus"].name == "bus_x2.5.bmp"
 
 
-def test_every_missing_picture_is_named(folders: list[Path], noise: Make) -> None:
+def test_every_missing_picture_is_named(folders: list[Path]) -> None:
     (folders[1] / "bus.png").unlink()
     write_image(noise(4, 4), folders[1] / "dog.png")
     with pytest.raises(DatasetError) as caught:
@@ -37,13 +34,13 @@ def test_every_missing_picture_is_named(folders: list[Path], noise: Make) -> Non
     assert f"missing: dog in {folders[0]}, bus in {folders[1]}; give" in str(caught.value)
 
 
-def test_two_files_of_one_name_are_named(folders: list[Path], noise: Make) -> None:
+def test_two_files_of_one_name_are_named(folders: list[Path]) -> None:
     write_image(noise(4, 4), folders[0] / "bus_x4.png")
     with pytest.raises(DatasetError, match="several files are called bus"):
         read_study(folders)
 
 
-def test_another_size_is_named(folders: list[Path], noise: Make) -> None:
+def test_another_size_is_named(folders: list[Path]) -> None:
     write_image(noise(23, 32), folders[1] / "bus.png")
     with pytest.raises(DatasetError, match="bus differs in size: 32 x 24 in bicubic, 32 x 23 in s"):
         read_study(folders)
@@ -56,7 +53,7 @@ def test_a_folder_without_pictures_is_named(tmp_path: Path, folders: list[Path],
         read_study([*folders, tmp_path / name])
 
 
-def test_folders_of_one_name_are_told_apart_by_their_parents(tmp_path: Path, noise: Make) -> None:
+def test_folders_of_one_name_are_told_apart_by_their_parents(tmp_path: Path) -> None:
     folders = [tmp_path / run / "out" for run in ("first", "second")]
     for folder in folders:
         folder.mkdir(parents=True)
@@ -73,9 +70,7 @@ def test_large_pictures_are_cut_to_the_same_middle(folders: list[Path]) -> None:
         assert np.array_equal(trial.image.pixels, uncut.image.pixels[4:20, 8:24])
 
 
-def test_given_examples_are_shown_whole_and_in_squares(
-    tmp_path: Path, folders: list[Path], noise: Make
-) -> None:
+def test_given_examples_are_shown_whole_and_in_squares(tmp_path: Path, folders: list[Path]) -> None:
     (tmp_path / "perfect").mkdir()
     write_image(noise(10, 9), tmp_path / "perfect" / "a.png")
     (example,) = read_study(folders, examples=tmp_path / "perfect").examples
@@ -91,7 +86,7 @@ def test_own_examples_are_four_times_smaller(folders: list[Path]) -> None:
     assert [example.excellent.pixels.shape for example in examples] == [(6, 8, 3)] * 2
 
 
-def test_other_pictures_make_another_study(folders: list[Path], noise: Make) -> None:
+def test_other_pictures_make_another_study(folders: list[Path]) -> None:
     first, again = (study_page(read_study(folders)).html for _ in range(2))
     write_image(noise(24, 32, 99), folders[0] / "ant.png")
     assert first == again != study_page(read_study(folders)).html

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from small_rivals import RIVALS
+from helpers import DISCRIMINATOR_SIZES
 from torch import nn
 from torch.nn.functional import softplus
 
@@ -44,7 +44,7 @@ def generator(name: str = "fast") -> nn.Module:
 
 def discriminator(name: str) -> nn.Module:
     torch.manual_seed(2)
-    return DISCRIMINATORS[name](**RIVALS[name])
+    return DISCRIMINATORS[name](**DISCRIMINATOR_SIZES[name])
 
 
 def pair(batch: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
@@ -90,7 +90,7 @@ def test_the_perceptual_loss_reaches_every_parameter(eyes, activated, distance) 
 
 
 @pytest.mark.parametrize("game", list(GAMES))
-@pytest.mark.parametrize("rival", list(RIVALS))
+@pytest.mark.parametrize("rival", list(DISCRIMINATOR_SIZES))
 def test_the_adversarial_loss_reaches_every_parameter_of_the_generator(game, rival) -> None:
     network, judge, (low, high) = generator(), discriminator(rival), pair()
     GAMES[game].generator(judge(high).detach(), judge(network(low))).backward()
@@ -102,7 +102,7 @@ COMPARING = ("relativistic", "paired")
 
 
 @pytest.mark.parametrize("game", list(GAMES))
-@pytest.mark.parametrize("rival", list(RIVALS))
+@pytest.mark.parametrize("rival", list(DISCRIMINATOR_SIZES))
 def test_the_discriminators_loss_reaches_all_but_biases_that_cancel(game, rival) -> None:
     judge, high = discriminator(rival).double(), pair()[1].double()
     fake = high.flip(0) * 0.5
@@ -222,7 +222,7 @@ class Gradients:
 
 @pytest.mark.parametrize("game", list(GAMES))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("rival", list(RIVALS))
+@pytest.mark.parametrize("rival", list(DISCRIMINATOR_SIZES))
 def test_each_loss_moves_its_own_network_alone(eyes, rival, dtype, game) -> None:
     recipe = Perceptual(layers={}, activated=False, distance="l1")
     taught = lesson(rival, game, perceptual_loss(eyes, recipe))

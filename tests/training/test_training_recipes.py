@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_rivals import RIVALS
+from helpers import DISCRIMINATOR_SIZES
 from tiny_pictures import picture
 
 from srgan_cli.networks import GENERATORS
@@ -63,7 +63,9 @@ def test_a_recipe_learns_one_pair_by_heart(learn, name: str, end: str) -> None:
     recipe = RECIPES[name]
     (stage,) = recipe.chosen(end)
     if stage.adversary is not None:
-        rival = replace(stage.adversary, hyperparameters=RIVALS[stage.adversary.discriminator])
+        rival = replace(
+            stage.adversary, hyperparameters=DISCRIMINATOR_SIZES[stage.adversary.discriminator]
+        )
         stage = replace(stage, adversary=rival)
     losses = learn(recipe, stage, 400 if end == "psnr" else 300)
     term = "pixel" if end == "psnr" else "perceptual"

@@ -2,10 +2,10 @@
 
 import base64
 import io
-from collections.abc import Callable
 
 import numpy as np
 import pytest
+from helpers import flat, noise
 from PIL import Image as Pillow
 from PIL import ImageCms
 
@@ -13,7 +13,6 @@ from srgan_cli.errors import ImageError
 from srgan_cli.figures.data_urls import CODINGS, code_pictures
 from srgan_cli.images.image import Image
 
-Make = Callable[..., Image]
 PLENTY = 10**9
 
 
@@ -21,7 +20,7 @@ def _decoded(url: str) -> Pillow.Image:
     return Pillow.open(io.BytesIO(base64.b64decode(url.split(",", 1)[1])))
 
 
-def test_few_pictures_lose_nothing(noise: Make) -> None:
+def test_few_pictures_lose_nothing() -> None:
     images = [noise(9, 7), noise(5, 5, seed=1)]
     coded = code_pictures(images, PLENTY)
     assert coded.coding == "lossless WebP"
@@ -30,7 +29,7 @@ def test_few_pictures_lose_nothing(noise: Make) -> None:
         assert np.array_equal(np.asarray(_decoded(url).convert("RGB")), image.pixels)
 
 
-def test_too_many_are_all_made_jpeg_with_full_colour_resolution(noise: Make) -> None:
+def test_too_many_are_all_made_jpeg_with_full_colour_resolution() -> None:
     images = [noise(40, 40, seed) for seed in range(3)]
     limit = len("".join(code_pictures(images, PLENTY).urls)) - 1
     coded = code_pictures(images, limit)
@@ -40,12 +39,12 @@ def test_too_many_are_all_made_jpeg_with_full_colour_resolution(noise: Make) -> 
     assert {layer[1:3] for url in coded.urls for layer in _decoded(url).layer} == {(1, 1)}
 
 
-def test_more_than_fits_is_refused(noise: Make) -> None:
+def test_more_than_fits_is_refused() -> None:
     with pytest.raises(ImageError, match="fewer or smaller"):
         code_pictures([noise(40, 40)], 500)
 
 
-def test_a_picture_no_browser_shows_is_refused(flat: Make) -> None:
+def test_a_picture_no_browser_shows_is_refused() -> None:
     with pytest.raises(ImageError, match="16384 pixels is more"):
         code_pictures([flat(1, 16_384, 0)], PLENTY)
 
@@ -61,14 +60,14 @@ def test_sixteen_bits_and_gray_become_eight_bit_rgb() -> None:
     ]
 
 
-def test_transparent_parts_show_the_gray_behind_them(flat: Make) -> None:
+def test_transparent_parts_show_the_gray_behind_them() -> None:
     image = Image(flat(1, 3, 255, 0, 0).pixels, np.array([[0, 128, 255]], np.uint8))
     (url,) = code_pictures([image], PLENTY).urls
     shown = np.asarray(_decoded(url).convert("RGB"))[0].tolist()
     assert shown == [[128, 128, 128], [192, 64, 64], [255, 0, 0]]
 
 
-def test_colour_profile_is_kept_and_other_metadata_left_out(noise: Make) -> None:
+def test_colour_profile_is_kept_and_other_metadata_left_out() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = Image(noise(4, 4).pixels, icc_profile=profile, exif=b"II*\0\x08\0\0\0\0\0\0\0\0\0")
     (url,) = code_pictures([image], PLENTY).urls
