@@ -45,10 +45,10 @@ from artifacts import (
 from srgan_cli.device import pick_device
 from srgan_cli.errors import SrganError
 from srgan_cli.evaluation.comparison import ORIGINAL
-from srgan_cli.evaluation.image_pairs import Example, Pair, pair_up, read_example
-from srgan_cli.evaluation.methods import Method, methods, scale_of
+from srgan_cli.evaluation.image_pairs import ImagePair, LoadedPair, pair_up, read_pair
+from srgan_cli.evaluation.method_options import MethodOptions
+from srgan_cli.evaluation.methods import Method, build_methods, scale_of
 from srgan_cli.evaluation.scoring import FIDELITY, Metric, by_features, figures
-from srgan_cli.evaluation.selection_options import Lineup
 from srgan_cli.evaluation.sweep import AMOUNTS
 from srgan_cli.images.image import Image
 from srgan_cli.metrics.fidelity import levels
@@ -102,7 +102,7 @@ def main() -> None:
     try:
         metrics = [*FIDELITY[:2], *_by_vgg(given.vgg)]
         amounts = AMOUNTS if given.model or len(given.weights) == 2 else ()
-        ways = methods(Lineup(tuple(given.model), tuple(given.weights), amounts))
+        ways = build_methods(MethodOptions(tuple(given.model), tuple(given.weights), amounts))
         pairs = spread(pair_up(given.val).pairs, given.pictures)
         seen = _measured(pairs, ways, metrics, given.spoil)
     except SrganError as error:
@@ -132,7 +132,7 @@ def _parse() -> argparse.Namespace:
     return given
 
 
-def spread(pairs: Sequence[Pair], count: int | None) -> list[Pair]:
+def spread(pairs: Sequence[ImagePair], count: int | None) -> list[ImagePair]:
     """`count` of them, evenly spread; all if None."""
     places = np.linspace(0, len(pairs), min(count or len(pairs), len(pairs)), endpoint=False)
     return [pairs[int(place)] for place in places]
@@ -150,12 +150,12 @@ def _layers(eyes: Eyes) -> Sequence[str]:
 
 
 def _measured(
-    pairs: Sequence[Pair], ways: Sequence[Method], metrics: Sequence[Metric], spoil: bool
+    pairs: Sequence[ImagePair], ways: Sequence[Method], metrics: Sequence[Metric], spoil: bool
 ) -> dict[str, list[Seen]]:
     """By method, picture by picture; one picture at a time is in memory."""
     seen: dict[str, list[Seen]] = {ORIGINAL: [], **{way.name: [] for way in ways}}
     for pair in pairs:
-        example = read_example(pair, scale_of(ways))
+        example = read_pair(pair, scale_of(ways))
         flat = flat_blocks(example.low.pixels)
         shown = replace(example, low=spoiled(example.low, pair.high.name)) if spoil else example
         for name, made in _pictures(shown, ways):
@@ -166,7 +166,7 @@ def _measured(
     return seen
 
 
-def _pictures(example: Example, ways: Sequence[Method]) -> Iterator[tuple[str, Image]]:
+def _pictures(example: LoadedPair, ways: Sequence[Method]) -> Iterator[tuple[str, Image]]:
     yield ORIGINAL, example.high
     for way in ways:
         yield way.name, way.enlarge(example.low, example.scale)
@@ -184,7 +184,7 @@ def spoiled(low: Image, name: str) -> Image:
 
 
 def look(
-    picture: str, made: Image, example: Example, flat: np.ndarray, taken: Mapping[str, float]
+    picture: str, made: Image, example: LoadedPair, flat: np.ndarray, taken: Mapping[str, float]
 ) -> Seen:
     ours, scale = made.pixels, example.scale
     shift = colour_shift(ours, example.low.pixels)

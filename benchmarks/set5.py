@@ -9,19 +9,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from srgan_cli.cli.comparison_options import Judges, metrics_of
-from srgan_cli.evaluation.image_pairs import Pair, pair_up, read_example
-from srgan_cli.evaluation.methods import SCALE, Method, methods
-from srgan_cli.evaluation.scoring import FIDELITY, Judged, Metric, Score, judge_all, means
-from srgan_cli.evaluation.selection_options import Lineup
+from srgan_cli.evaluation.image_pairs import ImagePair, pair_up, read_pair
+from srgan_cli.evaluation.method_options import MethodOptions
+from srgan_cli.evaluation.methods import SCALE, Method, build_methods
+from srgan_cli.evaluation.scoring import (
+    FIDELITY,
+    ImageMeasurements,
+    Measurement,
+    Metric,
+    means,
+    measure_all,
+)
 
 
 def main() -> None:
     arguments = _parse()
     pairs = pair_up(arguments.set5 / "high", arguments.set5 / "low").pairs
-    scale = read_example(pairs[0], SCALE).scale
+    scale = read_pair(pairs[0], SCALE).scale
     metrics = metrics_of(Judges(arguments.vgg), "cpu", FIDELITY[:2])
-    ways = _of_scale(arguments.weights, scale)
-    print(table(_measured(pairs, ways, metrics, scale), metrics))
+    methods = _of_scale(arguments.weights, scale)
+    print(table(_measured(pairs, methods, metrics, scale), metrics))
 
 
 def _parse() -> argparse.Namespace:
@@ -34,21 +41,23 @@ def _parse() -> argparse.Namespace:
 
 def _of_scale(folder: Path, scale: int) -> list[Method]:
     files = tuple(sorted(folder.glob("*.safetensors")))
-    ways = methods(Lineup(models=("bicubic",), files=files))
-    return [way for way in ways if way.scale in (None, scale)]
+    methods = build_methods(MethodOptions(models=("bicubic",), files=files))
+    return [method for method in methods if method.scale in (None, scale)]
 
 
 def _measured(
-    pairs: Sequence[Pair], ways: Sequence[Method], metrics: Sequence[Metric], scale: int
-) -> tuple[Score, ...]:
-    results = list(judge_all(pairs, ways, metrics, scale))
-    judged = [result for result in results if isinstance(result, Judged)]
+    pairs: Sequence[ImagePair], methods: Sequence[Method], metrics: Sequence[Metric], scale: int
+) -> tuple[Measurement, ...]:
+    results = list(measure_all(pairs, methods, metrics, scale))
+    judged = [result for result in results if isinstance(result, ImageMeasurements)]
     if len(judged) < len(results):
-        raise SystemExit("\n".join(str(one) for one in results if not isinstance(one, Judged)))
+        raise SystemExit(
+            "\n".join(str(one) for one in results if not isinstance(one, ImageMeasurements))
+        )
     return means(judged)
 
 
-def table(scores: Sequence[Score], metrics: Sequence[Metric]) -> str:
+def table(scores: Sequence[Measurement], metrics: Sequence[Metric]) -> str:
     """In Markdown."""
     labels = [metric.label for metric in metrics]
     lines = [["network", *labels], ["---", *("---:" for _ in labels)]]

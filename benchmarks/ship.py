@@ -16,9 +16,9 @@ from pathlib import Path
 
 from srgan_cli.api import measured
 from srgan_cli.evaluation.image_pairs import Pair, pair_up
+from srgan_cli.evaluation.method_options import REPRODUCIBLE
 from srgan_cli.evaluation.methods import by_network
 from srgan_cli.evaluation.scoring import FIDELITY, Judged, judge_all, means
-from srgan_cli.evaluation.selection_options import REPRODUCIBLE
 from srgan_cli.training.checkpoint import load_state
 from srgan_cli.weights.container import Weights, read_weights, to_half, write_weights
 from srgan_cli.weights.selection import SelectedModel

@@ -16,12 +16,12 @@ from srgan_cli.cli.comparison_options import (
 )
 from srgan_cli.cli.originals import Originals, originals_options
 from srgan_cli.errors import OptionError
-from srgan_cli.evaluation.selection_options import Lineup
+from srgan_cli.evaluation.method_options import MethodOptions
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 from srgan_cli.settings import Machine
 
 if TYPE_CHECKING:
-    from srgan_cli.evaluation.comparison import Compared, Parts
+    from srgan_cli.evaluation.comparison import CropComparison, CropOptions
     from srgan_cli.evaluation.scoring import Metric
 
 PAGES = (".html", ".htm")
@@ -60,7 +60,7 @@ def compare_command(
     crops: tuple[str, ...],
     originals: Originals,
     scale: int | None,
-    lineup: Lineup,
+    lineup: MethodOptions,
     judges: Judges,
 ) -> None:
     """Networks side by side on parts of photographs, at 100 % and at 200 %.
@@ -77,14 +77,14 @@ def compare_command(
 
     from srgan_cli.evaluation.comparison import compare_all
     from srgan_cli.evaluation.image_pairs import Failure
-    from srgan_cli.evaluation.methods import methods, scale_of
+    from srgan_cli.evaluation.methods import build_methods, scale_of
     from srgan_cli.evaluation.scoring import FIDELITY
 
     parts = _parts(crops, target, len(photos))
-    ways = methods(lineup)
+    methods = build_methods(lineup)
     metrics = metrics_of(judges, lineup.machine.device, FIDELITY[:2])
     sources = list(originals.sources(photos))
-    outcomes = compare_all(sources, ways, metrics, parts, scale or scale_of(ways))
+    outcomes = compare_all(sources, methods, metrics, parts, scale or scale_of(methods))
     results = list(watched(outcomes, len(sources)))
     compared = [one for many in results if not isinstance(many, Failure) for one in many]
     if compared:
@@ -102,18 +102,18 @@ def _checked_target(output: Path | None, photos: Sequence[Path]) -> Path:
     return target
 
 
-def _parts(crops: Sequence[str], target: Path, photos: int) -> "Parts":
+def _parts(crops: Sequence[str], target: Path, photos: int) -> "CropOptions":
     """A page shows one large part of each photograph, a sheet two small ones or one of each."""
-    from srgan_cli.evaluation.comparison import Parts
+    from srgan_cli.evaluation.comparison import CropOptions
     from srgan_cli.evaluation.crops import parse_crop
 
     named = tuple(parse_crop(crop) for crop in crops)
     if target.suffix.lower() in PAGES:
-        return Parts(named, count=1, side=PAGE_SIDE)
-    return Parts(named, count=2 if photos == 1 else 1)
+        return CropOptions(named, count=1, side=PAGE_SIDE)
+    return CropOptions(named, count=2 if photos == 1 else 1)
 
 
-def _write(compared: "Sequence[Compared]", metrics: "Sequence[Metric]", target: Path) -> None:
+def _write(compared: "Sequence[CropComparison]", metrics: "Sequence[Metric]", target: Path) -> None:
     if target.suffix.lower() in PAGES:
         _write_page(compared, metrics, target)
     else:
@@ -121,7 +121,9 @@ def _write(compared: "Sequence[Compared]", metrics: "Sequence[Metric]", target: 
     click.echo(f"{target}", err=True)
 
 
-def _write_sheet(compared: "Sequence[Compared]", metrics: "Sequence[Metric]", target: Path) -> None:
+def _write_sheet(
+    compared: "Sequence[CropComparison]", metrics: "Sequence[Metric]", target: Path
+) -> None:
     from srgan_cli.evaluation.comparison import rows_of
     from srgan_cli.figures import sheet
     from srgan_cli.images.write import write_image
@@ -129,7 +131,9 @@ def _write_sheet(compared: "Sequence[Compared]", metrics: "Sequence[Metric]", ta
     write_image(sheet([row for one in compared for row in rows_of(one, metrics)]), target)
 
 
-def _write_page(compared: "Sequence[Compared]", metrics: "Sequence[Metric]", target: Path) -> None:
+def _write_page(
+    compared: "Sequence[CropComparison]", metrics: "Sequence[Metric]", target: Path
+) -> None:
     """The input on the left at first, the last of the methods on the right."""
     from srgan_cli.figures.comparison_page import Comparison, Layer, comparison_page
     from srgan_cli.files import atomic_write

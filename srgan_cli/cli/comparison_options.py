@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from srgan_cli.cli.flags import Decorator, device_option, gathered, precision_option, weights_file
-from srgan_cli.evaluation.selection_options import Lineup
+from srgan_cli.evaluation.method_options import MethodOptions
 from srgan_cli.settings import Machine
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def _lineup(
     amounts: tuple[float, ...],
     device: str,
     precision: str,
-) -> Lineup:
-    return Lineup(models, files, amounts, Machine(device, precision))
+) -> MethodOptions:
+    return MethodOptions(models, files, amounts, Machine(device, precision))
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,13 @@ from srgan_cli.cli.comparison_options import (
     metrics_of,
     watched,
 )
-from srgan_cli.evaluation.selection_options import REPRODUCIBLE, Lineup
+from srgan_cli.evaluation.method_options import REPRODUCIBLE, MethodOptions
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from srgan_cli.evaluation.scoring import Judged, Metric, Score
+    from srgan_cli.evaluation.scoring import ImageMeasurements, Measurement, Metric
 
 MEAN = "mean"
 UNATTENDED = 160  # columns of a table where no terminal limits them
@@ -35,11 +35,11 @@ UNATTENDED = 160  # columns of a table where no terminal limits them
 class Report:
     """What came out."""
 
-    judged: "Sequence[Judged]"
-    means: "Sequence[Score]"
+    judged: "Sequence[ImageMeasurements]"
+    means: "Sequence[Measurement]"
     metrics: "Sequence[Metric]"
 
-    def lines(self) -> "Iterator[tuple[str, Score]]":
+    def lines(self) -> "Iterator[tuple[str, Measurement]]":
         """Picture and score, the means last."""
         for one in self.judged:
             yield from ((one.picture, score) for score in one.scores)
@@ -68,7 +68,7 @@ class Report:
 def eval_command(
     high: Path,
     low: Path | None,
-    lineup: Lineup,
+    lineup: MethodOptions,
     scale: int | None,
     border: int | None,
     judges: Judges,
@@ -87,13 +87,13 @@ def eval_command(
       srgan eval high/ low/ -w run/psnr.safetensors --vgg vgg19.safetensors
     """
     from srgan_cli.evaluation.image_pairs import Failure, pair_up
-    from srgan_cli.evaluation.methods import methods, scale_of
-    from srgan_cli.evaluation.scoring import FIDELITY, judge_all, means
+    from srgan_cli.evaluation.methods import build_methods, scale_of
+    from srgan_cli.evaluation.scoring import FIDELITY, means, measure_all
 
     pairing = pair_up(high, low)
-    ways = methods(lineup)
+    methods = build_methods(lineup)
     metrics = metrics_of(judges, lineup.machine.device, FIDELITY)
-    outcomes = judge_all(pairing.pairs, ways, metrics, scale or scale_of(ways), border)
+    outcomes = measure_all(pairing.pairs, methods, metrics, scale or scale_of(methods), border)
     results = [*pairing.failures, *watched(outcomes, len(pairing.pairs))]
     judged = [result for result in results if not isinstance(result, Failure)]
     show(Report(judged, means(judged), metrics), form)
@@ -158,7 +158,7 @@ def _empty_table(metrics: "Sequence[Metric]") -> "Table":
 
 
 def _cells(
-    score: "Score", rivals: "Sequence[Score]", metrics: "Sequence[Metric]"
+    score: "Measurement", rivals: "Sequence[Measurement]", metrics: "Sequence[Metric]"
 ) -> "Iterator[Text]":
     """The best of the methods in bold."""
     from rich.text import Text

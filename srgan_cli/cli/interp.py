@@ -16,7 +16,7 @@ from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 from srgan_cli.weights.zoo import SUFFIX
 
 if TYPE_CHECKING:
-    from srgan_cli.evaluation.comparison import Source
+    from srgan_cli.evaluation.comparison import ComparisonInput
     from srgan_cli.weights.container import Weights
 
 RECOMMENDED = 0.8
@@ -225,7 +225,7 @@ def _write(
 
 def _show(
     ends: "Sequence[Weights]",
-    source: "Source",
+    source: "ComparisonInput",
     sheet: Path,
     alphas: tuple[float, ...] | None,
     judges: Judges,

@@ -11,7 +11,7 @@ from srgan_cli.cli.flags import gathered
 from srgan_cli.errors import OptionError
 
 if TYPE_CHECKING:
-    from srgan_cli.evaluation.comparison import Source
+    from srgan_cli.evaluation.comparison import ComparisonInput
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class Originals:
                 "--high and --shrink exclude each other: the original is one or other"
             )
 
-    def sources(self, photos: Sequence[Path]) -> "Iterator[Source]":
+    def sources(self, photos: Sequence[Path]) -> "Iterator[ComparisonInput]":
         """Raises SrganError for an original that is not there."""
-        from srgan_cli.evaluation.comparison import Source
+        from srgan_cli.evaluation.comparison import ComparisonInput
         from srgan_cli.evaluation.image_pairs import original_of
 
         for photo in photos:
             high = None if self.high is None else original_of(photo, self.high)
-            yield Source(photo, high, self.shrink)
+            yield ComparisonInput(photo, high, self.shrink)
 
 
 originals_options = gathered(

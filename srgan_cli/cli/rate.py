@@ -11,7 +11,7 @@ import click
 from srgan_cli.errors import DatasetError, OptionError
 
 if TYPE_CHECKING:
-    from srgan_cli.study.scores import Difference, Estimate, Score, Scores
+    from srgan_cli.study.scores import Difference, Estimate, MethodScore, StudyScores
 
 SCALE = 21  # characters of a terminal for the ratings 1 to 5
 
@@ -139,12 +139,12 @@ def _score(files: list[Path], plot: Path | None, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _plain(scores: "Scores") -> dict[str, object]:
+def _plain(scores: "StudyScores") -> dict[str, object]:
     pairs = [{**dataclasses.asdict(pair), "clear": pair.clear} for pair in scores.differences]
     return {**dataclasses.asdict(scores), "differences": pairs}
 
 
-def _print_tables(scores: "Scores") -> None:
+def _print_tables(scores: "StudyScores") -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -175,7 +175,7 @@ def _figures(estimate: "Estimate | None", sign: str = "") -> tuple[str, str]:
     return mean, f"{estimate.low:{sign}.2f} to {estimate.high:{sign}.2f}"
 
 
-def _bar(score: "Score") -> str:
+def _bar(score: "MethodScore") -> str:
     """The scale from 1 to 5 as a line: the interval thick, the mean a dot."""
     if score.estimate is None:
         return ""

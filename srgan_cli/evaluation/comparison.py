@@ -6,7 +6,7 @@ from pathlib import Path
 
 from srgan_cli.errors import SrganError
 from srgan_cli.evaluation.crops import Crop, cut, detailed_crops
-from srgan_cli.evaluation.image_pairs import Failure, Pair, read_example
+from srgan_cli.evaluation.image_pairs import Failure, ImagePair, read_pair
 from srgan_cli.evaluation.methods import Method
 from srgan_cli.evaluation.scoring import Metric, figures
 from srgan_cli.figures import Cell, Row
@@ -28,7 +28,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Source:
+class ComparisonInput:
     """Where a subject comes from: `photo` is to be enlarged, or first shrunk if it `is_high`."""
 
     photo: Path
@@ -37,7 +37,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Parts:
+class CropOptions:
     """Crops by hand, in pixels of the photograph, or else the most detailed: how many, how large.
 
     side: in pixels of the picture that is enlarged.
@@ -49,7 +49,7 @@ class Parts:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class MethodResult:
     """A part by one method, in full size. figures: by the keys of the metrics that were taken."""
 
     method: str
@@ -63,14 +63,14 @@ class Seen:
 
 
 @dataclass(frozen=True, eq=False)
-class Compared:
+class CropComparison:
     """One part of one photograph: what was enlarged, and what by whom came of it."""
 
     name: str
     crop: Crop
     scale: int
     low: Image
-    seen: tuple[Seen, ...]
+    seen: tuple[MethodResult, ...]
 
     @property
     def title(self) -> str:
@@ -83,65 +83,65 @@ class Compared:
 
 
 def compare_all(
-    sources: Iterable[Source],
-    ways: Sequence[Method],
+    sources: Iterable[ComparisonInput],
+    methods: Sequence[Method],
     metrics: Sequence[Metric],
-    parts: Parts,
+    parts: CropOptions,
     scale: int,
-) -> Iterator[list[Compared] | Failure]:
+) -> Iterator[list[CropComparison] | Failure]:
     """Photograph by photograph, its parts in order; one that cannot be used is a failure."""
     for source in sources:
         try:
             subject = read_subject(source, scale)
             crops = _crops(subject, parts, scale if source.is_high else 1)
-            yield [see(subject, crop, ways, metrics) for crop in crops]
+            yield [compare_crop(subject, crop, methods, metrics) for crop in crops]
         except SrganError as error:
             yield Failure(source.photo.name, str(error))
 
 
-def read_subject(source: Source, scale: int) -> Subject:
+def read_subject(source: ComparisonInput, scale: int) -> Subject:
     """With an original, the sizes tell the scale. Raises ImageError."""
     name = source.photo.name
     if source.high is None and not source.is_high:
         return Subject(name, read_image(source.photo), scale)
-    pair = Pair(source.photo) if source.high is None else Pair(source.high, source.photo)
-    example = read_example(pair, scale)
+    pair = ImagePair(source.photo) if source.high is None else ImagePair(source.high, source.photo)
+    example = read_pair(pair, scale)
     return Subject(name, example.low, example.scale, example.high)
 
 
-def _crops(subject: Subject, parts: Parts, shrunk: int) -> list[Crop]:
+def _crops(subject: Subject, parts: CropOptions, shrunk: int) -> list[Crop]:
     if parts.crops:
         return [crop.shrunk(shrunk) for crop in parts.crops]
     return detailed_crops(subject.low, parts.side, parts.count)
 
 
-def see(
-    subject: Subject, crop: Crop, ways: Sequence[Method], metrics: Sequence[Metric]
-) -> Compared:
+def compare_crop(
+    subject: Subject, crop: Crop, methods: Sequence[Method], metrics: Sequence[Metric]
+) -> CropComparison:
     """The `crop` of the low picture by every method; the original last, if there is one.
 
     Figures are of the crop alone, and need the original.
     """
-    seen = [Seen(way.name, enlarged_part(subject, crop, way)) for way in ways]
+    seen = [MethodResult(method.name, upscale_crop(subject, crop, method)) for method in methods]
     if subject.high is not None:
         truth = cut(subject.high, crop.times(subject.scale))
         seen = [replace(one, figures=figures(one.image, truth, metrics)) for one in seen]
-        seen.append(Seen(ORIGINAL, truth))
+        seen.append(MethodResult(ORIGINAL, truth))
     low = cut(subject.low, crop)
-    return Compared(subject.name, crop, subject.scale, low, tuple(seen))
+    return CropComparison(subject.name, crop, subject.scale, low, tuple(seen))
 
 
-def enlarged_part(subject: Subject, crop: Crop, way: Method) -> Image:
+def upscale_crop(subject: Subject, crop: Crop, method: Method) -> Image:
     """As it looks in the whole enlarged picture, at the cost of the part alone."""
     cut(subject.low, crop)  # says so if it lies outside
-    around = crop.grown(way.context, subject.low)
-    made = way.enlarge(cut(subject.low, around), subject.scale)
+    around = crop.grown(method.context, subject.low)
+    made = method.enlarge(cut(subject.low, around), subject.scale)
     return cut(made, crop.relative_to(around).times(subject.scale))
 
 
-def rows_of(compared: Compared, metrics: Sequence[Metric]) -> list[Row]:
+def rows_of(compared: CropComparison, metrics: Sequence[Metric]) -> list[Row]:
     """At 100 % with figures, and the middle of it at 200 %; the input first, pixel by pixel."""
-    low = Seen("input, its pixels", _by_pixels(compared.low, compared.scale))
+    low = MethodResult("input, its pixels", _by_pixels(compared.low, compared.scale))
     everything = (low, *compared.seen)
     whole = [Cell(srgb_pixels(one.image), one.method, one.note(metrics)) for one in everything]
     middles = [Cell(srgb_pixels(_middle(one.image)), one.method) for one in everything]

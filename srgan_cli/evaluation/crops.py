@@ -1,4 +1,4 @@
-"""Parts of a picture: named by hand, or the ones with the most detail."""
+"""Parts of an image: named by hand, or the ones with the most detail."""
 
 from dataclasses import dataclass
 

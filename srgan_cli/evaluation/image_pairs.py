@@ -16,7 +16,7 @@ SCALE_MARK = re.compile(r"[-_]?x\d+$")  # 0801x4.png is the low picture of 0801.
 
 
 @dataclass(frozen=True)
-class Pair:
+class ImagePair:
     """Files of one picture; without a low one, it is made from the high one."""
 
     high: Path
@@ -32,13 +32,13 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Pairing:
-    pairs: tuple[Pair, ...]
+class MatchedImages:
+    pairs: tuple[ImagePair, ...]
     failures: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
-class Example:
+class LoadedPair:
     """An original, and the picture that becomes as large when enlarged `scale` times."""
 
     high: Image
@@ -46,15 +46,15 @@ class Example:
     scale: int
 
 
-def pair_up(high: Path, low: Path | None = None) -> Pairing:
+def pair_up(high: Path, low: Path | None = None) -> MatchedImages:
     """A file with a file, or the pictures of folders by name: `a.png` with `a.png` or `a_x4.png`.
 
     Pictures without a counterpart are failures. Raises ImageError if nothing can be measured.
     """
     if low is None:
-        return Pairing(tuple(Pair(path) for path in pictures_in(high)))
+        return MatchedImages(tuple(ImagePair(path) for path in pictures_in(high)))
     if not high.is_dir() and not low.is_dir():
-        return Pairing((Pair(high, low),))
+        return MatchedImages((ImagePair(high, low),))
     return _matched(pictures_in(high), pictures_in(low), low)
 
 
@@ -81,7 +81,7 @@ def original_of(photo: Path, high: Path) -> Path:
     return counterpart(photo, pictures_in(high)) or high / photo.name
 
 
-def _matched(highs: list[Path], lows: list[Path], place: Path) -> Pairing:
+def _matched(highs: list[Path], lows: list[Path], place: Path) -> MatchedImages:
     pairs, failures, used = [], [], set()
     for high in highs:
         low = counterpart(high, lows)
@@ -89,17 +89,17 @@ def _matched(highs: list[Path], lows: list[Path], place: Path) -> Pairing:
         if low is None:
             failures.append(Failure(high.name, f"{place} has no low picture of {high}"))
         else:
-            pairs.append(Pair(high, low))
+            pairs.append(ImagePair(high, low))
     spare = [low for low in lows if low not in used]
     failures += [Failure(low.name, f"there is no high picture for {low}") for low in spare]
-    return Pairing(tuple(pairs), tuple(failures))
+    return MatchedImages(tuple(pairs), tuple(failures))
 
 
 def _key(path: Path) -> str:
     return SCALE_MARK.sub("", path.stem)
 
 
-def read_example(pair: Pair, scale: int) -> Example:
+def read_pair(pair: ImagePair, scale: int) -> LoadedPair:
     """The high picture cropped at the bottom right to a multiple of the scale, as is customary.
 
     `scale` counts where there is no low picture; else the sizes tell it. Raises ImageError.
@@ -115,16 +115,16 @@ def read_example(pair: Pair, scale: int) -> Example:
             f"{pair.high} is {high.width} x {high.height}, which is no multiple of "
             f"{low.width} x {low.height} of {pair.low}: give pictures of one view"
         )
-    return Example(_cropped(high, height, width), low, scale)
+    return LoadedPair(_cropped(high, height, width), low, scale)
 
 
-def shrunk(high: Image, scale: int) -> Example:
+def shrunk(high: Image, scale: int) -> LoadedPair:
     """With a low picture by MATLAB's bicubic."""
     height, width = high.height // scale, high.width // scale
     if not height * width:
         raise ImageError(f"{high.width} x {high.height} pixels cannot be shrunk {scale} times")
     cropped = _cropped(high, height * scale, width * scale)
-    return Example(cropped, resize_image(cropped, ImageSize(height, width)), scale)
+    return LoadedPair(cropped, resize_image(cropped, ImageSize(height, width)), scale)
 
 
 def _cropped(image: Image, height: int, width: int) -> Image:

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from srgan_cli.api import build_pipeline
 from srgan_cli.errors import OptionError, WeightsError
-from srgan_cli.evaluation.selection_options import Lineup
+from srgan_cli.evaluation.method_options import MethodOptions
 from srgan_cli.images.image import Image
 from srgan_cli.inference.engine import TiledEngine
 from srgan_cli.inference.pipeline import UpscalePipeline
@@ -31,22 +31,22 @@ class Method:
     scale: int | None = None
 
 
-def methods(lineup: Lineup) -> list[Method]:
+def build_methods(lineup: MethodOptions) -> list[Method]:
     """Bicubic, then everything in the line-up. Raises OptionError, WeightsError, DeviceError."""
     chosen = [select_model(choice) for choice in choices(lineup)]
-    return [bicubic(), *(by_network(one, lineup.machine) for one in chosen)]
+    return [bicubic(), *(network_method(one, lineup.machine) for one in chosen)]
 
 
-def scale_of(ways: Sequence[Method]) -> int:
+def scale_of(methods: Sequence[Method]) -> int:
     """The first one's that has a scale of its own."""
-    return next((way.scale for way in ways if way.scale), SCALE)
+    return next((method.scale for method in methods if method.scale), SCALE)
 
 
 def bicubic() -> Method:
     return Method(BICUBIC, _by(UpscalePipeline()))
 
 
-def by_network(chosen: SelectedModel, machine: Machine) -> Method:
+def network_method(chosen: SelectedModel, machine: Machine) -> Method:
     """As many passes as the scale takes, then a bicubic to fit, as `srgan upscale` does."""
     built = build_pipeline(chosen.weights, machine, OutputSize())
     if not built.engines:
@@ -73,7 +73,7 @@ def _by(built: UpscalePipeline) -> Callable[[Image, int], Image]:
     return enlarge
 
 
-def choices(lineup: Lineup) -> list[ModelChoice]:
+def choices(lineup: MethodOptions) -> list[ModelChoice]:
     """One for each network or blend that is to be shown besides bicubic. Raises OptionError."""
     if lineup.models or lineup.files:
         models = [name for name in lineup.models if name != BICUBIC]
@@ -94,13 +94,13 @@ def _of_default(model: str, amounts: tuple[float, ...]) -> list[ModelChoice]:
     return _at(model, amounts or (0.0, DEFAULT_BLEND))
 
 
-def _of_model(model: str, lineup: Lineup) -> list[ModelChoice]:
+def _of_model(model: str, lineup: MethodOptions) -> list[ModelChoice]:
     """An amount that suits another model is not asked of one with a single end."""
     spared = not _two_ended(model) and len(lineup.models) + len(lineup.files) > 1
     return _at(model, () if spared else lineup.amounts)
 
 
-def _of_files(lineup: Lineup) -> list[ModelChoice]:
+def _of_files(lineup: MethodOptions) -> list[ModelChoice]:
     if lineup.amounts and len(lineup.files) == len(ENDS):
         return [ModelChoice(files=lineup.files, blend=amount) for amount in lineup.amounts]
     return [ModelChoice(files=(file,)) for file in lineup.files]

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from srgan_cli.errors import SrganError
-from srgan_cli.evaluation.image_pairs import Example, Failure, Pair, read_example
+from srgan_cli.evaluation.image_pairs import Failure, ImagePair, LoadedPair, read_pair
 from srgan_cli.evaluation.methods import Method
 from srgan_cli.images.image import Image
 from srgan_cli.metrics import Extractor, feature_distance, psnr, ssim
@@ -47,7 +47,7 @@ def by_lpips() -> Metric:
 
 
 @dataclass(frozen=True)
-class Score:
+class Measurement:
     """One method on one picture, or on the mean of several: figures by the keys of the metrics."""
 
     method: str
@@ -56,45 +56,47 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Judged:
+class ImageMeasurements:
     """All methods on one picture."""
 
     picture: str
-    scores: tuple[Score, ...]
+    scores: tuple[Measurement, ...]
 
 
-def judge_all(
-    pairs: Iterable[Pair],
-    ways: Sequence[Method],
+def measure_all(
+    pairs: Iterable[ImagePair],
+    methods: Sequence[Method],
     metrics: Sequence[Metric],
     scale: int,
     border: int | None = None,
-) -> Iterator[Judged | Failure]:
+) -> Iterator[ImageMeasurements | Failure]:
     """Picture by picture; one that cannot be measured by all methods is a failure."""
     for pair in pairs:
         try:
-            example = read_example(pair, scale)
-            yield Judged(pair.high.name, judge(example, ways, metrics, border))
+            example = read_pair(pair, scale)
+            yield ImageMeasurements(pair.high.name, measure(example, methods, metrics, border))
         except SrganError as error:
             yield Failure(pair.high.name, str(error))
 
 
-def judge(
-    example: Example,
-    ways: Sequence[Method],
+def measure(
+    example: LoadedPair,
+    methods: Sequence[Method],
     metrics: Sequence[Metric],
     border: int | None = None,
-) -> tuple[Score, ...]:
+) -> tuple[Measurement, ...]:
     """`border` pixels are left out at each side; None leaves out as many as the scale."""
     edge = example.scale if border is None else border
-    return tuple(_score(example, way, metrics, edge) for way in ways)
+    return tuple(_measure(example, method, metrics, edge) for method in methods)
 
 
-def _score(example: Example, way: Method, metrics: Sequence[Metric], border: int) -> Score:
+def _measure(
+    example: LoadedPair, method: Method, metrics: Sequence[Metric], border: int
+) -> Measurement:
     began = time.perf_counter()
-    made = way.enlarge(example.low, example.scale)
+    made = method.enlarge(example.low, example.scale)
     seconds = time.perf_counter() - began
-    return Score(way.name, figures(made, example.high, metrics, border), seconds)
+    return Measurement(method.name, figures(made, example.high, metrics, border), seconds)
 
 
 def figures(
@@ -109,16 +111,16 @@ def _inside(pixels: np.ndarray, border: int) -> np.ndarray:
     return pixels[border : pixels.shape[0] - border, border : pixels.shape[1] - border]
 
 
-def means(judged: Sequence[Judged]) -> tuple[Score, ...]:
+def means(judged: Sequence[ImageMeasurements]) -> tuple[Measurement, ...]:
     """Over the pictures, a line for each method; nothing for no pictures."""
     columns = zip(*(one.scores for one in judged), strict=True)
     return tuple(_mean(scores) for scores in columns)
 
 
-def _mean(scores: Sequence[Score]) -> Score:
+def _mean(scores: Sequence[Measurement]) -> Measurement:
     keys = scores[0].figures
     average = {key: _average([score.figures[key] for score in scores]) for key in keys}
-    return Score(scores[0].method, average, _average([score.seconds for score in scores]))
+    return Measurement(scores[0].method, average, _average([score.seconds for score in scores]))
 
 
 def _average(values: Sequence[float]) -> float:

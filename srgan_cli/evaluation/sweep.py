@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from srgan_cli.evaluation.comparison import Compared, Seen, Subject, see
+from srgan_cli.evaluation.comparison import CropComparison, MethodResult, Subject, compare_crop
 from srgan_cli.evaluation.crops import Crop, cut, detailed_crops
-from srgan_cli.evaluation.methods import Method, bicubic, by_network
+from srgan_cli.evaluation.methods import Method, bicubic, network_method
 from srgan_cli.evaluation.scoring import FIDELITY, Metric
 from srgan_cli.figures import Cell, Curve, Panel, Row, plot_curves, sheet, stack
 from srgan_cli.images.icc import srgb_pixels
@@ -36,23 +36,23 @@ def sweep(
     """
     mixes = [(f"alpha {amount:g}", blend(*ends, amount)) for amount in amounts]
     chosen = [SelectedModel(name, {mix.metadata.scale: mix}) for name, mix in mixes]
-    return sweep_methods([by_network(one, machine) for one in chosen], photo, perception)
+    return sweep_methods([network_method(one, machine) for one in chosen], photo, perception)
 
 
 def sweep_methods(
-    ways: Sequence[Method], photo: Subject, perception: Metric | None = None
+    methods: Sequence[Method], photo: Subject, perception: Metric | None = None
 ) -> Image:
     """The same for methods at hand, in their order."""
     part = detailed_crops(photo.low, MEASURED, 1)[0]
     metrics = [DISTORTION] if perception is None else [DISTORTION, perception]
-    compared = see(photo, part, [bicubic(), *ways], metrics)
+    compared = compare_crop(photo, part, [bicubic(), *methods], metrics)
     strip = _strip(compared, metrics)
     if photo.high is None or len(metrics) == 1:
         return strip
     return stack([strip, _curve(compared, metrics)])
 
 
-def _strip(compared: Compared, metrics: Sequence[Metric]) -> Image:
+def _strip(compared: CropComparison, metrics: Sequence[Metric]) -> Image:
     """The most detailed part of the part; figures are of the whole part."""
     scale = compared.scale
     inner = detailed_crops(compared.low, SHOWN, 1)[0]
@@ -67,7 +67,7 @@ def _strip(compared: Compared, metrics: Sequence[Metric]) -> Image:
     return sheet([Row(tuple(cells), title)])
 
 
-def _curve(compared: Compared, metrics: Sequence[Metric]) -> Image:
+def _curve(compared: CropComparison, metrics: Sequence[Metric]) -> Image:
     """Bicubic as a lone point, the blends joined."""
     lone, *blends, _ = compared.seen
     distortion, perception = metrics
@@ -81,7 +81,7 @@ def _curve(compared: Compared, metrics: Sequence[Metric]) -> Image:
     return plot_curves([panel])
 
 
-def _points(name: str, seen: Sequence[Seen], metrics: Sequence[Metric]) -> Curve:
+def _points(name: str, seen: Sequence[MethodResult], metrics: Sequence[Metric]) -> Curve:
     across, up = ([one.figures[metric.key] for one in seen] for metric in metrics)
     notes = [one.method for one in seen]
     return Curve(name, across, up, marked=True, joined=len(seen) > 1, notes=notes)

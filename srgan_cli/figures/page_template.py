@@ -6,14 +6,17 @@ import re
 from importlib.resources import files
 
 
-def fill(name: str, title: str, data: object) -> str:
-    """One HTML file that asks for nothing outside itself; its script reads `data` as JSON."""
+def fill(name: str, title: str, data: object, package: str = "srgan_cli.figures") -> str:
+    """One HTML file that loads nothing else; its script reads `data` as JSON.
+
+    package: the one with templates/NAME.html, .css and .js.
+    """
     parts = {
         "title": html.escape(title),
-        "style": _template("page.css") + _template(f"{name}.css"),
-        "body": _template(f"{name}.html"),
+        "style": _template("page.css") + _template(f"{name}.css", package),
+        "body": _template(f"{name}.html", package),
         "data": _json_in_html(data),
-        "script": _template(f"{name}.js"),
+        "script": _template(f"{name}.js", package),
     }
     return _replaced(_template("page.html"), parts)
 
@@ -24,8 +27,8 @@ def _replaced(skeleton: str, parts: dict[str, str]) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], skeleton)
 
 
-def _template(name: str) -> str:
-    return files("srgan_cli.figures").joinpath("templates", name).read_text(encoding="utf-8")
+def _template(name: str, package: str = "srgan_cli.figures") -> str:
+    return files(package).joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def _json_in_html(data: object) -> str:

@@ -14,14 +14,14 @@ NAMED = 5  # mismatches that a message lists before it says how many more there 
 
 
 @dataclass(frozen=True)
-class Method:
+class MethodFolder:
     """files: under the name of the picture, the same names for every method of a study."""
 
     name: str
     files: Mapping[str, Path]
 
 
-def match_folders(folders: Sequence[Path]) -> tuple[Method, ...]:
+def match_folders(folders: Sequence[Path]) -> tuple[MethodFolder, ...]:
     """One method per folder, called like it; pictures in the order of their names.
 
     A picture's name is its file's without suffix and without the _x4 that upscaling appends.
@@ -41,7 +41,7 @@ def match_folders(folders: Sequence[Path]) -> tuple[Method, ...]:
             f"missing: {_listed(lacking)}; give every folder the same pictures under the same names"
         )
     return tuple(
-        Method(name, {picture: files[picture] for picture in everything})
+        MethodFolder(name, {picture: files[picture] for picture in everything})
         for name, files in zip(names, found, strict=True)
     )
 

@@ -2,7 +2,7 @@
 
 import html
 
-from srgan_cli.study.scores import Score, Scores
+from srgan_cli.study.scores import MethodScore, StudyScores
 
 WIDTH, ROW, TOP, BOTTOM, RIGHT = 720, 34, 46, 54, 70  # of the drawing, in its units
 LETTER = 7.6  # about the width of one at 14 units
@@ -21,7 +21,7 @@ text { font: 14px system-ui, sans-serif; fill: #1b1c1f }
 """
 
 
-def scores_plot(scores: Scores) -> str:
+def scores_plot(scores: StudyScores) -> str:
     """SVG of the mean opinion scores, best on top, on the whole scale from 1 to 5."""
     longest = max(len(score.method) for score in scores.scores)
     left = min(24 + LETTER * longest, WIDTH / 2)
@@ -57,7 +57,7 @@ def _grid(rating: int, left: float, bottom: float) -> str:
     )
 
 
-def _row(score: Score, left: float, y: float) -> str:
+def _row(score: MethodScore, left: float, y: float) -> str:
     fits = int(left / LETTER) - 2
     name = score.method if len(score.method) <= fits else score.method[: fits - 1] + "…"
     label = _text(left, y + 5, name, "end")

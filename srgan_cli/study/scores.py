@@ -32,7 +32,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Score:
+class MethodScore:
     """A method's mean opinion score. None: nobody rated it. count: of ratings."""
 
     method: str
@@ -59,7 +59,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Scores:
+class StudyScores:
     """scores: best first. differences: of all pairs, in that order, so none is below 0 if complete.
 
     notes: what to keep in mind when reading them.
@@ -67,12 +67,12 @@ class Scores:
 
     raters: int
     pictures: int
-    scores: tuple[Score, ...]
+    scores: tuple[MethodScore, ...]
     differences: tuple[Difference, ...]
     notes: tuple[str, ...]
 
 
-def score(results: Sequence[Result]) -> Scores:
+def score(results: Sequence[Result]) -> StudyScores:
     """Raises DatasetError if there is no rating at all."""
     ratings = _table(results)
     methods = results[0].methods
@@ -80,7 +80,7 @@ def score(results: Sequence[Result]) -> Scores:
         raise DatasetError("there is no rating in these results")
     draws = _Draws.of(ratings)
     scores = [
-        Score(method, draws.estimate(ratings[..., index]), _count(ratings[..., index]))
+        MethodScore(method, draws.estimate(ratings[..., index]), _count(ratings[..., index]))
         for index, method in enumerate(methods)
     ]
     order = sorted(range(len(methods)), key=lambda index: _rank(scores[index]))
@@ -90,7 +90,7 @@ def score(results: Sequence[Result]) -> Scores:
         differences.append(
             Difference(methods[first], methods[second], draws.estimate(apart), _count(apart))
         )
-    return Scores(
+    return StudyScores(
         raters=len(results),
         pictures=len(results[0].pictures),
         scores=tuple(scores[index] for index in order),
@@ -150,7 +150,7 @@ def _count(values: Floats) -> int:
     return int((~np.isnan(values)).sum())
 
 
-def _rank(score: Score) -> tuple[float, str]:
+def _rank(score: MethodScore) -> tuple[float, str]:
     """Best first; of equals, by name; unrated ones last."""
     return (-score.estimate.mean if score.estimate else 0.0, score.method)
 

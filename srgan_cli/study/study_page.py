@@ -27,7 +27,7 @@ TITLE = "How good are these pictures?"
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class RatedImage:
     """One picture to be rated."""
 
     method: str
@@ -36,7 +36,7 @@ class Trial:
 
 
 @dataclass(frozen=True, eq=False)
-class Example:
+class QualityExample:
     """Both ends of the scale, by one motif."""
 
     bad: Image
@@ -47,8 +47,8 @@ class Example:
 class Study:
     methods: tuple[str, ...]
     pictures: tuple[str, ...]
-    trials: tuple[Trial, ...]
-    examples: tuple[Example, ...]
+    trials: tuple[RatedImage, ...]
+    examples: tuple[QualityExample, ...]
 
 
 @dataclass(frozen=True)
@@ -100,17 +100,19 @@ def study_page(study: Study, limit: int = PAGE_LIMIT) -> StudyPage:
         ],
     }
     identity = hashlib.sha256(json.dumps(data).encode()).hexdigest()[:16]
-    return StudyPage(fill("study", TITLE, {"id": identity, **data}), coded.coding)
+    return StudyPage(
+        fill("study", TITLE, {"id": identity, **data}, "srgan_cli.study"), coded.coding
+    )
 
 
-def _trials(picture: str, files: Mapping[str, Path], side: int) -> list[Trial]:
+def _trials(picture: str, files: Mapping[str, Path], side: int) -> list[RatedImage]:
     """One picture by every method, all of one size: another size would give the method away."""
     images = {method: read_image(file) for method, file in files.items()}
     sizes = {method: f"{image.width} x {image.height}" for method, image in images.items()}
     if len(set(sizes.values())) > 1:
         seen = ", ".join(f"{size} in {method}" for method, size in sizes.items())
         raise DatasetError(f"{picture} differs in size: {seen}; make them equal")
-    return [Trial(method, picture, _middle(image, side)) for method, image in images.items()]
+    return [RatedImage(method, picture, _middle(image, side)) for method, image in images.items()]
 
 
 def _perfect(folder: Path | None, own: Mapping[str, Path]) -> list[Image]:
@@ -119,11 +121,11 @@ def _perfect(folder: Path | None, own: Mapping[str, Path]) -> list[Image]:
     return images if folder else [_shrunk(image) for image in images]
 
 
-def _example(image: Image, side: int) -> Example:
+def _example(image: Image, side: int) -> QualityExample:
     excellent = _middle(image, side)
     squares = _block_means(excellent.pixels).repeat(BLOCK, axis=0).repeat(BLOCK, axis=1)
     bad = squares[: excellent.height, : excellent.width]
-    return Example(Image(bad, excellent.alpha, excellent.icc_profile), excellent)
+    return QualityExample(Image(bad, excellent.alpha, excellent.icc_profile), excellent)
 
 
 def _middle(image: Image, side: int) -> Image:

@@ -1,4 +1,4 @@
-"""Parts side by side, and sweeps."""
+"""Crops side by side, and sweeps."""
 
 from pathlib import Path
 
@@ -7,20 +7,20 @@ import pytest
 from helpers import noise, save
 
 from srgan_cli.evaluation.comparison import (
-    Compared,
-    Parts,
-    Source,
+    ComparisonInput,
+    CropComparison,
+    CropOptions,
     Subject,
     compare_all,
-    enlarged_part,
+    compare_crop,
     rows_of,
-    see,
+    upscale_crop,
 )
 from srgan_cli.evaluation.crops import Crop, cut
 from srgan_cli.evaluation.image_pairs import Failure
-from srgan_cli.evaluation.methods import bicubic, methods
+from srgan_cli.evaluation.method_options import MethodOptions
+from srgan_cli.evaluation.methods import bicubic, build_methods
 from srgan_cli.evaluation.scoring import FIDELITY, Metric
-from srgan_cli.evaluation.selection_options import Lineup
 from srgan_cli.evaluation.sweep import sweep
 from srgan_cli.settings import Machine
 from srgan_cli.weights.container import Weights
@@ -32,9 +32,9 @@ Ends = tuple[Weights, Weights]
 @pytest.mark.parametrize("crop", [Crop(0, 0, 8, 8), Crop(11, 9, 5, 7), Crop(30, 20, 10, 12)])
 def test_an_enlarged_part_is_that_of_the_whole(crop: Crop) -> None:
     subject = Subject("noise", noise(32, 40), 4)
-    for method in methods(Lineup(models=("lone",), machine=Machine("cpu", "fp32"))):
+    for method in build_methods(MethodOptions(models=("lone",), machine=Machine("cpu", "fp32"))):
         whole = method.enlarge(subject.low, 4)
-        part = enlarged_part(subject, crop, method)
+        part = upscale_crop(subject, crop, method)
         difference = part.pixels.astype(int) - cut(whole, crop.times(4)).pixels
         assert np.abs(difference).max() <= 1  # sums of floats in another order
 
@@ -43,8 +43,8 @@ def test_figures_are_taken_of_all_but_the_original() -> None:
     crop = Crop(0, 0, 32, 32)
     low, high = noise(32, 32), noise(128, 128)
 
-    alone = see(Subject("noise", low, 4), crop, [bicubic()], FIDELITY)
-    paired = see(Subject("noise", low, 4, high), crop, [bicubic()], FIDELITY)
+    alone = compare_crop(Subject("noise", low, 4), crop, [bicubic()], FIDELITY)
+    paired = compare_crop(Subject("noise", low, 4, high), crop, [bicubic()], FIDELITY)
 
     assert [list(one.figures) for one in alone.seen] == [[]]
     assert [one.method for one in paired.seen] == ["bicubic", "original"]
@@ -53,7 +53,7 @@ def test_figures_are_taken_of_all_but_the_original() -> None:
 
 
 def test_rows_are_the_part_and_its_middle_twice_as_large() -> None:
-    compared = see(Subject("noise", noise(16, 16), 2), Crop(4, 4, 8, 8), [bicubic()], ())
+    compared = compare_crop(Subject("noise", noise(16, 16), 2), Crop(4, 4, 8, 8), [bicubic()], ())
 
     whole, middle = rows_of(compared, ())
 
@@ -64,10 +64,10 @@ def test_rows_are_the_part_and_its_middle_twice_as_large() -> None:
 
 def test_a_crop_by_hand_is_in_pixels_of_the_photograph(tmp_path: Path) -> None:
     (photo,) = save(tmp_path, "a.png", height=64, width=64)
-    parts = Parts((Crop(16, 8, 32, 32),))
+    parts = CropOptions((Crop(16, 8, 32, 32),))
 
-    (shrunk_first,) = compare_all([Source(photo, is_high=True)], [bicubic()], (), parts, 4)
-    (as_it_is,) = compare_all([Source(photo)], [bicubic()], (), parts, 4)
+    (shrunk_first,) = compare_all([ComparisonInput(photo, is_high=True)], [bicubic()], (), parts, 4)
+    (as_it_is,) = compare_all([ComparisonInput(photo)], [bicubic()], (), parts, 4)
 
     assert isinstance(shrunk_first, list)
     assert isinstance(as_it_is, list)
@@ -77,15 +77,19 @@ def test_a_crop_by_hand_is_in_pixels_of_the_photograph(tmp_path: Path) -> None:
 
 def test_a_photograph_that_cannot_be_compared_is_named(tmp_path: Path) -> None:
     (photo,) = save(tmp_path, "a.png", height=64, width=64)
-    sources = [Source(tmp_path / "missing.png"), Source(photo, photo), Source(photo)]
+    sources = [
+        ComparisonInput(tmp_path / "missing.png"),
+        ComparisonInput(photo, photo),
+        ComparisonInput(photo),
+    ]
 
-    missing, same, good = compare_all(sources, [bicubic()], FIDELITY, Parts(), 4)
+    missing, same, good = compare_all(sources, [bicubic()], FIDELITY, CropOptions(), 4)
 
     assert isinstance(missing, Failure)
     assert isinstance(same, list)
     assert same[0].scale == 1
     assert isinstance(good, list)
-    assert isinstance(good[0], Compared)
+    assert isinstance(good[0], CropComparison)
 
 
 PERCEPTION = Metric("mean", "mean", lambda ours, truth: float(np.abs(ours - truth).mean()))

@@ -1,4 +1,4 @@
-"""Parts of a picture, by hand and by detail."""
+"""CropOptions of a picture, by hand and by detail."""
 
 import numpy as np
 import pytest

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from helpers import noise, save
 
-from srgan_cli.evaluation.image_pairs import Failure, Pair, shrunk
+from srgan_cli.evaluation.image_pairs import Failure, ImagePair, shrunk
 from srgan_cli.evaluation.methods import Method, bicubic
-from srgan_cli.evaluation.scoring import FIDELITY, Judged, judge, judge_all, means
+from srgan_cli.evaluation.scoring import FIDELITY, ImageMeasurements, means, measure, measure_all
 from srgan_cli.images.image import Image
 
 
@@ -21,33 +21,35 @@ def test_figures_are_of_what_a_method_makes_within_the_border() -> None:
     spoiled = example.high.pixels.copy()
     spoiled[:4] = 0
 
-    score = judge(example, [perfect(Image(spoiled))], FIDELITY)[0]
+    score = measure(example, [perfect(Image(spoiled))], FIDELITY)[0]
 
     assert score.figures["psnr_y"] == np.inf
     assert score.figures["ssim_rgb"] == pytest.approx(1)
-    assert judge(example, [perfect(Image(spoiled))], FIDELITY, border=0)[0].figures["psnr_y"] < 30
+    assert measure(example, [perfect(Image(spoiled))], FIDELITY, border=0)[0].figures["psnr_y"] < 30
 
 
 def test_one_bad_picture_is_named_and_the_rest_measured(tmp_path: Path) -> None:
     good, other = save(tmp_path, "a.png", "b.png", height=64, width=64)
     bad = tmp_path / "text.png"
     bad.write_text("not a picture")
-    pairs = [Pair(good), Pair(bad), Pair(other)]
+    pairs = [ImagePair(good), ImagePair(bad), ImagePair(other)]
 
-    first, failure, last = judge_all(pairs, [bicubic()], FIDELITY, scale=2)
+    first, failure, last = measure_all(pairs, [bicubic()], FIDELITY, scale=2)
 
     assert isinstance(failure, Failure)
     assert failure.picture == "text.png"
-    assert isinstance(first, Judged)
-    assert isinstance(last, Judged)
+    assert isinstance(first, ImageMeasurements)
+    assert isinstance(last, ImageMeasurements)
 
 
 def test_means_are_taken_method_by_method(tmp_path: Path) -> None:
     paths = save(tmp_path, "a.png", "b.png", height=64, width=64)
-    judged = list(judge_all([Pair(p) for p in paths], [bicubic()], FIDELITY, scale=2))
+    judged = list(measure_all([ImagePair(p) for p in paths], [bicubic()], FIDELITY, scale=2))
 
-    (mean,) = means([one for one in judged if isinstance(one, Judged)])
+    (mean,) = means([one for one in judged if isinstance(one, ImageMeasurements)])
 
-    figures = [one.scores[0].figures["psnr_y"] for one in judged if isinstance(one, Judged)]
+    figures = [
+        one.scores[0].figures["psnr_y"] for one in judged if isinstance(one, ImageMeasurements)
+    ]
     assert mean.figures["psnr_y"] == pytest.approx(sum(figures) / 2)
     assert means([]) == ()

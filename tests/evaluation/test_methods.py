@@ -7,34 +7,34 @@ import pytest
 from helpers import noise
 
 from srgan_cli.errors import OptionError
-from srgan_cli.evaluation.methods import bicubic, choices, methods, scale_of
-from srgan_cli.evaluation.selection_options import Lineup
+from srgan_cli.evaluation.method_options import MethodOptions
+from srgan_cli.evaluation.methods import bicubic, build_methods, choices, scale_of
 from srgan_cli.settings import Machine, ModelChoice
 
 
 @pytest.mark.parametrize(
     ("lineup", "expected"),
     [
-        (Lineup(models=("bicubic",)), []),
-        (Lineup(models=("tiny",)), [ModelChoice("tiny")]),
+        (MethodOptions(models=("bicubic",)), []),
+        (MethodOptions(models=("tiny",)), [ModelChoice("tiny")]),
         (
-            Lineup(models=("tiny", "lone"), amounts=(0.3, 1)),
+            MethodOptions(models=("tiny", "lone"), amounts=(0.3, 1)),
             [ModelChoice("tiny", blend=0.3), ModelChoice("tiny", blend=1), ModelChoice("lone")],
         ),
-        (Lineup(models=("lone",), amounts=(0.3,)), [ModelChoice("lone", blend=0.3)]),
+        (MethodOptions(models=("lone",), amounts=(0.3,)), [ModelChoice("lone", blend=0.3)]),
         (
-            Lineup(files=(Path("a"), Path("b")), amounts=(0.5,)),
+            MethodOptions(files=(Path("a"), Path("b")), amounts=(0.5,)),
             [ModelChoice(files=(Path("a"), Path("b")), blend=0.5)],
         ),
         (
-            Lineup(files=(Path("a"), Path("b"))),
+            MethodOptions(files=(Path("a"), Path("b"))),
             [ModelChoice(files=(Path("a"),)), ModelChoice(files=(Path("b"),))],
         ),
     ],
 )
 @pytest.mark.usefixtures("personal")
 def test_a_line_up_is_a_choice_for_each_thing_shown(
-    lineup: Lineup, expected: list[ModelChoice]
+    lineup: MethodOptions, expected: list[ModelChoice]
 ) -> None:
     assert choices(lineup) == expected
 
@@ -43,29 +43,31 @@ def test_a_line_up_is_a_choice_for_each_thing_shown(
 @pytest.mark.parametrize(
     "unblendable",
     [
-        Lineup(models=("lone",)),
-        Lineup(models=("bicubic",)),
-        Lineup(files=(Path("a"),)),
-        Lineup(files=(Path("a"), Path("b"), Path("c"))),
+        MethodOptions(models=("lone",)),
+        MethodOptions(models=("bicubic",)),
+        MethodOptions(files=(Path("a"),)),
+        MethodOptions(files=(Path("a"), Path("b"), Path("c"))),
     ],
 )
-def test_a_blend_of_nothing_with_two_ends_is_a_usage_error(unblendable: Lineup) -> None:
+def test_a_blend_of_nothing_with_two_ends_is_a_usage_error(unblendable: MethodOptions) -> None:
     with pytest.raises(OptionError, match="--blend needs two ends"):
-        methods(replace(unblendable, amounts=(0.5,)))
+        build_methods(replace(unblendable, amounts=(0.5,)))
 
 
 def test_no_network_named_shows_the_default_from_end_to_end(personal: Path) -> None:
     for end in ("psnr", "gan"):
         (personal / f"tiny-x4-{end}.safetensors").rename(personal / f"photo-x4-{end}.safetensors")
 
-    names = [method.name for method in methods(Lineup(machine=Machine(precision="fp32")))]
+    names = [
+        method.name for method in build_methods(MethodOptions(machine=Machine(precision="fp32")))
+    ]
 
     assert names == ["bicubic", "photo blend 0", "photo blend 1"]
 
 
 @pytest.mark.usefixtures("personal")
 def test_a_network_of_another_scale_takes_passes_and_a_resize() -> None:
-    tiny = methods(Lineup(models=("lone",)))[1]
+    tiny = build_methods(MethodOptions(models=("lone",)))[1]
 
     assert scale_of([bicubic(), tiny]) == 4
     for scale in (2, 4, 5):

@@ -7,20 +7,23 @@ import pytest
 from helpers import noise, save
 
 from srgan_cli.errors import ImageError
-from srgan_cli.evaluation.image_pairs import Pair, Pairing, pair_up, read_example, shrunk
+from srgan_cli.evaluation.image_pairs import ImagePair, MatchedImages, pair_up, read_pair, shrunk
 
 
 def test_a_file_stands_for_itself(tmp_path: Path) -> None:
-    assert pair_up(tmp_path / "a.png") == Pairing((Pair(tmp_path / "a.png"),))
+    assert pair_up(tmp_path / "a.png") == MatchedImages((ImagePair(tmp_path / "a.png"),))
     both = pair_up(tmp_path / "a.png", tmp_path / "b.png")
-    assert both == Pairing((Pair(tmp_path / "a.png", tmp_path / "b.png"),))
+    assert both == MatchedImages((ImagePair(tmp_path / "a.png", tmp_path / "b.png"),))
 
 
 def test_folders_are_matched_by_name_with_or_without_the_scale(tmp_path: Path) -> None:
     a, b = save(tmp_path / "high", "a.png", "b_1.png")
     low_a, low_b = save(tmp_path / "low", "ax4.png", "b_1_x4.webp")
 
-    assert pair_up(tmp_path / "high", tmp_path / "low").pairs == (Pair(a, low_a), Pair(b, low_b))
+    assert pair_up(tmp_path / "high", tmp_path / "low").pairs == (
+        ImagePair(a, low_a),
+        ImagePair(b, low_b),
+    )
 
 
 def test_pictures_without_a_counterpart_are_failures(tmp_path: Path) -> None:
@@ -49,7 +52,7 @@ def test_sizes_tell_the_scale(tmp_path: Path) -> None:
     (high,) = save(tmp_path, "high.png", height=33, width=25)
     (low,) = save(tmp_path, "low.png", height=16, width=12)
 
-    example = read_example(Pair(high, low), scale=4)
+    example = read_pair(ImagePair(high, low), scale=4)
 
     assert (example.scale, example.high.height, example.high.width) == (2, 32, 24)
 
@@ -60,4 +63,4 @@ def test_sizes_that_do_not_fit_are_named(tmp_path: Path, size: tuple[int, int]) 
     (low,) = save(tmp_path, "low.png", height=size[0], width=size[1])
 
     with pytest.raises(ImageError, match="25 x 33, which is no multiple"):
-        read_example(Pair(high, low), scale=4)
+        read_pair(ImagePair(high, low), scale=4)

@@ -9,7 +9,7 @@ import pytest
 from srgan_cli.errors import DatasetError
 from srgan_cli.study.answers import Result, Trial
 from srgan_cli.study.score_plot import scores_plot
-from srgan_cli.study.scores import Scores, score
+from srgan_cli.study.scores import StudyScores, score
 
 METHODS = ("bicubic", "srgan")
 
@@ -33,7 +33,7 @@ def _panel(raters: int, pictures: int, better: int, seed: int = 0) -> list[Resul
     return results
 
 
-def _by_name(scores: Scores) -> dict[str, float]:
+def _by_name(scores: StudyScores) -> dict[str, float]:
     return {score.method: score.estimate.mean for score in scores.scores if score.estimate}
 
 

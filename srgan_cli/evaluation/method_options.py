@@ -10,7 +10,7 @@ REPRODUCIBLE = Machine(precision="fp32")
 
 
 @dataclass(frozen=True)
-class Lineup:
+class MethodOptions:
     """Models by name, weights files, and amounts from 0 (faithful) to 1 (vivid).
 
     Two-ended models come at each amount, at their own if there is none; exactly two files with an
