@@ -1,20 +1,258 @@
-"""Weights and a machine make something that runs."""
+"""The Python interface: `upscale`, `load` and `Upscaler`; commands build on the same functions."""
 
 import copy
 from collections.abc import Mapping
 from dataclasses import replace
+from fractions import Fraction
+from os import PathLike, fspath
 from pathlib import Path
 from threading import Lock
+from typing import Any, TypeVar, overload
+
+import numpy as np
+import PIL.Image
 
 from srgan_cli.device import keep_memory, pick_devices, pick_precision
+from srgan_cli.errors import ImageError, OptionError
+from srgan_cli.images.image import Image, Sequence
+from srgan_cli.images.in_memory import from_array, from_pil, to_array, to_pil
+from srgan_cli.images.lazy import Stored, stored
+from srgan_cli.images.read import read_picture
 from srgan_cli.inference.engine import Place, TiledEngine
 from srgan_cli.inference.measured_field import effective_reach
 from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.inference.tta import Ensemble
 from srgan_cli.inference.worker import Say, warn
-from srgan_cli.settings import NO_POSTPROCESS, Machine, OutputSize, Postprocess
+from srgan_cli.settings import NATIVE, NO_POSTPROCESS, Machine, ModelChoice, OutputSize, Postprocess
 from srgan_cli.weights.container import Weights, read_weights, write_weights
 from srgan_cli.weights.loading import load_generator
+from srgan_cli.weights.selection import SelectedModel, select_model
+from srgan_cli.weights.zoo import default_model, model_names
+
+FilePath = str | PathLike[str]
+InMemory = TypeVar("InMemory", Image, PIL.Image.Image, np.ndarray)
+
+
+@overload
+def upscale(
+    image: FilePath,
+    scale: float | None = None,
+    *,
+    model: FilePath | None = None,
+    blend: float | None = None,
+    device: str = "auto",
+) -> Image: ...
+@overload
+def upscale(
+    image: InMemory,
+    scale: float | None = None,
+    *,
+    model: FilePath | None = None,
+    blend: float | None = None,
+    device: str = "auto",
+) -> InMemory: ...
+def upscale(
+    image: Any,
+    scale: float | None = None,
+    *,
+    model: FilePath | None = None,
+    blend: float | None = None,
+    device: str = "auto",
+) -> Any:
+    """Upscale one image. It loads the model each time: for several images, `load` it once.
+
+    image, scale, and the result: see `Upscaler.upscale`. model, blend, device: see `load`.
+    Raises SrganError, as both of them do.
+
+    >>> import srgan_cli
+    >>> large = srgan_cli.upscale("photo.jpg", scale=4)
+    >>> large.array.shape, large.array.dtype
+    ((192, 256, 3), dtype('uint8'))
+    >>> large.save("out.png")
+    """
+    return load(model, blend=blend, device=device).upscale(image, scale)
+
+
+def load(
+    model: FilePath | None = None,
+    *,
+    blend: float | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    tile: int | None = None,
+    exact: bool = False,
+    tta: bool = False,
+) -> "Upscaler":
+    """Load a model, to upscale any number of images with it.
+
+    model: a name from `srgan models`, or a weights file, ours or another project's.
+    blend: from 0, faithful (PSNR-trained), to 1, vivid (GAN-trained), the default.
+    device: "auto", "cpu", "cuda", "cuda:1", "mps", or several: "cuda:0,cuda:1".
+    precision: "auto", "fp32", "bf16" or "fp16"; auto takes the fastest that the device has.
+    tile: side of a tile in input pixels; None fits it to the free memory.
+    exact: pad tiles by the full receptive field: exact, slower. tta: average over eight
+    orientations: eight times the work.
+
+    Raises WeightsError for an unknown model or an unusable file, OptionError for options that are
+    out of range or do not fit the model, DeviceError for a missing device.
+
+    >>> import srgan_cli
+    >>> upscaler = srgan_cli.load("photo", blend=0.7, device="cpu")
+    >>> upscaler
+    <Upscaler photo, blend 0.7, x4>
+    """
+    if blend is not None and not 0 <= blend <= 1:
+        raise OptionError(f"blend must be from 0 (faithful) to 1 (vivid), not {blend}")
+    machine = Machine(device, precision, tile, exact, tta)
+    return Upscaler(select_model(_choice(model, blend)), machine)
+
+
+def _choice(model: FilePath | None, blend: float | None) -> ModelChoice:
+    if model is None:
+        return ModelChoice(default_model(), blend=blend)
+    is_name = isinstance(model, str) and (model in model_names() or not Path(model).suffix)
+    if is_name and not Path(model).is_file():
+        return ModelChoice(fspath(model), blend=blend)
+    return ModelChoice(files=(Path(model),), blend=blend)
+
+
+class Upscaler:
+    """A loaded model. Made by `load`.
+
+    What `upscale` accepts, and what it returns for it:
+        a path: an `Image`, upright, with alpha, ICC profile and metadata;
+        an `Image`: an `Image`;
+        an array, (H, W) or (H, W, 1) gray, (H, W, 3) RGB or (H, W, 4) RGBA, uint8 or uint16:
+            an array of the same type, (sH, sW) or (sH, sW, C);
+        a PIL image of any mode but "F": a PIL image with the same ICC profile and EXIF, not
+            rotated. Modes L, LA, RGB, RGBA, I and I;16 stay; 1 becomes L; others become RGB or
+            RGBA, CMYK and LAB through their profile.
+
+    Thread-safe: threads may share one Upscaler. Their tiles take turns on the device, so sharing
+    saves memory, not time; results are those of calls one after another.
+    """
+
+    def __init__(self, model: SelectedModel, machine: Machine, say: Say = warn) -> None:
+        self._model = model
+        self._pipeline = build_pipeline(model.weights, machine, NATIVE, say=say)
+
+    @property
+    def scale(self) -> int:
+        """How many times larger results are where no scale is given.
+
+        >>> import srgan_cli
+        >>> srgan_cli.load("photo").scale
+        4
+        """
+        return self._pipeline.native
+
+    def __repr__(self) -> str:
+        blend = "" if self._model.blend is None else f", blend {self._model.blend:g}"
+        return f"<Upscaler {self._model.name}{blend}, x{self.scale}>"
+
+    @overload
+    def upscale(
+        self,
+        image: FilePath,
+        scale: float | None = None,
+        *,
+        width: int | None = None,
+        height: int | None = None,
+        color_fix: bool = False,
+        consistent: bool = False,
+    ) -> Image: ...
+    @overload
+    def upscale(
+        self,
+        image: InMemory,
+        scale: float | None = None,
+        *,
+        width: int | None = None,
+        height: int | None = None,
+        color_fix: bool = False,
+        consistent: bool = False,
+    ) -> InMemory: ...
+    def upscale(
+        self,
+        image: Any,
+        scale: float | None = None,
+        *,
+        width: int | None = None,
+        height: int | None = None,
+        color_fix: bool = False,
+        consistent: bool = False,
+    ) -> Any:
+        """Upscale one image; depth and alpha are treated as on the command line.
+
+        image: a path, an `Image`, an array or a PIL image; see the class for the result.
+        scale: above 0, at most 1000; None is the model's own.
+        width, height: of the result in pixels, instead of a scale; the aspect ratio is kept.
+        color_fix: keep the input's overall colors.
+        consistent: change the result so that a bicubic shrinks it to the input again.
+
+        Raises ImageError for what cannot be read or is no such array (floats among them),
+        OptionError for a size that makes no sense, DeviceError where memory does not suffice.
+
+        >>> import numpy as np, srgan_cli
+        >>> upscaler = srgan_cli.load("photo", device="cpu")
+        >>> upscaler.upscale(np.zeros((10, 20, 3), np.uint8), scale=4).shape
+        (40, 80, 3)
+        >>> upscaler.upscale(np.zeros((10, 20), np.uint16), width=30).shape
+        (15, 30)
+        """
+        size = OutputSize(_fraction(scale), width=width, height=height)
+        postprocess = Postprocess(color_fix, consistent)
+        pipeline = replace(self._pipeline, size=size, postprocess=postprocess)
+        try:
+            return _like(image, pipeline(_open(image)))
+        except MemoryError as error:
+            raise ImageError("the result needs more memory than there is") from error
+
+
+def _fraction(scale: float | None) -> Fraction | None:
+    """A decimal as it is written: 2.3 is 23/10."""
+    if scale is None:
+        return None
+    try:
+        return Fraction(str(scale))
+    except ValueError as error:
+        raise OptionError(f"scale must be a number such as 4 or 2.5, not {scale!r}") from error
+
+
+def _open(image: object) -> Image | Stored:
+    if isinstance(image, Image):
+        return image
+    if isinstance(image, np.ndarray):
+        return from_array(image)
+    if isinstance(image, PIL.Image.Image):
+        return from_pil(image)
+    if isinstance(image, str | PathLike):
+        return _read(Path(image))
+    kind = f"{type(image).__module__}.{type(image).__qualname__}"
+    raise ImageError(
+        f"cannot upscale {kind}: pass a path, a PIL image, or an array (H, W) or (H, W, C) of "
+        "uint8 or uint16; of a tensor in [0, 1] (255 * t).round().byte().permute(1, 2, 0).numpy()"
+    )
+
+
+def _read(path: Path) -> Image | Stored:
+    picture = stored(path) or read_picture(path)
+    if isinstance(picture, Sequence):
+        raise ImageError(
+            f"{path.name}: it has {len(picture.images)} frames or pages: open one of them with "
+            "PIL, or use srgan upscale, which keeps them all"
+        )
+    return picture
+
+
+def _like(image: object, result: Image) -> Any:
+    """The result as the kind of thing that was given."""
+    if isinstance(image, np.ndarray):
+        return to_array(result, image)
+    if isinstance(image, PIL.Image.Image):
+        return to_pil(result).convert("I") if image.mode == "I" else to_pil(result)
+    return result
+
 
 FAR = 64
 """Low-resolution pixels that a tile sees at most where the effective field was not measured."""

@@ -7,6 +7,10 @@ from pathlib import Path
 
 from srgan_cli.errors import OptionError
 
+PRECISION_NAMES = ("auto", "fp32", "bf16", "fp16")
+LEAST_TILE = 16
+MAX_SCALE = 1000
+
 BICUBIC = "bicubic"
 """The model that needs no network."""
 
@@ -48,6 +52,12 @@ class Machine:
 
     tta: bool = False
     """Self-ensemble over eight orientations."""
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISION_NAMES:
+            raise OptionError(f"--precision is one of {', '.join(PRECISION_NAMES)}")
+        if self.tile is not None and self.tile < LEAST_TILE:
+            raise OptionError(f"--tile is at least {LEAST_TILE} pixels")
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,8 @@ class OutputSize:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise OptionError(f"--{name} {value}: it must be above 0")
+        if self.scale is not None and self.scale > MAX_SCALE:
+            raise OptionError(f"--scale {float(self.scale):g}: it must be at most {MAX_SCALE}")
         if self.box is not None and min(self.box) < 1:
             raise OptionError("--size takes a width and a height of at least 1")
 

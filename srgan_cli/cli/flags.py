@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX, FORMAT_NAMES, Encoding
-from srgan_cli.settings import Machine, ModelChoice, OutputSize
+from srgan_cli.settings import LEAST_TILE, MAX_SCALE, PRECISION_NAMES, Machine, ModelChoice, OutputSize
 from srgan_cli.weights.zoo import default_model, model_names
 
 Command = Callable[..., Any]
@@ -60,8 +60,8 @@ class ScaleType(click.ParamType):  # type: ignore[type-arg]
             scale = Fraction(value)
         except (ValueError, ZeroDivisionError):
             self.fail(f"{value!r} is not a number such as 4 or 2.5", param, ctx)
-        if not 0 < scale <= 1000:
-            self.fail(f"{value} is not between 0 (excluded) and 1000", param, ctx)
+        if not 0 < scale <= MAX_SCALE:
+            self.fail(f"{value} is not between 0 (excluded) and {MAX_SCALE}", param, ctx)
         return scale
 
 
@@ -96,8 +96,10 @@ class TileType(click.ParamType):  # type: ignore[type-arg]
     ) -> int | None:
         if value == "auto":
             return None
-        if not str(value).isdecimal() or int(value) < 16:
-            self.fail(f"{value!r} is neither auto nor a number of pixels from 16", param, ctx)
+        if not str(value).isdecimal() or int(value) < LEAST_TILE:
+            self.fail(
+                f"{value!r} is neither auto nor a number of pixels from {LEAST_TILE}", param, ctx
+            )
         return int(value)
 
 
@@ -170,7 +172,7 @@ device_option = click.option(
 def precision_option(default: str) -> Decorator:
     return click.option(
         "--precision",
-        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+        type=click.Choice(PRECISION_NAMES),
         default=default,
         help="Of the convolutions; auto takes the fastest.",
     )

@@ -85,12 +85,13 @@ def finished(
         upright(image, turn),
         exif=metadata.upright_exif(exif) if exif else None,
         xmp=metadata.upright_xmp(xmp) if xmp else None,
-        dpi=_dpi(info.get("dpi")),
+        dpi=dpi_of(info.get("dpi")),
         text=_texts(info),
     )
 
 
-def _dpi(value: object) -> tuple[float, float] | None:
+def dpi_of(value: object) -> tuple[float, float] | None:
+    """Horizontal, vertical; None for what is no resolution."""
     if not isinstance(value, tuple) or len(value) != 2:
         return None
     across, down = (float(side) for side in value)

@@ -100,7 +100,7 @@ def _saved(sequence: ImageSequence, name: str, encoding: Encoding) -> bytes:
 def _frame(image: Image, name: str) -> Pillow.Image:
     if name == "gif":
         return indexed(image)
-    samples = image.samples
+    samples = image.array
     return Pillow.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
 
 

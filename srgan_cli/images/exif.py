@@ -23,7 +23,9 @@ ORIENTATION = 274
 EXIF, DATA_AT, DATA_LENGTH = 34665, 513, 514  # the latter two: a thumbnail's JPEG
 SIDES = {256: "width", 257: "height", 0xA002: "width", 0xA003: "height"}
 TIFF_ONLY_TEXT = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432)  # names, authors, dates
-DESCRIPTIVE = (*TIFF_ONLY_TEXT, 18246, 18249, *range(40091, 40096), EXIF, 34853)
+GPS = 34853
+DIRECTORIES = (EXIF, GPS)
+DESCRIPTIVE = (*TIFF_ONLY_TEXT, 18246, 18249, *range(40091, 40096), *DIRECTORIES)
 
 
 def orientation(exif: bytes | None, xmp: bytes | None) -> int:

@@ -2,10 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 Pixels = NDArray[Any]  # uint8 or uint16; an Image checks it
 
@@ -60,10 +65,12 @@ class Image:
 
     @property
     def height(self) -> int:
+        """In pixels."""
         return int(self.pixels.shape[0])
 
     @property
     def width(self) -> int:
+        """In pixels."""
         return int(self.pixels.shape[1])
 
     @property
@@ -77,8 +84,8 @@ class Image:
         return bool((self.pixels == self.pixels[..., :1]).all())
 
     @property
-    def samples(self) -> Pixels:
-        """(H, W, 1 to 4): the pixels, alpha behind them."""
+    def array(self) -> Pixels:
+        """(H, W, C) uint8 or uint16. C: 1 gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha."""
         if self.alpha is None:
             return self.pixels
         return np.concatenate([self.pixels, self.alpha[..., None]], axis=2)
@@ -88,11 +95,58 @@ class Image:
         """Bits of a sample: 8 or 16."""
         return self.pixels.dtype.itemsize * 8
 
+    def save(
+        self,
+        path: str | PathLike[str],
+        *,
+        format: str | None = None,
+        quality: int | None = None,
+        lossless: bool = False,
+        compression: int | None = None,
+        strip: bool = False,
+    ) -> None:
+        """Write a file, atomically, with the ICC profile and as much metadata as the format holds.
+
+        path: its suffix decides the format, unless `format` names one ("png", "jpeg", "tiff" ...).
+        quality: 1 to 100, of lossy formats. lossless: for formats that can be either.
+        compression: 0 (fast) to 9 (small), of lossless formats. strip: write no metadata but the
+        profile. Raises ImageError for what the format cannot hold, such as 16 bits or alpha in a
+        JPEG, and OptionError for values out of range.
+
+        >>> import numpy as np
+        >>> Image(np.zeros((2, 2, 3), np.uint16)).save("black.png", compression=9)
+        """
+        from srgan_cli.images.encoding import Encoding
+        from srgan_cli.images.write import write_image
+
+        write_image(self, Path(path), Encoding(format, quality, lossless, compression, strip))
+
+    def to_pil(self) -> "PIL.Image.Image":
+        """A PIL image of mode L, LA, RGB, RGBA or I;16, with ICC profile, EXIF, XMP and DPI.
+
+        PIL has no other modes of 16 bits, so such samples are rounded to 8; `array` and `save`
+        keep them.
+
+        >>> import numpy as np
+        >>> Image(np.zeros((2, 3, 3), np.uint8)).to_pil().size
+        (3, 2)
+        """
+        from srgan_cli.images.in_memory import to_pil
+
+        return to_pil(self)
+
     def sized(self, height: int, width: int) -> "Image":
         """All about a picture of that size but its samples: these are zero and take no memory."""
         empty = blank(height, width, self.pixels.shape[2], self.pixels.dtype)
         alpha = None if self.alpha is None else empty.pixels[..., 0]
         return replace(self, pixels=empty.pixels, alpha=alpha)
+
+
+def to_8bit(samples: Pixels) -> NDArray[np.uint8]:
+    """uint8 as it is; uint16 rounded to the nearest of 256 levels. Any shape."""
+    if samples.dtype == np.uint8:
+        return samples
+    return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def blank(height: int, width: int, colours: int, depth: DTypeLike) -> Image:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from srgan_cli.images.image import Image
-from srgan_cli.inference.device_pool import enlarged
+from srgan_cli.inference.device_pool import run_batches
 from srgan_cli.inference.memory import SMALLEST, tile_side, tiles_together
 from srgan_cli.inference.streaming import ImageSink, ImageSource, RowSink, RowSource
 from srgan_cli.inference.tiling import Box, Tile, folded, plan_tiles
@@ -98,12 +98,22 @@ class TiledEngine:
         self.run(source, sink, tell)
         return sink.image(image)
 
-    def run(self, source: RowSource, sink: RowSink, tell: ProgressCallback = no_progress) -> None:
-        """Read from `source` a band of tiles at a time, write each band to `sink` once complete."""
+    def run(
+        self,
+        source: RowSource,
+        sink: RowSink,
+        tell: ProgressCallback = no_progress,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        """Read from `source` a band of tiles at a time, write each band to `sink` once complete.
+
+        dtype: in which convolutions run; None is the engine's.
+        """
+        dtype = self.dtype if dtype is None else dtype
         side = self._side(source.height, source.width)
         tiles = list(plan_tiles(source.height, source.width, side, self.context))
         band: list[np.ndarray] = []
-        with closing(enlarged(self._workers, self._batches(source, tiles))) as cores:
+        with closing(run_batches(self._workers, self._batches(source, tiles), dtype)) as cores:
             for number, (tile, core) in enumerate(zip(tiles, cores, strict=True), start=1):
                 band.append(core)
                 if tile.core.right == source.width:

@@ -3,9 +3,8 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
 from itertools import combinations_with_replacement
 from pathlib import Path
 
@@ -81,24 +80,19 @@ class UpscalePipeline:
         with ExitStack() as stack:
             for scale in passes[:-1]:
                 spool = stack.enter_context(Spool(source, scale, folder))
-                self._network(scale, source.depth).run(source, spool, next(told))
+                self._run_network(scale, source, spool, next(told))
                 source = spool
             scale = passes[-1]
             reached = ImageSize(source.height * scale, source.width * scale)
             last = fitting(last, source, reached, target)
-            self._network(scale, source.depth).run(source, last, next(told))
+            self._run_network(scale, source, last, next(told))
 
-    def _network(self, scale: int, depth: np.dtype) -> TiledEngine:
-        networks = self._in_float32 if self.precise and depth != np.uint8 else self._networks
-        return networks[scale]
-
-    @cached_property
-    def _networks(self) -> Mapping[int, TiledEngine]:
-        return self.engines if self.restorer is None else {1: self.restorer, **self.engines}
-
-    @cached_property
-    def _in_float32(self) -> Mapping[int, TiledEngine]:
-        return {scale: replace(one, dtype=torch.float32) for scale, one in self._networks.items()}
+    def _run_network(
+        self, scale: int, source: RowSource, sink: RowSink, tell: ProgressCallback
+    ) -> None:
+        engine = self.restorer if scale == 1 and self.restorer else self.engines[scale]
+        precise = self.precise and source.depth != np.uint8
+        engine.run(source, sink, tell, torch.float32 if precise else None)
 
 
 PARTS = 10_000

@@ -41,7 +41,7 @@ class Network:
 
 def shipped_folder() -> Path:
     """The installed folder, else `weights/` beside a source checkout."""
-    package = Path(__file__).parent
+    package = Path(__file__).parent.parent
     installed = package / "shipped"
     return installed if installed.is_dir() else package.parent / "weights"
 

@@ -184,7 +184,7 @@ def test_every_layout_of_tiff_is_read(dtype, channels, planes, tile, order, big)
     top = np.iinfo(dtype).max
     samples = np.random.default_rng(2).integers(0, top, (15, 37, channels), dtype, endpoint=True)
     data = Tiff(samples, order, big, tile, planes).file()
-    assert np.array_equal(read(data).samples, samples)
+    assert np.array_equal(read(data).array, samples)
 
 
 def test_white_may_be_zero_in_tiff():

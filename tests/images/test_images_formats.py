@@ -84,7 +84,7 @@ def test_lossless_returns_the_very_samples(name):
     noise = np.random.default_rng(1).integers(0, 256, (40, 50, 4), dtype=np.uint8)
     image = Image(noise[..., :3], noise[..., 3])
     back = read_bytes(encode(image, Encoding(name, lossless=True)), "-.tga")
-    assert np.array_equal(back.samples, noise)
+    assert np.array_equal(back.array, noise)
 
 
 @pytest.mark.parametrize("name", ["png", "tiff"])
@@ -93,8 +93,8 @@ def test_lossless_returns_the_very_samples(name):
 def test_compression_changes_the_size_only(make, name, compression, dtype):
     image = make(200, 300, 4, dtype)
     data = encode(image, Encoding(name, compression=compression))
-    assert np.array_equal(read_bytes(data, "x").samples, image.samples)
-    assert (len(data) > image.samples.nbytes) == (compression == 0)
+    assert np.array_equal(read_bytes(data, "x").array, image.array)
+    assert (len(data) > image.array.nbytes) == (compression == 0)
 
 
 def test_bands_of_a_large_png_join(make):

@@ -102,7 +102,7 @@ def test_orientation_of_16_bits_is_applied(make, exif, name):
         entry = struct.pack("<HHIH", 274, 3, 1, 1)
         data = data.replace(entry, entry[:-2] + b"\6\0")
     back = read_bytes(data, "x")
-    assert np.array_equal(back.samples, np.rot90(image.samples, -1))
+    assert np.array_equal(back.array, np.rot90(image.array, -1))
 
 
 def test_orientation_of_xmp_counts_where_exif_has_none(make):

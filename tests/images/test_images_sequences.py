@@ -88,7 +88,7 @@ def test_pages_may_differ_in_size_and_colour(make, dtype):
     back = read_bytes(encode(ImageSequence(pages), Encoding("tiff")), "x")
     assert (back.durations, back.loop) == ((), None)
     for before, after in zip(pages, back.images, strict=True):
-        assert np.array_equal(before.samples, after.samples)
+        assert np.array_equal(before.array, after.array)
 
 
 def test_a_page_of_8_bits_may_follow_one_of_16(make):

@@ -172,7 +172,7 @@ def test_bands_are_exactly_those_of_the_whole(correct, radius, height, factor):
         assert band.high.bottom - band.high.top < high.height
         bands.append(correct(part(high, band.high), part(low, band.low), band))
     whole = correct(high, low)
-    np.testing.assert_array_equal(np.concatenate([one.samples for one in bands]), whole.samples)
+    np.testing.assert_array_equal(np.concatenate([one.array for one in bands]), whole.array)
 
 
 def test_a_gray_band_of_a_colour_picture_is_that_of_the_whole():

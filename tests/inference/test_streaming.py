@@ -118,7 +118,7 @@ def test_a_file_does_not_depend_on_the_portions_its_rows_come_in(
     path = tmp_path_factory.mktemp("rows") / "a"
     with row_writer(path, (image.sized(200, 900),), Encoding(format)) as sink:
         for top, end in pairwise(accumulate(cycle(portions), initial=0)):
-            sink.write(image.samples[top:end])
+            sink.write(image.array[top:end])
             if end >= 200:
                 break
     assert path.read_bytes() == encode(image, Encoding(format))

@@ -77,7 +77,7 @@ def apng_file(sequence: ImageSequence, compression: int | None) -> bytes:
     for image, duration in zip(sequence.images, sequence.durations, strict=True):
         chunks.append(_chunk(b"fcTL", struct.pack(">I", number) + _frame(image, duration)))
         number += 1
-        for data in Scanlines(image, packing).packed(image.samples):
+        for data in Scanlines(image, packing).packed(image.array):
             if image is first:
                 chunks.append(_chunk(b"IDAT", data))
             else:

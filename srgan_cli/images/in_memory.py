@@ -1,0 +1,94 @@
+"""NumPy arrays and PIL images to `Image` and back."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from srgan_cli.errors import ImageError
+from srgan_cli.images import exif as metadata
+from srgan_cli.images.codec_errors import reading
+from srgan_cli.images.decode import decoded, dpi_of, split
+from srgan_cli.images.image import Image, Pixels, to_8bit
+
+FLOAT_REMEDY = "convert them first: (255 * array).clip(0, 255).round().astype('uint8') for 0 to 1"
+EXIF_PREFIX = b"Exif\0\0"
+MAX_16BIT = 65535
+
+
+def from_array(array: NDArray[Any]) -> Image:
+    """An Image of (H, W) or (H, W, 1) gray, (H, W, 3) RGB or (H, W, 4) RGBA, uint8 or uint16.
+
+    Raises ImageError for another shape or type; nothing is scaled or clipped silently.
+    """
+    if array.dtype.kind == "f":
+        raise ImageError(f"arrays of {array.dtype} are ambiguous; {FLOAT_REMEDY}")
+    if array.dtype.kind != "u" or array.dtype.itemsize > 2:
+        raise ImageError(f"arrays must be uint8 or uint16, not {array.dtype}; use array.astype()")
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if array.ndim not in (2, 3) or channels not in (1, 3, 4) or 0 in array.shape:
+        raise ImageError(f"arrays must be (H, W) or (H, W, 1, 3 or 4), not {array.shape}")
+    return split(np.ascontiguousarray(array, array.dtype.newbyteorder("=")))
+
+
+def to_array(image: Image, like: NDArray[Any]) -> Pixels:
+    """The samples of `image`, in as many dimensions as `like` has."""
+    return image.array[..., 0] if like.ndim == 2 else image.array
+
+
+def from_pil(picture: Pillow.Image) -> Image:
+    """The current frame of a PIL image, with its ICC profile, EXIF, XMP and resolution.
+
+    It is not rotated: EXIF's orientation stays, so width and height are those of the PIL image.
+    Raises ImageError for floats ("F"), and for 32-bit integers ("I") beyond 16 bits.
+    """
+    with reading("PIL image"):
+        picture.load()
+        image = _from_int32(picture) if picture.mode == "I" else decoded(picture)
+        info = picture.info
+        xmp = info.get("xmp")
+        return replace(
+            image,
+            exif=metadata.sound_exif(_exif(picture)),
+            xmp=xmp if isinstance(xmp, bytes) and xmp else None,
+            dpi=dpi_of(info.get("dpi")),
+        )
+
+
+def _from_int32(picture: Pillow.Image) -> Image:
+    values = np.asarray(picture)
+    if values.min() < 0 or values.max() > MAX_16BIT:
+        raise ImageError("32-bit integers beyond 16 bits are not supported; scale them to 0..65535")
+    return Image(values.astype(np.uint16)[..., None], icc_profile=picture.info.get("icc_profile"))
+
+
+def _exif(picture: Pillow.Image) -> bytes | None:
+    """The EXIF block; of a TIFF file only the tags that describe the picture, not its storage."""
+    stored = picture.info.get("exif")
+    if isinstance(stored, bytes) and stored:
+        return stored
+    found, kept = picture.getexif(), Pillow.Exif()
+    for tag in (metadata.ORIENTATION, *metadata.DESCRIPTIVE):
+        if tag in found:
+            kept[tag] = found.get_ifd(tag) if tag in metadata.DIRECTORIES else found[tag]
+    return kept.tobytes() if len(kept) else None
+
+
+def to_pil(image: Image) -> Pillow.Image:
+    """A PIL image of mode L, LA, RGB, RGBA or I;16, with the metadata in its `info`.
+
+    PIL has no other modes of 16 bits: such samples are rounded to 8.
+    """
+    samples = image.array if image.array.shape[2] > 1 else image.array[..., 0]
+    picture = Pillow.fromarray(samples if samples.ndim == 2 else to_8bit(samples))
+    size = (image.height, image.width)
+    known: dict[str, object] = {
+        "icc_profile": image.icc_profile,
+        "exif": image.exif and EXIF_PREFIX + metadata.fitted_exif(image.exif, *size),
+        "xmp": image.xmp and metadata.fitted_xmp(image.xmp, *size),
+        "dpi": image.dpi,
+    }
+    picture.info.update({name: value for name, value in known.items() if value is not None})
+    return picture
