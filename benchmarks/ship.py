@@ -14,19 +14,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from srgan_cli.api import measured
 from srgan_cli.evaluation.image_pairs import Pair, pair_up
 from srgan_cli.evaluation.method_options import REPRODUCIBLE
 from srgan_cli.evaluation.methods import by_network
 from srgan_cli.evaluation.scoring import FIDELITY, Judged, judge_all, means
 from srgan_cli.training.checkpoint import load_state
 from srgan_cli.weights.container import Weights, read_weights, to_half, write_weights
+from srgan_cli.weights.measured_field import complete_metadata
 from srgan_cli.weights.selection import SelectedModel
 
 
 def main() -> None:
     arguments = _parse()
-    weights = measured(to_half(_trained(arguments)), print)
+    weights = complete_metadata(to_half(_trained(arguments)), print)
     if arguments.mirror_whole:
         weights = replace(weights, metadata=replace(weights.metadata, reflect_padding=None))
     sets = {

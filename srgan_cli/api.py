@@ -14,18 +14,16 @@ import PIL.Image
 
 from srgan_cli.device import keep_memory, pick_devices, pick_precision
 from srgan_cli.errors import ImageError, OptionError
-from srgan_cli.images.image import Image, Sequence
-from srgan_cli.images.in_memory import from_array, from_pil, to_array, to_pil
-from srgan_cli.images.lazy import Stored, stored
-from srgan_cli.images.read import read_picture
+from srgan_cli.images.image import Image
+from srgan_cli.images.in_memory import convert_back, open_image
 from srgan_cli.inference.engine import Place, TiledEngine
-from srgan_cli.inference.measured_field import effective_reach
 from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.inference.tta import Ensemble
 from srgan_cli.inference.worker import Say, warn
 from srgan_cli.settings import NATIVE, NO_POSTPROCESS, Machine, ModelChoice, OutputSize, Postprocess
-from srgan_cli.weights.container import Weights, read_weights, write_weights
+from srgan_cli.weights.container import Weights
 from srgan_cli.weights.loading import load_generator
+from srgan_cli.weights.measured_field import tile_padding
 from srgan_cli.weights.selection import SelectedModel, select_model
 from srgan_cli.weights.zoo import default_model, model_names
 
@@ -204,7 +202,7 @@ class Upscaler:
         postprocess = Postprocess(color_fix, consistent)
         pipeline = replace(self._pipeline, size=size, postprocess=postprocess)
         try:
-            return _like(image, pipeline(_open(image)))
+            return convert_back(pipeline(open_image(image)), image)
         except MemoryError as error:
             raise ImageError("the result needs more memory than there is") from error
 
@@ -219,57 +217,13 @@ def _fraction(scale: float | None) -> Fraction | None:
         raise OptionError(f"scale must be a number such as 4 or 2.5, not {scale!r}") from error
 
 
-def _open(image: object) -> Image | Stored:
-    if isinstance(image, Image):
-        return image
-    if isinstance(image, np.ndarray):
-        return from_array(image)
-    if isinstance(image, PIL.Image.Image):
-        return from_pil(image)
-    if isinstance(image, str | PathLike):
-        return _read(Path(image))
-    kind = f"{type(image).__module__}.{type(image).__qualname__}"
-    raise ImageError(
-        f"cannot upscale {kind}: pass a path, a PIL image, or an array (H, W) or (H, W, C) of "
-        "uint8 or uint16; of a tensor in [0, 1] (255 * t).round().byte().permute(1, 2, 0).numpy()"
-    )
-
-
-def _read(path: Path) -> Image | Stored:
-    picture = stored(path) or read_picture(path)
-    if isinstance(picture, Sequence):
-        raise ImageError(
-            f"{path.name}: it has {len(picture.images)} frames or pages: open one of them with "
-            "PIL, or use srgan upscale, which keeps them all"
-        )
-    return picture
-
-
-def _like(image: object, result: Image) -> Any:
-    """The result as the kind of thing that was given."""
-    if isinstance(image, np.ndarray):
-        return to_array(result, image)
-    if isinstance(image, PIL.Image.Image):
-        return to_pil(result).convert("I") if image.mode == "I" else to_pil(result)
-    return result
-
-
-FAR = 64
-"""Low-resolution pixels that a tile sees at most where the effective field was not measured."""
-
-MIRRORED_TOLERANCE = 1
-"""Levels by which a picture's border may differ from mirroring by the whole receptive field.
-"""
-
-
 def build_engine(weights: Weights, machine: Machine, say: Say = warn) -> TiledEngine:
     """Raises DeviceError for a device that is missing, WeightsError for unfit weights."""
     keep_memory()
     devices = pick_devices(machine.device)
     generator = load_generator(weights)
-    whole = int(generator.receptive_field)  # type: ignore[arg-type]
-    known = weights.metadata.measured_receptive_field
-    margin = whole if machine.exact else min(whole, FAR if known is None else known)
+    theoretical = int(generator.receptive_field)  # type: ignore[arg-type]
+    margin = theoretical if machine.exact else tile_padding(weights, theoretical)
     running = Ensemble(generator) if machine.tta else generator
     helpers = [Place(copy.deepcopy(running).to(device), device) for device in devices[1:]]
     return TiledEngine(
@@ -315,28 +269,3 @@ def once(say: Say) -> Say:
             say(text)
 
     return told
-
-
-def measured(weights: Weights, say: Say) -> Weights:
-    """With what is not known yet of how far the network sees so that it shows.
-
-    The effective reach is only of use where the whole is too large to pay: see `FAR`.
-    """
-    generator, metadata = load_generator(weights), weights.metadata
-    whole = int(generator.receptive_field)  # type: ignore[arg-type]
-    enough = whole <= FAR or metadata.measured_receptive_field is not None
-    if enough and metadata.reflect_padding is not None:
-        return weights
-    if whole > FAR and metadata.measured_receptive_field is None:
-        say(f"measuring how much of the {whole} pixels around matters: this may take minutes")
-        metadata = replace(metadata, measured_receptive_field=effective_reach(generator))
-    metadata = replace(metadata, reflect_padding=effective_reach(generator, MIRRORED_TOLERANCE))
-    return replace(weights, metadata=metadata)
-
-
-def record_reach(path: Path, say: Say) -> None:
-    """Put into our weights file at `path` how far the network sees: see `measured`."""
-    weights = read_weights(path)
-    known = measured(weights, say)
-    if known is not weights:
-        write_weights(known, path)

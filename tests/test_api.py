@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 import srgan_cli
 from srgan_cli import api as assembly
-from srgan_cli.api import Upscaler, build_engine, build_pipeline, measured, once, record_reach
+from srgan_cli.api import Upscaler, build_engine, build_pipeline, once
 from srgan_cli.cli import main
 from srgan_cli.errors import ImageError, OptionError, WeightsError
 from srgan_cli.images.icc import srgb_profile
@@ -24,8 +24,10 @@ from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
 from srgan_cli.networks.rrdbnet import RRDBNet
 from srgan_cli.settings import NATIVE, Machine
-from srgan_cli.weights.container import Weights, read_weights, write_weights
+from srgan_cli.weights import measured_field
+from srgan_cli.weights.container import Weights
 from srgan_cli.weights.loading import load_generator
+from srgan_cli.weights.measured_field import complete_metadata
 from srgan_cli.weights.metadata import Metadata
 
 ON_CPU = Machine("cpu", "fp32")
@@ -250,7 +252,7 @@ def test_everything_public_has_a_docstring_and_its_examples_run(photo_file, tmp_
 @pytest.fixture
 def deep(monkeypatch) -> Weights:
     """A network that sees farther than is paid for without a measurement."""
-    monkeypatch.setattr(assembly, "FAR", 8)
+    monkeypatch.setattr(measured_field, "MAX_UNMEASURED", 8)
     torch.manual_seed(1)
     sizes = {"scale": 1, "features": 2, "blocks": 1, "growth": 1}
     return Weights("rrdbnet", sizes, RRDBNet(**sizes).state_dict(), Metadata(scale=1))
@@ -262,33 +264,16 @@ def known(weights: Weights, reach: int) -> Weights:
 
 def test_a_tile_sees_what_matters_or_what_is_paid_for_or_all_with_exact(deep, tiny):
     whole = load_generator(deep).receptive_field
-    assert whole > assembly.FAR
-    assert build_engine(deep, ON_CPU).context == assembly.FAR
+    assert whole > measured_field.MAX_UNMEASURED
+    assert build_engine(deep, ON_CPU).context == measured_field.MAX_UNMEASURED
     assert build_engine(known(deep, 7), ON_CPU).context == 7
     assert build_engine(known(deep, 0), ON_CPU).context == 0
     assert build_engine(known(deep, 7), replace(ON_CPU, exact=True)).context == whole
     assert build_engine(tiny, ON_CPU).context == load_generator(tiny).receptive_field
 
 
-def test_the_reach_of_deep_networks_is_measured_once(deep, tmp_path):
-    said: list[str] = []
-    write_weights(deep, tmp_path / "deep.safetensors")
-    for _ in range(2):
-        record_reach(tmp_path / "deep.safetensors", said.append)
-    found = read_weights(tmp_path / "deep.safetensors").metadata.measured_receptive_field
-    assert found is not None
-    whole = load_generator(deep).receptive_field
-    assert 0 <= found < whole
-    assert said == [
-        f"measuring how much of the {whole} pixels around matters: this may take minutes"
-    ]
-
-
-def test_of_shallow_networks_only_the_padding_is_measured_without_a_word(tiny):
-    found = measured(tiny, pytest.fail)
-    assert found.metadata.measured_receptive_field is None
-    assert 0 <= found.metadata.reflect_padding <= load_generator(tiny).receptive_field
-    assert measured(found, pytest.fail) is found
+def test_an_image_is_padded_as_far_as_was_measured(tiny):
+    found = complete_metadata(tiny, pytest.fail)
     assert build_engine(found, ON_CPU).edge == found.metadata.reflect_padding
     assert build_engine(tiny, ON_CPU).edge == build_engine(tiny, ON_CPU).context
 

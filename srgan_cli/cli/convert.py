@@ -100,15 +100,15 @@ def _kind(output: Path, kind: str | None) -> str:
 
 def _write(weights: "Weights", output: Path, kind: str) -> str:
     """Returns what there is to say about it."""
-    from srgan_cli.api import measured
     from srgan_cli.weights.container import write_weights
     from srgan_cli.weights.foreign.conversion import export_foreign
+    from srgan_cli.weights.measured_field import complete_metadata
     from srgan_cli.weights.onnx import OPSET, export_onnx
 
     if kind == "onnx":
         return f"ONNX opset {OPSET}, within {export_onnx(weights, output):.1g} of torch"
     if kind == "srgan":
-        write_weights(measured(weights, partial(click.echo, err=True)), output)
+        write_weights(complete_metadata(weights, partial(click.echo, err=True)), output)
     else:
         export_foreign(weights, output, kind)
     return f"{kind} naming"

@@ -191,10 +191,10 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
 
 
 def _train(options: TrainOptions, opened: list[Any]) -> None:
-    from srgan_cli.api import record_reach
     from srgan_cli.training.distributed import leads
     from srgan_cli.training.train_run import train
     from srgan_cli.training.trainer import Interrupted
+    from srgan_cli.weights.measured_field import complete_file
 
     again = f"srgan train --resume -o {shlex.quote(str(options.out))}"
     speak = partial(click.echo, err=True) if leads() else silent
@@ -202,7 +202,7 @@ def _train(options: TrainOptions, opened: list[Any]) -> None:
         with training_display() as watcher:
             files = train(options, opened, watcher, shlex.join(["srgan", *sys.argv[1:]]))
         for file in files if leads() else []:
-            record_reach(file, speak)
+            complete_file(file, speak)
     except Interrupted as stop:
         speak(f"Saved. Go on with: {again}")
         sys.exit(stop.code)

@@ -1,6 +1,8 @@
 """NumPy arrays and PIL images to `Image` and back."""
 
 from dataclasses import replace
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,9 @@ from srgan_cli.errors import ImageError
 from srgan_cli.images import exif as metadata
 from srgan_cli.images.codec_errors import reading
 from srgan_cli.images.decode import decoded, dpi_of, split
-from srgan_cli.images.image import Image, Pixels, to_8bit
+from srgan_cli.images.image import Image, Pixels, Sequence, to_8bit
+from srgan_cli.images.lazy import Stored, stored
+from srgan_cli.images.read import read_picture
 
 FLOAT_REMEDY = "convert them first: (255 * array).clip(0, 255).round().astype('uint8') for 0 to 1"
 EXIF_PREFIX = b"Exif\0\0"
@@ -92,3 +96,39 @@ def to_pil(image: Image) -> Pillow.Image:
     }
     picture.info.update({name: value for name, value in known.items() if value is not None})
     return picture
+
+
+def open_image(image: object) -> Image | Stored:
+    """A path, array, PIL image or Image as an Image. ImageError for anything else."""
+    if isinstance(image, Image):
+        return image
+    if isinstance(image, np.ndarray):
+        return from_array(image)
+    if isinstance(image, Pillow.Image):
+        return from_pil(image)
+    if isinstance(image, str | PathLike):
+        return _read(Path(image))
+    kind = f"{type(image).__module__}.{type(image).__qualname__}"
+    raise ImageError(
+        f"cannot upscale {kind}: pass a path, a PIL image, or an array (H, W) or (H, W, C) of "
+        "uint8 or uint16; of a tensor in [0, 1] (255 * t).round().byte().permute(1, 2, 0).numpy()"
+    )
+
+
+def _read(path: Path) -> Image | Stored:
+    picture = stored(path) or read_picture(path)
+    if isinstance(picture, Sequence):
+        raise ImageError(
+            f"{path.name}: it has {len(picture.images)} frames or pages: open one of them with "
+            "PIL, or use srgan upscale, which keeps them all"
+        )
+    return picture
+
+
+def convert_back(result: Image, image: object) -> Any:
+    """`result` as the kind of value that `image`, given to `open_image`, was."""
+    if isinstance(image, np.ndarray):
+        return to_array(result, image)
+    if isinstance(image, Pillow.Image):
+        return to_pil(result).convert("I") if image.mode == "I" else to_pil(result)
+    return result

@@ -50,7 +50,7 @@ class Correction:
     def rows(self, seen: np.ndarray, made: Rows) -> np.ndarray:
         band = self._cut(made)
         low = self.low.rows(band.low.top, band.low.bottom)
-        return self.correct(Image.from_samples(seen), Image.from_samples(low), band).samples
+        return self.correct(Image.from_samples(seen), Image.from_samples(low), band).array
 
     def _cut(self, made: Rows) -> Cut:
         return cut(made, self.low.height, self.radius)

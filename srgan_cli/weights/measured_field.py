@@ -1,0 +1,123 @@
+"""The receptive field that matters: measured on a test image, and recorded in weights files.
+
+A deep network's theoretical receptive field is far larger than what changes its output: pixels at
+its edge have passed through so many layers that no 8-bit value depends on them. Tiles padded by
+the measured field alone are much faster to compute.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from srgan_cli.weights.container import Weights, read_weights, write_weights
+from srgan_cli.weights.loading import load_generator
+
+MAX_UNMEASURED = 64
+"""Padding of a tile, in low-resolution pixels, at most where the field was not measured."""
+
+PADDING_TOLERANCE = 1
+"""8-bit levels by which reflecting less than the receptive field may change an image's border."""
+
+CENTER = 32
+"""Side of the compared region, in the middle of the test image, in low-resolution pixels."""
+
+FIRST_LIMIT = 96
+"""The largest padding of the first search; a result close to it starts one with a larger limit."""
+
+STEP = 4
+"""Results are multiples of it: rounding up also covers what the test image does not show."""
+
+Log = Callable[[str], None]
+
+
+def measure_receptive_field(network: nn.Module, tolerance: int = 0) -> int:
+    """The smallest padding with which the test image's center keeps its 8-bit values.
+
+    In low-resolution pixels, at most the theoretical receptive field. tolerance: levels by which a
+    value may differ. The network must be on the CPU in float32: elsewhere libraries round images
+    of different sizes differently.
+    """
+    theoretical = int(network.receptive_field)  # type: ignore[arg-type]
+    step = math.lcm(STEP, int(getattr(network, "alignment", 1)))
+    max_steps = -(-theoretical // step)
+    limit = min(FIRST_LIMIT // step, max_steps)
+    steps = _min_steps(network, step, limit, tolerance)
+    while steps > 0.75 * limit and limit < max_steps:
+        limit = min(2 * limit, max_steps)
+        steps = _min_steps(network, step, limit, tolerance)
+    return min(steps * step, theoretical)
+
+
+def _min_steps(network: nn.Module, step: int, limit: int, tolerance: int) -> int:
+    """The fewest steps of padding that give what `limit` of them give, by bisection."""
+    image = torch.from_numpy(synthetic_image(CENTER + 2 * limit * step))[None]
+    expected = _center_levels(network, image, limit * step)
+    too_few, enough = -1, limit
+    while enough - too_few > 1:
+        steps = (too_few + enough) // 2
+        difference = _center_levels(network, image, steps * step) - expected
+        if difference.abs().max() <= tolerance:
+            enough = steps
+        else:
+            too_few = steps
+    return enough
+
+
+@torch.inference_mode()
+def _center_levels(network: nn.Module, image: Tensor, padding: int) -> Tensor:
+    """The output's center in 8-bit levels, computed from `padding` pixels around it."""
+    crop = (image.shape[2] - CENTER) // 2 - padding
+    low_res = image[..., crop : image.shape[2] - crop, crop : image.shape[3] - crop]
+    scale = int(network.scale)  # type: ignore[arg-type]
+    start, stop = padding * scale, (padding + CENTER) * scale
+    center: Tensor = network(low_res)[..., start:stop, start:stop]
+    return (center.clamp(0, 1) * 255).round()
+
+
+def synthetic_image(side: int) -> NDArray[np.float32]:
+    """(3, side, side) in [0, 1], 8-bit levels: gradients, bars, discs and noise everywhere."""
+    y, x = np.mgrid[:side, :side] - side // 2
+    gradients = np.abs(np.stack([x, y, x + y]) / 48 % 2 - 1)  # up and down
+    discs = np.hypot(x % 40 - 20, y % 40 - 20) < 12
+    bars = (x + 2 * y) // 9 % 2
+    noise = np.random.default_rng(2018).random((3, side, side))
+    mixed = 0.6 * np.where(discs, 1 - gradients, gradients) + 0.2 * bars + 0.2 * noise
+    return (np.rint(255 * mixed) / 255).astype(np.float32)
+
+
+def tile_padding(weights: Weights, theoretical: int) -> int:
+    """Low-resolution pixels around a tile that suffice, as far as they were measured."""
+    measured = weights.metadata.measured_receptive_field
+    return min(theoretical, MAX_UNMEASURED if measured is None else measured)
+
+
+def complete_metadata(weights: Weights, log: Log) -> Weights:
+    """`weights` with the measured receptive field and padding in its metadata.
+
+    The field is measured only where the theoretical one is above MAX_UNMEASURED: it may take
+    minutes, which is logged. Returns `weights` itself where nothing is missing.
+    """
+    network, metadata = load_generator(weights), weights.metadata
+    theoretical = int(network.receptive_field)  # type: ignore[arg-type]
+    enough = theoretical <= MAX_UNMEASURED or metadata.measured_receptive_field is not None
+    if enough and metadata.reflect_padding is not None:
+        return weights
+    if not enough:
+        log(f"measuring the receptive field (at most {theoretical} pixels): may take minutes")
+        metadata = replace(metadata, measured_receptive_field=measure_receptive_field(network))
+    padding = measure_receptive_field(network, PADDING_TOLERANCE)
+    return replace(weights, metadata=replace(metadata, reflect_padding=padding))
+
+
+def complete_file(path: Path, log: Log) -> None:
+    """Complete the metadata of our weights file at `path`: see `complete_metadata`."""
+    weights = read_weights(path)
+    completed = complete_metadata(weights, log)
+    if completed is not weights:
+        write_weights(completed, path)
