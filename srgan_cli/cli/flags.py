@@ -12,7 +12,14 @@ from typing import Any
 import click
 
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX, FORMAT_NAMES, Encoding
-from srgan_cli.settings import LEAST_TILE, MAX_SCALE, PRECISION_NAMES, Machine, ModelChoice, OutputSize
+from srgan_cli.settings import (
+    LEAST_TILE,
+    MAX_SCALE,
+    PRECISION_NAMES,
+    Machine,
+    ModelChoice,
+    OutputSize,
+)
 from srgan_cli.weights.zoo import default_model, model_names
 
 Command = Callable[..., Any]

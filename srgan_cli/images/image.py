@@ -116,7 +116,7 @@ class Image:
         >>> import numpy as np
         >>> Image(np.zeros((2, 2, 3), np.uint16)).save("black.png", compression=9)
         """
-        from srgan_cli.images.encoding import Encoding
+        from srgan_cli.images.formats import Encoding
         from srgan_cli.images.write import write_image
 
         write_image(self, Path(path), Encoding(format, quality, lossless, compression, strip))
@@ -140,13 +140,6 @@ class Image:
         empty = blank(height, width, self.pixels.shape[2], self.pixels.dtype)
         alpha = None if self.alpha is None else empty.pixels[..., 0]
         return replace(self, pixels=empty.pixels, alpha=alpha)
-
-
-def to_8bit(samples: Pixels) -> NDArray[np.uint8]:
-    """uint8 as it is; uint16 rounded to the nearest of 256 levels. Any shape."""
-    if samples.dtype == np.uint8:
-        return samples
-    return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def blank(height: int, width: int, colours: int, depth: DTypeLike) -> Image:

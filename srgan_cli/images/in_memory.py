@@ -12,9 +12,9 @@ from PIL import Image as Pillow
 from srgan_cli.errors import ImageError
 from srgan_cli.images import exif as metadata
 from srgan_cli.images.codec_errors import reading
-from srgan_cli.images.decode import decoded, dpi_of, split
-from srgan_cli.images.image import Image, Pixels, Sequence, to_8bit
-from srgan_cli.images.lazy import Stored, stored
+from srgan_cli.images.decode import decoded, dpi_of
+from srgan_cli.images.image import Image, ImageSequence, Pixels, to_uint8
+from srgan_cli.images.lazy import LazyImage, open_lazy
 from srgan_cli.images.read import read_picture
 
 FLOAT_REMEDY = "convert them first: (255 * array).clip(0, 255).round().astype('uint8') for 0 to 1"
@@ -34,7 +34,7 @@ def from_array(array: NDArray[Any]) -> Image:
     channels = array.shape[2] if array.ndim == 3 else 1
     if array.ndim not in (2, 3) or channels not in (1, 3, 4) or 0 in array.shape:
         raise ImageError(f"arrays must be (H, W) or (H, W, 1, 3 or 4), not {array.shape}")
-    return split(np.ascontiguousarray(array, array.dtype.newbyteorder("=")))
+    return Image.from_samples(np.ascontiguousarray(array, array.dtype.newbyteorder("=")))
 
 
 def to_array(image: Image, like: NDArray[Any]) -> Pixels:
@@ -86,7 +86,7 @@ def to_pil(image: Image) -> Pillow.Image:
     PIL has no other modes of 16 bits: such samples are rounded to 8.
     """
     samples = image.array if image.array.shape[2] > 1 else image.array[..., 0]
-    picture = Pillow.fromarray(samples if samples.ndim == 2 else to_8bit(samples))
+    picture = Pillow.fromarray(samples if samples.ndim == 2 else to_uint8(samples))
     size = (image.height, image.width)
     known: dict[str, object] = {
         "icc_profile": image.icc_profile,
@@ -98,7 +98,7 @@ def to_pil(image: Image) -> Pillow.Image:
     return picture
 
 
-def open_image(image: object) -> Image | Stored:
+def open_image(image: object) -> Image | LazyImage:
     """A path, array, PIL image or Image as an Image. ImageError for anything else."""
     if isinstance(image, Image):
         return image
@@ -115,9 +115,9 @@ def open_image(image: object) -> Image | Stored:
     )
 
 
-def _read(path: Path) -> Image | Stored:
-    picture = stored(path) or read_picture(path)
-    if isinstance(picture, Sequence):
+def _read(path: Path) -> Image | LazyImage:
+    picture = open_lazy(path) or read_picture(path)
+    if isinstance(picture, ImageSequence):
         raise ImageError(
             f"{path.name}: it has {len(picture.images)} frames or pages: open one of them with "
             "PIL, or use srgan upscale, which keeps them all"
