@@ -34,7 +34,7 @@ _KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
 }
-_open_parts: set[Path] = set()  # of this process, for discard_parts
+_temporary: set[Path] = set()  # files of this process, for discard_parts
 
 
 class NotRegularFileError(OSError):
@@ -127,14 +127,14 @@ def _create_part(target: Path) -> tuple[BinaryIO, Path]:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFE
         with suppress(FileExistsError):
             file = os.fdopen(os.open(part, flags, 0o666 if replaced is None else replaced), "w+b")
-            _open_parts.add(part)
+            _temporary.add(part)
             if replaced is not None and hasattr(os, "fchmod"):
                 os.fchmod(file.fileno(), replaced)
             _lock(file.fileno())
             if _is_open_as(part, file.fileno()):  # nobody took it for stale before it was locked
                 return file, part
             file.close()
-            _open_parts.discard(part)
+            _temporary.discard(part)
 
 
 def _replace(part: Path, target: Path, file: BinaryIO) -> None:
@@ -143,19 +143,19 @@ def _replace(part: Path, target: Path, file: BinaryIO) -> None:
     if os.name == "nt":
         file.close()
     os.replace(part, target)  # noqa: PTH105 Path.replace would hide that this is the point
-    _open_parts.discard(part)
+    _temporary.discard(part)
 
 
 def _discard(part: Path) -> None:
-    if part in _open_parts:
+    if part in _temporary:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-        _open_parts.discard(part)
+        _temporary.discard(part)
 
 
 def discard_parts() -> None:
     """Remove the temporary files of this process, before it ends without further ado."""
-    for part in list(_open_parts):
+    for part in list(_temporary):
         _discard(part)
 
 
@@ -195,8 +195,7 @@ class FileLock:
         self._descriptor = descriptor
 
     def release(self) -> None:
-        with suppress(OSError):
-            self._path.unlink()
+        _discard(self._path)
         os.close(self._descriptor)
 
     def __enter__(self) -> "FileLock":
@@ -224,6 +223,7 @@ def try_lock(target: Path) -> FileLock | None:
             os.close(descriptor)
             return None
         if _is_open_as(path, descriptor):  # else it was released, and removed, in between
+            _temporary.add(path)
             return FileLock(path, descriptor)
         os.close(descriptor)
 

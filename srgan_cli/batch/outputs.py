@@ -8,17 +8,16 @@ from srgan_cli.batch.naming import STREAM, Job
 from srgan_cli.errors import ImageError
 from srgan_cli.images.encode import RowWriter
 from srgan_cli.images.formats import Encoding
-from srgan_cli.images.image import Image, ImageSequence
+from srgan_cli.images.image import Image, Picture
 from srgan_cli.images.write import encode, row_writer, row_writer_to_stream, write_image
 
 
-def put(picture: Image | ImageSequence, job: Job, encoding: Encoding) -> None:
+def put(picture: Picture, job: Job, encoding: Encoding) -> None:
     if job.target == STREAM:
         data = encode(picture, encoding)
         with _to_stdout():
             sys.stdout.buffer.write(data)
         return
-    _make_folder(job)
     write_image(picture, job.target, encoding)
 
 
@@ -29,7 +28,6 @@ def putting(images: tuple[Image, ...], job: Job, encoding: Encoding) -> Iterator
         with _to_stdout(), row_writer_to_stream(sys.stdout.buffer, images, encoding) as sink:
             yield sink
         return
-    _make_folder(job)
     with row_writer(job.target, images, encoding) as sink:
         yield sink
 
@@ -43,7 +41,8 @@ def _to_stdout() -> Iterator[None]:
         raise ImageError(f"standard output cannot be written ({error.strerror})") from error
 
 
-def _make_folder(job: Job) -> None:
+def make_folder(job: Job) -> None:
+    """For the results of a folder; that of the source is there."""
     if job.target.parent != job.source.parent:
         with suppress(OSError):  # the writer names what is wrong with it
             job.target.parent.mkdir(parents=True, exist_ok=True)

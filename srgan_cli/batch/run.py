@@ -1,21 +1,34 @@
-"""Jobs done one after another: while one computes, the next is read and the last is written."""
+"""Jobs, read | computed | written: while one computes, the next is read and the last is written.
+
+A failure of any kind is that job's outcome and never the batch's.
+"""
 
 import os
 import sys
 import time
+import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Event
 from typing import TypeVar
 
 from srgan_cli.batch.inputs import exists
 from srgan_cli.batch.naming import STREAM, Job
-from srgan_cli.batch.outputs import put
-from srgan_cli.batch.upscaling import Maker, frames_of
+from srgan_cli.batch.outputs import make_folder, put
+from srgan_cli.batch.upscaling import Maker, check_output, first_frame
 from srgan_cli.errors import ImageError, SrganError
-from srgan_cli.files import printable, remove_stale_parts
+from srgan_cli.files import (
+    FileLock,
+    explain_write_error,
+    printable,
+    remove_stale_parts,
+    try_lock,
+    writable_target,
+)
 from srgan_cli.images.formats import Encoding
 from srgan_cli.images.image import Picture
 from srgan_cli.images.lazy import LazyImage, open_lazy
@@ -27,6 +40,8 @@ from srgan_cli.settings import ImageSize
 
 In = TypeVar("In")
 Out = TypeVar("Out")
+
+CHUNK = 1 << 20  # bytes of standard input that are read at once
 
 
 @dataclass(frozen=True)
@@ -45,9 +60,11 @@ class Work:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job. error: why there is no output, else None.
+    """What became of a job.
 
-    passes: the scales of the networks that ran, in order.
+    error: why there is no output, else None. trace: the traceback of an error that nobody foresaw.
+    skipped: whether it was left out, because the output exists or, where `locked`, because another
+    process is writing it. passes: the scales of the networks that ran, in order.
     """
 
     job: Job
@@ -57,38 +74,56 @@ class Outcome:
     seconds: float = 0.0
     error: str | None = None
     skipped: bool = False
+    locked: bool = False
+    trace: str | None = None
+
+    def failed(self, error: Exception) -> "Outcome":
+        """With what `error` means to a person, in one line."""
+        if isinstance(error, SrganError):
+            return replace(self, error=str(error), after=None)
+        name = printable(self.job.source)
+        if isinstance(error, MemoryError):
+            text = f"{name}: its result needs more memory than there is"
+            return replace(self, error=text, after=None)
+        reason = printable(" ".join(f"{type(error).__name__}: {error}".split())[:200])
+        text = f"{name}: failed ({reason}); -v shows where"
+        return replace(self, error=text, after=None, trace=_trace_of(error))
+
+
+def _trace_of(error: Exception) -> str:
+    return "".join(traceback.format_exception(error, limit=-30))
 
 
 @dataclass(frozen=True, eq=False)
-class _Piece:
-    """A job on its way, with the picture that was read; None where there is nothing to do."""
+class _Stage:
+    """A job on its way: with the picture that was read or made; None where nothing is to do."""
 
     outcome: Outcome
     began: float
     picture: Picture | LazyImage | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class _Result:
-    """A job on its way, with the picture to write; None where there is nothing to write."""
-
-    outcome: Outcome
-    began: float
-    picture: Picture | None = None
-
-
-def run_jobs(jobs: Iterable[Job], work: Work) -> Iterator[Outcome]:
+def run_jobs(jobs: Iterable[Job], work: Work) -> Generator[Outcome, None, None]:
     """An outcome for each job, in order. A job that fails leaves the others alone.
 
-    An exception from outside, such as KeyboardInterrupt, lets the file being written be completed.
+    Close it after an exception from outside, such as KeyboardInterrupt: that completes the file
+    being written and releases what is locked.
     """
-    read = _one_ahead(lambda job: _read(job, work), jobs)
-    computed = (_compute(piece, work) for piece in read)
-    yield from _one_ahead(lambda piece: _write(piece, work), computed)
+    run = _Run(work)
+    try:
+        with closing(_one_ahead(run.read, jobs, wait=False)) as read:
+            yield from _one_ahead(run.write, map(run.compute, read), wait=True)
+    finally:
+        run.release_all()
 
 
-def _one_ahead(function: Callable[[In], Out], items: Iterable[In]) -> Iterator[Out]:
-    """`map(function, items)` in a thread, one item ahead of whoever consumes it."""
+def _one_ahead(
+    function: Callable[[In], Out], items: Iterable[In], *, wait: bool
+) -> Generator[Out, None, None]:
+    """`map(function, items)` in a thread, one item ahead of whoever consumes it.
+
+    wait: whether to wait for the item in hand when the consumer stops early.
+    """
     thread = ThreadPoolExecutor(1)
     pending: deque[Future[Out]] = deque()
     try:
@@ -99,70 +134,110 @@ def _one_ahead(function: Callable[[In], Out], items: Iterable[In]) -> Iterator[O
         while pending:
             yield pending.popleft().result()
     finally:
-        thread.shutdown(cancel_futures=True)
+        thread.shutdown(wait=wait, cancel_futures=True)
 
 
-def _read(job: Job, work: Work) -> _Piece:
-    began = time.monotonic()
-    if job.problem is not None:
-        return _Piece(Outcome(job, error=job.problem), began)
-    if job.target != STREAM:
-        remove_stale_parts(Path(os.path.realpath(job.target)))
-    if work.skip_existing and job.target != STREAM and exists(job.target):
-        return _Piece(Outcome(job, skipped=True), began)
-    try:
-        picture = _picture(job, work.max_pixels)
-    except SrganError as error:
-        return _Piece(Outcome(job, error=str(error)), began)
-    return _Piece(Outcome(job, before=_sides(picture)), began, picture)
+@dataclass(frozen=True)
+class _Run:
+    """The three steps of a job, each of which catches what goes wrong in it."""
+
+    work: Work
+    locks: dict[Path, FileLock] = field(default_factory=dict)
+    ended: Event = field(default_factory=Event)
+
+    def read(self, job: Job) -> _Stage:
+        began = time.monotonic()
+        outcome = Outcome(job, error=job.problem)
+        if outcome.error is not None:
+            return _Stage(outcome, began)
+        try:
+            return self._read(outcome, began)
+        except Exception as error:
+            return _Stage(outcome.failed(error), began)
+
+    def _read(self, outcome: Outcome, began: float) -> _Stage:
+        job, work = outcome.job, self.work
+        if job.target != STREAM:
+            remove_stale_parts(_real(job.target))
+        if self._is_done(job):
+            return _Stage(replace(outcome, skipped=True), began)
+        picture = read_input(job.source, work.max_pixels, work.free())
+        first = first_frame(picture)
+        sizes = check_output(picture, job.target, work.encoding, work.pipeline)
+        passes = work.pipeline.passes(first.height, first.width)
+        before = ImageSize(first.height, first.width)
+        if job.target != STREAM and not self._lock(job):
+            return _Stage(replace(outcome, skipped=True, locked=True), began)
+        if self._is_done(job):  # by another process, meanwhile
+            return _Stage(replace(outcome, skipped=True), began)
+        outcome = replace(outcome, before=before, after=sizes[0], passes=passes)
+        return _Stage(outcome, began, picture)
+
+    def _is_done(self, job: Job) -> bool:
+        return self.work.skip_existing and job.target != STREAM and exists(job.target)
+
+    def _lock(self, job: Job) -> bool:
+        make_folder(job)
+        target = writable_target(job.target)
+        try:
+            lock = try_lock(target)
+        except OSError as error:
+            raise ImageError(explain_write_error(job.target, target.parent, error)) from error
+        if lock is not None:
+            self.locks[job.target] = lock
+            if self.ended.is_set():
+                self._release(job)
+        return lock is not None
+
+    def compute(self, stage: _Stage) -> _Stage:
+        job = stage.outcome.job
+        progress = self.work.watch(job)
+        if stage.picture is None:
+            progress(1, 1)
+            return stage
+        maker = Maker(self.work.pipeline, self.work.encoding, self.work.free())
+        try:
+            return replace(stage, picture=maker.made(stage.picture, job, progress))
+        except Exception as error:
+            return _Stage(stage.outcome.failed(error), stage.began)
+
+    def write(self, stage: _Stage) -> Outcome:
+        outcome = stage.outcome
+        try:
+            if stage.picture is not None:
+                assert not isinstance(stage.picture, LazyImage)
+                put(stage.picture, outcome.job, self.work.encoding)
+        except Exception as error:
+            outcome = outcome.failed(error)
+        finally:
+            self._release(outcome.job)
+        return replace(outcome, seconds=time.monotonic() - stage.began)
+
+    def _release(self, job: Job) -> None:
+        lock = self.locks.pop(job.target, None)
+        if lock is not None:
+            lock.release()
+
+    def release_all(self) -> None:
+        self.ended.set()
+        while self.locks:
+            self.locks.popitem()[1].release()
 
 
-def _picture(job: Job, max_pixels: int) -> Picture | LazyImage:
-    if job.source != STREAM:
-        large = open_lazy(job.source, max_pixels=max_pixels)
-        return large or read_picture(job.source, max_pixels=max_pixels)
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def read_input(source: Path, max_pixels: int, free: int) -> Picture | LazyImage:
+    """free: bytes of memory, which bound standard input. Raises ImageError."""
+    if source != STREAM:
+        lazy = open_lazy(source, max_pixels=max_pixels)
+        return lazy or read_picture(source, max_pixels=max_pixels)
     if sys.stdin is None:
         raise ImageError("standard input is closed: give a file, or pipe a picture into it")
-    return read_bytes(sys.stdin.buffer.read(), "-", max_pixels=max_pixels)
-
-
-def _compute(piece: _Piece, work: Work) -> _Result:
-    outcome = piece.outcome
-    tell = work.watch(outcome.job)
-    if piece.picture is None:
-        tell(1, 1)
-        return _Result(outcome, piece.began)
-    try:
-        picture = _made(piece.picture, outcome.job, work, tell)
-    except SrganError as error:
-        return _Result(replace(outcome, error=str(error)), piece.began)
-    first = frames_of(piece.picture)[0]
-    after = work.pipeline.output_size(first.height, first.width)
-    passes = work.pipeline.passes(first.height, first.width)
-    return _Result(replace(outcome, after=after, passes=passes), piece.began, picture)
-
-
-def _made(
-    picture: Picture | LazyImage, job: Job, work: Work, tell: ProgressCallback
-) -> Picture | None:
-    maker = Maker(work.pipeline, work.encoding, work.free())
-    try:
-        return maker.made(picture, job, tell)
-    except MemoryError as error:
-        name = printable(job.source)
-        raise ImageError(f"{name}: its result needs more memory than there is") from error
-
-
-def _write(piece: _Result, work: Work) -> Outcome:
-    outcome = piece.outcome
-    if piece.picture is not None:
-        try:
-            put(piece.picture, outcome.job, work.encoding)
-        except SrganError as error:
-            outcome = replace(outcome, error=str(error), after=None)
-    return replace(outcome, seconds=time.monotonic() - piece.began)
-
-
-def _sides(picture: Picture | LazyImage) -> ImageSize:
-    first = frames_of(picture)[0]
-    return ImageSize(first.height, first.width)
+    data = bytearray()
+    while chunk := sys.stdin.buffer.read(CHUNK):
+        data += chunk
+        if len(data) > free // 2:
+            raise ImageError(f"-: has more than {len(data):,} bytes: save it to a file first")
+    return read_bytes(bytes(data), "-", max_pixels=max_pixels)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from srgan_cli.batch.buffering import by_rows, bytes_of
 from srgan_cli.batch.naming import STREAM, Job
@@ -29,25 +30,13 @@ class Maker:
     ) -> Picture | None:
         """The result; None where it has been written to its file.
 
-        ImageError, before the work, for what the target's format, or memory, cannot hold.
+        ImageError, before the work, for what memory cannot hold.
         """
         frames, animated = (
             frames_of(picture),
             isinstance(picture, ImageSequence) and picture.animated,
         )
         sides = [self.pipeline.output_size(frame.height, frame.width) for frame in frames]
-        for frame, size in zip(frames, sides, strict=True):
-            check_target(
-                job.target,
-                self.encoding,
-                height=size.height,
-                width=size.width,
-                depth=frame.depth,
-                alpha=frame.alpha is not None,
-                frames=len(frames),
-                animated=animated,
-                profile=needs_profile(frame),
-            )
         name = format_of(job.target, self.encoding)
         if by_rows(job.target, name, animated, bytes_of(frames, sides), self.free):
             self._write(picture, sides, job, tell)
@@ -75,6 +64,31 @@ class Maker:
         with putting(results, job, self.encoding) as sink:
             for source, own in zip(sources, shares(tell, len(frames)), strict=True):
                 self.pipeline.run(row_source(source), sink, own, folder)
+
+
+def check_output(
+    picture: Picture | LazyImage, target: Path, encoding: Encoding, pipeline: UpscalePipeline
+) -> list[ImageSize]:
+    """The size of the result of each frame. ImageError for what the target's format cannot hold."""
+    frames = frames_of(picture)
+    sizes = [pipeline.output_size(frame.height, frame.width) for frame in frames]
+    for frame, size in zip(frames, sizes, strict=True):
+        check_target(
+            target,
+            encoding,
+            height=size.height,
+            width=size.width,
+            depth=frame.depth,
+            alpha=frame.alpha is not None,
+            frames=len(frames),
+            animated=isinstance(picture, ImageSequence) and picture.animated,
+            profile=needs_profile(frame),
+        )
+    return sizes
+
+
+def first_frame(picture: Picture | LazyImage) -> Image:
+    return frames_of(picture)[0]
 
 
 def shares(tell: ProgressCallback, count: int) -> Iterator[ProgressCallback]:

@@ -1,37 +1,141 @@
-"""Ctrl-C and SIGTERM: an end with a line that says how to go on, and the usual exit code."""
+"""Ctrl-C and SIGTERM: answered at once, whatever the program is busy with, and with its usual code.
 
+Python runs signal handlers only between two steps of the main thread, which may be decoding,
+computing or waiting for a lock. So a thread of its own hears of signals through the wakeup file
+descriptor: it acknowledges the first one, and ends the process if that takes too long or if a
+second one comes.
+"""
+
+import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
-import click
+from srgan_cli.files import discard_parts
+
+HANDLED = (signal.SIGINT, signal.SIGTERM)
+GRACE = 3.5
+"""Seconds that a command has to end after the first signal."""
 
 
 class Terminated(BaseException):
     """SIGTERM has come. No Exception, so that it stops what KeyboardInterrupt stops."""
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated
+@contextmanager
+def stopping(advice: str, *, finishing: str | None = None) -> Iterator[None]:
+    """End with 130 after Ctrl-C and 143 after SIGTERM, `advice` being the last line.
+
+    The body hears of the first signal by KeyboardInterrupt or Terminated and has GRACE seconds to
+    clean up; a second signal ends the process at once. finishing: what the body, which then has
+    handlers of its own, does first, however long it takes. Outside of the main thread, where
+    signals do not arrive, nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    listener = _Listener(advice, finishing)
+    try:
+        with _handlers(), listener:
+            yield
+    except (KeyboardInterrupt, Terminated) as stop:
+        code = 128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)
+        listener.say_stopped()
+        if _has_busy_threads():  # such as one that waits for standard input
+            _exit_now(code)
+        sys.exit(code)
+
+
+def _raise_once(number: int, frame: FrameType | None) -> None:
+    for each in HANDLED:
+        if signal.getsignal(each) is _raise_once:
+            signal.signal(each, _ignore)
+    raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """The listener hears of it all the same."""
 
 
 @contextmanager
-def stopping(advice: str) -> Iterator[None]:
-    """Exit with 130 after Ctrl-C and 143 after SIGTERM, `advice` being the last line.
-
-    Outside of the main thread, where signals do not arrive, SIGTERM stays what it was.
-    """
-    main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, _terminate) if main else None
+def _handlers() -> Iterator[None]:
+    """Ctrl-C stays ignored in what a shell has put into the background."""
+    before = {number: signal.getsignal(number) for number in HANDLED}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, _raise_once)
     try:
         yield
-    except (KeyboardInterrupt, Terminated) as stop:
-        click.echo(f"Stopped: {advice}", err=True)
-        interrupted = isinstance(stop, KeyboardInterrupt)
-        sys.exit(128 + (signal.SIGINT if interrupted else signal.SIGTERM))
     finally:
-        if main:
-            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+class _Listener:
+    """Hears of signals in a thread, from `with` to its end."""
+
+    def __init__(self, advice: str, finishing: str | None) -> None:
+        self.advice = advice
+        self.finishing = finishing
+        self._heard, self._wakeup = socket.socketpair()
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._ending = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._wakeup.setblocking(False)
+        self._before = signal.set_wakeup_fd(self._wakeup.fileno(), warn_on_full_buffer=False)
+        self._thread.start()
+
+    def __exit__(self, *exception: object) -> None:
+        signal.set_wakeup_fd(self._before)
+        self._wakeup.close()
+        self._thread.join()
+        self._heard.close()
+
+    def say_stopped(self) -> None:
+        if self._ending.acquire(blocking=False):
+            _write_line(f"Stopped: {self.advice}")
+
+    def _listen(self) -> None:
+        first = self._next(None)
+        if first is None:
+            return
+        _write_line(f"Stopping: {self.finishing or 'cleaning up'}; a second signal ends at once")
+        with suppress(TimeoutError):
+            if self._next(None if self.finishing else GRACE) is None:
+                return
+        self.say_stopped()
+        _exit_now(128 + first)
+
+    def _next(self, seconds: float | None) -> int | None:
+        """The next signal of HANDLED; None at the end. Raises TimeoutError."""
+        self._heard.settimeout(seconds)
+        while data := self._heard.recv(1):
+            if data[0] in HANDLED:
+                return data[0]
+        return None
+
+
+def _has_busy_threads() -> bool:
+    main = threading.main_thread()
+    return any(not one.daemon and one is not main for one in threading.enumerate())
+
+
+def _exit_now(code: int) -> None:
+    """Without waiting for anybody; temporary files go."""
+    import multiprocessing
+
+    discard_parts()
+    for child in multiprocessing.active_children():
+        child.kill()
+    os._exit(code)
+
+
+def _write_line(text: str) -> None:
+    """Past all buffers and locks, which a busy thread may hold."""
+    with suppress(OSError, ValueError, AttributeError):  # closed, or none from the beginning
+        os.write(sys.__stderr__.fileno(), f"{text}\n".encode())  # type: ignore[union-attr]

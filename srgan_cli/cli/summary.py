@@ -29,6 +29,7 @@ class Tally:
     encoding: Encoding
     done: int = 0
     skipped: int = 0
+    locked: int = 0
     failed: list[Path] = field(default_factory=list)
 
     def add(self, outcome: "Outcome") -> None:
@@ -37,6 +38,12 @@ class Tally:
         if outcome.error is not None:
             self.failed.append(outcome.job.source)
             click.echo(f"Error: {outcome.error}", err=True)
+            if outcome.trace is not None:
+                self.talk.detail(outcome.trace)
+        elif outcome.locked:
+            self.locked += 1
+            name = printable(outcome.job.target)
+            self.talk.line(f"skipped {name}: another srgan is writing it")
         elif outcome.skipped:
             self.skipped += 1
             self.talk.detail(f"{printable(outcome.job.target)} is there already")
@@ -57,14 +64,15 @@ class Tally:
 
     def finish(self) -> int:
         """The exit code; a last line that says how many, where there were several."""
-        total = self.done + self.skipped + len(self.failed)
+        total = self.done + self.skipped + self.locked + len(self.failed)
         if self.failed and total > 1:
             names = ", ".join(map(printable, self.failed[:MOST_NAMES]))
             more = ", ..." if len(self.failed) > MOST_NAMES else ""
             click.echo(f"{len(self.failed)} of {total} pictures failed: {names}{more}", err=True)
         elif total > 1:
             skipped = f", {self.skipped} were there already" if self.skipped else ""
-            self.talk.line(f"{self.done} pictures done{skipped}")
+            locked = f", {self.locked} left to another run" if self.locked else ""
+            self.talk.line(f"{self.done} pictures done{skipped}{locked}")
         return 1 if self.failed else 0
 
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -149,8 +150,11 @@ def _done(jobs: Sequence[Job], work: "Work", tally: Tally) -> int:
     from srgan_cli.batch.run import run_jobs
 
     _say_how(work.pipeline, tally.chosen, tally.talk)
-    with batch_display(len(jobs), tally.talk) as watch:
-        for outcome in run_jobs(jobs, replace(work, watch=watch)):
+    with (
+        batch_display(len(jobs), tally.talk) as watch,
+        closing(run_jobs(jobs, replace(work, watch=watch))) as outcomes,
+    ):
+        for outcome in outcomes:
             tally.add(outcome)
     return tally.finish()
 

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from types import ModuleType
 
@@ -38,25 +37,38 @@ def heed_signals() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_stops_with_nothing_half_done(folder, tiny_file, number, code):
-    command = [sys.executable, "-m", "srgan_cli", "upscale", "in", "-o", "out", "-w", tiny_file]
-    process = subprocess.Popen(
-        [*map(str, command), "--tta", "-s", "16", "--tile", "64"],
+def start(folder: Path, *words: object, **how: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "srgan_cli", "upscale", *map(str, words)],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=heed_signals,
+        **how,  # type: ignore[call-overload]
     )
-    first = folder / "out" / "a_x16.png"
-    deadline = time.monotonic() + 60
-    while not first.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    time.sleep(0.3)
-    process.send_signal(number)
+
+
+def wait_for(process: subprocess.Popen[str], word: str) -> None:
+    """Until a line of stderr has the word."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if word in line:
+            return
+    raise AssertionError(f"{word} was not said")
+
+
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_a_signal_stops_with_nothing_half_done(folder, tiny_file, number, code):
+    words = ("in", "-o", "out", "-w", tiny_file, "--tta", "-s", "16", "--tile", "64")
+    process = start(folder, *words)
     try:
-        stderr = process.communicate(timeout=60)[1]
+        wait_for(process, "a_x16.png")  # c.png takes minutes
+        process.send_signal(number)
+        stderr = process.communicate()[1]
     finally:
         process.kill()
     assert process.returncode == code, stderr
@@ -67,6 +79,33 @@ def test_a_signal_stops_with_nothing_half_done(folder, tiny_file, number, code):
     assert left == ["a_x16.png", "b_x16.png"][: len(left)]
     for name in left:
         assert read_image(folder / "out" / name).width in (8 * 16, 9 * 16)
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_a_signal_ends_what_waits_for_standard_input(folder, number, code):
+    words = ("-", "-o", "out.png", "-m", "bicubic", "-v")
+    process = start(folder, *words, stdin=subprocess.PIPE)
+    try:
+        wait_for(process, "bicubic")
+        process.send_signal(number)
+        assert process.stderr is not None
+        stderr = process.stderr.read()  # standard input stays open
+        process.wait()
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == code, stderr
+    assert "Stopped: " in stderr
+    assert "Fatal" not in stderr
+    assert "Traceback" not in stderr
+
+
+def test_a_pipe_by_the_name_of_a_picture_is_refused_without_waiting(folder):
+    os.mkfifo(folder / "pipe.png")
+    process = start(folder, "pipe.png", "-o", "out.png", "-m", "bicubic")
+    stderr = process.communicate()[1]
+    assert process.returncode == 1
+    assert "pipe" in stderr
 
 
 def test_sigterm_is_what_it_was_after_the_command(folder, tiny_file):

@@ -1,0 +1,148 @@
+"""Ctrl-C and SIGTERM are answered at once, even where Python cannot run a handler."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+BEGINNING = """
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+from srgan_cli.cli import signals
+from srgan_cli.files import atomic_write
+
+def block():  # as a codec does: without the lock of the interpreter, and deaf to signals
+    library, mutex = ctypes.CDLL(None), (ctypes.c_char * 256)()
+    library.pthread_mutex_lock(mutex)
+    print("ready", flush=True)
+    library.pthread_mutex_lock(mutex)
+
+"""
+
+
+@pytest.fixture
+def start(tmp_path) -> Iterator:
+    """Start a script, and wait for the line `ready`."""
+    processes = []
+
+    def started(body: str, number: int = signal.SIGINT) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", BEGINNING + body],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        processes.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    yield started
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
+    assert process.stderr is not None
+    return process.stderr.readline()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_advice_is_the_last_line_and_the_code_the_usual_one(start, number, code):
+    process = start(
+        "with signals.stopping('go on'):\n    print('ready', flush=True)\n    signal.pause()\n"
+    )
+    process.send_signal(number)
+    stderr = process.communicate()[1]
+    assert process.returncode == code
+    assert stderr.splitlines()[-1] == "Stopped: go on"
+    assert stderr.startswith("Stopping")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_is_deaf_is_ended_after_the_grace_and_its_parts_go(start, tmp_path, number, code):
+    process = start(
+        "signals.GRACE = 0.1\n"
+        "with signals.stopping('go on'), atomic_write(Path('a')) as file:\n"
+        "    file.write(b'half')\n"
+        "    block()\n"
+    )
+    assert [path.name[:3] for path in tmp_path.iterdir()] == [".a."]
+    process.send_signal(number)
+    stderr = process.communicate()[1]
+    assert process.returncode == code
+    assert [line.split(":")[0] for line in stderr.splitlines()] == ["Stopping", "Stopped"]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("how", ["", ", finishing='saving'"])
+def test_a_second_signal_ends_at_once(start, how):
+    process = start(f"signals.GRACE = 1000\nwith signals.stopping('go on'{how}):\n    block()\n")
+    process.send_signal(signal.SIGINT)
+    assert first_line(process).startswith("Stopping")
+    process.send_signal(signal.SIGINT)
+    stderr = process.communicate()[1]
+    assert process.returncode == 130
+    assert stderr == "Stopped: go on\n"
+
+
+def test_who_finishes_something_first_has_all_the_time(start):
+    process = start(
+        "signals.GRACE = 0\n"
+        "with signals.stopping('go on', finishing='saving'):\n"
+        "    signal.signal(signal.SIGTERM, lambda *_: print('saved', flush=True))\n"
+        "    print('ready', flush=True)\n"
+        "    signal.pause()\n"
+        "    sys.exit(7)\n"
+    )
+    process.send_signal(signal.SIGTERM)
+    stdout, stderr = process.communicate()
+    assert (process.returncode, stdout) == (7, "saved\n")
+    assert "saving" in stderr
+
+
+def test_a_thread_that_waits_for_standard_input_does_not_delay_the_end(start):
+    process = start(
+        "import threading\n"
+        "with signals.stopping('go on'):\n"
+        "    threading.Thread(target=block).start()\n"
+        "    signal.pause()\n"
+    )
+    process.send_signal(signal.SIGTERM)
+    stderr = process.communicate()[1]
+    assert process.returncode == 143
+    assert "Fatal" not in stderr
+
+
+def test_an_ignored_ctrl_c_stays_ignored(start):
+    process = start(
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "with signals.stopping('go on'):\n    print('ready', flush=True)\n    signal.pause()\n"
+    )
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate()[1].count("Stopping") == 1
+    assert process.returncode == 143
+
+
+def test_a_full_stderr_does_not_keep_it_from_ending(start, tmp_path):
+    process = start(
+        "os.close(2)\n"
+        "with signals.stopping('go on'):\n    print('ready', flush=True)\n    signal.pause()\n"
+    )
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    assert process.returncode == 130
