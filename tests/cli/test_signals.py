@@ -16,6 +16,7 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from srgan_cli.cli import signals
 from srgan_cli.files import atomic_write
@@ -103,9 +104,11 @@ def test_who_finishes_something_first_has_all_the_time(start):
     process = start(
         "signals.GRACE = 0\n"
         "with signals.stopping('go on', finishing='saving'):\n"
-        "    signal.signal(signal.SIGTERM, lambda *_: print('saved', flush=True))\n"
+        "    heard = threading.Event()\n"
+        "    signal.signal(signal.SIGTERM, lambda *_: heard.set())\n"
         "    print('ready', flush=True)\n"
-        "    signal.pause()\n"
+        "    heard.wait()\n"
+        "    print('saved')\n"
         "    sys.exit(7)\n"
     )
     process.send_signal(signal.SIGTERM)
@@ -116,7 +119,6 @@ def test_who_finishes_something_first_has_all_the_time(start):
 
 def test_a_thread_that_waits_for_standard_input_does_not_delay_the_end(start):
     process = start(
-        "import threading\n"
         "with signals.stopping('go on'):\n"
         "    threading.Thread(target=block).start()\n"
         "    signal.pause()\n"
