@@ -14,7 +14,6 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO
 
 from srgan_cli.errors import ImageError, SrganError
@@ -126,8 +125,9 @@ def _create_part(target: Path) -> tuple[BinaryIO, Path]:
         part = _hidden_name(target, secrets.token_hex(4))
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFE
         with suppress(FileExistsError):
-            file = os.fdopen(os.open(part, flags, 0o666 if replaced is None else replaced), "w+b")
+            descriptor = os.open(part, flags, 0o666 if replaced is None else replaced)
             _temporary.add(part)
+            file = os.fdopen(descriptor, "w+b")
             if replaced is not None and hasattr(os, "fchmod"):
                 os.fchmod(file.fileno(), replaced)
             _lock(file.fileno())
@@ -201,12 +201,7 @@ class FileLock:
     def __enter__(self) -> "FileLock":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.release()
 
 

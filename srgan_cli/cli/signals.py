@@ -45,6 +45,7 @@ def stopping(advice: str, *, finishing: str | None = None) -> Iterator[None]:
     except (KeyboardInterrupt, Terminated) as stop:
         code = 128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)
         listener.say_stopped()
+        discard_parts()  # a signal may come between the making of a file and the care for it
         if _has_busy_threads():  # such as one that waits for standard input
             _exit_now(code)
         sys.exit(code)
