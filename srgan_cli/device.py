@@ -1,8 +1,12 @@
-"""Where to compute, and in which precision."""
+"""Where to compute, in which precision, and how much memory may be used."""
 
 import ctypes
+import math
 import os
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 import torch
 
@@ -92,3 +96,74 @@ def out_of_memory(error: RuntimeError) -> bool:
     """CPUs and Apple's GPUs say it in words alone."""
     words = ("can't allocate memory", "out of memory")
     return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
+
+
+def free_bytes(device: torch.device) -> int:
+    """What can be allocated now; on an unknown system a cautious guess."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return int(min(_machine_bytes(), allowed_bytes()))
+
+
+def _machine_bytes() -> int:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        fields = dict(line.split(":") for line in lines)
+        return int(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return 2 << 30
+
+
+# Control groups: https://docs.kernel.org/admin-guide/cgroup-v2.html, and cgroup-v1/memory.rst
+MOUNTED = Path("/sys/fs/cgroup")
+OWN = Path("/proc/self/cgroup")
+
+
+@dataclass(frozen=True)
+class Version:
+    """What the files of a group are called that tell of its memory."""
+
+    folder: str
+    """Below the place where groups are mounted."""
+    limit: str
+    usage: str
+    cache: str
+    """In memory.stat: of the usage, what is given up when memory runs short."""
+
+
+FIRST = Version("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+SECOND = Version("", "memory.max", "memory.current", "inactive_file")
+
+
+def allowed_bytes(mounted: Path = MOUNTED, own: Path = OWN) -> float:
+    """What the groups of this process may still take; infinite where none limits them."""
+    try:
+        lines = own.read_text().splitlines()
+    except OSError:  # not Linux
+        return math.inf
+    return min((left for line in lines for left in _left(mounted, line)), default=math.inf)
+
+
+def _left(mounted: Path, line: str) -> Iterator[float]:
+    """For a line like "4:memory:/service", of each group from the process's own to the root."""
+    _, controllers, path = line.split(":", 2)
+    version = SECOND if controllers == "" else FIRST
+    if version is FIRST and "memory" not in controllers.split(","):
+        return
+    group = PurePosixPath(path)
+    for one in (group, *group.parents):
+        folder = mounted / version.folder / one.relative_to("/")
+        try:
+            yield _left_in(folder, version)
+        except (OSError, ValueError, KeyError):  # not visible from inside a container
+            continue
+
+
+def _left_in(folder: Path, version: Version) -> float:
+    limit = (folder / version.limit).read_text().strip()
+    if limit == "max":
+        return math.inf
+    usage = int((folder / version.usage).read_text())
+    lines = (folder / "memory.stat").read_text().splitlines()
+    cache = int(dict(line.split() for line in lines)[version.cache])
+    return max(0.0, int(limit) - (usage - cache))

@@ -19,12 +19,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": set(),
     "files": set(),
     "device": set(),
-    "resample": {"inference.tiling"},
-    "images": {"files", "inference.tiling"},
-    "metrics": {"resample", "inference.tiling"},
+    "resample": set(),
+    "images": {"files"},
+    "metrics": {"resample"},
     "networks": {"resample"},
     "weights": {"networks", "files"},
-    "figures": {"images", "resample", "inference"},
+    "figures": {"images", "resample"},
     "study": {"images", "resample", "figures", "files"},
     "inference": {"networks", "images", "resample", "device"},
     "training": {
@@ -32,7 +32,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("files", "device"),
     },
     "api": {"inference", "weights", "images", "device"},
-    "batch": {"api", "inference", "weights", "networks", "images", "metrics", "files"},
+    "batch": {
+        *("api", "inference", "weights", "networks", "images", "metrics"),
+        *("device", "files"),
+    },
     "evaluation": {
         *("api", "inference", "weights", "networks", "images", "metrics"),
         *("figures", "resample", "device", "files"),

@@ -20,6 +20,7 @@ from srgan_cli.batch.inputs import exists
 from srgan_cli.batch.naming import STREAM, Job
 from srgan_cli.batch.outputs import make_folder, put
 from srgan_cli.batch.upscaling import Maker, check_output, first_frame
+from srgan_cli.device import free_bytes
 from srgan_cli.errors import ImageError, SrganError
 from srgan_cli.files import (
     FileLock,
@@ -34,7 +35,6 @@ from srgan_cli.images.image import Picture
 from srgan_cli.images.lazy import LazyImage, open_lazy
 from srgan_cli.images.read import read_bytes, read_picture
 from srgan_cli.inference.engine import CPU, ProgressCallback, no_progress
-from srgan_cli.inference.memory import free_bytes
 from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.settings import ImageSize
 

@@ -9,8 +9,15 @@ from numpy.typing import NDArray
 
 from srgan_cli.images.image import Image
 from srgan_cli.inference.alpha import weighted
-from srgan_cli.inference.sliding import SlidingSink
-from srgan_cli.inference.streaming import PORTION, ImageSink, ImageSource, RowSink, RowSource, copy
+from srgan_cli.inference.streaming import (
+    PORTION,
+    ImageSink,
+    ImageSource,
+    RowSink,
+    RowSource,
+    SlidingSink,
+    copy,
+)
 from srgan_cli.resample import BLOCK, Rows, resize_band, resize_rows, seen_by
 from srgan_cli.settings import ImageSize
 

@@ -1,13 +1,12 @@
 """How much memory there is, and how much of it a network wants."""
 
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from srgan_cli.inference.cgroups import allowed_bytes
+from srgan_cli.device import free_bytes
 
 PROBE = 16
 """Side of the picture on which a network's need is measured."""
@@ -34,22 +33,6 @@ def tiles_together(device: torch.device, pixels: int) -> int:
     On CPUs one: measured on two cores, batches of tiles as large as ours (see LEAST) take longer.
     """
     return max(1, FULL // pixels) if device.type == "cuda" else 1
-
-
-def free_bytes(device: torch.device) -> int:
-    """What can be allocated now; on an unknown system a cautious guess."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    return int(min(_machine_bytes(), allowed_bytes()))
-
-
-def _machine_bytes() -> int:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        fields = dict(line.split(":") for line in lines)
-        return int(fields["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        return 2 << 30
 
 
 @torch.inference_mode()

@@ -18,8 +18,7 @@ from srgan_cli.inference.alpha import row_source
 from srgan_cli.inference.engine import ProgressCallback, TiledEngine, no_progress
 from srgan_cli.inference.fit import fitting
 from srgan_cli.inference.postprocess import correcting
-from srgan_cli.inference.spool import Spool
-from srgan_cli.inference.streaming import ImageSink, RowSink, RowSource, copy
+from srgan_cli.inference.streaming import ImageSink, RowSink, RowSource, Spool, copy
 from srgan_cli.settings import NATIVE, NO_POSTPROCESS, ImageSize, OutputSize, Postprocess
 
 

@@ -1,14 +1,19 @@
-"""Rows in, rows out: what the upscaler reads from and writes to."""
+"""Images as streams of rows: sources, sinks, sliding windows of rows, and spooling to disk."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property, lru_cache
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from types import TracebackType
 from typing import Protocol
 
 import numpy as np
 
+from srgan_cli.errors import ImageError
 from srgan_cli.images.image import Image
 from srgan_cli.images.lazy import LazyImage
+from srgan_cli.resample import Rows
 
 PORTION = 1 << 22
 """Samples that are handled at once where any number would do."""
@@ -122,3 +127,102 @@ def portions(source: RowSource) -> Iterator[tuple[int, int]]:
     step = max(1, PORTION // (source.width * source.channels))
     for top in range(0, source.height, step):
         yield top, min(top + step, source.height)
+
+
+class Step(Protocol):
+    """What makes a picture of another, any band of rows by itself."""
+
+    @property
+    def height(self) -> int:
+        """Of the result."""
+
+    @property
+    def band(self) -> int:
+        """Rows of the result to make at once."""
+
+    def seen(self, made: Rows) -> Rows:
+        """What the rows `made` of the result need."""
+
+    def rows(self, seen: np.ndarray, made: Rows) -> np.ndarray:
+        """(n, W, C): the rows `made`, out of the rows that they need."""
+
+
+class SlidingSink:
+    """Keeps of a picture the rows that `step` still needs; the result's rows go to `sink`."""
+
+    def __init__(self, step: Step, sink: RowSink) -> None:
+        self._step, self._sink = step, sink
+        self._bands = self._cut()
+        self._next: Rows | None = next(self._bands)
+        self._kept: list[np.ndarray] = []
+        self._top = self._end = 0
+
+    def write(self, rows: np.ndarray) -> None:
+        self._kept.append(rows)
+        self._end += len(rows)
+        while self._next is not None:
+            seen = self._step.seen(self._next)
+            if seen.bottom > self._end:
+                return
+            self._sink.write(self._step.rows(self._held(seen), self._next))
+            self._next = next(self._bands, None)
+
+    def _cut(self) -> Iterator[Rows]:
+        """The bands of the result. They do not depend on how the rows come."""
+        height = self._step.height
+        for top in range(0, height, self._step.band):
+            yield Rows(top, min(top + self._step.band, height), height)
+
+    def _held(self, seen: Rows) -> np.ndarray:
+        """Those rows; the ones above are forgotten: the bands below need none of them."""
+        whole = self._kept[0] if len(self._kept) == 1 else np.concatenate(self._kept)
+        self._kept, self._top = [whole[seen.top - self._top :]], seen.top
+        return self._kept[0][: seen.bottom - seen.top]
+
+
+HELD = 1 << 26
+"""Bytes of a picture that is kept in memory; a larger one goes to a file without a name."""
+
+
+class Spool:
+    """First takes all rows, then gives them. `with` it, so that its file goes.
+
+    source: what it will hold `scale` times as large. folder: where the file lies; None is the
+    system's folder for temporary files.
+    """
+
+    def __init__(self, source: RowSource, scale: int, folder: Path | None = None) -> None:
+        self.height, self.width = source.height * scale, source.width * scale
+        self.channels, self.depth, self.gray = source.channels, source.depth, source.gray
+        self._file = SpooledTemporaryFile(HELD, dir=None if folder is None else str(folder))  # noqa: SIM115 closed by __exit__
+        self._rows = lru_cache(maxsize=1)(self._read)  # the tiles of a band all want the same
+
+    def __enter__(self) -> "Spool":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        self._rows.cache_clear()
+
+    def write(self, rows: np.ndarray) -> None:
+        try:
+            self._file.write(np.ascontiguousarray(rows).data)
+        except OSError as error:
+            raise ImageError(
+                "the picture between two passes cannot be stored beside the result "
+                f"({error.strerror}): make room there, or take a smaller scale"
+            ) from error
+
+    def rows(self, top: int, bottom: int) -> np.ndarray:
+        return self._rows(top, bottom)
+
+    def _read(self, top: int, bottom: int) -> np.ndarray:
+        row = self.width * self.channels * self.depth.itemsize
+        self._file.seek(top * row)
+        data = self._file.read((bottom - top) * row)
+        return np.frombuffer(data, self.depth).reshape(-1, self.width, self.channels)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
-from srgan_cli.inference.color_correction import (
+from srgan_cli.inference.postprocess import (
     colour_fixed,
     consistent_radius,
     cut,

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from srgan_cli.inference import memory
-from srgan_cli.inference.cgroups import FIRST, SECOND, Version, allowed_bytes
+from srgan_cli.device import FIRST, SECOND, Version, allowed_bytes, free_bytes
+from srgan_cli import device
 from srgan_cli.inference.engine import CPU
-from srgan_cli.inference.memory import free_bytes
 
 
 def group(folder: Path, version: Version, limit: str, usage: int, cache: int) -> None:
@@ -50,7 +49,7 @@ def test_a_group_that_a_container_shows_as_its_root_is_found(tmp_path):
 
 
 def test_free_memory_is_no_more_than_the_groups_allow(monkeypatch):
-    monkeypatch.setattr(memory, "allowed_bytes", lambda: 12345.0)
+    monkeypatch.setattr(device, "allowed_bytes", lambda: 12345.0)
     assert free_bytes(CPU) == 12345
-    monkeypatch.setattr(memory, "allowed_bytes", lambda: math.inf)
+    monkeypatch.setattr(device, "allowed_bytes", lambda: math.inf)
     assert free_bytes(CPU) > 12345
