@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from srgan_cli.device import FIRST, SECOND, Version, allowed_bytes, free_bytes
 from srgan_cli import device
+from srgan_cli.device import FIRST, SECOND, Version, allowed_bytes, free_bytes
 from srgan_cli.inference.engine import CPU
 
 
