@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from click.testing import CliRunner, Result
+from PIL import Image as Pillow
 
 from srgan_cli.cli import main
 from srgan_cli.images.image import Image
@@ -40,3 +41,11 @@ def save(folder: Path, *names: str, height: int = 32, width: int = 24) -> list[P
     for seed, name in enumerate(names):
         write_image(noise(height, width, seed), folder / name)
     return [folder / name for name in names]
+
+
+def noise_file(path: Path, side: int = 5) -> Path:
+    """Noise, one pixel wider than high; the folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawn = np.random.default_rng(side).integers(0, 256, (side, side + 1, 3), dtype=np.uint8)
+    Pillow.fromarray(drawn).save(path)
+    return path

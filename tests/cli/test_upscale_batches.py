@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from helpers import noise_file
 from PIL import Image as Pillow
-from small_pictures import picture
 
 from srgan_cli.batch.naming import Job
 from srgan_cli.batch.run import Work, run_jobs
@@ -52,7 +52,7 @@ def here(tmp_path, monkeypatch) -> Path:
 
 def test_a_folder_gives_a_folder_of_larger_pictures_with_its_tree():
     for number, name in enumerate(("a.png", "b/c.png", "b/d/e.png")):
-        picture(Path("in") / name, 5 + number)
+        noise_file(Path("in") / name, 5 + number)
     result = srgan("in", "-o", "out", "--recursive")
     assert result.exit_code == 0
     assert "3 pictures done" in result.stderr
@@ -63,9 +63,9 @@ def test_a_folder_gives_a_folder_of_larger_pictures_with_its_tree():
 
 
 def test_one_bad_file_is_reported_and_the_rest_goes_on():
-    picture(Path("a.png"))
+    noise_file(Path("a.png"))
     Path("b.png").write_text("no picture")
-    picture(Path("d.png"))
+    noise_file(Path("d.png"))
     result = srgan("a.png", "b.png", "c.png", "d.png", "-o", "out")
     assert result.exit_code == 1
     assert files(Path("out")) == ["a_x4.png", "d_x4.png"]
@@ -77,9 +77,9 @@ def test_one_bad_file_is_reported_and_the_rest_goes_on():
 
 
 def test_json_lines_say_what_became_of_each_picture():
-    picture(Path("a.png"))
-    picture(Path("old.png"))
-    picture(Path("out/old_x4.png"))
+    noise_file(Path("a.png"))
+    noise_file(Path("old.png"))
+    noise_file(Path("out/old_x4.png"))
     result = srgan("a.png", "nix.png", "old.png", "-o", "out", "--json", "--skip-existing", "-q")
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     keys = ["input", "output", "input_size", "output_size", "seconds", "model", "blend", "error"]
@@ -96,7 +96,7 @@ def test_json_lines_say_what_became_of_each_picture():
 
 
 def test_a_picture_from_stdin_to_stdout():
-    source = picture(Path("a.png")).read_bytes()
+    source = noise_file(Path("a.png")).read_bytes()
     result = srgan("-", "-o", "-", "--format", "png", input=source)
     assert result.exit_code == 0
     made = np.asarray(Pillow.open(io.BytesIO(result.stdout_bytes)))
@@ -111,7 +111,7 @@ def test_stdin_that_is_no_picture_is_an_error_line():
 
 def test_skip_existing_leaves_finished_files_alone_and_clears_what_a_kill_left():
     for name in ("a.png", "b.png"):
-        picture(Path("in") / name)
+        noise_file(Path("in") / name)
     Path("out").mkdir()
     Path("out/a_x4.png").write_bytes(b"mine")
     for stale in ("out/.a_x4.png.part", "out/.b_x4.png.part"):
@@ -124,9 +124,9 @@ def test_skip_existing_leaves_finished_files_alone_and_clears_what_a_kill_left()
 
 
 def test_a_folder_can_be_gone_through_again_where_results_lie_beside_their_sources():
-    picture(Path("in/a.png"))
+    noise_file(Path("in/a.png"))
     assert srgan("in").exit_code == 0
-    picture(Path("in/b.png"))
+    noise_file(Path("in/b.png"))
     assert srgan("in", "--skip-existing").exit_code == 0
     assert files(Path("in")) == ["a.png", "a_x4.png", "b.png", "b_x4.png"]
     again = srgan("in")
@@ -135,7 +135,7 @@ def test_a_folder_can_be_gone_through_again_where_results_lie_beside_their_sourc
 
 
 def test_dry_run_says_what_would_be_and_touches_nothing():
-    picture(Path("in/a.png"))
+    noise_file(Path("in/a.png"))
     result = srgan("in", "-o", "out", "--dry-run", "--width", 10)
     assert result.stdout == "in/a.png -> out/a_10x8.png\n"
     assert not Path("out").exists()
@@ -145,7 +145,7 @@ def test_dry_run_says_what_would_be_and_touches_nothing():
 
 def test_shards_and_torchrun_do_all_once(monkeypatch):
     for number in range(5):
-        picture(Path(f"in/{number}.png"))
+        noise_file(Path(f"in/{number}.png"))
     assert srgan("in", "-o", "out", "--shard", "2/2").exit_code == 0
     assert files(Path("out")) == ["1_x4.png", "3_x4.png"]
     monkeypatch.setenv("WORLD_SIZE", "2")
@@ -156,7 +156,7 @@ def test_shards_and_torchrun_do_all_once(monkeypatch):
 
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "x", "1/", "1/0", "²/3"])
 def test_a_shard_that_makes_no_sense_is_a_usage_error(shard):
-    picture(Path("a.png"))
+    noise_file(Path("a.png"))
     assert srgan("a.png", "--shard", shard).exit_code == 2
 
 
@@ -177,7 +177,7 @@ def test_a_shard_that_makes_no_sense_is_a_usage_error(shard):
     ],
 )
 def test_names_of_all_kinds_work(name):
-    source = picture(Path("in") / name)
+    source = noise_file(Path("in") / name)
     result = srgan("in", "-o", "out")
     assert result.exit_code == 0, result.output
     made = Path("out") / f"{source.stem}_x4{source.suffix}"
@@ -187,8 +187,8 @@ def test_names_of_all_kinds_work(name):
 
 
 def test_a_result_whose_name_would_be_too_long_fails_alone():
-    picture(Path("in") / ("x" * 251 + ".png"))
-    picture(Path("in/a.png"))
+    noise_file(Path("in") / ("x" * 251 + ".png"))
+    noise_file(Path("in/a.png"))
     result = srgan("in", "-o", "out")
     assert result.exit_code == 1
     assert "--name" in result.stderr
@@ -196,7 +196,7 @@ def test_a_result_whose_name_would_be_too_long_fails_alone():
 
 
 def test_outputs_that_are_inputs_through_links_are_refused():
-    picture(Path("a.png"))
+    noise_file(Path("a.png"))
     before = Path("a.png").read_bytes()
     Path("soft.png").symlink_to("a.png")
     os.link("a.png", "hard.png")
@@ -209,8 +209,8 @@ def test_outputs_that_are_inputs_through_links_are_refused():
 
 
 def test_a_target_that_is_a_link_is_followed():
-    picture(Path("a.png"))
-    picture(Path("real/old.png"))
+    noise_file(Path("a.png"))
+    noise_file(Path("real/old.png"))
     Path("out.png").symlink_to("real/old.png")
     assert srgan("a.png", "-o", "out.png").exit_code == 0
     assert Path("out.png").is_symlink()
@@ -218,8 +218,8 @@ def test_a_target_that_is_a_link_is_followed():
 
 
 def test_two_inputs_for_one_output_touch_nothing():
-    picture(Path("1/a.png"))
-    picture(Path("2/a.png"))
+    noise_file(Path("1/a.png"))
+    noise_file(Path("2/a.png"))
     result = srgan("1/a.png", "2/a.png", "-o", "out")
     assert result.exit_code == 2
     assert "would both become" in result.stderr
@@ -227,7 +227,7 @@ def test_two_inputs_for_one_output_touch_nothing():
 
 
 def test_a_target_that_is_a_folder_or_lies_in_a_file_fails():
-    picture(Path("a.png"))
+    noise_file(Path("a.png"))
     Path("out/a_x4.png").mkdir(parents=True)
     for out, message in (("out/", "is a folder"), ("a.png/b.png", "a.png")):
         result = srgan("a.png", "-o", out)
@@ -237,9 +237,9 @@ def test_a_target_that_is_a_folder_or_lies_in_a_file_fails():
 
 
 def test_a_file_where_a_folder_is_wanted_is_a_usage_error():
-    picture(Path("a.png"))
-    picture(Path("b.png"))
-    picture(Path("c.png"))
+    noise_file(Path("a.png"))
+    noise_file(Path("b.png"))
+    noise_file(Path("c.png"))
     result = srgan("a.png", "b.png", "-o", "c.png")
     assert result.exit_code == 2
     assert "a folder for the results is wanted" in result.stderr
@@ -247,7 +247,7 @@ def test_a_file_where_a_folder_is_wanted_is_a_usage_error():
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
 def test_a_folder_that_must_not_be_written_to_fails():
-    picture(Path("a.png"))
+    noise_file(Path("a.png"))
     Path("out").mkdir(mode=0o500)
     result = srgan("a.png", "-o", "out")
     assert result.exit_code == 1
@@ -256,7 +256,7 @@ def test_a_folder_that_must_not_be_written_to_fails():
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's full device")
 def test_a_full_disk_on_stdout_is_an_error_line():
-    picture(Path("a.png"))
+    noise_file(Path("a.png"))
     words = ["upscale", "a.png", "-o", "-", "--format", "png", "-m", "bicubic"]
     with Path("/dev/full").open("wb") as full:
         command = [sys.executable, "-m", "srgan_cli", *words]
@@ -270,7 +270,7 @@ def test_a_full_disk_on_stdout_is_an_error_line():
 
 
 def test_a_source_that_vanishes_in_mid_run_fails_alone():
-    jobs = [Job(picture(Path(f"{n}.png")), Path(f"{n}_x4.png")) for n in range(4)]
+    jobs = [Job(noise_file(Path(f"{n}.png")), Path(f"{n}_x4.png")) for n in range(4)]
     outcomes = []
     for outcome in run_jobs(jobs, Work(UpscalePipeline(), Encoding(), 1000)):
         Path("3.png").unlink(missing_ok=True)
@@ -279,7 +279,7 @@ def test_a_source_that_vanishes_in_mid_run_fails_alone():
 
 
 def test_the_output_is_replaced_only_by_a_whole_one():
-    picture(Path("a.png"))
+    noise_file(Path("a.png"))
     Path("out.png").write_bytes(b"old")
     Path("broken.png").write_bytes(Path("a.png").read_bytes()[:60])
     assert srgan("broken.png", "-o", "out.png").exit_code == 1

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from small_pictures import picture
+from helpers import noise_file
 
 from srgan_cli.cli import main
 
@@ -37,7 +37,7 @@ def contents(folder: str) -> dict[str, bytes]:
 
 
 def test_devices_with_commas_share_a_picture(tiny_file):
-    picture(Path("in.png"), 60)
+    noise_file(Path("in.png"), 60)
     for device, name in (("cpu", "one.png"), ("cpu,cpu", "two.png")):
         words = ("--device", device, "--precision", "fp32", "--tile", 32, "-v")
         result = srgan("in.png", "-o", name, "-w", tiny_file, *words)
@@ -47,7 +47,7 @@ def test_devices_with_commas_share_a_picture(tiny_file):
 
 
 def test_a_device_that_is_not_there_is_an_error_of_one_line(tiny_file):
-    picture(Path("in.png"))
+    noise_file(Path("in.png"))
     result = srgan("in.png", "-w", tiny_file, "--device", "cpu,nix")
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: cannot compute on 'nix'")
@@ -56,7 +56,7 @@ def test_a_device_that_is_not_there_is_an_error_of_one_line(tiny_file):
 
 def test_a_rerun_does_what_a_dead_process_left_and_nothing_else(rank):
     for number in range(7):
-        picture(Path(f"in/{number}.png"))
+        noise_file(Path(f"in/{number}.png"))
     for number in (0, 2):  # process 1 of 3 dies before its first picture
         rank(number, 3)
         assert srgan("in", "-o", "out", "-m", "bicubic").exit_code == 0
@@ -73,7 +73,7 @@ def test_a_rerun_does_what_a_dead_process_left_and_nothing_else(rank):
 
 
 def test_of_processes_with_one_file_to_write_the_first_writes_it(rank):
-    picture(Path("a.png"))
+    noise_file(Path("a.png"))
     for number in (1, 2, 0):
         rank(number, 3)
         result = srgan("a.png", "-o", "b.png", "-m", "bicubic")
@@ -83,7 +83,7 @@ def test_of_processes_with_one_file_to_write_the_first_writes_it(rank):
 
 def test_shards_beside_their_sources_do_not_enlarge_each_others_results(rank):
     for number in range(4):
-        picture(Path(f"{number}.png"))
+        noise_file(Path(f"{number}.png"))
     for number in (0, 1, 0, 1):
         rank(number, 2)
         assert srgan("*.png", "-m", "bicubic").exit_code == 0

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from helpers import noise_file
 from PIL import Image as Pillow
-from small_pictures import picture
 
 from srgan_cli.batch.naming import Job
 from srgan_cli.batch.run import Work, run_jobs
@@ -69,14 +69,14 @@ def size(*words: object) -> int:
 
 @pytest.mark.parametrize("name", ["jpeg", "webp", "avif", "jpeg2000"])
 def test_quality_decides_the_size(name):
-    picture(Path("in.png"), 12)
+    noise_file(Path("in.png"), 12)
     low, middle, high = (size("--format", name, "--quality", number) for number in (20, 60, 95))
     assert low < middle < high
 
 
 @pytest.mark.parametrize("name", ["webp", "png", "tiff", "jpeg2000"])
 def test_lossless_is_exact_and_smaller_than_nothing_done(name):
-    picture(Path("in.png"), 12)
+    noise_file(Path("in.png"), 12)
     size("--format", name, "--lossless")
     np.testing.assert_array_equal(read_image(Path("out")).pixels, larger("in.png"))
 
@@ -90,21 +90,21 @@ def test_compression_changes_the_size_alone(name):
 
 
 def test_jpeg_keeps_the_colour_of_every_pixel():
-    picture(Path("in.png"))
+    noise_file(Path("in.png"))
     done("in.png", "-o", "out.jpg")
     with Pillow.open("out.jpg") as opened:
         assert {component[1:3] for component in opened.layer} == {(1, 1)}
 
 
 def test_a_large_noisy_jpeg_does_not_fail():
-    picture(Path("in.png"), 300)
+    noise_file(Path("in.png"), 300)
     done("in.png", "-o", "out.jpg", "-s", 3, "--quality", 100)
     assert read_header(Path("out.jpg")).width == 903
 
 
 @pytest.mark.parametrize("name", FORMAT_NAMES)
 def test_format_decides_whatever_the_name_says_and_names_follow_it(name):
-    picture(Path("in.png"))
+    noise_file(Path("in.png"))
     done("in.png", "-o", "out.png", "--format", name)
     done("in.png", "-o", "out/", "--format", name)
     (made,) = Path("out").iterdir()
@@ -113,7 +113,7 @@ def test_format_decides_whatever_the_name_says_and_names_follow_it(name):
 
 
 def test_an_unknown_suffix_is_a_usage_error_that_lists_the_known_ones():
-    picture(Path("in.png"))
+    noise_file(Path("in.png"))
     result = srgan("in.png", "-o", "out.xyz")
     assert result.exit_code == 2
     assert ".jpg .jpeg" in result.stderr
@@ -161,7 +161,7 @@ def shell(command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_shell_pipes_pictures_through_and_leaves_quoted_globs_alone():
-    picture(Path("a.png"))
+    noise_file(Path("a.png"))
     ended = shell("cat a.png | srgan upscale - -o - --format png -m bicubic | cat > b.png")
     assert (ended.returncode, ended.stdout) == (0, "")
     np.testing.assert_array_equal(read_image(Path("b.png")).pixels, larger("a.png"))
@@ -178,7 +178,7 @@ def test_a_pipe_with_a_name_is_an_error_that_knows_what_to_do():
 
 
 def test_name_is_a_template():
-    picture(Path("in/a b.png"))
+    noise_file(Path("in/a b.png"))
     done("in", "-o", "out", "--name", "{model} {stem}, {width}x{height} by {scale}{suffix}")
     assert [path.name for path in Path("out").iterdir()] == ["bicubic a b, 24x20 by 4.png"]
     assert srgan("in", "-o", "out", "--name", "{stm}.png").exit_code == 2
@@ -197,7 +197,7 @@ def test_name_is_a_template():
     ],
 )
 def test_a_wrong_command_line_is_2_and_touches_nothing(words):
-    picture(Path("in.png"))
+    noise_file(Path("in.png"))
     assert srgan(*words).exit_code == 2
     assert os.listdir() == ["in.png"]  # noqa: PTH208
 
@@ -205,7 +205,7 @@ def test_a_wrong_command_line_is_2_and_touches_nothing(words):
 def test_a_terminal_sees_a_bar_with_the_file_and_the_time_left(monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes any output for a terminal then
     monkeypatch.setattr(display, "PATIENCE", -1.0)
-    picture(Path("in.png"))
+    noise_file(Path("in.png"))
     result = done("in.png", "-o", "out.png")
     bar = next(line for line in result.stderr.splitlines() if LINE in line)
     assert "in.png" in bar

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
-from tiny_pictures import save_picture
+from training_helpers import Listener, save_picture
 
 from srgan_cli.networks.vgg import LAYER_INDEX
 from srgan_cli.training.feature_extractors import open_eyes
-from srgan_cli.training.progress import Progress
 from srgan_cli.training.run_folder import begin
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_run import check, train
@@ -39,20 +38,6 @@ def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("vgg") / "tiny.safetensors"
     save_file(state, path)
     return path
-
-
-class Listener:
-    """A watcher that remembers."""
-
-    def __init__(self) -> None:
-        self.seen: list[Progress] = []
-        self.lines: list[str] = []
-
-    def progress(self, now: Progress) -> None:
-        self.seen.append(now)
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
 
 
 Make = Callable[..., TrainOptions]

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import Listener
-from test_training_resume import StopAfter, last_state, same
+from training_helpers import Listener, StopAfter, last_state, same
 
 from srgan_cli.training.builder import Job, build_trainer
 from srgan_cli.training.checkpoint import checkpoints, load_state

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny_pictures import picture
+from training_helpers import picture
 
 from srgan_cli.training.blur_kernels import blur_kernel, sinc_kernel
 from srgan_cli.training.degradation import (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as Pillow
-from tiny_pictures import picture, save_picture
+from training_helpers import picture, save_picture
 
 from srgan_cli.errors import DatasetError
 from srgan_cli.resample import resize

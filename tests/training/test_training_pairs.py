@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_pictures import picture, save_picture
+from training_helpers import picture, save_picture
 
 from srgan_cli.errors import DatasetError
 from srgan_cli.images.image import Image

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_pictures import picture, save_picture
+from training_helpers import picture, save_picture
 
 from srgan_cli.resample import resize, resize_levels
 from srgan_cli.training.data import Loading, load_batches

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from helpers import DISCRIMINATOR_SIZES
-from tiny_pictures import picture
+from training_helpers import picture
 
 from srgan_cli.networks import GENERATORS
 from srgan_cli.networks.srcnn import LUMA

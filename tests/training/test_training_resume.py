@@ -9,12 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
+from training_helpers import StopAfter, last_state, same
 
 from srgan_cli.errors import TrainingError
 from srgan_cli.networks.discriminators import SRGANDiscriminator
 from srgan_cli.training.checkpoint import checkpoints, load_state
-from srgan_cli.training.progress import Progress, Silent
 from srgan_cli.training.report import read_log
 from srgan_cli.training.run_folder import begin, read_options, write_options
 from srgan_cli.training.train_options import TrainOptions
@@ -22,33 +21,6 @@ from srgan_cli.training.train_run import check, train
 from srgan_cli.training.trainer import Interrupted
 from srgan_cli.weights.container import read_weights
 from srgan_cli.weights.tensor_files import write_torch_file
-
-
-class StopAfter(Silent):
-    """Sends this process a signal at a step."""
-
-    def __init__(self, stage: str, step: int, number: int = signal.SIGINT) -> None:
-        self.moment, self.number = (stage, step), number
-
-    def progress(self, now: Progress) -> None:
-        if (now.stage, now.step) == self.moment:
-            os.kill(os.getpid(), self.number)
-
-
-def same(a: object, b: object) -> bool:
-    """Nested containers of tensors and plain values, bit for bit."""
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
-    return a == b
-
-
-def last_state(options: TrainOptions) -> dict[str, object]:
-    state = vars(load_state(checkpoints(options.out)[-1]))
-    return {name: value for name, value in state.items() if name != "seconds"}
 
 
 def assert_same_end(ours: TrainOptions, other: TrainOptions) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_pictures import picture
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, l1_loss
+from training_helpers import picture
 
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.networks import GENERATORS

@@ -5,8 +5,7 @@ from collections import OrderedDict
 
 import pytest
 import torch
-from safetensors.torch import save_file
-from test_foreign_references import (
+from reference_networks import (
     CompactReference,
     EarlyReference,
     LeftthomasReference,
@@ -18,6 +17,7 @@ from test_foreign_references import (
     VDSRReference,
     varied,
 )
+from safetensors.torch import save_file
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.networks import GENERATORS

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
-from test_foreign_references import (
+from reference_networks import (
     CompactReference,
     EarlyReference,
     LeftthomasReference,
@@ -16,6 +15,7 @@ from test_foreign_references import (
     PaperReference,
     RRDBReference,
 )
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from srgan_cli.errors import WeightsError

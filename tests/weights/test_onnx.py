@@ -2,8 +2,8 @@ import sys
 
 import pytest
 import torch
+from reference_networks import CompactReference, RRDBReference
 from safetensors.torch import load_file
-from test_foreign_references import CompactReference, RRDBReference
 
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.networks import GENERATORS
