@@ -1,0 +1,130 @@
+"""Which networks a file's layers may be: sizes from its convolutions, as a first guess.
+
+Whether it is one of them is decided by comparing the whole graph.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isqrt, prod
+from typing import Any
+
+import numpy as np
+
+from srgan_cli.networks.srresnet import FORMS
+from srgan_cli.weights.ncnn.architectures import COMPACT_SLOPE
+from srgan_cli.weights.ncnn.bin_file import Arrays
+from srgan_cli.weights.ncnn.param_file import Layer
+
+LARGEST_FACTOR = 16
+
+TITLES = {
+    "rrdbnet": "RRDBNet",
+    "compact": "Compact",
+    "srresnet": "SRResNet",
+    "fast": "srgan's fast",
+}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    architecture: str
+    hyperparameters: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        sizes = ", ".join(f"{name} {value}" for name, value in self.hyperparameters.items())
+        return f"{TITLES[self.architecture]} ({sizes})"
+
+
+@dataclass(frozen=True, eq=False)
+class _Summary:
+    """convolutions: their weights (outputs, inputs, k, k). enlarged: factors of Interp layers.
+    shuffled: factors of PixelShuffle layers."""
+
+    convolutions: Sequence[np.ndarray]
+    types: Counter[str]
+    enlarged: Sequence[int]
+    shuffled: Sequence[int]
+    slope: float | None
+
+    def width(self, number: int) -> int:
+        return self.convolutions[number].shape[0]
+
+    def inputs(self, number: int) -> int:
+        return self.convolutions[number].shape[1]
+
+
+def list_candidates(layers: Sequence[Layer], arrays: Mapping[str, Arrays]) -> list[Candidate]:
+    summary = _summarize(layers, arrays)
+    if len(summary.convolutions) < 2:
+        return []
+    found = [*_rrdbnet(summary), *_compact(summary), *_fast(summary), *_srresnet(summary)]
+    return [one for one in found if 1 <= one.hyperparameters["scale"] <= LARGEST_FACTOR]
+
+
+def _summarize(layers: Sequence[Layer], arrays: Mapping[str, Arrays]) -> _Summary:
+    convolutions = [arrays[n.outputs[0]]["weight"] for n in layers if n.type == "Convolution"]
+    slopes = [layer.number(0, 0.0) for layer in layers if layer.type == "ReLU"]
+    for layer in layers:
+        if layer.type == "Convolution" and layer.integer(9, 0):
+            slopes.append(sum(layer.array(10)) if layer.integer(9, 0) == 2 else 0.0)
+    enlarged = [_factor(n.number(1, 1.0)) for n in layers if n.type == "Interp"]
+    shuffled = [_factor(n.number(0, 1.0)) for n in layers if n.type == "PixelShuffle"]
+    slope = slopes[0] if slopes else None
+    return _Summary(convolutions, Counter(n.type for n in layers), enlarged, shuffled, slope)
+
+
+def _factor(number: float) -> int:
+    """0, with which nothing fits, for what no network here enlarges by."""
+    return int(number) if number in range(1, LARGEST_FACTOR + 1) else 0
+
+
+def _rrdbnet(summary: _Summary) -> Iterator[Candidate]:
+    unshuffle = isqrt(summary.inputs(0) // 3)
+    blocks = (len(summary.convolutions) - 4 - len(summary.enlarged)) // 15
+    if not summary.types["Concat"] or unshuffle < 1 or blocks < 1:
+        return
+    sizes = {
+        "scale": prod(summary.enlarged) // unshuffle,
+        "features": summary.width(0),
+        "blocks": blocks,
+        "growth": summary.width(1),
+        "unshuffle": unshuffle,
+    }
+    yield Candidate("rrdbnet", sizes)
+
+
+def _compact(summary: _Summary) -> Iterator[Candidate]:
+    activation = "prelu"
+    if not summary.types["PReLU"]:
+        activation = "leakyrelu" if round(summary.slope or 0.0, 5) == COMPACT_SLOPE else "relu"
+    sizes = {
+        "scale": isqrt(summary.width(-1) // 3),
+        "features": summary.width(0),
+        "convolutions": len(summary.convolutions) - 2,
+        "activation": activation,
+    }
+    yield Candidate("compact", sizes)
+
+
+def _fast(summary: _Summary) -> Iterator[Candidate]:
+    """The last convolution is bicubic, and the last PixelShuffle its own."""
+    scale = summary.shuffled[-1] if summary.shuffled else 0
+    blocks = (len(summary.convolutions) - 4 - (len(summary.shuffled) - 1)) // 2
+    if summary.types["Padding"] and blocks >= 0 and len(summary.convolutions) > 4:
+        thin = summary.inputs(-2)
+        sizes = {"scale": scale, "features": summary.width(0), "blocks": blocks, "thin": thin}
+        yield Candidate("fast", sizes)
+
+
+def _srresnet(summary: _Summary) -> Iterator[Candidate]:
+    for name, form in FORMS.items():
+        steps = summary.enlarged if form.nearest else summary.shuffled
+        fixed = 2 + len(steps) + (form.end is not None) + form.refine
+        blocks = (len(summary.convolutions) - fixed) // 2
+        if blocks < 0 or summary.convolutions[0].shape[2] != form.kernel:
+            continue
+        sizes = {"scale": prod(steps), "features": summary.width(0), "blocks": blocks}
+        options = {"norm": False, "bias": True, "form": name}
+        output = {"output": "tanh" if summary.types["TanH"] else "linear"}
+        yield Candidate("srresnet", sizes | options | output)

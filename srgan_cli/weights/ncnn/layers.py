@@ -1,0 +1,137 @@
+"""What ncnn's layers compute, in the operations of `Graph`.
+
+Ids and defaults: https://github.com/Tencent/ncnn/blob/master/docs/developer-guide/operators.md.
+"""
+
+from dataclasses import dataclass
+
+from srgan_cli.errors import WeightsError
+from srgan_cli.weights.ncnn.bin_file import Arrays
+from srgan_cli.weights.ncnn.param_file import Layer
+
+Chain = tuple[tuple[str, tuple[float, ...]], ...]
+
+ALIASES = ("Split", "Noop", "Dropout", "BatchNorm")
+"""Layers that pass on what they are given; BatchNorm is folded into the convolution before it."""
+
+LAYER_TYPES = {
+    "Input",
+    *ALIASES,
+    *("Convolution", "PReLU", "ReLU", "TanH", "Interp", "PixelShuffle", "Reorg"),
+    *("Concat", "Eltwise", "BinaryOp", "Padding"),
+}
+
+INTERP = {1: "nearest", 2: "bilinear"}
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Operations one after another; the first takes the layer's inputs times `factors`."""
+
+    chain: Chain
+    factors: tuple[float, ...] = ()
+
+
+def is_alias(layer: Layer) -> bool:
+    return layer.type in ALIASES and len(layer.inputs) == 1 and layer.number(0, 1.0) != 0.0
+
+
+def layer_steps(layer: Layer, arrays: Arrays) -> Steps | None:
+    """None where it does something that no network of ours does.
+
+    Raises WeightsError for values of a wrong type.
+    """
+    match layer.type:
+        case "Convolution":
+            return _convolution(layer, arrays)
+        case "PReLU":
+            return Steps((("prelu", (len(arrays["weight"]),)),))
+        case "ReLU":
+            return Steps((("leaky_relu", (layer.number(0, 0.0),)),))
+        case "TanH":
+            return Steps((("tanh", ()),))
+        case "Interp" | "PixelShuffle" | "Reorg":
+            return _resizing(layer)
+        case "Padding":
+            return _padding(layer)
+        case "Concat":
+            return Steps((("concat", ()),)) if layer.integer(0, 0) == 0 else None
+        case "Eltwise":
+            return _eltwise(layer)
+        case "BinaryOp":
+            return _binary(layer)
+    return None
+
+
+def _convolution(layer: Layer, arrays: Arrays) -> Steps | None:
+    kernel = layer.integer(1, 0)
+    padding = layer.integer(4, 0)
+    alike = {(11, 1): kernel, (14, 4): padding, (15, 4): padding, (16, 14): padding}
+    if any(layer.integer(key, expected) != expected for (key, _), expected in alike.items()):
+        return None
+    ones = [layer.integer(key, 1) for key in (2, 12, 3, 13)]  # dilation and stride
+    if ones != [1, 1, 1, 1] or layer.number(18, 0.0) or layer.integer(19, 0):
+        return None
+    outputs, inputs = arrays["weight"].shape[:2]
+    conv = ("conv", (inputs, outputs, kernel, padding))
+    match layer.integer(9, 0):
+        case 0:
+            return Steps((conv,))
+        case 1:
+            return Steps((conv, ("leaky_relu", (0.0,))))
+        case 2 if len(layer.array(10)) == 1:
+            return Steps((conv, ("leaky_relu", layer.array(10))))
+    return None
+
+
+def _resizing(layer: Layer) -> Steps | None:
+    if layer.type == "Interp":
+        kind = INTERP.get(layer.integer(0, 0))
+        factors = {layer.number(1, 1.0), layer.number(2, 1.0)}
+        if kind is None or len(factors) > 1 or any(layer.integer(key, 0) for key in (3, 4, 6)):
+            return None
+        factor = factors.pop()
+    else:
+        kind = "pixel_shuffle" if layer.type == "PixelShuffle" else "pixel_unshuffle"
+        factor = float(layer.integer(0, 1))
+        if layer.integer(1, 0):  # another order of channels
+            return None
+    return Steps(() if factor == 1 else ((kind, (factor,)),))
+
+
+def _padding(layer: Layer) -> Steps | None:
+    sides = {layer.integer(key, 0) for key in (0, 1, 2, 3)}
+    if len(sides) > 1 or layer.integer(4, 0) != 1 or any(layer.integer(key, 0) for key in (7, 8)):
+        return None
+    return Steps((("replicate_padding", (float(sides.pop()),)),))
+
+
+def _eltwise(layer: Layer) -> Steps | None:
+    factors = layer.array(1) or (1.0,) * len(layer.inputs)
+    if layer.integer(0, 0) != 1 or len(factors) != len(layer.inputs):
+        return None
+    return Steps((("add", ()),), tuple(map(_rounded, factors)))
+
+
+def _binary(layer: Layer) -> Steps | None:
+    """Also with a number, whose id 1 says that there is one, in place of the second input."""
+    kind, number = layer.integer(0, 0), _rounded(layer.number(2, 0.0))
+    if not layer.integer(1, 0):
+        names = {0: "add", 1: "sub"}
+        return Steps(((names[kind], ()),)) if kind in names and len(layer.inputs) == 2 else None
+    if len(layer.inputs) != 1:
+        return None
+    match kind:
+        case 0:
+            return Steps((("plus", (number,)),))
+        case 2:
+            return Steps((("times", (number,)),))
+        case 3 if number:
+            return Steps((("times", (1 / number,)),))
+    return None
+
+
+def _rounded(number: float) -> float:
+    if number != number or abs(number) == float("inf"):
+        raise WeightsError("a factor that is not a finite number")
+    return float(f"{number:.5g}")
