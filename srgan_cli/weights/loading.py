@@ -16,6 +16,7 @@ from srgan_cli.weights.foreign.layout import UnknownNetworkError
 from srgan_cli.weights.foreign.unwrap import unwrap_state
 from srgan_cli.weights.generators import build_uninitialized, generator_problems, join_problems
 from srgan_cli.weights.metadata import Metadata
+from srgan_cli.weights.ncnn.reader import is_ncnn, read_ncnn
 from srgan_cli.weights.tensor_files import read_tensors
 
 SCALE_IN_NAME = re.compile(r"(?<![a-z0-9])(?:x([1-8])|([1-8])x)(?![0-9])", re.IGNORECASE)
@@ -27,6 +28,8 @@ def load_weights(path: Path, scale: int | None = None, activation: str | None = 
     scale, activation ("relu" or "leakyrelu"): for foreign files whose keys do not tell them; a
     scale that neither tells is taken from the file's name. Raises WeightsError that names the path.
     """
+    if is_ncnn(path):
+        return _with_scale(path, _from_ncnn(path), scale)
     if is_srgan_file(path):
         return _with_scale(path, read_weights(path), scale)
     found = read_tensors(path)
@@ -63,6 +66,15 @@ def _from_foreign(
         return _with_scale(path, _from_spandrel(found), scale)
     metadata = Metadata(scale=converted.scale, training={"family": converted.family})
     return Weights(converted.architecture, converted.hyperparameters, converted.state, metadata)
+
+
+def _from_ncnn(path: Path) -> Weights:
+    try:
+        found = read_ncnn(path)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
+    metadata = Metadata(scale=int(found.hyperparameters["scale"]), training=dict(found.origin))
+    return Weights(found.architecture, found.hyperparameters, found.state, metadata)
 
 
 def _from_spandrel(found: Mapping[str, Any]) -> Weights:

@@ -8,13 +8,13 @@ from inspect import signature
 from typing import Any
 
 import numpy as np
+import torch
 
-from srgan_cli.networks import GENERATORS
-from srgan_cli.networks.layers import magnifications
+from srgan_cli.networks import GENERATORS, precision
+from srgan_cli.networks.layers import upscale_factors
 from srgan_cli.networks.rrdbnet import RESIDUAL_SCALE
 from srgan_cli.networks.srcnn import BLACK, LUMA
 from srgan_cli.networks.srresnet import FORMS
-from srgan_cli.resample import taps
 from srgan_cli.weights.ncnn.graph import Graph
 
 COMPACT_SLOPE = 0.1
@@ -41,7 +41,7 @@ def rrdbnet(
             x = dense_block(graph, x, f"body.{block}.rdb{part}", features, growth)
         x = graph.add(entry, graph.times(x, RESIDUAL_SCALE))
     x = graph.add(shallow, graph.conv(x, "conv_body", features, features))
-    for number, step in enumerate(magnifications(scale * unshuffle), start=1):
+    for number, step in enumerate(upscale_factors(scale * unshuffle), start=1):
         x = graph.conv(graph.nearest(x, step), f"conv_up{number}", features, features)
         x = graph.leaky_relu(x, 0.2)
     x = graph.leaky_relu(graph.conv(x, "conv_hr", features, features), 0.2)
@@ -90,28 +90,30 @@ def srresnet(
     output: str,
 ) -> None:
     del norm, bias  # folded
-    shape = FORMS[form]
-    x = graph.conv(0, "conv_first", 3, features, shape.kernel)
-    shallow = x = activated(graph, x, shape.first, "act_first")
+    variant = FORMS[form]
+    x = graph.conv(0, "conv_first", 3, features, variant.kernel)
+    shallow = x = activated(graph, x, variant.first_activation, "act_first")
     for block in range(blocks):
         inner = graph.conv(x, f"body.{block}.conv1", features, features)
-        inner = activated(graph, inner, shape.inner, f"body.{block}.act")
+        inner = activated(graph, inner, variant.block_activation, f"body.{block}.act")
         x = graph.add(x, graph.conv(inner, f"body.{block}.conv2", features, features))
-    if shape.end is not None:
+    if variant.body_end is not None:
         x = graph.conv(x, "conv_body", features, features)
-        x = graph.add(shallow, graph.prelu(x, "end_body", 1) if shape.end == "prelu" else x)
-    for number, step in enumerate(magnifications(scale)):
-        if shape.nearest:
+        x = graph.add(shallow, graph.prelu(x, "end_body", 1) if variant.body_end == "prelu" else x)
+    for number, step in enumerate(upscale_factors(scale)):
+        if variant.nearest:
             x = graph.conv(graph.nearest(x, step), f"ups.{number}.1", features, features)
         else:
             x = sub_pixel(graph, x, f"ups.{number}.0", features, features, step)
-        x = activated(graph, x, shape.late, f"act_ups.{number}")
-    if shape.refine:
-        x = activated(graph, graph.conv(x, "conv_hr", features, features), shape.late, "act_hr")
-    x = graph.conv(x, "conv_last", features, 3, shape.kernel)
+        x = activated(graph, x, variant.up_activation, f"act_ups.{number}")
+    if variant.conv_hr:
+        x = activated(
+            graph, graph.conv(x, "conv_hr", features, features), variant.up_activation, "act_hr"
+        )
+    x = graph.conv(x, "conv_last", features, 3, variant.kernel)
     if output == "tanh":
         x = graph.times(graph.plus(graph.tanh(x), 1.0), 0.5)
-    if shape.base:
+    if variant.bilinear_base:
         graph.add(x, graph.bilinear(0, scale))
 
 
@@ -125,7 +127,7 @@ def fast(graph: Graph, scale: int, features: int, blocks: int, thin: int) -> Non
         inner = graph.leaky_relu(graph.conv(x, f"body.{block}.conv1", features, features), 0.0)
         x = graph.add(x, graph.conv(inner, f"body.{block}.conv2", features, features))
     x = graph.add(shallow, graph.conv(x, "body_end", features, features))
-    steps, inputs = magnifications(scale), features
+    steps, inputs = upscale_factors(scale), features
     for number, step in enumerate(steps):
         outputs = thin * 2 ** (len(steps) - number - 1)
         x = sub_pixel(graph, x, f"up.{number}.0", inputs, outputs, step)
@@ -164,10 +166,10 @@ def bicubic(graph: Graph, x: int, scale: int) -> int:
 def bicubic_kernels(scale: int) -> np.ndarray:
     """(3 s s, 3, 5, 5): each output pixel of a cell out of the 5 x 5 pixels around."""
     side = 2 * BICUBIC_SIDE + 1
-    index, weight = taps(side, scale, float(scale), start=BICUBIC_SIDE * scale)
-    phases = np.zeros((scale, side))
-    np.add.at(phases, (np.arange(scale)[:, None], index), weight)
-    planes = np.einsum("pi,qj->pqij", phases, phases).reshape(scale * scale, side, side)
+    impulses = torch.eye(side * side, dtype=torch.float64).view(-1, 1, side, side)
+    cell = slice(BICUBIC_SIDE * scale, (BICUBIC_SIDE + 1) * scale)
+    responses = precision.bicubic(impulses, scale)[:, 0, cell, cell].flatten(1)  # (25, s s)
+    planes = responses.T.reshape(scale * scale, side, side).numpy()
     kernels = np.zeros((3, scale * scale, 3, side, side), np.float32)
     for channel in range(3):
         kernels[channel, :, channel] = planes

@@ -5,15 +5,16 @@ Weights of convolutions begin with a flag that tells their type; all else is pla
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.weights.ncnn.param_file import Layer
+from srgan_cli.weights.ncnn.param_file import NcnnLayer
 
 FLOAT16 = 0x01306B47
 INT8 = 0x000D4B38
-TYPES = {
+TYPES: dict[int, "np.dtype[Any]"] = {
     0: np.dtype("<f4"),
     0x0002C056: np.dtype("<f4"),
     FLOAT16: np.dtype("<f2"),
@@ -33,7 +34,7 @@ class _Cursor:
     data: bytes
     place: int = 0
 
-    def flagged(self, layer: Layer, count: int) -> np.ndarray:
+    def flagged(self, layer: NcnnLayer, count: int) -> np.ndarray:
         """(count,) float32 or float16, or int8 that wants to be scaled."""
         flag = int(self._take(layer, np.dtype("<u4"), 1)[0])
         if flag not in TYPES:
@@ -42,11 +43,11 @@ class _Cursor:
         self.place = min(len(self.data), -(-self.place // 4) * 4)
         return found
 
-    def plain(self, layer: Layer, count: int) -> np.ndarray:
+    def plain(self, layer: NcnnLayer, count: int) -> np.ndarray:
         """(count,) float32."""
         return self._take(layer, np.dtype("<f4"), count)
 
-    def _take(self, layer: Layer, kind: np.dtype, count: int) -> np.ndarray:
+    def _take(self, layer: NcnnLayer, kind: "np.dtype[Any]", count: int) -> np.ndarray:
         size = count * kind.itemsize
         if count < 0 or size > len(self.data) - self.place:
             lacks = f"layer {layer} needs {size} bytes and {len(self.data) - self.place} are left"
@@ -56,7 +57,7 @@ class _Cursor:
         return found
 
 
-def parse_bin(layers: Sequence[Layer], data: bytes) -> dict[str, Arrays]:
+def parse_bin(layers: Sequence[NcnnLayer], data: bytes) -> dict[str, Arrays]:
     """The arrays of each layer that has some, by its output blob, finite float32.
 
     "weight" (outputs, inputs, k, k) and "bias" of a convolution; "weight" of a PReLU; those of
@@ -70,7 +71,7 @@ def parse_bin(layers: Sequence[Layer], data: bytes) -> dict[str, Arrays]:
     return {blob: arrays for blob, arrays in found.items() if arrays}
 
 
-def _read(cursor: _Cursor, layer: Layer) -> Iterator[tuple[str, np.ndarray]]:
+def _read(cursor: _Cursor, layer: NcnnLayer) -> Iterator[tuple[str, np.ndarray]]:
     for name, values in _read_raw(cursor, layer):
         made = values.astype(np.float32)
         if not np.isfinite(made).all():
@@ -78,7 +79,7 @@ def _read(cursor: _Cursor, layer: Layer) -> Iterator[tuple[str, np.ndarray]]:
         yield name, made
 
 
-def _read_raw(cursor: _Cursor, layer: Layer) -> Iterator[tuple[str, np.ndarray]]:
+def _read_raw(cursor: _Cursor, layer: NcnnLayer) -> Iterator[tuple[str, np.ndarray]]:
     match layer.type:
         case "Convolution":
             yield from _read_convolution(cursor, layer)
@@ -89,7 +90,7 @@ def _read_raw(cursor: _Cursor, layer: Layer) -> Iterator[tuple[str, np.ndarray]]
                 yield name, cursor.plain(layer, layer.integer(0, 0))
 
 
-def _read_convolution(cursor: _Cursor, layer: Layer) -> Iterator[tuple[str, np.ndarray]]:
+def _read_convolution(cursor: _Cursor, layer: NcnnLayer) -> Iterator[tuple[str, np.ndarray]]:
     outputs, kernel, count = (layer.integer(key, 0) for key in (0, 1, 6))
     width = outputs * kernel * kernel
     if min(outputs, kernel, count) < 1 or count % width:

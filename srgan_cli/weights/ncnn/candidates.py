@@ -14,7 +14,7 @@ import numpy as np
 from srgan_cli.networks.srresnet import FORMS
 from srgan_cli.weights.ncnn.architectures import COMPACT_SLOPE
 from srgan_cli.weights.ncnn.bin_file import Arrays
-from srgan_cli.weights.ncnn.param_file import Layer
+from srgan_cli.weights.ncnn.param_file import NcnnLayer
 
 LARGEST_FACTOR = 16
 
@@ -54,7 +54,7 @@ class _Summary:
         return self.convolutions[number].shape[1]
 
 
-def list_candidates(layers: Sequence[Layer], arrays: Mapping[str, Arrays]) -> list[Candidate]:
+def list_candidates(layers: Sequence[NcnnLayer], arrays: Mapping[str, Arrays]) -> list[Candidate]:
     summary = _summarize(layers, arrays)
     if len(summary.convolutions) < 2:
         return []
@@ -62,7 +62,7 @@ def list_candidates(layers: Sequence[Layer], arrays: Mapping[str, Arrays]) -> li
     return [one for one in found if 1 <= one.hyperparameters["scale"] <= LARGEST_FACTOR]
 
 
-def _summarize(layers: Sequence[Layer], arrays: Mapping[str, Arrays]) -> _Summary:
+def _summarize(layers: Sequence[NcnnLayer], arrays: Mapping[str, Arrays]) -> _Summary:
     convolutions = [arrays[n.outputs[0]]["weight"] for n in layers if n.type == "Convolution"]
     slopes = [layer.number(0, 0.0) for layer in layers if layer.type == "ReLU"]
     for layer in layers:
@@ -120,7 +120,7 @@ def _fast(summary: _Summary) -> Iterator[Candidate]:
 def _srresnet(summary: _Summary) -> Iterator[Candidate]:
     for name, form in FORMS.items():
         steps = summary.enlarged if form.nearest else summary.shuffled
-        fixed = 2 + len(steps) + (form.end is not None) + form.refine
+        fixed = 2 + len(steps) + (form.body_end is not None) + form.conv_hr
         blocks = (len(summary.convolutions) - fixed) // 2
         if blocks < 0 or summary.convolutions[0].shape[2] != form.kernel:
             continue

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.files import shown
+from srgan_cli.files import printable
 
 MAGIC = "7767517"
 ARRAY = -23300  # an array's id is written as ARRAY - id, its value as LENGTH,first,second,..
@@ -19,7 +19,7 @@ Value = int | float | tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class Layer:
+class NcnnLayer:
     """One line of a .param file; `values` by their ids, whose meaning depends on the type."""
 
     type: str
@@ -50,11 +50,11 @@ class Layer:
 
 def brief(text: str) -> str:
     """A name out of a file, printable and short."""
-    return shown(text if len(text) <= LONGEST_NAME else text[:LONGEST_NAME] + "...")
+    return printable(text if len(text) <= LONGEST_NAME else text[:LONGEST_NAME] + "...")
 
 
-def parse_param(text: str) -> list[Layer]:
-    """The layers in their order. Raises WeightsError for what is not such a file or contradicts itself.
+def parse_param(text: str) -> list[NcnnLayer]:
+    """The layers in their order. Raises WeightsError for any other text, and for contradictions.
 
     Every blob is made by one layer, before it is read, and read by at most one: ncnn wants Split
     layers where a blob is needed twice.
@@ -79,13 +79,13 @@ def _integers(words: Sequence[str]) -> list[int]:
         raise WeightsError("a number is expected where there is none") from error
 
 
-def _parse_layer(words: list[str]) -> Layer:
+def _parse_layer(words: list[str]) -> NcnnLayer:
     numbers = _integers(words[2:4])
     if len(numbers) != 2 or min(numbers) < 0 or sum(numbers) > len(words) - 4:
         raise WeightsError(f"layer {brief(' '.join(words[:2]))}: wrong numbers of blobs")
     made, end = 4 + numbers[0], 4 + sum(numbers)
     inputs, outputs = tuple(words[4:made]), tuple(words[made:end])
-    return Layer(words[0], words[1], inputs, outputs, _parse_values(words[1], words[end:]))
+    return NcnnLayer(words[0], words[1], inputs, outputs, _parse_values(words[1], words[end:]))
 
 
 def _parse_values(name: str, words: Sequence[str]) -> dict[int, Value]:
@@ -119,7 +119,7 @@ def _array(text: str) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
 
 
-def _check_blobs(layers: Sequence[Layer], stated: int) -> None:
+def _check_blobs(layers: Sequence[NcnnLayer], stated: int) -> None:
     waiting: set[str] = set()
     made: set[str] = set()
     for layer in layers:
@@ -137,14 +137,14 @@ def _check_blobs(layers: Sequence[Layer], stated: int) -> None:
         raise WeightsError(f"it says {stated} blobs and has {len(made)}; get it again")
 
 
-def format_param(layers: Sequence[Layer]) -> str:
+def format_param(layers: Sequence[NcnnLayer]) -> str:
     """The inverse of `parse_param`."""
     blobs = sum(len(layer.outputs) for layer in layers)
     lines = [MAGIC, f"{len(layers)} {blobs}", *map(_format_layer, layers)]
     return "\n".join(lines) + "\n"
 
 
-def _format_layer(layer: Layer) -> str:
+def _format_layer(layer: NcnnLayer) -> str:
     values = [
         f"{ARRAY - key}={len(value)},{','.join(map(_format_number, value))}"
         if isinstance(value, tuple)

@@ -1,7 +1,7 @@
 """An ncnn pair -> a network of ours, if its graph is exactly that network's."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,16 @@ import torch
 from torch import Tensor
 
 from srgan_cli.errors import WeightsError
+from srgan_cli.files import open_regular
 from srgan_cli.weights.ncnn.architectures import build_graph
-from srgan_cli.weights.ncnn.bin_file import Arrays, parse_bin
-from srgan_cli.weights.ncnn.candidates import Candidate, list_candidates
+from srgan_cli.weights.ncnn.bin_file import TYPES, Arrays, parse_bin
+from srgan_cli.weights.ncnn.candidates import TITLES, Candidate, list_candidates
 from srgan_cli.weights.ncnn.graph import Graph, canonical
-from srgan_cli.weights.ncnn.layers import LAYER_TYPES, is_alias, layer_steps
-from srgan_cli.weights.ncnn.param_file import Layer, brief, parse_param
+from srgan_cli.weights.ncnn.layer_operations import LAYER_TYPES, is_alias, layer_steps
+from srgan_cli.weights.ncnn.param_file import NcnnLayer, brief, parse_param
+from srgan_cli.weights.ncnn.published import origin_of
+
+Layers = Sequence[NcnnLayer]
 
 SUFFIXES = (".param", ".bin")
 CONSTANT_TOLERANCE = 1e-3  # of fixed kernels, which may be float16
@@ -28,25 +32,32 @@ SUPPORTED = "RRDBNet, Compact, SRResNet and srgan's own fast networks can be rea
 class NcnnNetwork:
     """A network of ours out of a pair; `state` is float32, finite and complete.
 
-    reduction: what the graph does to the network's output at its end, such as 0.5 in a x2 variant
-    of a x4 network, and `state` does not hold; else None.
+    origin: for its metadata, see `_describe_origin`.
     """
 
     architecture: str
     hyperparameters: Mapping[str, Any]
     state: Mapping[str, Tensor]
-    reduction: float | None = None
+    origin: Mapping[str, str]
 
 
 def is_ncnn(path: Path) -> bool:
-    """By its name: a .bin belongs to ncnn if a .param lies beside it."""
+    """Whether it is half of a pair, by its name; a .bin without its .param, by its first bytes."""
     suffix = path.suffix.lower()
-    return suffix == ".param" or (suffix == ".bin" and path.with_suffix(".param").exists())
+    if suffix != ".bin" or path.with_suffix(".param").exists():
+        return suffix in SUFFIXES
+    try:
+        with open_regular(path) as file:
+            start = file.read(4)
+    except OSError:
+        return False
+    return start in (flag.to_bytes(4, "little") for flag in TYPES)
 
 
 def read_ncnn(path: Path) -> NcnnNetwork:
     """Read NAME.param and NAME.bin; `path` is either. Raises WeightsError that does not name it."""
-    halves = [_read_half(path.with_suffix(suffix)) for suffix in SUFFIXES]
+    names = [path if path.suffix.lower() == each else path.with_suffix(each) for each in SUFFIXES]
+    halves = [_read_half(name) for name in names]
     try:
         text = halves[0].decode()
     except UnicodeDecodeError as error:
@@ -56,11 +67,10 @@ def read_ncnn(path: Path) -> NcnnNetwork:
 
 def _read_half(path: Path) -> bytes:
     if not path.exists():
-        raise WeightsError(f"ncnn networks are pairs, and {brief(path.name)} is missing beside it")
-    if not path.is_file():
-        raise WeightsError(f"{brief(path.name)} is not a regular file")
+        raise WeightsError(f"ncnn networks are pairs, and {brief(path.name)} does not exist")
     try:
-        return path.read_bytes()
+        with open_regular(path) as file:
+            return file.read()
     except OSError as error:
         raise WeightsError(f"{brief(path.name)} cannot be read ({error.strerror})") from error
 
@@ -78,12 +88,20 @@ def read_pair(text: str, data: bytes) -> NcnnNetwork:
     if best.problem:
         raise WeightsError(f"an unsupported model: {best.problem}; {SUPPORTED}")
     found = best.candidate
-    return NcnnNetwork(found.architecture, found.hyperparameters, best.state, reduction)
+    origin = {**_describe_origin(found.architecture, reduction), **origin_of(data)}
+    return NcnnNetwork(found.architecture, found.hyperparameters, best.state, origin)
 
 
-def _without_reduction(layers: list[Layer]) -> tuple[list[Layer], float | None]:
+def _describe_origin(architecture: str, reduction: float | None) -> dict[str, str]:
+    origin = {"family": f"{TITLES[architecture]}, from ncnn"}
+    if reduction is not None:
+        origin["left out"] = f"its graph's bicubic reduction to {reduction:g}: use --scale"
+    return origin
+
+
+def _without_reduction(layers: list[NcnnLayer]) -> tuple[list[NcnnLayer], float | None]:
     """realesr-animevideov3-x2 and -x3 are its x4 network with a bicubic reduction at the end."""
-    last = layers[-1] if layers else Layer("", "", (), ())
+    last = layers[-1] if layers else NcnnLayer("", "", (), ())
     if last.type != "Interp" or last.integer(0, 0) != 3 or len(last.inputs) != 1:
         return layers, None
     factors = {last.number(1, 1.0), last.number(2, 1.0)}
@@ -91,7 +109,7 @@ def _without_reduction(layers: list[Layer]) -> tuple[list[Layer], float | None]:
     return (layers, None) if factors or not 0 < factor < 1 else (layers[:-1], factor)
 
 
-def _check_layer_types(layers: Sequence[Layer]) -> None:
+def _check_layer_types(layers: Layers) -> None:
     unknown = {brief(layer.type): layer for layer in layers if layer.type not in LAYER_TYPES}
     if unknown:
         first = next(iter(unknown.values()))
@@ -106,7 +124,7 @@ def _check_layer_types(layers: Sequence[Layer]) -> None:
         raise WeightsError(f"an unsupported model: it has {len(outputs)} outputs, not one")
 
 
-def fold_batch_norms(layers: Sequence[Layer], arrays: Mapping[str, Arrays]) -> dict[str, Arrays]:
+def fold_batch_norms(layers: Layers, arrays: Mapping[str, Arrays]) -> dict[str, Arrays]:
     """The arrays of convolutions that do what the BatchNorm layers behind them did."""
     folded = dict(arrays)
     makers = {blob: layer for layer in layers for blob in layer.outputs}
@@ -145,7 +163,7 @@ class _Match:
     problem: str | None = None
 
 
-def _match(layers: Sequence[Layer], arrays: Mapping[str, Arrays], candidate: Candidate) -> _Match:
+def _match(layers: Layers, arrays: Mapping[str, Arrays], candidate: Candidate) -> _Match:
     graph = build_graph(candidate.architecture, candidate.hyperparameters)
     walk = _Walk(graph, arrays, {}, {})
     for count, layer in enumerate(layers):
@@ -173,7 +191,7 @@ class _Walk:
     def __post_init__(self) -> None:
         self.state: dict[str, Tensor] = {}
 
-    def follow(self, layer: Layer) -> bool:
+    def follow(self, layer: NcnnLayer) -> bool:
         if layer.type == "Input":
             self.places[layer.outputs[0]] = 0
             return True
@@ -184,7 +202,7 @@ class _Walk:
         self.places |= dict.fromkeys(layer.outputs, made)
         return True
 
-    def _find(self, layer: Layer, inputs: list[int]) -> int | None:
+    def _find(self, layer: NcnnLayer, inputs: list[int]) -> int | None:
         arrays = self.arrays.get(layer.outputs[0], {})
         steps = layer_steps(layer, arrays)
         if steps is None:
@@ -216,7 +234,7 @@ class _Walk:
         operation = self.graph.operations[x]
         return operation.inputs if operation.kind == "concat" else (x,)
 
-    def _take(self, number: int, arrays: Arrays, layer: Layer) -> bool:
+    def _take(self, number: int, arrays: Arrays, layer: NcnnLayer) -> bool:
         """Keep the arrays of an operation that has some; False where they are not its own."""
         operation = self.graph.operations[number]
         if operation.kind not in ("conv", "prelu"):
@@ -251,13 +269,3 @@ def _fit_slopes(slopes: np.ndarray, expected: int) -> np.ndarray | None:
     if len(slopes) == 0 or (slopes != slopes[0]).any():
         return None
     return np.full(expected, slopes[0], np.float32)
-
-
-def describe_origin(network: NcnnNetwork) -> str:
-    """For metadata: that it came as ncnn, and what its graph did besides."""
-    if network.reduction is None:
-        return "ncnn"
-    return f"ncnn, whose graph reduces the result by {network.reduction:g}: ask for that --scale"
-
-
-__all__ = ["NcnnNetwork", "is_ncnn", "read_ncnn", "read_pair"]

@@ -16,7 +16,7 @@ from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.weights.ncnn.architectures import build_graph
 from srgan_cli.weights.ncnn.bin_file import BATCH_NORM, format_plain, format_weight
 from srgan_cli.weights.ncnn.graph import Graph, Operation
-from srgan_cli.weights.ncnn.param_file import Layer, Value, format_param
+from srgan_cli.weights.ncnn.param_file import NcnnLayer, Value, format_param
 from srgan_cli.weights.ncnn.reader import BATCH_NORM_EPSILON, fold_batch_norm
 
 INSTALL = "pip install 'srgan-cli[ncnn]'"
@@ -88,12 +88,12 @@ def _format_arrays(graph: Graph, number: int, state: Mapping[str, np.ndarray], h
     return format_weight(state[f"{name}.weight"], half) + format_plain(state[f"{name}.bias"])
 
 
-def _layer(graph: Graph, number: int) -> Layer:
+def _layer(graph: Graph, number: int) -> NcnnLayer:
     operation = graph.operations[number]
     type_, values = _type_and_values(operation)
     inputs = tuple(_blob(graph, x) for x in operation.inputs)
     name = graph.weights.get(number, f"{operation.kind}_{number}")
-    return Layer(type_, name, inputs, (_blob(graph, number),), values)
+    return NcnnLayer(type_, name, inputs, (_blob(graph, number),), values)
 
 
 def _blob(graph: Graph, number: int) -> str:
@@ -119,14 +119,14 @@ def _type_and_values(operation: Operation) -> tuple[str, dict[int, Value]]:
         case "nearest" | "bilinear":
             return "Interp", {0: 1 if kind == "nearest" else 2, 1: sizes[0], 2: sizes[0]}
         case "replicate_padding":
-            return "Padding", dict.fromkeys(range(4), whole[0]) | {4: 1}
+            return "Padding", {**dict.fromkeys(range(4), whole[0]), 4: 1}
     return TYPES[kind], {0: whole[0]} if whole else {}
 
 
-def _fuse_activations(layers: list[Layer]) -> list[Layer]:
+def _fuse_activations(layers: list[NcnnLayer]) -> list[NcnnLayer]:
     """A (leaky) ReLU that alone reads a convolution's blob becomes a part of that layer."""
     readers = Counter(blob for layer in layers for blob in layer.inputs)
-    fused: list[Layer] = []
+    fused: list[NcnnLayer] = []
     for layer in layers:
         before = fused[-1] if fused else layer
         alone = layer.inputs == before.outputs and readers[before.outputs[0]] == 1
@@ -140,18 +140,18 @@ def _fuse_activations(layers: list[Layer]) -> list[Layer]:
     return fused
 
 
-def _with_splits(layers: list[Layer]) -> list[Layer]:
+def _with_splits(layers: list[NcnnLayer]) -> list[NcnnLayer]:
     """ncnn wants one copy of a blob for each of its readers."""
     readers = Counter(blob for layer in layers for blob in layer.inputs)
     copies: dict[str, list[str]] = {}
-    made: list[Layer] = []
+    made: list[NcnnLayer] = []
     for layer in layers:
         inputs = tuple(copies[blob].pop() if blob in copies else blob for blob in layer.inputs)
         made.append(replace(layer, inputs=inputs))
         for blob in layer.outputs:
             if readers[blob] > 1:
                 copies[blob] = [f"{blob}_{number}" for number in range(readers[blob])]
-                made.append(Layer("Split", f"split_{blob}", (blob,), tuple(copies[blob])))
+                made.append(NcnnLayer("Split", f"split_{blob}", (blob,), tuple(copies[blob])))
     return made
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.weights.ncnn.bin_file import Arrays
-from srgan_cli.weights.ncnn.param_file import Layer
+from srgan_cli.weights.ncnn.param_file import NcnnLayer
 
 Chain = tuple[tuple[str, tuple[float, ...]], ...]
 
@@ -32,11 +32,11 @@ class Steps:
     factors: tuple[float, ...] = ()
 
 
-def is_alias(layer: Layer) -> bool:
+def is_alias(layer: NcnnLayer) -> bool:
     return layer.type in ALIASES and len(layer.inputs) == 1 and layer.number(0, 1.0) != 0.0
 
 
-def layer_steps(layer: Layer, arrays: Arrays) -> Steps | None:
+def layer_steps(layer: NcnnLayer, arrays: Arrays) -> Steps | None:
     """None where it does something that no network of ours does.
 
     Raises WeightsError for values of a wrong type.
@@ -63,7 +63,7 @@ def layer_steps(layer: Layer, arrays: Arrays) -> Steps | None:
     return None
 
 
-def _convolution(layer: Layer, arrays: Arrays) -> Steps | None:
+def _convolution(layer: NcnnLayer, arrays: Arrays) -> Steps | None:
     kernel = layer.integer(1, 0)
     padding = layer.integer(4, 0)
     alike = {(11, 1): kernel, (14, 4): padding, (15, 4): padding, (16, 14): padding}
@@ -84,7 +84,7 @@ def _convolution(layer: Layer, arrays: Arrays) -> Steps | None:
     return None
 
 
-def _resizing(layer: Layer) -> Steps | None:
+def _resizing(layer: NcnnLayer) -> Steps | None:
     if layer.type == "Interp":
         kind = INTERP.get(layer.integer(0, 0))
         factors = {layer.number(1, 1.0), layer.number(2, 1.0)}
@@ -99,21 +99,21 @@ def _resizing(layer: Layer) -> Steps | None:
     return Steps(() if factor == 1 else ((kind, (factor,)),))
 
 
-def _padding(layer: Layer) -> Steps | None:
+def _padding(layer: NcnnLayer) -> Steps | None:
     sides = {layer.integer(key, 0) for key in (0, 1, 2, 3)}
     if len(sides) > 1 or layer.integer(4, 0) != 1 or any(layer.integer(key, 0) for key in (7, 8)):
         return None
     return Steps((("replicate_padding", (float(sides.pop()),)),))
 
 
-def _eltwise(layer: Layer) -> Steps | None:
+def _eltwise(layer: NcnnLayer) -> Steps | None:
     factors = layer.array(1) or (1.0,) * len(layer.inputs)
     if layer.integer(0, 0) != 1 or len(factors) != len(layer.inputs):
         return None
     return Steps((("add", ()),), tuple(map(_rounded, factors)))
 
 
-def _binary(layer: Layer) -> Steps | None:
+def _binary(layer: NcnnLayer) -> Steps | None:
     """Also with a number, whose id 1 says that there is one, in place of the second input."""
     kind, number = layer.integer(0, 0), _rounded(layer.number(2, 0.0))
     if not layer.integer(1, 0):

@@ -1,0 +1,224 @@
+"""ncnn pairs: read as networks of ours, written for ncnn, and run by it where it is installed."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_onnx import NETWORKS, RRDB, random_weights
+
+from srgan_cli.errors import WeightsError
+from srgan_cli.weights.loading import load_generator, load_weights
+from srgan_cli.weights.ncnn.reader import read_pair
+from srgan_cli.weights.ncnn.writer import format_pair, run_ncnn
+
+READABLE = [each for each in NETWORKS if each[0] not in ("srcnn", "vdsr")]
+
+
+def as_pair(architecture, sizes, half=False):
+    weights = random_weights(architecture, sizes)
+    return format_pair(architecture, sizes, weights.state, half=half)
+
+
+def write_pair(folder, text, data):
+    (folder / "one.param").write_text(text)
+    (folder / "one.bin").write_bytes(data)
+    return folder / "one.param"
+
+
+@pytest.fixture
+def pair():
+    return as_pair("compact", {"scale": 2, "features": 3, "convolutions": 1})
+
+
+@torch.no_grad()
+def outputs(weights, low):
+    return load_generator(weights)(low)
+
+
+@pytest.mark.parametrize(("architecture", "sizes"), READABLE)
+def test_a_written_pair_reads_as_the_same_network(architecture, sizes, tmp_path):
+    weights = random_weights(architecture, sizes)
+    path = write_pair(tmp_path, *format_pair(architecture, sizes, weights.state, half=False))
+    low = torch.rand(1, 3, 8, 12)
+    found = load_weights(path)
+    assert found.architecture == architecture
+    assert found.metadata.scale == sizes["scale"]
+    torch.testing.assert_close(outputs(found, low), outputs(weights, low), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("architecture", "sizes"), NETWORKS)
+def test_ncnn_makes_the_same_of_a_written_pair_at_any_size(architecture, sizes):
+    pytest.importorskip("ncnn")
+    weights = random_weights(architecture, sizes)
+    text, data = format_pair(architecture, sizes, weights.state, half=False)
+    for shape in ((3, 24, 20), (3, 12, 36), (3, 8, 4)):
+        low = torch.rand(shape)
+        made = run_ncnn(text, data, low)
+        torch.testing.assert_close(made, outputs(weights, low[None])[0], rtol=0, atol=1e-4)
+
+
+def test_batch_norm_is_folded_with_its_statistics():
+    weights = random_weights("srresnet", {"scale": 2, "features": 3, "blocks": 1})
+    state = {name: tensor.clone() for name, tensor in weights.state.items()}
+    state["body.0.norm1.running_var"].uniform_(0.5, 2)
+    state["end_body.running_mean"].normal_()
+    found = read_pair(*format_pair("srresnet", weights.hyperparameters, state, half=False))
+    assert found.hyperparameters["norm"] is False
+    expected = state["end_body.bias"] - state["end_body.running_mean"] / (1 + 1e-5) ** 0.5
+    torch.testing.assert_close(found.state["conv_body.bias"], expected)
+
+
+def test_float16_is_the_default_and_half_the_size(pair):
+    sizes = {"scale": 2, "features": 32, "convolutions": 2}
+    weights = random_weights("compact", sizes)
+    _, full = format_pair("compact", sizes, weights.state, half=False)
+    text, half = format_pair("compact", sizes, weights.state)
+    assert len(half) < 0.55 * len(full)
+    found = read_pair(text, half).state["body.2.weight"]
+    assert torch.equal(found, weights.state["body.2.weight"].half().float())
+
+
+def test_weights_beyond_float16_are_refused():
+    sizes = {"scale": 2, "features": 3, "convolutions": 1}
+    state = dict(random_weights("compact", sizes).state)
+    state["body.0.weight"] = torch.full_like(state["body.0.weight"], 1e5)
+    with pytest.raises(WeightsError, match="float16"):
+        format_pair("compact", sizes, state)
+
+
+def test_int8_weights_are_scaled(pair):
+    text, data = pair
+    count = 3 * 3 * 9
+    line = next(line for line in text.splitlines() if "body.0" in line)
+    marked = text.replace(line, f"{line} 8=2")
+    integers = np.arange(count, dtype=np.int8)
+    scales = np.array([1, 2, 4], "<f4")
+    start = np.uint32(0x000D4B38).tobytes() + integers.tobytes() + bytes(-count % 4)
+    plain = np.zeros(3, "<f4").tobytes()
+    changed = start + plain + scales.tobytes() + np.ones(1, "<f4").tobytes()
+    found = read_pair(marked, changed + data[4 + 4 * count + 12 :])
+    expected = integers.reshape(3, 27) / scales[:, None]
+    assert np.allclose(found.state["body.0.weight"].numpy().reshape(3, 27), expected)
+
+
+@pytest.mark.parametrize("half", [".param", ".bin"])
+def test_either_half_names_the_pair_and_a_missing_one_is_named(pair, half, tmp_path):
+    write_pair(tmp_path, *pair)
+    assert load_weights(tmp_path / f"one{half}").architecture == "compact"
+    other = {".param": "one.bin", ".bin": "one.param"}[half]
+    (tmp_path / other).unlink()
+    with pytest.raises(WeightsError, match=re.escape(other)):
+        load_weights(tmp_path / f"one{half}")
+
+
+def test_fused_coefficients_are_read(pair):
+    """realesrgan-ncnn-vulkan's files state a residual as Eltwise with coefficients."""
+    text, data = as_pair("rrdbnet", RRDB)
+    lines = text.splitlines()
+    scaled = {line.split()[5]: line.split()[4] for line in lines if "1=1 2=2.0" in line}
+    kept = [line for line in lines if "1=1 2=2.0" not in line]
+    for place, line in enumerate(kept):
+        words = line.split()
+        if words[0] == "BinaryOp" and set(words[4:6]) & set(scaled):
+            factors = ",".join("0.2" if blob in scaled else "1.0" for blob in words[4:6])
+            blobs = [scaled.get(blob, blob) for blob in words[4:6]]
+            words = ["Eltwise", words[1], "2", "1", *blobs, words[6], "0=1", f"-23301=2,{factors}"]
+            kept[place] = " ".join(words)
+    assert len(scaled) == 4
+    layers, blobs = map(int, kept[1].split())
+    kept[1] = f"{layers - 4} {blobs - 4}"
+    found = read_pair("\n".join(kept), data)
+    expected = read_pair(text, data)
+    assert found.hyperparameters == expected.hyperparameters
+    assert all(torch.equal(found.state[name], expected.state[name]) for name in expected.state)
+
+
+def test_a_reduction_at_the_end_is_left_out_and_told(pair):
+    text, data = pair
+    layers, blobs = map(int, text.splitlines()[1].split())
+    longer = text.replace(f"{layers} {blobs}", f"{layers + 1} {blobs + 1}")
+    longer += "Interp last 1 1 output smaller 0=3 1=0.5 2=0.5\n"
+    assert "0.5" in read_pair(longer, data).origin["left out"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("7767517", "7767518", "7767517"),
+        ("PReLU ", "Swish ", "Swish"),
+        ("4=1", "4=2", "body.0"),
+        ("1=3 ", "1=3 3=2 ", "body.0"),
+        ("PixelShuffle", "Reorg", "Reorg"),
+        ("BinaryOp         add", "BinaryOp         max", None),
+        ("0=3", "0=-3", "body.0"),
+        ("0=3", "0=99999999999999999999", "body.0"),
+        ("6=81", "6=99999999999999", "cut off|weights"),
+        ("6=81", "6=-81", "weights"),
+        ("6=81", "6=1e400", "integer|finite"),
+        ("Input ", "Split ", "Input"),
+    ],
+)
+def test_another_graph_is_refused_in_one_line(pair, old, new, says):
+    text, data = pair
+    assert old in text
+    changed = text.replace(old, new, 1)
+    if says is None:  # names of layers are free
+        read_pair(changed, data)
+        return
+    with pytest.raises(WeightsError, match=says) as caught:
+        read_pair(changed, data)
+    assert "\n" not in str(caught.value)
+
+
+def test_another_order_is_an_unsupported_model(pair):
+    text, data = pair
+    swapped = re.sub(r"(BinaryOp.* )0=0", r"\g<1>0=2", text)
+    with pytest.raises(WeightsError, match=r"unsupported model.*BinaryOp"):
+        read_pair(swapped, data)
+
+
+@pytest.mark.parametrize("counts", ["-1 -1", "0 0", "999999999999 1", "9", "x y"])
+def test_lying_counts_are_refused(pair, counts):
+    text, data = pair
+    lines = text.splitlines()
+    with pytest.raises(WeightsError):
+        read_pair("\n".join([lines[0], counts, *lines[2:]]), data)
+
+
+def test_a_bin_of_another_length_is_refused(pair):
+    text, data = pair
+    for length in range(0, len(data), 7):
+        with pytest.raises(WeightsError, match="cut off"):
+            read_pair(text, data[:length])
+    with pytest.raises(WeightsError, match="4 bytes more"):
+        read_pair(text, data + bytes(4))
+
+
+def test_numbers_that_are_not_finite_are_refused(pair):
+    text, data = pair
+    with pytest.raises(WeightsError, match="finite"):
+        read_pair(text, data[:4] + np.float32("nan").tobytes() + data[8:])
+
+
+def refusal(text, data):
+    try:
+        read_pair(text, data)
+    except WeightsError as error:
+        return str(error)
+    return ""
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_mutated_pairs_are_read_or_refused_and_nothing_else(data):
+    text, numbers = as_pair("rrdbnet", RRDB)
+    words = re.split(r"(\s|=|,)", text)
+    place = data.draw(st.integers(0, len(words) - 1))
+    values = ["-1", "0", "1e309", "nan", "9" * 30, "", "=", "concat_6", "Concat", "\x1b[2J"]
+    words[place] = data.draw(st.sampled_from(values))
+    cut = data.draw(st.integers(0, len(numbers)))
+    for mutated in ((text, numbers[:cut]), ("".join(words), numbers)):
+        assert refusal(*mutated).isprintable()
