@@ -30,3 +30,16 @@ class DeviceError(SrganError): ...
 
 
 class TrainingError(SrganError): ...
+
+
+def describe_error(name: object, error: Exception) -> str:
+    """What to say, in one line, of the file `name` that `error` was raised for.
+
+    An SrganError says it itself. All others mean a file that nobody foresaw, or a fault of ours.
+    """
+    if isinstance(error, SrganError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"{name}: needs more memory than there is"
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{name}: failed ({reason[:200]})"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from srgan_cli.batch.naming import STREAM, Batch
 from srgan_cli.errors import OptionError
-from srgan_cli.files import printable
+from srgan_cli.files import printable, scan_folder
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 
 
@@ -61,24 +61,13 @@ def _nothing(folder: Path, recursive: bool) -> Found:
 
 
 def _pictures_in(folder: Path, batch: Batch) -> Iterator[Found]:
-    out = None if batch.out is None else os.path.realpath(batch.out)
-    for name, below, files in os.walk(folder):
-        here = Path(name)
-        for file in sorted(files):
-            path = here / file
-            if _is_picture(path):
-                yield Found(path, here.relative_to(folder), named=False)
-        below[:] = sorted(
-            each
-            for each in below
-            if batch.recursive and each[0] != "." and os.path.realpath(here / each) != out
-        )
-
-
-def _is_picture(path: Path) -> bool:
-    """By its name: what it really is, reading it tells. Not so a FIFO, which would block."""
-    known = path.suffix.lower() in FORMAT_BY_SUFFIX and path.name[0] != "."
-    return known and (path.is_file() or path.is_symlink())
+    out = None if batch.out is None else Path(batch.out)
+    scan = scan_folder(folder, FORMAT_BY_SUFFIX, recursive=batch.recursive, exclude=out)
+    for path in scan.pictures:
+        yield Found(path, path.parent.relative_to(folder), named=False)
+    for path in scan.unreadable:
+        if path != folder:
+            yield Found(path, problem=f"{printable(path)}: this folder cannot be read")
 
 
 def is_folder(path: Path) -> bool:

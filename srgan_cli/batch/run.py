@@ -21,7 +21,7 @@ from srgan_cli.batch.naming import STREAM, Job
 from srgan_cli.batch.outputs import make_folder, put
 from srgan_cli.batch.upscaling import Maker, check_output, first_frame
 from srgan_cli.device import free_bytes
-from srgan_cli.errors import ImageError, SrganError
+from srgan_cli.errors import ImageError, SrganError, describe_error
 from srgan_cli.files import (
     FileLock,
     explain_write_error,
@@ -30,7 +30,8 @@ from srgan_cli.files import (
     try_lock,
     writable_target,
 )
-from srgan_cli.images.formats import Encoding
+from srgan_cli.images.formats import Encoding, check_target
+from srgan_cli.images.header import read_header
 from srgan_cli.images.image import Picture
 from srgan_cli.images.lazy import LazyImage, open_lazy
 from srgan_cli.images.read import read_bytes, read_picture
@@ -79,15 +80,10 @@ class Outcome:
 
     def failed(self, error: Exception) -> "Outcome":
         """With what `error` means to a person, in one line."""
-        if isinstance(error, SrganError):
-            return replace(self, error=str(error), after=None)
-        name = printable(self.job.source)
-        if isinstance(error, MemoryError):
-            text = f"{name}: its result needs more memory than there is"
-            return replace(self, error=text, after=None)
-        reason = printable(" ".join(f"{type(error).__name__}: {error}".split())[:200])
-        text = f"{name}: failed ({reason}); -v shows where"
-        return replace(self, error=text, after=None, trace=_trace_of(error))
+        text = printable(describe_error(self.job.source, error))
+        foreseen = isinstance(error, SrganError | MemoryError)
+        trace = None if foreseen else _trace_of(error)
+        return replace(self, error=text, after=None, trace=trace)
 
 
 def _trace_of(error: Exception) -> str:
@@ -115,6 +111,40 @@ def run_jobs(jobs: Iterable[Job], work: Work) -> Generator[Outcome, None, None]:
             yield from _one_ahead(run.write, map(run.compute, read), wait=True)
     finally:
         run.release_all()
+
+
+def dry_run(job: Job, work: Work) -> Outcome:
+    """What `run_jobs` would report, as far as the header of the input tells. Writes nothing."""
+    outcome = Outcome(job, error=job.problem)
+    if outcome.error is not None or job.source == STREAM:
+        return outcome
+    if work.skip_existing and job.target != STREAM and exists(job.target):
+        return replace(outcome, skipped=True)
+    try:
+        return _dry_run(outcome, work)
+    except Exception as error:
+        return outcome.failed(error)
+
+
+def _dry_run(outcome: Outcome, work: Work) -> Outcome:
+    job = outcome.job
+    header = read_header(job.source, max_pixels=work.max_pixels)
+    size = work.pipeline.output_size(header.height, header.width)
+    check_target(
+        job.target,
+        work.encoding,
+        height=size.height,
+        width=size.width,
+        depth=header.depth,
+        alpha=header.alpha,
+        frames=header.frames,
+        animated=header.animated,
+    )
+    if job.target != STREAM:
+        writable_target(job.target)
+    before = ImageSize(header.height, header.width)
+    passes = work.pipeline.passes(header.height, header.width)
+    return replace(outcome, before=before, after=size, passes=passes)
 
 
 def _one_ahead(

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from srgan_cli.batch.inputs import exists
 from srgan_cli.batch.naming import STREAM, Batch, Job, Naming
 from srgan_cli.batch.plan import plan, sharded
 from srgan_cli.cli.console import Talk, talk_options
@@ -137,12 +136,12 @@ def upscale_command(
 
 def _rehearsed(jobs: Sequence[Job], work: "Work", tally: Tally) -> int:
     """The exit code; nothing is touched."""
-    from srgan_cli.batch.run import Outcome
+    from srgan_cli.batch.run import dry_run
 
-    for job in jobs:
-        there = work.skip_existing and exists(job.target)
-        rehearse(Outcome(job, error=job.problem, skipped=there), tally.chosen, tally.talk)
-    return 1 if any(job.problem is not None for job in jobs) else 0
+    outcomes = [dry_run(job, work) for job in jobs]
+    for outcome in outcomes:
+        rehearse(outcome, tally.chosen, tally.talk)
+    return 1 if any(outcome.error is not None for outcome in outcomes) else 0
 
 
 def _done(jobs: Sequence[Job], work: "Work", tally: Tally) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from srgan_cli.errors import SrganError
+from srgan_cli.errors import describe_error
 from srgan_cli.evaluation.crops import Crop, cut, detailed_crops
 from srgan_cli.evaluation.image_pairs import Failure, ImagePair, read_pair
 from srgan_cli.evaluation.methods import Method
@@ -95,8 +95,8 @@ def compare_all(
             subject = read_subject(source, scale)
             crops = _crops(subject, parts, scale if source.is_high else 1)
             yield [compare_crop(subject, crop, methods, metrics) for crop in crops]
-        except SrganError as error:
-            yield Failure(source.photo.name, str(error))
+        except Exception as error:
+            yield Failure(source.photo.name, describe_error(source.photo.name, error))
 
 
 def read_subject(source: ComparisonInput, scale: int) -> Subject:

@@ -1,18 +1,16 @@
 """Which low picture belongs to which high one, and bringing both to sizes that fit."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from srgan_cli.errors import ImageError
+from srgan_cli.files import picture_name, scan_folder
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
 from srgan_cli.inference.fit import resize_image
 from srgan_cli.settings import ImageSize
-
-SCALE_MARK = re.compile(r"[-_]?x\d+$")  # 0801x4.png is the low picture of 0801.png
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def pictures_in(place: Path) -> list[Path]:
     """A file itself; a folder's files with a picture's suffix, by name."""
     if not place.is_dir():
         return [place]
-    found = sorted(path for path in place.iterdir() if path.suffix.lower() in FORMAT_BY_SUFFIX)
+    found = list(scan_folder(place, FORMAT_BY_SUFFIX).pictures)
     if not found:
         raise ImageError(f"{place} has no pictures: name a folder with PNG, JPEG or the like")
     return found
@@ -70,8 +68,8 @@ def pictures_in(place: Path) -> list[Path]:
 
 def counterpart(path: Path, among: Iterable[Path]) -> Path | None:
     """The file that shows the same picture, to judge by the name."""
-    others = {_key(other): other for other in among}
-    return others.get(path.stem) or others.get(_key(path))
+    others = {picture_name(other): other for other in among}
+    return others.get(path.stem) or others.get(picture_name(path))
 
 
 def original_of(photo: Path, high: Path) -> Path:
@@ -93,10 +91,6 @@ def _matched(highs: list[Path], lows: list[Path], place: Path) -> MatchedImages:
     spare = [low for low in lows if low not in used]
     failures += [Failure(low.name, f"there is no high picture for {low}") for low in spare]
     return MatchedImages(tuple(pairs), tuple(failures))
-
-
-def _key(path: Path) -> str:
-    return SCALE_MARK.sub("", path.stem)
 
 
 def read_pair(pair: ImagePair, scale: int) -> LoadedPair:

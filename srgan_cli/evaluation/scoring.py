@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from srgan_cli.errors import SrganError
+from srgan_cli.errors import describe_error
 from srgan_cli.evaluation.image_pairs import Failure, ImagePair, LoadedPair, read_pair
 from srgan_cli.evaluation.methods import Method
 from srgan_cli.images.image import Image
@@ -75,8 +75,8 @@ def measure_all(
         try:
             example = read_pair(pair, scale)
             yield ImageMeasurements(pair.high.name, measure(example, methods, metrics, border))
-        except SrganError as error:
-            yield Failure(pair.high.name, str(error))
+        except Exception as error:
+            yield Failure(pair.high.name, describe_error(pair.high.name, error))
 
 
 def measure(

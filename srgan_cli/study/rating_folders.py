@@ -1,15 +1,14 @@
 """Folders of the same pictures by several methods -> which file belongs to which."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from srgan_cli.errors import DatasetError
+from srgan_cli.files import picture_name, scan_folder
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 
-SCALE_MARK = re.compile(r"_x\d+(\.\d+)?$")  # srgan names its results so: bus_x4.png is bus
 NAMED = 5  # mismatches that a message lists before it says how many more there are
 
 
@@ -50,22 +49,14 @@ def pictures_in(folder: Path) -> dict[str, Path]:
     """Name -> file, sorted. Raises DatasetError if there is none, or two of a name."""
     if not folder.is_dir():
         raise DatasetError(f"{folder} is not a folder; a study takes one folder for each method")
-    files = sorted(
-        file
-        for file in folder.iterdir()
-        if file.suffix.lower() in FORMAT_BY_SUFFIX and not file.name.startswith(".")
-    )
-    counts = Counter(map(_picture_name, files))
+    files = scan_folder(folder, FORMAT_BY_SUFFIX).pictures
+    counts = Counter(map(picture_name, files))
     double = [name for name, count in counts.items() if count > 1]
     if double:
         raise DatasetError(f"{folder}: several files are called {_listed(double)}; keep one each")
     if not files:
         raise DatasetError(f"{folder} has no pictures in it")
-    return {_picture_name(file): file for file in files}
-
-
-def _picture_name(file: Path) -> str:
-    return SCALE_MARK.sub("", file.stem)
+    return {picture_name(file): file for file in files}
 
 
 def _method_names(folders: Sequence[Path]) -> list[str]:

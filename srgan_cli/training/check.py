@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from srgan_cli.errors import ImageError
+from srgan_cli.errors import describe_error
 from srgan_cli.images.read import read_image
 from srgan_cli.training.data import needed_check
 from srgan_cli.training.dataset import Check, Refusal, find_pictures
@@ -45,6 +45,6 @@ def _looked_at(path: Path, check: Check) -> int | Refusal:
     try:
         image = read_image(path)
         check(path, image)
-    except ImageError as error:
-        return Refusal(path, str(error))
+    except Exception as error:
+        return Refusal(path, describe_error(path, error))
     return image.height * image.width

@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from srgan_cli.errors import DatasetError, ImageError
-from srgan_cli.files import atomic_write
+from srgan_cli.errors import DatasetError, ImageError, describe_error
+from srgan_cli.files import atomic_write, scan_folder
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 from srgan_cli.images.image import Image, to_uint8
 from srgan_cli.images.read import read_image
@@ -106,19 +106,23 @@ def find_pictures(
 ) -> tuple[list[Path], list[Refusal]]:
     """All files below `folders`, in order of their names: pictures by their suffix, and others.
 
-    Hidden files and all below `besides` are passed over. Raises DatasetError for a missing folder.
+    Hidden files and folders, and all below `besides`, are passed over. Raises DatasetError for a
+    missing folder.
     """
     for folder in folders:
         if not folder.is_dir():
             raise DatasetError(f"{folder} is not a folder of pictures")
-    found = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
-    if besides is not None:
-        apart = besides.resolve()
-        found = [path for path in found if apart not in path.resolve().parents]
-    seen = [path for path in dict.fromkeys(found) if not path.name.startswith(".")]
-    others = [path for path in seen if path.suffix.lower() not in FORMAT_BY_SUFFIX]
-    pictures = [path for path in seen if path.suffix.lower() in FORMAT_BY_SUFFIX]
-    return pictures, [Refusal(path, "not a picture by its name") for path in others]
+    scans = [
+        scan_folder(folder, FORMAT_BY_SUFFIX, recursive=True, exclude=besides) for folder in folders
+    ]
+    pictures = dict.fromkeys(path for scan in scans for path in scan.pictures)
+    others = dict.fromkeys(path for scan in scans for path in scan.others)
+    refusals = [Refusal(path, "not a picture by its name") for path in others]
+    refusals += [Refusal(path, "no such file") for path in pictures if not path.is_file()]
+    refusals += [
+        Refusal(path, "this folder cannot be read") for scan in scans for path in scan.unreadable
+    ]
+    return [path for path in pictures if path.is_file()], refusals
 
 
 @dataclass(frozen=True)
@@ -183,8 +187,8 @@ def _decode_all(
             try:
                 image = read_image(path)
                 check(path, image)
-            except ImageError as error:
-                refusals.append((str(path), str(error)))
+            except Exception as error:
+                refusals.append((str(path), describe_error(path, error)))
                 continue
             entries.append(_stored(path, as_training(image), out, cache.limit))
     return {"entries": [*map(asdict, _halved(entries, cache, halved))], "refusals": refusals}

@@ -25,7 +25,7 @@ from srgan_cli.resample import resize_array
 
 
 def srgan(*words: object, model: str = "bicubic", **how: object) -> Result:
-    result = CliRunner().invoke(main, ["upscale", *map(str, words), "-m", model], **how)
+    result = CliRunner().invoke(main, ["upscale", "-m", model, *map(str, words)], **how)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.output
     return result
 
