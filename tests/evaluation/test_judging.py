@@ -53,3 +53,14 @@ def test_means_are_taken_method_by_method(tmp_path: Path) -> None:
     ]
     assert mean.figures["psnr_y"] == pytest.approx(sum(figures) / 2)
     assert means([]) == ()
+
+
+def test_an_error_that_nobody_foresaw_is_the_failure_of_its_picture(tmp_path: Path) -> None:
+    def broken(image: Image, scale: int) -> Image:
+        raise TypeError("of a codec")
+
+    (high,) = save(tmp_path, "a.png")
+    (failure,) = measure_all([ImagePair(high)], [Method("broken", broken)], FIDELITY, scale=2)
+    assert isinstance(failure, Failure)
+    assert failure.picture == "a.png"
+    assert "TypeError: of a codec" in failure.reason

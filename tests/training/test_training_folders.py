@@ -11,7 +11,10 @@ from PIL import Image as Pillow
 from training_helpers import picture, save_picture
 
 from srgan_cli.errors import DatasetError
+from srgan_cli.images.image import Image
+from srgan_cli.images.read import read_image
 from srgan_cli.resample import resize
+from srgan_cli.training import check, dataset
 from srgan_cli.training.check import inspect
 from srgan_cli.training.data import load_data
 from srgan_cli.training.dataset import (
@@ -180,3 +183,27 @@ def test_inspection_counts_what_a_run_would_use(make, mixed) -> None:
         "line.png",
     }
     assert [refusal.path.name for refusal in found.others] == ["notes.txt"]
+
+
+def test_an_error_that_nobody_foresaw_refuses_its_picture_alone(make, mixed, monkeypatch) -> None:
+    def broken(path: Path, **how: object) -> Image:
+        if path.name == "gray.png":
+            raise TypeError("of a codec")
+        return read_image(path, **how)
+
+    monkeypatch.setattr(check, "read_image", broken)
+    monkeypatch.setattr(dataset, "read_image", broken)
+    found = check.inspect(make(folders=(mixed,)))
+    assert any("gray.png: failed (TypeError: of a codec)" in one.reason for one in found.unfit)
+    assert found.usable == 3
+    data = load_data(make(folders=(mixed,)), RECIPES["clean"])
+    assert any("gray.png" in refusal.reason for refusal in data.refusals)
+
+
+def test_hidden_folders_and_links_to_nowhere_are_not_trained_on(make, mixed) -> None:
+    (mixed / ".thumbnails").mkdir()
+    (mixed / "whole.jpg").rename(mixed / ".thumbnails" / "whole.jpg")
+    (mixed / "gone.png").symlink_to("nowhere")
+    pictures, refusals = find_pictures([mixed])
+    assert "whole.jpg" not in {path.name for path in pictures}
+    assert "gone.png" in {refusal.path.name for refusal in refusals}
