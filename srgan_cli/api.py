@@ -16,10 +16,10 @@ from srgan_cli.device import keep_memory, pick_devices, pick_precision
 from srgan_cli.errors import ImageError, OptionError
 from srgan_cli.images.image import Image
 from srgan_cli.images.in_memory import convert_back, open_image
-from srgan_cli.inference.engine import Place, TiledEngine
+from srgan_cli.inference.engine import Replica, TiledEngine
 from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.inference.tta import Ensemble
-from srgan_cli.inference.worker import Say, warn
+from srgan_cli.inference.worker import LogCallback, warn
 from srgan_cli.settings import NATIVE, NO_POSTPROCESS, Machine, ModelChoice, OutputSize, Postprocess
 from srgan_cli.weights.container import Weights
 from srgan_cli.weights.loading import load_generator
@@ -130,9 +130,9 @@ class Upscaler:
     saves memory, not time; results are those of calls one after another.
     """
 
-    def __init__(self, model: SelectedModel, machine: Machine, say: Say = warn) -> None:
+    def __init__(self, model: SelectedModel, machine: Machine, log: LogCallback = warn) -> None:
         self._model = model
-        self._pipeline = build_pipeline(model.weights, machine, NATIVE, say=say)
+        self._pipeline = build_pipeline(model.weights, machine, NATIVE, log=log)
 
     @property
     def scale(self) -> int:
@@ -217,7 +217,7 @@ def _fraction(scale: float | None) -> Fraction | None:
         raise OptionError(f"scale must be a number such as 4 or 2.5, not {scale!r}") from error
 
 
-def build_engine(weights: Weights, machine: Machine, say: Say = warn) -> TiledEngine:
+def build_engine(weights: Weights, machine: Machine, log: LogCallback = warn) -> TiledEngine:
     """Raises DeviceError for a device that is missing, WeightsError for unfit weights."""
     keep_memory()
     devices = pick_devices(machine.device)
@@ -225,7 +225,7 @@ def build_engine(weights: Weights, machine: Machine, say: Say = warn) -> TiledEn
     theoretical = int(generator.receptive_field)  # type: ignore[arg-type]
     margin = theoretical if machine.exact else tile_padding(weights, theoretical)
     running = Ensemble(generator) if machine.tta else generator
-    helpers = [Place(copy.deepcopy(running).to(device), device) for device in devices[1:]]
+    replicas = [Replica(copy.deepcopy(running).to(device), device) for device in devices[1:]]
     return TiledEngine(
         generator=running.to(devices[0]),
         device=devices[0],
@@ -233,8 +233,8 @@ def build_engine(weights: Weights, machine: Machine, say: Say = warn) -> TiledEn
         tile=machine.tile,
         margin=margin,
         mirrored=weights.metadata.reflect_padding,
-        helpers=tuple(helpers),
-        say=say,
+        replicas=tuple(replicas),
+        log=log,
     )
 
 
@@ -243,29 +243,29 @@ def build_pipeline(
     machine: Machine,
     size: OutputSize,
     postprocess: Postprocess = NO_POSTPROCESS,
-    say: Say = warn,
+    log: LogCallback = warn,
 ) -> UpscalePipeline:
-    """For networks by their scale; none is plain bicubic. `say` is told each thing once.
+    """For networks by their scale; none is plain bicubic. `log` is told each thing once.
 
     16-bit pictures run in float32 unless `machine` names a precision.
     """
-    told = once(say)
-    built = {scale: build_engine(one, machine, told) for scale, one in weights.items()}
+    reported = once(log)
+    built = {scale: build_engine(one, machine, reported) for scale, one in weights.items()}
     larger = {scale: one for scale, one in built.items() if scale > 1}
     restorer = None if larger else built.get(1)
     return UpscalePipeline(larger, size, postprocess, restorer, precise=machine.precision == "auto")
 
 
-def once(say: Say) -> Say:
-    """What passes each text on to `say` only the first time."""
-    said: set[str] = set()
+def once(log: LogCallback) -> LogCallback:
+    """What passes each text on to `log` only the first time."""
+    messages: set[str] = set()
     lock = Lock()
 
-    def told(text: str) -> None:
+    def reported(text: str) -> None:
         with lock:
-            new = text not in said
-            said.add(text)
+            new = text not in messages
+            messages.add(text)
         if new:
-            say(text)
+            log(text)
 
-    return told
+    return reported

@@ -62,19 +62,19 @@ def pick_precision(name: str, *devices: torch.device) -> torch.dtype:
     """
     if name != "auto":
         return PRECISIONS[name]
-    fastest = {_fastest(device) for device in devices}
-    return fastest.pop() if len(fastest) == 1 else torch.float32
+    defaults = {_default_dtype(device) for device in devices}
+    return defaults.pop() if len(defaults) == 1 else torch.float32
 
 
-def _fastest(device: torch.device) -> torch.dtype:
+def _default_dtype(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(False) else torch.float16
-    if device.type == "cpu" and _cpu_multiplies_bf16():
+    if device.type == "cpu" and _cpu_has_bf16():
         return torch.bfloat16
     return torch.float32
 
 
-def _cpu_multiplies_bf16() -> bool:
+def _cpu_has_bf16() -> bool:
     tells = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(tells and tells())
 
@@ -102,7 +102,7 @@ def free_bytes(device: torch.device) -> int:
     """What can be allocated now; on an unknown system a cautious guess."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    return int(min(_machine_bytes(), allowed_bytes()))
+    return int(min(_machine_bytes(), cgroup_free_bytes()))
 
 
 def _machine_bytes() -> int:
@@ -115,12 +115,12 @@ def _machine_bytes() -> int:
 
 
 # Control groups: https://docs.kernel.org/admin-guide/cgroup-v2.html, and cgroup-v1/memory.rst
-MOUNTED = Path("/sys/fs/cgroup")
-OWN = Path("/proc/self/cgroup")
+CGROUP_ROOT = Path("/sys/fs/cgroup")
+CGROUP_FILE = Path("/proc/self/cgroup")
 
 
 @dataclass(frozen=True)
-class Version:
+class CgroupVersion:
     """What the files of a group are called that tell of its memory."""
 
     folder: str
@@ -131,35 +131,37 @@ class Version:
     """In memory.stat: of the usage, what is given up when memory runs short."""
 
 
-FIRST = Version("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-SECOND = Version("", "memory.max", "memory.current", "inactive_file")
+CGROUP_V1 = CgroupVersion(
+    "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+)
+CGROUP_V2 = CgroupVersion("", "memory.max", "memory.current", "inactive_file")
 
 
-def allowed_bytes(mounted: Path = MOUNTED, own: Path = OWN) -> float:
+def cgroup_free_bytes(root: Path = CGROUP_ROOT, own: Path = CGROUP_FILE) -> float:
     """What the groups of this process may still take; infinite where none limits them."""
     try:
         lines = own.read_text().splitlines()
     except OSError:  # not Linux
         return math.inf
-    return min((left for line in lines for left in _left(mounted, line)), default=math.inf)
+    return min((left for line in lines for left in _left(root, line)), default=math.inf)
 
 
-def _left(mounted: Path, line: str) -> Iterator[float]:
+def _left(root: Path, line: str) -> Iterator[float]:
     """For a line like "4:memory:/service", of each group from the process's own to the root."""
     _, controllers, path = line.split(":", 2)
-    version = SECOND if controllers == "" else FIRST
-    if version is FIRST and "memory" not in controllers.split(","):
+    version = CGROUP_V2 if controllers == "" else CGROUP_V1
+    if version is CGROUP_V1 and "memory" not in controllers.split(","):
         return
     group = PurePosixPath(path)
     for one in (group, *group.parents):
-        folder = mounted / version.folder / one.relative_to("/")
+        folder = root / version.folder / one.relative_to("/")
         try:
             yield _left_in(folder, version)
         except (OSError, ValueError, KeyError):  # not visible from inside a container
             continue
 
 
-def _left_in(folder: Path, version: Version) -> float:
+def _left_in(folder: Path, version: CgroupVersion) -> float:
     limit = (folder / version.limit).read_text().strip()
     if limit == "max":
         return math.inf

@@ -34,18 +34,18 @@ def taps(length: int, target: int, scale: float, start: int = 0) -> tuple[np.nda
     (target, taps); beyond the ends the edge samples are repeated, as in the low pictures that the
     field's benchmarks come with.
     """
-    index, weight = _endless_taps(target, scale, start)
+    index, weight = _unclamped_taps(target, scale, start)
     return index.clip(0, length - 1), weight
 
 
-def _endless_taps(target: int, scale: float, start: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def _unclamped_taps(target: int, scale: float, start: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """The same of a signal without ends: ascending indices."""
     shrink = min(scale, 1.0)
     reach = SUPPORT / shrink
-    centre = (np.arange(start, start + target) + 0.5) / scale - 0.5
-    first = np.floor(centre - reach / 2)
+    center = (np.arange(start, start + target) + 0.5) / scale - 0.5
+    first = np.floor(center - reach / 2)
     index = first[:, None] + np.arange(math.ceil(reach) + 2)
-    weight = cubic((centre[:, None] - index) * shrink)
+    weight = cubic((center[:, None] - index) * shrink)
     weight /= weight.sum(axis=1, keepdims=True)
     used = np.any(weight != 0, axis=0)
     return index[:, used].astype(np.int64), weight[:, used]
@@ -167,7 +167,7 @@ class _Blocks:
 @lru_cache(maxsize=8)
 def _blocks(length: int, target: int, dtype: torch.dtype, device: torch.device) -> _Blocks:
     count = -(-target // BLOCK)
-    index, weight = _endless_taps(count * BLOCK, target / length)
+    index, weight = _unclamped_taps(count * BLOCK, target / length)
     first = index[::BLOCK, 0]
     seen = int((index[BLOCK - 1 :: BLOCK, -1] - first).max()) + 1
     dense = _dense(index - np.repeat(first, BLOCK)[:, None], weight, seen)
@@ -186,7 +186,7 @@ def _phases(scale: int) -> tuple[dict[int, float], ...]:
     )
 
 
-def enlarge(pictures: Tensor, scale: int) -> Tensor:
+def upscale_bicubic(pictures: Tensor, scale: int) -> Tensor:
     """(B, C, H, W) floats -> (B, C, sH, sW): `resize` by an integer, differentiable.
 
     Products and sums are rounded one by one, so a pixel is the same to the bit in every tile.

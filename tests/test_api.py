@@ -281,17 +281,17 @@ def test_an_image_is_padded_as_far_as_was_measured(tiny):
 def test_several_devices_have_a_network_each(tiny, noise):
     both = build_engine(tiny, replace(ON_CPU, device="cpu,cpu", tile=32))
     assert len(both.devices) == 2
-    assert both.generator is not both.helpers[0].generator
+    assert both.generator is not both.replicas[0].generator
     alone = build_engine(tiny, ON_CPU).upscale(noise)
     np.testing.assert_array_equal(both.upscale(noise).pixels, alone.pixels)
 
 
 def test_a_thing_is_said_once():
-    said: list[str] = []
-    say = once(said.append)
+    messages: list[str] = []
+    log = once(messages.append)
     for text in ("a", "b", "a", "a"):
-        say(text)
-    assert said == ["a", "b"]
+        log(text)
+    assert messages == ["a", "b"]
 
 
 def test_that_half_precision_overflows_is_said_once_and_the_picture_is_right(
@@ -312,11 +312,11 @@ def test_that_half_precision_overflows_is_said_once_and_the_picture_is_right(
 
     right = build_pipeline({4: tiny}, ON_CPU, NATIVE)(noise)
     monkeypatch.setattr(assembly, "load_generator", lambda it: Overflowing(load_generator(it)))
-    said: list[str] = []
+    messages: list[str] = []
     machine = Machine("cpu,cpu", "bf16", tile=32)
-    grow = build_pipeline({4: tiny}, machine, NATIVE, say=said.append)
+    grow = build_pipeline({4: tiny}, machine, NATIVE, log=messages.append)
     for _ in range(2):
         np.testing.assert_array_equal(grow(noise).pixels, right.pixels)
-    assert said == [
+    assert messages == [
         "the network overflows in bfloat16: tiles in which it does are redone in float32"
     ]

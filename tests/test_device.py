@@ -58,7 +58,7 @@ def test_one_process_of_torchrun_without_gpus_takes_what_there_is(monkeypatch):
 
 def test_devices_that_differ_in_what_is_fast_run_in_float32(monkeypatch):
     fast = {"cpu": torch.float32, "meta": torch.bfloat16}
-    monkeypatch.setattr(device, "_fastest", lambda place: fast[place.type])
+    monkeypatch.setattr(device, "_default_dtype", lambda place: fast[place.type])
     meta = torch.device("meta")
     assert pick_precision("auto", meta, meta) == torch.bfloat16
     assert pick_precision("auto", meta, CPU) == torch.float32

@@ -8,7 +8,6 @@ from srgan_cli.resample import (
     Rows,
     all_of,
     cubic,
-    enlarge,
     resize,
     resize_array,
     resize_band,
@@ -16,6 +15,7 @@ from srgan_cli.resample import (
     resize_rows,
     seen_by,
     taps,
+    upscale_bicubic,
 )
 
 sides = st.integers(1, 30)
@@ -72,7 +72,7 @@ def test_enlarging_is_resizing_by_an_integer(height, width, scale):
     torch.manual_seed(height)
     pictures = torch.rand(2, 3, height, width, dtype=torch.float64)
     torch.testing.assert_close(
-        enlarge(pictures, scale), resize(pictures, height * scale, width * scale)
+        upscale_bicubic(pictures, scale), resize(pictures, height * scale, width * scale)
     )
 
 
@@ -118,7 +118,7 @@ def test_rows_are_the_same_out_of_any_part_that_has_what_they_need(height, targe
 def test_both_ways_are_differentiable():
     pictures = torch.rand(1, 1, 6, 6, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: resize(x, 3, 9), (pictures,))
-    assert torch.autograd.gradcheck(lambda x: enlarge(x, 2), (pictures,))
+    assert torch.autograd.gradcheck(lambda x: upscale_bicubic(x, 2), (pictures,))
     plane = torch.rand(40, 3, dtype=torch.float64, requires_grad=True)
     parts = all_of(40), Rows(5, 50, 70), 4
     assert torch.autograd.gradcheck(lambda x: resize_rows(x, *parts), (plane,))

@@ -1,8 +1,8 @@
-"""Colours under and beside transparent pixels, so that no fringe appears in the visible ones.
+"""Colors under and beside transparent pixels, so that no fringe appears in the visible ones.
 
-For networks the visible colours are spread under the hidden ones. The other way, premultiplied
-colours, was measured on discs, stars, soft spots and bars with a network of ours: 1.6 dB worse on
-average, because 8 bits hold a faint pixel's colour badly and the network sees dark edges that are
+For networks the visible colors are spread under the hidden ones. The other way, premultiplied
+colors, was measured on discs, stars, soft spots and bars with a network of ours: 1.6 dB worse on
+average, because 8 bits hold a faint pixel's color badly and the network sees dark edges that are
 not there. Shrinking is another matter: there every pixel rightly counts by its alpha.
 """
 
@@ -20,10 +20,10 @@ from srgan_cli.inference.streaming import ImageSource, RowSource, StoredSource
 Floats = NDArray[np.float32]
 
 
-def bled(image: Image) -> Pixels:
-    """The pixels, those that are fully transparent replaced by the nearest visible colour.
+def spread_visible_colors(image: Image) -> Pixels:
+    """The pixels, those that are fully transparent replaced by the nearest visible color.
 
-    A hidden colour is arbitrary, often black; a network would draw a dark fringe from it along the
+    A hidden color is arbitrary, often black; a network would draw a dark fringe from it along the
     edge of what is visible.
     """
     assert image.alpha is not None
@@ -53,13 +53,17 @@ def row_source(picture: Image | LazyImage) -> RowSource:
     """The picture as networks are to see it."""
     if isinstance(picture, LazyImage):
         return StoredSource(picture)
-    return ImageSource(picture if picture.alpha is None else replace(picture, pixels=bled(picture)))
+    return ImageSource(
+        picture
+        if picture.alpha is None
+        else replace(picture, pixels=spread_visible_colors(picture))
+    )
 
 
-def weighted(
+def alpha_weighted(
     pixels: Pixels, alpha: Pixels, plain: Pixels, resized: Callable[[Floats], Floats]
 ) -> Pixels:
-    """(H, W, C) pixels, shrunk so that each one's colour counts as much as it is opaque.
+    """(H, W, C) pixels, shrunk so that each one's color counts as much as it is opaque.
 
     alpha: (H, W, 1). plain: the pixels shrunk by themselves, which hold where nothing is visible.
     resized: what shrinks (H, W, any).
@@ -69,5 +73,5 @@ def weighted(
     share = resized(opaque)
     light = resized(pixels.astype(np.float32) * opaque)
     visible = share > 0.5 / top
-    colours = np.divide(light, share, out=np.zeros_like(light), where=visible)
-    return np.where(visible, np.rint(colours).clip(0, top).astype(pixels.dtype), plain)
+    colors = np.divide(light, share, out=np.zeros_like(light), where=visible)
+    return np.where(visible, np.rint(colors).clip(0, top).astype(pixels.dtype), plain)

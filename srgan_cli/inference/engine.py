@@ -16,20 +16,20 @@ from torch import nn
 from srgan_cli.images.image import Image
 from srgan_cli.inference.memory import SMALLEST, tile_side, tiles_together
 from srgan_cli.inference.streaming import ImageSink, ImageSource, RowSink, RowSource
-from srgan_cli.inference.tiling import Box, Tile, folded, plan_tiles
-from srgan_cli.inference.worker import LEAST, Piece, Say, Worker, warn
+from srgan_cli.inference.tiling import Box, Tile, plan_tiles, reflect_indices
+from srgan_cli.inference.worker import LEAST, LogCallback, TileInput, Worker, warn
 
 CPU = torch.device("cpu")
 
 ProgressCallback = Callable[[int, int], None]
-"""Told how many tiles are done, and of how many."""
+"""Called with the number of tiles done, and of all."""
 
 
 def no_progress(done: int, total: int) -> None: ...
 
 
 @dataclass(frozen=True)
-class Place:
+class Replica:
     """A generator and the device that it lives on."""
 
     generator: nn.Module
@@ -50,9 +50,9 @@ class TiledEngine:
     mirrored: int | None = None
     """Input pixels by which a picture is mirrored beyond its edges, where the network's own padding
     begins; None is the margin. A network's reach is much farther than its padding shows."""
-    helpers: tuple[Place, ...] = ()
+    replicas: tuple[Replica, ...] = ()
     """The same generator on other devices, which take a share of each picture's tiles."""
-    say: Say = warn
+    log: LogCallback = warn
 
     def __post_init__(self) -> None:
         """Channels last is the layout in which convolutions are fastest, on CPUs as on GPUs."""
@@ -68,8 +68,8 @@ class TiledEngine:
         return tuple(place.device for place in self._places)
 
     @property
-    def _places(self) -> tuple[Place, ...]:
-        return (Place(self.generator, self.device), *self.helpers)
+    def _places(self) -> tuple[Replica, ...]:
+        return (Replica(self.generator, self.device), *self.replicas)
 
     @cached_property
     def context(self) -> int:
@@ -88,23 +88,23 @@ class TiledEngine:
     @cached_property
     def _workers(self) -> tuple[Worker, ...]:
         return tuple(
-            Worker(place.generator, place.device, self.dtype, self.context, self.say)
+            Worker(place.generator, place.device, self.dtype, self.context, self.log)
             for place in self._places
         )
 
-    def upscale(self, image: Image, tell: ProgressCallback = no_progress) -> Image:
+    def upscale(self, image: Image, progress: ProgressCallback = no_progress) -> Image:
         """`image`, `scale` times as high and wide; depth, alpha and metadata are kept."""
         source = ImageSource(image)
         height, width = image.height * self.scale, image.width * self.scale
         sink = ImageSink(height, width, source.channels, source.depth)
-        self.run(source, sink, tell)
+        self.run(source, sink, progress)
         return sink.image(image)
 
     def run(
         self,
         source: RowSource,
         sink: RowSink,
-        tell: ProgressCallback = no_progress,
+        progress: ProgressCallback = no_progress,
         dtype: torch.dtype | None = None,
     ) -> None:
         """Read from `source` a band of tiles at a time, write each band to `sink` once complete.
@@ -121,41 +121,41 @@ class TiledEngine:
                 if tile.core.right == source.width:
                     sink.write(np.concatenate(band, axis=1))
                     band = []
-                tell(number, len(tiles))
+                progress(number, len(tiles))
 
     def _side(self, height: int, width: int) -> int:
         """Of a tile's core: where several devices share, they all get some of the picture."""
-        if self.tile or not self.helpers:
+        if self.tile or not self.replicas:
             return self.core
         share = int((height * width / len(self.devices) / 2) ** 0.5)
         return min(self.core, max(share, SMALLEST))
 
-    def _batches(self, source: RowSource, tiles: Sequence[Tile]) -> Iterator[Sequence[Piece]]:
+    def _batches(self, source: RowSource, tiles: Sequence[Tile]) -> Iterator[Sequence[TileInput]]:
         """What the workers get, in the tiles' order: neighbours that are equal go together."""
         height = max(LEAST, *(tile.context.height for tile in tiles))
         width = max(LEAST, *(tile.context.width for tile in tiles))
         alignment, edge = self._workers[0].alignment, self.edge
-        whole = Box(0, 0, source.height, source.width).grown(edge).aligned(alignment)
+        whole = Box(0, 0, source.height, source.width).padded(edge).aligned(alignment)
         together = tiles_together(self.device, height * width)
 
-        def piece(tile: Tile) -> Piece:
+        def piece(tile: Tile) -> TileInput:
             context = tile.context.at_least(height, width).aligned(alignment).within(whole)
-            return Piece(tile.core, context, cut(source, context, edge), source.gray)
+            return TileInput(tile.core, context, cut(source, context, edge), source.gray)
 
-        for _, alike in groupby(map(piece, tiles), key=lambda piece: piece.context.shape):
-            while batch := list(islice(alike, together)):
+        for _, same_shape in groupby(map(piece, tiles), key=lambda piece: piece.context.shape):
+            while batch := list(islice(same_shape, together)):
                 yield batch
 
 
 def cut(source: RowSource, context: Box, edge: int) -> np.ndarray:
     """(h, w, C): the pixels of `context`, mirrored by `edge` pixels beyond the picture's edge."""
-    rows = np.array(folded(context.top, context.bottom, source.height, edge))
-    columns = np.array(folded(context.left, context.right, source.width, edge))
+    rows = np.array(reflect_indices(context.top, context.bottom, source.height, edge))
+    columns = np.array(reflect_indices(context.left, context.right, source.width, edge))
     band = source.rows(rows.min(), rows.max() + 1)
     return band[rows - rows.min()][:, columns]
 
 
-Batch = Sequence[Piece]
+Batch = Sequence[TileInput]
 
 
 def run_batches(
@@ -167,20 +167,20 @@ def run_batches(
     each GPU two of them: one tile is computed while the last is copied and the next row_source.
     """
     most = max(worker.at_once for worker in workers)
-    turns = [worker for turn in range(most) for worker in workers if turn < worker.at_once]
-    if len(turns) > 1:
-        yield from _in_threads(turns, batches, dtype)
+    slots = [worker for slot in range(most) for worker in workers if slot < worker.at_once]
+    if len(slots) > 1:
+        yield from _in_threads(slots, batches, dtype)
         return
     for batch in batches:
         yield from workers[0].finish(workers[0].begin(batch, dtype))
 
 
 def _in_threads(
-    turns: Sequence[Worker], batches: Iterable[Batch], dtype: torch.dtype
+    slots: Sequence[Worker], batches: Iterable[Batch], dtype: torch.dtype
 ) -> Generator[np.ndarray]:
     """turns: each worker as often as it may have tiles under way."""
     free: SimpleQueue[Worker] = SimpleQueue()
-    for worker in turns:
+    for worker in slots:
         free.put(worker)
 
     def make(batch: Batch) -> list[np.ndarray]:
@@ -191,11 +191,11 @@ def _in_threads(
             free.put(worker)
 
     pending: deque[Future[list[np.ndarray]]] = deque()
-    threads = ThreadPoolExecutor(len(turns))
+    threads = ThreadPoolExecutor(len(slots))
     try:
         for batch in batches:
             pending.append(threads.submit(make, batch))
-            if len(pending) > len(turns):
+            if len(pending) > len(slots):
                 yield from pending.popleft().result()
         while pending:
             yield from pending.popleft().result()

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from srgan_cli.images.image import Image
-from srgan_cli.inference.alpha import weighted
+from srgan_cli.inference.alpha import alpha_weighted
 from srgan_cli.inference.streaming import (
     PORTION,
     ImageSink,
@@ -28,13 +28,13 @@ Floats = NDArray[np.float32]
 class Fit:
     """A picture of so many channels, `before` large, resized to `target`.
 
-    alike: red, green and blue are equal everywhere. portion: samples of the result to make at once.
+    is_gray_rgb: red, green and blue are equal everywhere. portion: samples to compute at once.
     """
 
     before: ImageSize
     target: ImageSize
     channels: int
-    alike: bool = False
+    is_gray_rgb: bool = False
     portion: int = PORTION
 
     @property
@@ -51,23 +51,23 @@ class Fit:
         return seen_by(made, self.before.height)
 
     def rows(self, seen: np.ndarray, made: Rows) -> np.ndarray:
-        colours = self.channels - (self.channels in (2, 4))
-        pixels, alpha = seen[..., :colours], seen[..., colours:]
-        if self.alike:
-            one = self._coloured(pixels[..., :1], alpha, made)
-            parts = [np.repeat(one, colours, axis=2)]
+        colors = self.channels - (self.channels in (2, 4))
+        pixels, alpha = seen[..., :colors], seen[..., colors:]
+        if self.is_gray_rgb:
+            one = self._resize_colors(pixels[..., :1], alpha, made)
+            parts = [np.repeat(one, colors, axis=2)]
         else:
-            parts = [self._coloured(pixels, alpha, made)]
+            parts = [self._resize_colors(pixels, alpha, made)]
         if alpha.shape[2]:
             parts.append(self._plain(alpha, made))
         return np.concatenate(parts, axis=2)
 
-    def _coloured(self, pixels: np.ndarray, alpha: np.ndarray, made: Rows) -> np.ndarray:
+    def _resize_colors(self, pixels: np.ndarray, alpha: np.ndarray, made: Rows) -> np.ndarray:
         before, after = self.before, self.target
         plain = self._plain(pixels, made)
         if not alpha.shape[2] or after.height * after.width >= before.height * before.width:
             return plain
-        return weighted(pixels, alpha, plain, partial(self._floats, made=made))
+        return alpha_weighted(pixels, alpha, plain, partial(self._floats, made=made))
 
     def _plain(self, layers: np.ndarray, made: Rows) -> np.ndarray:
         return resize_band(layers, self.seen(made), made, self.target.width)
@@ -79,17 +79,19 @@ class Fit:
         return torch.stack(resized, dim=2).numpy()
 
 
-def fitting(sink: RowSink, source: RowSource, before: ImageSize, target: ImageSize) -> RowSink:
+def resizing_sink(
+    sink: RowSink, source: RowSource, before: ImageSize, target: ImageSize
+) -> RowSink:
     """What brings a picture of the kind of `source`, `before` large, to `target` for `sink`."""
     if before == target:
         return sink
-    alike = source.gray and source.channels > 2
-    return SlidingSink(Fit(before, target, source.channels, alike), sink)
+    is_gray_rgb = source.gray and source.channels > 2
+    return SlidingSink(Fit(before, target, source.channels, is_gray_rgb), sink)
 
 
 def resize_image(image: Image, target: ImageSize) -> Image:
     """`image` resized to `target` by an antialiased bicubic, if it has not that size."""
     source, before = ImageSource(image), ImageSize(image.height, image.width)
     sink = ImageSink(target.height, target.width, source.channels, source.depth)
-    copy(source, fitting(sink, source, before, target))
+    copy(source, resizing_sink(sink, source, before, target))
     return sink.image(image)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from srgan_cli.device import free_bytes
 
-PROBE = 16
+TEST_SIDE = 16
 """Side of the picture on which a network's need is measured."""
 
 SMALLEST = 32
@@ -51,8 +51,8 @@ def need_per_pixel(generator: nn.Module, device: torch.device) -> float:
     with ExitStack() as hooks:
         for layer in generator.modules():
             hooks.callback(layer.register_forward_hook(measure).remove)
-        generator(torch.zeros(1, 3, PROBE, PROBE, device=device))
-    return 2.0 * max(sizes) / PROBE**2
+        generator(torch.zeros(1, 3, TEST_SIDE, TEST_SIDE, device=device))
+    return 2.0 * max(sizes) / TEST_SIDE**2
 
 
 def tile_side(generator: nn.Module, device: torch.device, margin: int) -> int:

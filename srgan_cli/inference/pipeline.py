@@ -16,9 +16,9 @@ from srgan_cli.images.image import Image
 from srgan_cli.images.lazy import LazyImage
 from srgan_cli.inference.alpha import row_source
 from srgan_cli.inference.engine import ProgressCallback, TiledEngine, no_progress
-from srgan_cli.inference.fit import fitting
-from srgan_cli.inference.postprocess import correcting
-from srgan_cli.inference.streaming import ImageSink, RowSink, RowSource, Spool, copy
+from srgan_cli.inference.fit import resizing_sink
+from srgan_cli.inference.postprocess import postprocessing_sink
+from srgan_cli.inference.streaming import ImageSink, RowSink, RowSource, SpooledImage, copy
 from srgan_cli.settings import NATIVE, NO_POSTPROCESS, ImageSize, OutputSize, Postprocess
 
 
@@ -49,19 +49,21 @@ class UpscalePipeline:
             return first
         return first + plan_passes(height, width, self.output_size(height, width), self.engines)
 
-    def __call__(self, picture: Image | LazyImage, tell: ProgressCallback = no_progress) -> Image:
+    def __call__(
+        self, picture: Image | LazyImage, progress: ProgressCallback = no_progress
+    ) -> Image:
         """Depth, alpha and metadata are kept."""
         image = picture.image if isinstance(picture, LazyImage) else picture
         source, target = row_source(picture), self.output_size(image.height, image.width)
         sink = ImageSink(target.height, target.width, source.channels, source.depth)
-        self.run(source, sink, tell)
+        self.run(source, sink, progress)
         return sink.image(image)
 
     def run(
         self,
         source: RowSource,
         sink: RowSink,
-        tell: ProgressCallback = no_progress,
+        progress: ProgressCallback = no_progress,
         folder: Path | None = None,
     ) -> None:
         """Write the rows of the enlarged `source` to `sink`, a band of them at a time.
@@ -72,34 +74,34 @@ class UpscalePipeline:
         height, width = source.height, source.width
         target, passes = self.output_size(height, width), self.passes(height, width)
         if not passes:
-            copy(source, fitting(sink, source, ImageSize(height, width), target), tell)
+            copy(source, resizing_sink(sink, source, ImageSize(height, width), target), progress)
             return
-        last = correcting(sink, source, target, self.postprocess)
-        told = stages(passes, tell)
+        last = postprocessing_sink(sink, source, target, self.postprocess)
+        reported = stages(passes, progress)
         with ExitStack() as stack:
             for scale in passes[:-1]:
-                spool = stack.enter_context(Spool(source, scale, folder))
-                self._run_network(scale, source, spool, next(told))
-                source = spool
+                spooled = stack.enter_context(SpooledImage(source, scale, folder))
+                self._run_network(scale, source, spooled, next(reported))
+                source = spooled
             scale = passes[-1]
             reached = ImageSize(source.height * scale, source.width * scale)
-            last = fitting(last, source, reached, target)
-            self._run_network(scale, source, last, next(told))
+            last = resizing_sink(last, source, reached, target)
+            self._run_network(scale, source, last, next(reported))
 
     def _run_network(
-        self, scale: int, source: RowSource, sink: RowSink, tell: ProgressCallback
+        self, scale: int, source: RowSource, sink: RowSink, progress: ProgressCallback
     ) -> None:
         engine = self.restorer if scale == 1 and self.restorer else self.engines[scale]
         precise = self.precise and source.depth != np.uint8
-        engine.run(source, sink, tell, torch.float32 if precise else None)
+        engine.run(source, sink, progress, torch.float32 if precise else None)
 
 
 PARTS = 10_000
 """Into which the work on a picture is divided where several passes are told of as one."""
 
 
-def stages(passes: tuple[int, ...], tell: ProgressCallback) -> Iterator[ProgressCallback]:
-    """For each pass what is told of its tiles; `tell` itself hears of one job from 0 to the end.
+def stages(passes: tuple[int, ...], progress: ProgressCallback) -> Iterator[ProgressCallback]:
+    """A callback for each pass; together they report one job from 0 to the end to `progress`.
 
     A pass counts by the pixels that it is given.
     """
@@ -108,16 +110,16 @@ def stages(passes: tuple[int, ...], tell: ProgressCallback) -> Iterator[Progress
         areas.append(area)
         area *= scale * scale
     for i, own in enumerate(areas):
-        yield part(tell, sum(areas[:i]) / sum(areas), own / sum(areas))
+        yield part(progress, sum(areas[:i]) / sum(areas), own / sum(areas))
 
 
-def part(tell: ProgressCallback, start: float, share: float) -> ProgressCallback:
-    """What makes `tell` hear of a piece of work as a `share` of a whole, from `start` on."""
+def part(progress: ProgressCallback, start: float, share: float) -> ProgressCallback:
+    """A callback that reports to `progress` a `share` of the whole work, from `start` on."""
 
-    def told(done: int, total: int) -> None:
-        tell(round(PARTS * (start + share * done / total)), PARTS)
+    def reported(done: int, total: int) -> None:
+        progress(round(PARTS * (start + share * done / total)), PARTS)
 
-    return told
+    return reported
 
 
 MOST_PASSES = 8
@@ -134,11 +136,11 @@ def plan_passes(
     need = max(Fraction(target.height, height), Fraction(target.width, width))
     if need <= 1:
         return ()
-    useful = sorted({scale for scale in scales if scale > 1})
+    available = sorted({scale for scale in scales if scale > 1})
     for passes in range(1, MOST_PASSES + 1):
-        reaching = [
-            c for c in combinations_with_replacement(useful, passes) if math.prod(c) >= need
+        sufficient = [
+            c for c in combinations_with_replacement(available, passes) if math.prod(c) >= need
         ]
-        if reaching:
-            return min(reaching, key=math.prod)
+        if sufficient:
+            return min(sufficient, key=math.prod)
     raise OptionError(f"{float(need):.0f} times larger is more than {MOST_PASSES} passes reach")

@@ -1,7 +1,7 @@
-"""Postprocess after the networks: colours, or the whole picture, made to agree with the input.
+"""Postprocess after the networks: colors, or the whole picture, made to agree with the input.
 
 Both look at a stated number of low-resolution rows around each row, so that they can be done band
-by band, and treat colours alone: each channel by itself, so that gray stays gray. Alpha is never a
+by band, and treat colors alone: each channel by itself, so that gray stays gray. Alpha is never a
 network's work and stays as it is.
 """
 
@@ -55,10 +55,10 @@ BOUND = 20 / 255
 More would get farther in the end, and not yet as far after these few iterations.
 """
 
-SHARPNESS = 8
+INVERSE_RADIUS = 8
 """Half the width of the filter that a residual passes before it is enlarged."""
 
-WEAKEST = 0.2
+MIN_RESPONSE = 0.2
 """Frequencies that come back weaker are not restored: a picture made smaller has lost them."""
 
 BICUBIC = 2
@@ -69,13 +69,13 @@ Correct = Callable[[Floats, Floats, "Cut"], Floats]
 
 
 def fix_radius(scale: float) -> int:
-    """Low-resolution rows to each side that a row of `colour_fixed` depends on."""
+    """Low-resolution rows to each side that a row of `fix_colors` depends on."""
     return CUT + 2 * _reach(scale)
 
 
 def consistent_radius(scale: float) -> int:
-    """The same for `made_consistent`: every iteration looks as far again."""
-    return SHARPNESS + (1 + ITERATIONS) * 2 * _reach(scale)
+    """The same for `make_consistent`: every iteration looks as far again."""
+    return INVERSE_RADIUS + (1 + ITERATIONS) * 2 * _reach(scale)
 
 
 def _reach(scale: float) -> int:
@@ -107,22 +107,22 @@ def _whole(high: Image, low: Image) -> Cut:
     return Cut(rows, all_of(low.height), rows)
 
 
-def colour_fixed(high: Image, low: Image, band: Cut | None = None) -> Image:
+def fix_colors(high: Image, low: Image, band: Cut | None = None) -> Image:
     """`high` with the low frequencies of `low`; its detail, and everything else, stays.
 
     With a band, `cut` with `fix_radius`, both are its rows only, and the result is `band.made`:
     bit for bit those of the whole.
     """
-    return _by_channel(_recoloured, high, low, band or _whole(high, low))
+    return _by_channel(_fix_plane, high, low, band or _whole(high, low))
 
 
-def made_consistent(high: Image, low: Image, band: Cut | None = None) -> Image:
+def make_consistent(high: Image, low: Image, band: Cut | None = None) -> Image:
     """`high` changed as little as makes MATLAB's bicubic shrink it to `low` again.
 
     Back-projection (Irani and Peleg, 1991): what the shrunk picture lacks is enlarged and added,
     after a filter that undoes how shrinking and enlarging weaken it. Where that clips at black or
     white, the values around make up for it as far as they can; rounding leaves a level here and
-    there. A band is as in `colour_fixed`, cut with `consistent_radius`.
+    there. A band is as in `fix_colors`, cut with `consistent_radius`.
     """
     projected = partial(_projected, top=_top(high))
     return _by_channel(projected, high, low, band or _whole(high, low))
@@ -149,7 +149,7 @@ def _floats(image: Image, channel: int) -> Floats:
     return image.pixels[..., channel].astype(np.float32)
 
 
-def _recoloured(pixels: Floats, wanted: Floats, band: Cut) -> Floats:
+def _fix_plane(pixels: Floats, wanted: Floats, band: Cut) -> Floats:
     residual = wanted - _resized(pixels, band.high, band.low, wanted.shape[1])
     gaussian = np.asarray(cv2.getGaussianKernel(2 * CUT + 1, SIGMA), np.float32)
     smooth = _filtered(residual, gaussian, gaussian)
@@ -160,8 +160,8 @@ def _projected(pixels: Floats, wanted: Floats, band: Cut, top: float) -> Floats:
     down = _inverse(Fraction(band.high.of, band.low.of))
     across = _inverse(Fraction(pixels.shape[1], wanted.shape[1]))
     residual = wanted - _resized(pixels, band.high, band.low, wanted.shape[1])
-    sharp = _filtered(residual, down, across)
-    changed = pixels + _resized(sharp, band.low, band.high, pixels.shape[1])
+    sharpened = _filtered(residual, down, across)
+    changed = pixels + _resized(sharpened, band.low, band.high, pixels.shape[1])
     return _within(changed.clip(0, top), wanted, band, top)
 
 
@@ -176,9 +176,9 @@ def _within(pixels: Floats, wanted: Floats, band: Cut, top: float) -> Floats:
     free, bound = TOLERANCE * top, BOUND * top
     dual, ahead = np.zeros_like(wanted), pixels
     for _ in range(ITERATIONS):
-        asked = dual + wanted - _resized(ahead, band.high, band.low, wanted.shape[1])
-        asked -= asked.clip(-free, free)
-        dual += RELAXATION * (asked.clip(-bound, bound) - dual)
+        update = dual + wanted - _resized(ahead, band.high, band.low, wanted.shape[1])
+        update -= update.clip(-free, free)
+        dual += RELAXATION * (update.clip(-bound, bound) - dual)
         changed = pixels + _resized(dual, band.low, band.high, pixels.shape[1])
         np.clip(changed, 0, top, out=changed)
         step = changed - pixels
@@ -202,16 +202,16 @@ def _inverse(factor: Fraction) -> Floats:
 
     In between, a signal has passed a short low-pass; this is the inverse of its frequencies.
     """
-    length = 8 * SHARPNESS
+    length = 8 * INVERSE_RADIUS
     larger = round(length * max(factor, Fraction(1)))
     if abs(larger - length) < 2:  # too near for the middle to meet all phases of the two grids
         larger = length + 2
-    there = resize(torch.eye(length, dtype=torch.float64), length, larger)
-    back = resize(there, length, length).numpy()  # each row: an impulse, returned
-    middle = range(2 * SHARPNESS, length - 2 * SHARPNESS)
-    responses = np.fft.rfft([np.roll(back[i], -i) for i in middle]).real
-    inverse = np.fft.irfft(1 / np.maximum(responses.max(axis=0), WEAKEST), length)
-    return np.asarray(np.roll(inverse, SHARPNESS)[: 2 * SHARPNESS + 1], np.float32)
+    upscaled = resize(torch.eye(length, dtype=torch.float64), length, larger)
+    returned = resize(upscaled, length, length).numpy()  # each row: an impulse, returned
+    middle = range(2 * INVERSE_RADIUS, length - 2 * INVERSE_RADIUS)
+    responses = np.fft.rfft([np.roll(returned[i], -i) for i in middle]).real
+    inverse = np.fft.irfft(1 / np.maximum(responses.max(axis=0), MIN_RESPONSE), length)
+    return np.asarray(np.roll(inverse, INVERSE_RADIUS)[: 2 * INVERSE_RADIUS + 1], np.float32)
 
 
 @dataclass(frozen=True)
@@ -250,14 +250,14 @@ class Correction:
         return cut(made, self.low.height, self.radius)
 
 
-def correcting(
+def postprocessing_sink(
     sink: RowSink, low: RowSource, target: ImageSize, corrections: Postprocess
 ) -> RowSink:
     """What corrects a picture of the size `target`, made of `low`, for `sink`."""
     scale = target.height / low.height
     if corrections.consistent:
-        step = Correction(made_consistent, consistent_radius(scale), low, target)
+        step = Correction(make_consistent, consistent_radius(scale), low, target)
         sink = SlidingSink(step, sink)
     if corrections.color_fix:
-        sink = SlidingSink(Correction(colour_fixed, fix_radius(scale), low, target), sink)
+        sink = SlidingSink(Correction(fix_colors, fix_radius(scale), low, target), sink)
     return sink

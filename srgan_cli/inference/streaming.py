@@ -99,21 +99,23 @@ class ImageSink:
 
     def image(self, like: Image) -> Image:
         """With the metadata of `like`, whose kind it has."""
-        colours = like.pixels.shape[2]
-        alpha = None if like.alpha is None else self.layers[..., colours]
-        return replace(like, pixels=self.layers[..., :colours], alpha=alpha)
+        colors = like.pixels.shape[2]
+        alpha = None if like.alpha is None else self.layers[..., colors]
+        return replace(like, pixels=self.layers[..., :colors], alpha=alpha)
 
 
-def copy(source: RowSource, sink: RowSink, tell: Callable[[int, int], None] | None = None) -> None:
-    """tell: is told how many rows are done, and of how many."""
+def copy(
+    source: RowSource, sink: RowSink, progress: Callable[[int, int], None] | None = None
+) -> None:
+    """progress: called with the number of rows done, and of all."""
     for top, bottom in portions(source):
         sink.write(source.rows(top, bottom))
-        if tell is not None:
-            tell(bottom, source.height)
+        if progress is not None:
+            progress(bottom, source.height)
 
 
 def is_gray(source: RowSource) -> bool:
-    """Looks at rows until one has a colour."""
+    """Looks at rows until one has a color."""
     if source.channels <= 2:
         return True
     return all(
@@ -164,7 +166,7 @@ class SlidingSink:
             seen = self._step.seen(self._next)
             if seen.bottom > self._end:
                 return
-            self._sink.write(self._step.rows(self._held(seen), self._next))
+            self._sink.write(self._step.rows(self._window(seen), self._next))
             self._next = next(self._bands, None)
 
     def _cut(self) -> Iterator[Rows]:
@@ -173,18 +175,18 @@ class SlidingSink:
         for top in range(0, height, self._step.band):
             yield Rows(top, min(top + self._step.band, height), height)
 
-    def _held(self, seen: Rows) -> np.ndarray:
+    def _window(self, seen: Rows) -> np.ndarray:
         """Those rows; the ones above are forgotten: the bands below need none of them."""
         whole = self._kept[0] if len(self._kept) == 1 else np.concatenate(self._kept)
         self._kept, self._top = [whole[seen.top - self._top :]], seen.top
         return self._kept[0][: seen.bottom - seen.top]
 
 
-HELD = 1 << 26
+MAX_IN_MEMORY = 1 << 26
 """Bytes of a picture that is kept in memory; a larger one goes to a file without a name."""
 
 
-class Spool:
+class SpooledImage:
     """First takes all rows, then gives them. `with` it, so that its file goes.
 
     source: what it will hold `scale` times as large. folder: where the file lies; None is the
@@ -194,10 +196,11 @@ class Spool:
     def __init__(self, source: RowSource, scale: int, folder: Path | None = None) -> None:
         self.height, self.width = source.height * scale, source.width * scale
         self.channels, self.depth, self.gray = source.channels, source.depth, source.gray
-        self._file = SpooledTemporaryFile(HELD, dir=None if folder is None else str(folder))  # noqa: SIM115 closed by __exit__
+        parent = None if folder is None else str(folder)
+        self._file = SpooledTemporaryFile(MAX_IN_MEMORY, dir=parent)  # noqa: SIM115 closed by __exit__
         self._rows = lru_cache(maxsize=1)(self._read)  # the tiles of a band all want the same
 
-    def __enter__(self) -> "Spool":
+    def __enter__(self) -> "SpooledImage":
         return self
 
     def __exit__(

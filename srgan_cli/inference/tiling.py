@@ -21,7 +21,7 @@ class Box:
     def width(self) -> int:
         return self.right - self.left
 
-    def grown(self, margin: int) -> "Box":
+    def padded(self, margin: int) -> "Box":
         """This box widened by `margin` pixels on each side, past the picture's edge if need be."""
         return Box(self.top - margin, self.left - margin, self.bottom + margin, self.right + margin)
 
@@ -51,7 +51,7 @@ class Box:
         bottom, right = top + self.height, left + self.width
         return Box(top, left, min(bottom, outer.bottom), min(right, outer.right))
 
-    def seen_from(self, outer: "Box") -> "Box":
+    def relative_to(self, outer: "Box") -> "Box":
         """The same pixels, counted from the top left corner of `outer`."""
         top, left = self.top - outer.top, self.left - outer.left
         return Box(top, left, top + self.height, left + self.width)
@@ -65,7 +65,7 @@ class Box:
             -(-self.right // step) * step,
         )
 
-    def halves(self) -> tuple["Box", "Box"]:
+    def split(self) -> tuple["Box", "Box"]:
         """The two halves of this box, cut across its longer side, which must be 2 or more."""
         if self.height >= self.width:
             middle = (self.top + self.bottom) // 2
@@ -96,7 +96,7 @@ def plan_tiles(height: int, width: int, size: int, margin: int) -> Iterator[Tile
     for top, bottom in spans(height, size):
         for left, right in spans(width, size):
             core = Box(top, left, bottom, right)
-            yield Tile(core, core.grown(margin))
+            yield Tile(core, core.padded(margin))
 
 
 def spans(length: int, size: int) -> Iterator[tuple[int, int]]:
@@ -106,7 +106,7 @@ def spans(length: int, size: int) -> Iterator[tuple[int, int]]:
         yield length * i // pieces, length * (i + 1) // pieces
 
 
-def folded(start: int, stop: int, length: int, margin: int) -> list[int]:
+def reflect_indices(start: int, stop: int, length: int, margin: int) -> list[int]:
     """The positions `start` .. `stop - 1` of a line, those beyond its ends folded back into it.
 
     The line is mirrored about its end pixels; one that is not longer than `margin` repeats them.

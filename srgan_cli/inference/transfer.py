@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class Landing:
+class PendingCopy:
     """Integers that arrive on the host sooner or later."""
 
     values: Tensor
@@ -26,7 +26,7 @@ class Landing:
 
 
 @dataclass(frozen=True, eq=False)
-class Bus:
+class DeviceTransfer:
     """Between the host and `device`."""
 
     device: torch.device
@@ -36,11 +36,11 @@ class Bus:
         return self.device.type == "cuda"
 
     @cached_property
-    def _upward(self) -> torch.cuda.Stream:
+    def _upload_stream(self) -> torch.cuda.Stream:
         return torch.cuda.Stream(self.device)
 
     @cached_property
-    def _downward(self) -> torch.cuda.Stream:
+    def _download_stream(self) -> torch.cuda.Stream:
         return torch.cuda.Stream(self.device)
 
     def up(self, values: np.ndarray) -> Tensor:
@@ -48,24 +48,24 @@ class Bus:
         host = torch.from_numpy(values)
         if not self.pinned:
             return host.to(self.device)
-        with torch.cuda.stream(self._upward):
-            there = host.pin_memory().to(self.device, non_blocking=True)
-        computing = torch.cuda.current_stream(self.device)
-        computing.wait_stream(self._upward)
-        there.record_stream(computing)  # its memory is not given away before it was read
-        return there
+        with torch.cuda.stream(self._upload_stream):
+            on_device = host.pin_memory().to(self.device, non_blocking=True)
+        compute_stream = torch.cuda.current_stream(self.device)
+        compute_stream.wait_stream(self._upload_stream)
+        on_device.record_stream(compute_stream)  # its memory is not given away before it was read
+        return on_device
 
-    def down(self, values: Tensor) -> Landing:
+    def down(self, values: Tensor) -> PendingCopy:
         """The same integers on the host, once they were computed and copied."""
         if not self.pinned:
-            return Landing(values.cpu())
+            return PendingCopy(values.cpu())
         values = values.contiguous()
         host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
-        self._downward.wait_stream(torch.cuda.current_stream(self.device))
-        with torch.cuda.stream(self._downward):
+        self._download_stream.wait_stream(torch.cuda.current_stream(self.device))
+        with torch.cuda.stream(self._download_stream):
             host.copy_(values, non_blocking=True)
-            values.record_stream(self._downward)
-            return Landing(host, self._downward.record_event())
+            values.record_stream(self._download_stream)
+            return PendingCopy(host, self._download_stream.record_event())
 
 
 def as_bytes(pixels: np.ndarray) -> np.ndarray:

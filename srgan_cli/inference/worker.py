@@ -15,8 +15,14 @@ from srgan_cli.device import out_of_memory
 from srgan_cli.errors import DeviceError, WeightsError
 from srgan_cli.inference.memory import SMALLEST, release
 from srgan_cli.inference.tiling import Box
-from srgan_cli.inference.transfer import Bus, Landing, as_bytes, as_floats, as_integers
-from srgan_cli.resample import enlarge
+from srgan_cli.inference.transfer import (
+    DeviceTransfer,
+    PendingCopy,
+    as_bytes,
+    as_floats,
+    as_integers,
+)
+from srgan_cli.resample import upscale_bicubic
 
 LEAST = 128
 """ImageSize that a tile's context has at least, in input pixels.
@@ -28,8 +34,8 @@ tiny tile could differ by a level from the whole picture.
 LUMA = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in gray. ITU-R BT.601."""
 
-Say = Callable[[str], None]
-"""Told what a person should know and need not act on."""
+LogCallback = Callable[[str], None]
+"""Called with messages that need no action."""
 
 
 def warn(text: str) -> None:
@@ -37,7 +43,7 @@ def warn(text: str) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
+class TileInput:
     """What a tile contributes, what the network must see for it, and the pixels of that."""
 
     core: Box
@@ -46,22 +52,22 @@ class Piece:
     """(h, w, C) as in the picture: gray or RGB, then alpha where there is one."""
     gray: bool
 
-    def part(self, core: Box, context: Box) -> "Piece":
+    def part(self, core: Box, context: Box) -> "TileInput":
         """For a part of the core; `context` is moved into this one's."""
         inside = context.within(self.context)
-        rows, columns = inside.seen_from(self.context).index()
-        return Piece(core, inside, self.layers[rows, columns], self.gray)
+        rows, columns = inside.relative_to(self.context).index()
+        return TileInput(core, inside, self.layers[rows, columns], self.gray)
 
 
 @dataclass(frozen=True, eq=False)
-class Begun:
+class PendingBatch:
     """Pieces that are being worked on."""
 
-    batch: Sequence[Piece]
+    batch: Sequence[TileInput]
     dtype: torch.dtype
-    cores: Sequence[Landing] = ()
+    cores: Sequence[PendingCopy] = ()
     """One for each piece; none at all where memory does not suffice."""
-    finite: Landing | None = None
+    finite: PendingCopy | None = None
     """(B,): whether all values of a piece are numbers."""
 
 
@@ -74,15 +80,15 @@ class Worker:
     dtype: torch.dtype
     margin: int
     """What must be seen around a core."""
-    say: Say = warn
+    log: LogCallback = warn
     _failed: dict[torch.dtype, int] = field(default_factory=dict)
     """The fewest pixels, context included, for which memory did not suffice."""
-    _turn: Lock = field(default_factory=Lock)
+    _lock: Lock = field(default_factory=Lock)
     """Only one tile's layers are on the device at a time."""
 
     @cached_property
-    def _bus(self) -> Bus:
-        return Bus(self.device)
+    def _transfer(self) -> DeviceTransfer:
+        return DeviceTransfer(self.device)
 
     @property
     def at_once(self) -> int:
@@ -98,102 +104,106 @@ class Worker:
         """Contexts begin and end at multiples of it: networks that unshuffle pixels have one."""
         return int(getattr(self.generator, "alignment", 1))
 
-    def begin(self, batch: Sequence[Piece], dtype: torch.dtype | None = None) -> Begun:
+    def begin(self, batch: Sequence[TileInput], dtype: torch.dtype | None = None) -> PendingBatch:
         """Start on pieces whose contexts have one shape; on a GPU this does not wait."""
         dtype = self.dtype if dtype is None else dtype
         pixels = sum(piece.context.area for piece in batch)
         failed = self._failed.get(dtype, inf)
         if pixels >= failed and not (len(batch) == 1 and self._smallest(batch[0])):
-            return Begun(batch, dtype)
+            return PendingBatch(batch, dtype)
         try:
-            with self._turn:
-                return self._launched(batch, dtype)
+            with self._lock:
+                return self._launch(batch, dtype)
         except RuntimeError as error:
             if not out_of_memory(error):
                 raise
         self._failed[dtype] = int(min(pixels, failed))
         release(self.device)  # only here: the error holds on to the tensors it arose among
-        return Begun(batch, dtype)
+        return PendingBatch(batch, dtype)
 
-    def finish(self, begun: Begun) -> list[np.ndarray]:
+    def finish(self, pending_batch: PendingBatch) -> list[np.ndarray]:
         """(sh, sw, C) for each piece. Raises DeviceError and WeightsError."""
-        if begun.finite is not None:
-            finite = begun.finite.wait()
+        if pending_batch.finite is not None:
+            finite = pending_batch.finite.wait()
             return [
-                pixels_of(landing, piece) if good else self._again(piece, begun.dtype)
-                for piece, landing, good in zip(begun.batch, begun.cores, finite, strict=True)
+                pixels_of(copy, piece) if good else self._again(piece, pending_batch.dtype)
+                for piece, copy, good in zip(
+                    pending_batch.batch, pending_batch.cores, finite, strict=True
+                )
             ]
-        if len(begun.batch) == 1:
-            return [self._in_parts(begun.batch[0], begun.dtype)]
-        return [self._alone(piece, begun.dtype) for piece in begun.batch]
+        if len(pending_batch.batch) == 1:
+            return [self._in_parts(pending_batch.batch[0], pending_batch.dtype)]
+        return [self._run_one(piece, pending_batch.dtype) for piece in pending_batch.batch]
 
-    def _alone(self, piece: Piece, dtype: torch.dtype) -> np.ndarray:
+    def _run_one(self, piece: TileInput, dtype: torch.dtype) -> np.ndarray:
         return self.finish(self.begin([piece], dtype))[0]
 
-    def _again(self, piece: Piece, dtype: torch.dtype) -> np.ndarray:
+    def _again(self, piece: TileInput, dtype: torch.dtype) -> np.ndarray:
         if dtype == torch.float32:
             raise WeightsError("the network makes values that are not numbers: its weights are bad")
         name = str(dtype).removeprefix("torch.")
-        self.say(f"the network overflows in {name}: tiles in which it does are redone in float32")
-        return self._alone(piece, torch.float32)
+        self.log(f"the network overflows in {name}: tiles in which it does are redone in float32")
+        return self._run_one(piece, torch.float32)
 
-    def _in_parts(self, piece: Piece, dtype: torch.dtype) -> np.ndarray:
+    def _in_parts(self, piece: TileInput, dtype: torch.dtype) -> np.ndarray:
         """By halves, and where those would be small, without what a context has beyond its need."""
         if self._smallest(piece):
             raise DeviceError(
                 f"not enough memory on {self.device} for a tile of {SMALLEST} pixels and the "
                 f"{self.margin} around it: close other programs, or take --device cpu"
             )
-        tight = self._tight(piece, piece.core)
-        least = LEAST if max(tight.shape) > LEAST else 0
-        if max(piece.core.shape) <= SMALLEST or (not least and piece.context != tight):
-            return self._alone(piece.part(piece.core, tight), dtype)
+        minimal = self._minimal_context(piece, piece.core)
+        least = LEAST if max(minimal.shape) > LEAST else 0
+        if max(piece.core.shape) <= SMALLEST or (not least and piece.context != minimal):
+            return self._run_one(piece.part(piece.core, minimal), dtype)
         parts = [
-            self._alone(piece.part(half, self._tight(piece, half).at_least(least, least)), dtype)
-            for half in piece.core.halves()
+            self._run_one(
+                piece.part(half, self._minimal_context(piece, half).at_least(least, least)), dtype
+            )
+            for half in piece.core.split()
         ]
         return np.concatenate(parts, axis=0 if piece.core.height >= piece.core.width else 1)
 
-    def _tight(self, piece: Piece, core: Box) -> Box:
+    def _minimal_context(self, piece: TileInput, core: Box) -> Box:
         """What must be seen for a part of the piece."""
-        return core.grown(self.margin).aligned(self.alignment).within(piece.context)
+        return core.padded(self.margin).aligned(self.alignment).within(piece.context)
 
-    def _smallest(self, piece: Piece) -> bool:
-        tight = self._tight(piece, piece.core)
-        return max(piece.core.shape) <= SMALLEST and piece.context == tight
+    def _smallest(self, piece: TileInput) -> bool:
+        minimal = self._minimal_context(piece, piece.core)
+        return max(piece.core.shape) <= SMALLEST and piece.context == minimal
 
     @torch.inference_mode()
-    def _launched(self, batch: Sequence[Piece], dtype: torch.dtype) -> Begun:
-        there = self._bus.up(as_bytes(np.stack([piece.layers for piece in batch])))
-        low = as_floats(there).permute(0, 3, 1, 2)  # (B, C, h, w)
-        colours = low.shape[1] - (low.shape[1] in (2, 4))
-        high = self._colour(low[:, :colours].expand(-1, 3, -1, -1), dtype)  # (B, 3, sh, sw)
+    def _launch(self, batch: Sequence[TileInput], dtype: torch.dtype) -> PendingBatch:
+        on_device = self._transfer.up(as_bytes(np.stack([piece.layers for piece in batch])))
+        low = as_floats(on_device).permute(0, 3, 1, 2)  # (B, C, h, w)
+        colors = low.shape[1] - (low.shape[1] in (2, 4))
+        high = self._run_network(low[:, :colors].expand(-1, 3, -1, -1), dtype)  # (B, 3, sh, sw)
         finite = high.sum(dim=(1, 2, 3)).isfinite()  # far quicker than to look at each value
         if batch[0].gray:
-            high = as_gray(high).expand(-1, colours, -1, -1)
-        if colours < low.shape[1]:
-            one_by_one = low[:, colours:].split(1)  # as a batch they could be rounded differently
-            alpha = torch.cat([enlarge(one, self.scale) for one in one_by_one])
+            high = as_gray(high).expand(-1, colors, -1, -1)
+        if colors < low.shape[1]:
+            one_by_one = low[:, colors:].split(1)  # as a batch they could be rounded differently
+            alpha = torch.cat([upscale_bicubic(one, self.scale) for one in one_by_one])
             high = torch.cat([high, alpha], dim=1)
-        cores = [self._landing(piece, made) for piece, made in zip(batch, high, strict=True)]
-        return Begun(batch, dtype, cores, self._bus.down(finite))
+        cores = [self._copy_core(piece, made) for piece, made in zip(batch, high, strict=True)]
+        return PendingBatch(batch, dtype, cores, self._transfer.down(finite))
 
-    def _colour(self, low: Tensor, dtype: torch.dtype) -> Tensor:
+    def _run_network(self, low: Tensor, dtype: torch.dtype) -> Tensor:
         """(B, 3, H, W) -> (B, 3, sH, sW) float32."""
         if dtype == torch.float32:
             return self.generator(low).float()
         with torch.autocast(self.device.type, dtype):
             return self.generator(low).float()
 
-    def _landing(self, piece: Piece, high: Tensor) -> Landing:
+    def _copy_core(self, piece: TileInput, high: Tensor) -> PendingCopy:
         """high: (C, sh, sw), what was made of all of the context."""
-        rows, columns = piece.core.seen_from(piece.context).index(self.scale)
+        rows, columns = piece.core.relative_to(piece.context).index(self.scale)
         core = high[:, rows, columns].permute(1, 2, 0)
-        return self._bus.down(as_integers(core, piece.layers.dtype))
+        return self._transfer.down(as_integers(core, piece.layers.dtype))
 
 
-def pixels_of(landing: Landing, piece: Piece) -> np.ndarray:
-    return landing.wait().view(piece.layers.dtype)
+def pixels_of(copy: PendingCopy, piece: TileInput) -> np.ndarray:
+    return copy.wait().view(piece.layers.dtype)
 
 
 def as_gray(picture: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, leaky_relu, prelu
 
-from srgan_cli.resample import enlarge
+from srgan_cli.resample import upscale_bicubic
 
 
 def at_least_float32(x: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ def _autocasts(x: Tensor) -> bool:
 def bicubic(low_res: Tensor, scale: int) -> Tensor:
     """(B, C, H, W) -> (B, C, sH, sW), in float32 at least."""
     with autocast_disabled(low_res):
-        return enlarge(at_least_float32(low_res), scale)
+        return upscale_bicubic(at_least_float32(low_res), scale)
 
 
 class Float32Conv(nn.Conv2d):

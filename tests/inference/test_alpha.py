@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from srgan_cli.images.image import Image
-from srgan_cli.inference.alpha import bled
+from srgan_cli.inference.alpha import spread_visible_colors
 from srgan_cli.inference.fit import resize_image
 from srgan_cli.resample import resize_array
 from srgan_cli.settings import ImageSize
@@ -36,13 +36,13 @@ def error(image: Image, truth: Image) -> float:
 def test_hidden_colours_are_replaced_by_the_nearest_visible_and_visible_ones_stay():
     pixels = np.array([[[9], [7], [0], [0], [5]]], np.uint8)
     alpha = np.array([[255, 1, 0, 0, 255]], np.uint8)
-    assert bled(Image(pixels, alpha))[0, :, 0].tolist() == [9, 7, 7, 5, 5]
+    assert spread_visible_colors(Image(pixels, alpha))[0, :, 0].tolist() == [9, 7, 7, 5, 5]
 
 
 @pytest.mark.parametrize("level", [0, 255])
 def test_nothing_to_spread_or_nothing_to_spread_from(level):
     image = Image(np.arange(12, dtype=np.uint8).reshape(2, 2, 3), np.full((2, 2), level, np.uint8))
-    np.testing.assert_array_equal(bled(image), image.pixels)
+    np.testing.assert_array_equal(spread_visible_colors(image), image.pixels)
 
 
 def test_bled_colours_enlarge_better_than_hidden_and_premultiplied_ones():
@@ -57,7 +57,7 @@ def test_bled_colours_enlarge_better_than_hidden_and_premultiplied_ones():
     multiplied = enlarged(np.rint(low.pixels * (low.alpha[..., None] / 255)))
     divided = multiplied.pixels / np.maximum(multiplied.alpha[..., None] / 255, 1 / 255)
     divided = Image(np.rint(divided).clip(0, 255).astype(np.uint8), multiplied.alpha)
-    spread = error(enlarged(bled(low)), truth)
+    spread = error(enlarged(spread_visible_colors(low)), truth)
     assert spread < error(hidden, truth)
     assert spread <= error(divided, truth)
 

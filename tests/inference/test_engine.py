@@ -80,7 +80,7 @@ def test_in_float64_tiles_differ_by_rounding_alone(name):
     reach = generator.receptive_field
 
     def run(box: Box) -> torch.Tensor:
-        low = torch.from_numpy(cut(source, box.grown(reach), reach) / 255.0)
+        low = torch.from_numpy(cut(source, box.padded(reach), reach) / 255.0)
         with torch.no_grad():
             high = generator(low.permute(2, 0, 1)[None])
         edge = 2 * reach
@@ -253,13 +253,13 @@ def test_what_overflows_in_half_precision_is_done_again_in_full():
     image = picture(300, 300)
     image.pixels[:, :150] //= 2
     whole = TiledEngine(Blur()).upscale(image)
-    said: list[str] = []
-    upscaler = TiledEngine(BadInHalf(), dtype=torch.bfloat16, tile=100, say=said.append)
+    messages: list[str] = []
+    upscaler = TiledEngine(BadInHalf(), dtype=torch.bfloat16, tile=100, log=messages.append)
     np.testing.assert_array_equal(upscaler.upscale(image).pixels, whole.pixels)
-    assert set(said) == {
+    assert set(messages) == {
         "the network overflows in bfloat16: tiles in which it does are redone in float32"
     }
-    assert 0 < len(said) < 9  # dark tiles do not overflow
+    assert 0 < len(messages) < 9  # dark tiles do not overflow
 
 
 def test_without_anyone_to_tell_python_warns():

@@ -11,7 +11,7 @@ from torch import nn
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.images.image import Image
-from srgan_cli.inference.engine import CPU, Place, TiledEngine
+from srgan_cli.inference.engine import CPU, Replica, TiledEngine
 from srgan_cli.inference.streaming import ImageSink, ImageSource
 
 
@@ -49,7 +49,7 @@ def picture(height: int, width: int) -> Image:
 
 
 def shared(first: nn.Module, second: nn.Module, **more: object) -> TiledEngine:
-    return TiledEngine(first, helpers=(Place(second, CPU),), **more)
+    return TiledEngine(first, replicas=(Replica(second, CPU),), **more)
 
 
 def test_two_devices_give_what_one_gives():
@@ -100,16 +100,16 @@ def test_a_failing_sink_ends_the_threads():
 
 def test_the_source_is_read_by_one_thread_in_order():
     class Watched(ImageSource):
-        asked: ClassVar[list[int]] = []
+        update: ClassVar[list[int]] = []
 
         def rows(self, top: int, bottom: int) -> np.ndarray:
             assert threading.current_thread() is threading.main_thread()
-            self.asked.append(top)
+            self.update.append(top)
             return super().rows(top, bottom)
 
     source = Watched(picture(200, 150))
     shared(Blur(), Blur(), tile=32).run(source, ImageSink(400, 300, 3, np.dtype(np.uint8)))
-    assert source.asked == sorted(source.asked)
+    assert source.update == sorted(source.update)
 
 
 def test_what_is_replaced_is_replaced_on_all_devices():

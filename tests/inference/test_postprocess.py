@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
 from srgan_cli.inference.postprocess import (
-    colour_fixed,
     consistent_radius,
     cut,
+    fix_colors,
     fix_radius,
-    made_consistent,
+    make_consistent,
 )
 from srgan_cli.resample import Rows, resize, resize_array
 
@@ -49,13 +49,13 @@ def low(photo_file: Path) -> Image:
 
 @pytest.mark.parametrize("factor", [1.2, 1.5, 2, 2.5, 3, 4, 8])
 def test_a_consistent_picture_shrinks_to_the_input(low, factor):
-    assert agreeing(made_consistent(enlarged(low, factor), low), low) >= 0.999
+    assert agreeing(make_consistent(enlarged(low, factor), low), low) >= 0.999
 
 
 @pytest.mark.parametrize("factor", [1.01, 1.05, 1.1, 1.2])
 def test_where_nothing_clips_it_does_so_from_the_smallest_enlargement_on(low, factor):
     soft = Image(low.pixels // 2 + 64)
-    assert agreeing(made_consistent(enlarged(soft, factor), soft), soft) >= 0.999
+    assert agreeing(make_consistent(enlarged(soft, factor), soft), soft) >= 0.999
 
 
 @pytest.mark.parametrize(("factor", "share"), [(1.2, 0.9), (2, 0.93), (3, 0.97)])
@@ -64,7 +64,7 @@ def test_what_clips_is_made_up_for_by_what_lies_around_it(factor, share):
     side = round(64 * factor)
     spots = cv2.GaussianBlur(np.random.default_rng(0).normal(size=(side, side)), (0, 0), 2)
     low = Image(resize_array(np.where(spots > 0, 255, 0).astype(np.uint8)[..., None], 64, 64))
-    assert agreeing(made_consistent(enlarged(low, factor), low), low) >= share
+    assert agreeing(make_consistent(enlarged(low, factor), low), low) >= share
 
 
 @pytest.mark.parametrize("factor", [1.2, 2, 4])
@@ -72,7 +72,7 @@ def test_what_cannot_agree_is_gathered_in_few_values(factor):
     """Bright dots need a rim that is darker than black; squares of residuals spread that."""
     dots = np.random.default_rng(0).random((60, 60, 1)) < 0.1
     low = Image(np.where(dots, 245, 10).astype(np.uint8))
-    assert agreeing(made_consistent(enlarged(low, factor), low), low) > 0.5
+    assert agreeing(make_consistent(enlarged(low, factor), low), low) > 0.5
 
 
 @pytest.mark.parametrize("factor", [1.1, 1.5, 2, 4])
@@ -82,7 +82,7 @@ def test_of_the_finest_patterns_a_result_gives_what_any_picture_could(factor, st
     rows, columns = np.indices((32, 32))
     signs = 1 - 2 * ((rows * (not stripes) + columns) % 2)
     low = Image((127.5 + 127 * signs).astype(np.uint8)[..., None])
-    made = shrunk(made_consistent(enlarged(low, factor), low), low)[..., 0]
+    made = shrunk(make_consistent(enlarged(low, factor), low), low)[..., 0]
     side = round(32 * factor)
     shrinking = resize(torch.eye(side, dtype=torch.float64), 32, side).numpy()
     most = 127.5 * np.abs(shrinking.T @ signs @ shrinking).mean() * factor**2
@@ -94,28 +94,28 @@ def test_of_the_finest_patterns_a_result_gives_what_any_picture_could(factor, st
 def test_a_smaller_result_comes_nearer_to_the_input(low, factor):
     high = enlarged(low, factor)
     before, after = (
-        np.abs(shrunk(one, low) - low.pixels).mean() for one in (high, made_consistent(high, low))
+        np.abs(shrunk(one, low) - low.pixels).mean() for one in (high, make_consistent(high, low))
     )
     assert after < before
 
 
 def test_16_bits_become_consistent_within_a_256th(low):
     deep = Image(low.pixels.astype(np.uint16) * 257)
-    assert agreeing(made_consistent(enlarged(deep, 4), deep), deep) >= 0.999
+    assert agreeing(make_consistent(enlarged(deep, 4), deep), deep) >= 0.999
 
 
 def test_what_is_consistent_already_stays_within_a_level():
     ramp = np.linspace(20, 220, 24)
     smooth = Image(np.rint(ramp[:, None, None] * 0.5 + ramp[None, :, None] * 0.5).astype(np.uint8))
     high = enlarged(smooth, 4, noise=0, shift=0)
-    moved = made_consistent(high, smooth).pixels.astype(int) - high.pixels
+    moved = make_consistent(high, smooth).pixels.astype(int) - high.pixels
     assert np.abs(moved).max() <= 2
 
 
 def test_colour_fix_takes_a_cast_away_and_leaves_the_detail(low):
     high = enlarged(low, 4, noise=3)
     plain = enlarged(low, 4, noise=3, shift=0)
-    made = colour_fixed(high, low)
+    made = fix_colors(high, low)
     assert np.abs((shrunk(made, low) - low.pixels).mean(axis=(0, 1))).max() < 0.3
     inner = slice(20, -20)
     difference = made.pixels[inner, inner].astype(float) - plain.pixels[inner, inner]
@@ -135,14 +135,14 @@ def test_both_keep_shape_depth_and_gray(height, width, channels, dtype, factor):
     low = Image(np.repeat(gray, channels, axis=2))
     high = enlarged(low, factor)
     high = replace(high, pixels=np.repeat(high.pixels[..., :1], channels, axis=2))
-    for correct in (colour_fixed, made_consistent):
+    for correct in (fix_colors, make_consistent):
         made = correct(high, low)
         assert made.pixels.shape == high.pixels.shape
         assert made.pixels.dtype == dtype
         assert made.gray
 
 
-BOTH = [(colour_fixed, fix_radius), (made_consistent, consistent_radius)]
+BOTH = [(fix_colors, fix_radius), (make_consistent, consistent_radius)]
 
 
 @pytest.mark.parametrize(("correct", "radius"), BOTH)
@@ -181,8 +181,8 @@ def test_a_gray_band_of_a_colour_picture_is_that_of_the_whole():
     high = enlarged(low, 2)
     high.pixels[:120] = high.pixels[:120, :, :1]
     band = cut(Rows(0, 64, 160), 80, fix_radius(2))
-    made = colour_fixed(part(high, band.high), part(low, band.low), band)
-    np.testing.assert_array_equal(made.pixels, colour_fixed(high, low).pixels[:64])
+    made = fix_colors(part(high, band.high), part(low, band.low), band)
+    np.testing.assert_array_equal(made.pixels, fix_colors(high, low).pixels[:64])
 
 
 def part(image: Image, rows: Rows) -> Image:

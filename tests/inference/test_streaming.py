@@ -25,7 +25,7 @@ from srgan_cli.images.write import encode, row_writer, write_image
 from srgan_cli.inference.engine import TiledEngine
 from srgan_cli.inference.fit import Fit
 from srgan_cli.inference.pipeline import UpscalePipeline
-from srgan_cli.inference.streaming import ImageSink, ImageSource, SlidingSink, Spool
+from srgan_cli.inference.streaming import ImageSink, ImageSource, SlidingSink, SpooledImage
 from srgan_cli.resample import resize_array
 from srgan_cli.settings import ImageSize, OutputSize, Postprocess
 from srgan_cli.weights.loading import load_generator
@@ -37,11 +37,11 @@ KINDS = [(1, "u1"), (3, "u1"), (2, "u2"), (4, "u2")]
 def picture(channels: int = 3, depth: str = "u1", height: int = 90, width: int = 20) -> Image:
     rng = np.random.default_rng(height)
     samples = rng.integers(0, np.iinfo(depth).max, (height, width, channels)).astype(depth)
-    told = {"icc_profile": b"profile", "dpi": (72.0, 96.0), "xmp": b"<x/>"}
+    reported = {"icc_profile": b"profile", "dpi": (72.0, 96.0), "xmp": b"<x/>"}
     if channels in (1, 3):
-        return Image(samples, **told)
+        return Image(samples, **reported)
     alpha = samples[..., -1] * (np.arange(height) % 7 > 2)[:, None].astype(depth)
-    return Image(samples[..., :-1], alpha, **told)
+    return Image(samples[..., :-1], alpha, **reported)
 
 
 @pytest.fixture
@@ -176,10 +176,10 @@ def test_a_full_disk_in_the_middle_is_an_error_and_leaves_no_part(small_disk, tm
 
 def test_a_disk_too_small_for_the_picture_between_two_passes_is_an_error(small_disk, tmp_path):
     source = ImageSource(picture(height=3000, width=3000, channels=1))
-    with Spool(source, 3, tmp_path) as spool:
+    with SpooledImage(source, 3, tmp_path) as spooled:
         small_disk(20_000)
         with pytest.raises(ImageError, match=r"between two passes .* make room"):
-            spool.write(np.zeros((9000, 9000, 1), np.uint8))
+            spooled.write(np.zeros((9000, 9000, 1), np.uint8))
 
 
 @pytest.mark.parametrize("name", ["png", "tiff"])

@@ -11,8 +11,8 @@ from srgan_cli.inference.engine import CPU, TiledEngine, cut
 from srgan_cli.inference.memory import FULL, release, tiles_together
 from srgan_cli.inference.streaming import ImageSource
 from srgan_cli.inference.tiling import plan_tiles
-from srgan_cli.inference.transfer import Bus, as_bytes, as_floats, as_integers
-from srgan_cli.inference.worker import Piece, Worker
+from srgan_cli.inference.transfer import DeviceTransfer, as_bytes, as_floats, as_integers
+from srgan_cli.inference.worker import TileInput, Worker
 from srgan_cli.networks.fast import Fast
 
 CUDA = torch.device("cuda")
@@ -31,10 +31,10 @@ def picture(side: int, depth: type = np.uint8, channels: int = 3) -> Image:
     return Image(drawn[..., :3], drawn[..., 3] if channels == 4 else None)
 
 
-def pieces(image: Image, margin: int) -> list[Piece]:
+def pieces(image: Image, margin: int) -> list[TileInput]:
     source = ImageSource(image)
     return [
-        Piece(tile.core, tile.context, cut(source, tile.context, margin), source.gray)
+        TileInput(tile.core, tile.context, cut(source, tile.context, margin), source.gray)
         for tile in plan_tiles(source.height, source.width, image.height // 2, margin)
     ]
 
@@ -71,15 +71,15 @@ def test_of_a_batch_only_what_overflows_is_done_again():
             bad = torch.is_autocast_enabled("cpu") and low.mean(dim=(1, 2, 3)) > 0.4
             return high.where(~torch.as_tensor(bad).view(-1, 1, 1, 1), torch.nan)
 
-    image, said = picture(256), []
+    image, messages = picture(256), []
     image.pixels[128:] //= 4
     network = BrightIsBad(scale=2, features=4, blocks=1, thin=2)
-    half = Worker(network, CPU, torch.bfloat16, network.receptive_field, said.append)
+    half = Worker(network, CPU, torch.bfloat16, network.receptive_field, messages.append)
     full = Worker(network, CPU, torch.float32, network.receptive_field)
     four = pieces(image, network.receptive_field)
     made, right = half.finish(half.begin(four)), full.finish(full.begin(four))
     np.testing.assert_array_equal(made[:2], right[:2])
-    assert len(said) == 2
+    assert len(messages) == 2
 
 
 def test_only_gpus_get_small_tiles_together():
@@ -100,9 +100,9 @@ def test_only_cuda_keeps_memory_that_can_be_given_back(monkeypatch):
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 def test_all_levels_travel_there_and_back(depth):
     levels = np.arange(np.iinfo(depth).max + 1, dtype=depth)
-    floats = as_floats(Bus(CPU).up(as_bytes(levels)))
+    floats = as_floats(DeviceTransfer(CPU).up(as_bytes(levels)))
     assert (floats.min(), floats.max()) == (0, 1)
-    back = Bus(CPU).down(as_integers(floats, levels.dtype)).wait()
+    back = DeviceTransfer(CPU).down(as_integers(floats, levels.dtype)).wait()
     np.testing.assert_array_equal(back.view(depth), levels)
 
 

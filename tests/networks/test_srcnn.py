@@ -4,7 +4,7 @@ from torch import nn
 
 from srgan_cli.networks.srcnn import SRCNN
 from srgan_cli.networks.vdsr import VDSR
-from srgan_cli.resample import enlarge
+from srgan_cli.resample import upscale_bicubic
 
 
 def parameters(network: nn.Module) -> int:
@@ -31,7 +31,7 @@ def test_cb_and_cr_pass_bicubic(network):
     low = torch.rand(1, 3, 6, 5)
     with torch.no_grad():
         high = network(low)
-    bicubic = enlarge(low, 4)
+    bicubic = upscale_bicubic(low, 4)
     assert torch.allclose(chroma(high), chroma(bicubic), atol=1e-5)
     assert not torch.allclose(high, bicubic, atol=1e-3)
 
@@ -43,7 +43,7 @@ def test_an_srcnn_that_passes_luma_on_is_bicubic():
         nn.init.zeros_(layer.bias)
     low = torch.rand(1, 3, 4, 4)
     with torch.no_grad():
-        assert torch.allclose(network(low), enlarge(low, 3), atol=1e-6)
+        assert torch.allclose(network(low), upscale_bicubic(low, 3), atol=1e-6)
 
 
 def test_one_set_of_vdsr_weights_serves_every_scale():
