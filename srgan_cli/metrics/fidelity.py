@@ -1,8 +1,7 @@
-"""PSNR and SSIM as the papers of the field measure them: on Y, a border left out.
+"""PSNR and SSIM as the papers of the field measure them: on Y, with a border cropped.
 
 SSIM: Wang et al., "Image quality assessment: from error visibility to structural similarity", 2004.
-All functions take (H, W, 3) or (H, W, 1) integers; the dtype is the bit depth. Figures are those of
-the 8-bit scale whatever the depth.
+All functions take (H, W, 3) or (H, W, 1) unsigned integers of any depth; gray equals R = G = B.
 """
 
 import math
@@ -30,19 +29,27 @@ def to_y(pixels: np.ndarray) -> np.ndarray:
     return luma
 
 
-def psnr(ours: np.ndarray, truth: np.ndarray, border: int = 0, channel: Channel = "y") -> float:
-    """In dB; infinite for equal pictures. `border` pixels are left out on each side."""
-    a, b = _planes(ours, truth, border, channel)
+def psnr(
+    image: np.ndarray, reference: np.ndarray, border: int = 0, channel: Channel = "y"
+) -> float:
+    """Peak signal-to-noise ratio in dB; infinite for equal images.
+
+    border: pixels cropped on each side. Raises ImageError if sizes differ or nothing is left.
+    """
+    a, b = _planes(image, reference, border, channel)
     error = float(np.mean((a - b) ** 2))
     return 10 * math.log10(PEAK**2 / error) if error else math.inf
 
 
-def ssim(ours: np.ndarray, truth: np.ndarray, border: int = 0, channel: Channel = "y") -> float:
-    """From -1 to 1 (equal); of "rgb" the mean of the three channels.
+def ssim(
+    image: np.ndarray, reference: np.ndarray, border: int = 0, channel: Channel = "y"
+) -> float:
+    """Structural similarity, from -1 to 1 (equal); of "rgb" the mean of the three channels.
 
-    Windows that would reach over the (cropped) edge are left out.
+    border: pixels cropped on each side; only windows inside it count. Raises ImageError if sizes
+    differ or less than a window is left.
     """
-    a, b = _planes(ours, truth, border, channel)
+    a, b = _planes(image, reference, border, channel)
     if min(a.shape[:2]) < WINDOW:
         raise ImageError(f"SSIM needs {WINDOW} x {WINDOW} pixels inside the border: measure larger")
     mean_a, mean_b = _window(a), _window(b)
@@ -53,15 +60,15 @@ def ssim(ours: np.ndarray, truth: np.ndarray, border: int = 0, channel: Channel 
 
 
 def _planes(
-    ours: np.ndarray, truth: np.ndarray, border: int, channel: Channel
+    image: np.ndarray, reference: np.ndarray, border: int, channel: Channel
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What is compared, (H, W, 1 or 3) floats from 0 to 255, cropped; gray equals R = G = B."""
-    if ours.shape[:2] != truth.shape[:2]:
-        raise ImageError(f"the pictures differ in size: {_size(ours)} and {_size(truth)}")
-    if min(ours.shape[:2]) <= 2 * border:
-        raise ImageError(f"nothing is left of {_size(ours)} pixels inside a border of {border}")
+    """(H, W, 1 or 3) floats from 0 to 255, cropped."""
+    if image.shape[:2] != reference.shape[:2]:
+        raise ImageError(f"the images differ in size: {_size(image)} and {_size(reference)}")
+    if min(image.shape[:2]) <= 2 * border:
+        raise ImageError(f"nothing is left of {_size(image)} pixels inside a border of {border}")
     convert = _luma if channel == "y" else levels
-    a, b = np.broadcast_arrays(convert(ours), convert(truth))
+    a, b = np.broadcast_arrays(convert(image), convert(reference))
     inside = np.s_[border : a.shape[0] - border, border : a.shape[1] - border]
     return a[inside], b[inside]
 

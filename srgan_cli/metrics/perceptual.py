@@ -1,4 +1,4 @@
-"""Distances in what a network sees, which follow people's eyes better than PSNR does."""
+"""Distances between the features of two images, which agree with people better than PSNR does."""
 
 from collections.abc import Callable, Iterable
 
@@ -16,25 +16,26 @@ Distance = Callable[[np.ndarray, np.ndarray], float]
 
 
 @torch.no_grad()
-def feature_distance(extract: Extractor, ours: np.ndarray, truth: np.ndarray) -> float:
-    """From 0 (equal) to 2. At each place of a layer the channels are scaled to unit length; their
-    squared difference is averaged over the places, then over the layers.
+def feature_distance(extract: Extractor, image: np.ndarray, reference: np.ndarray) -> float:
+    """From 0 (equal) to 2: the squared difference of features scaled to unit length.
+
+    The channels of each position are scaled; the mean is over positions, then over layers.
 
     Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric", 2018,
     without its trained weights of channels.
     """
-    if ours.shape[:2] != truth.shape[:2]:
-        raise ImageError("the pictures differ in size: their features cannot be compared")
-    pairs = zip(extract(to_tensor(ours)), extract(to_tensor(truth)), strict=True)
-    return float(np.mean([float(_unlike(a.float(), b.float())) for a, b in pairs]))
+    if image.shape[:2] != reference.shape[:2]:
+        raise ImageError("the images differ in size: give images of equal size")
+    pairs = zip(extract(to_tensor(image)), extract(to_tensor(reference)), strict=True)
+    return float(np.mean([float(_layer_distance(a.float(), b.float())) for a, b in pairs]))
 
 
-def _unlike(ours: Tensor, truth: Tensor) -> Tensor:
-    difference = _unit(ours) - _unit(truth)
+def _layer_distance(image: Tensor, reference: Tensor) -> Tensor:
+    difference = _unit_length(image) - _unit_length(reference)
     return difference.square().sum(dim=1).mean()
 
 
-def _unit(features: Tensor) -> Tensor:
+def _unit_length(features: Tensor) -> Tensor:
     return torch.nn.functional.normalize(features, dim=1)
 
 
@@ -62,10 +63,10 @@ def lpips_distance() -> Distance:
 
 
 def distance_by(network: Callable[[Tensor, Tensor], Tensor]) -> Distance:
-    """A network that compares two (1, 3, H, W) in [-1, 1], made to compare arrays."""
+    """Of arrays, by a network that compares two (1, 3, H, W) in [-1, 1]."""
 
     @torch.no_grad()
-    def measure(ours: np.ndarray, truth: np.ndarray) -> float:
-        return float(network(2 * to_tensor(ours) - 1, 2 * to_tensor(truth) - 1))
+    def measure(image: np.ndarray, reference: np.ndarray) -> float:
+        return float(network(2 * to_tensor(image) - 1, 2 * to_tensor(reference) - 1))
 
     return measure
