@@ -169,7 +169,7 @@ def _measured(
 def _pictures(example: LoadedPair, ways: Sequence[Method]) -> Iterator[tuple[str, Image]]:
     yield ORIGINAL, example.high
     for way in ways:
-        yield way.name, way.enlarge(example.low, example.scale)
+        yield way.name, way.upscale(example.low, example.scale)
 
 
 def spoiled(low: Image, name: str) -> Image:

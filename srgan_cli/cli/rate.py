@@ -126,7 +126,7 @@ def _score(files: list[Path], plot: Path | None, as_json: bool) -> None:
     scores = score(results.results)
     for note in (*results.notes, *scores.notes):
         click.echo(f"Note: {note}", err=True)
-    for what in results.unusable:
+    for what in results.rejected:
         click.echo(f"Error: {what}", err=True)
     if plot:
         with atomic_write(plot) as file:
@@ -135,7 +135,7 @@ def _score(files: list[Path], plot: Path | None, as_json: bool) -> None:
         click.echo(json.dumps(_plain(scores), ensure_ascii=False))
     else:
         _print_tables(scores)
-    if results.unusable:
+    if results.rejected:
         raise click.exceptions.Exit(1)
 
 
@@ -153,15 +153,15 @@ def _print_tables(scores: "StudyScores") -> None:
     means = Table("method", "mean", "95 % interval", "1 bad – excellent 5", "ratings")
     for score in scores.scores:
         means.add_row(Text(score.method), *_figures(score.estimate), _bar(score), str(score.count))
-    apart = Table("pair", "difference", "95 % interval", "ratings", "")
+    difference = Table("pair", "difference", "95 % interval", "ratings", "")
     for pair in scores.differences:
-        apart.add_row(
+        difference.add_row(
             Text(f"{pair.first} – {pair.second}"),
             *_figures(pair.estimate, "+"),
             str(pair.count),
             _verdict(pair),
         )
-    for title, table in (("Mean opinion scores", means), ("Differences", apart)):
+    for title, table in (("Mean opinion scores", means), ("Differences", difference)):
         table.title = f"{title} (raters: {scores.raters}, pictures: {scores.pictures})"
         console.print(table)
 

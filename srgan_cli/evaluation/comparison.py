@@ -29,7 +29,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class ComparisonInput:
-    """Where a subject comes from: `photo` is to be enlarged, or first shrunk if it `is_high`."""
+    """Files of a subject. is_high: `photo` is the original, to be downscaled first."""
 
     photo: Path
     high: Path | None = None
@@ -109,9 +109,9 @@ def read_subject(source: ComparisonInput, scale: int) -> Subject:
     return Subject(name, example.low, example.scale, example.high)
 
 
-def _crops(subject: Subject, parts: CropOptions, shrunk: int) -> list[Crop]:
+def _crops(subject: Subject, parts: CropOptions, downscaled: int) -> list[Crop]:
     if parts.crops:
-        return [crop.shrunk(shrunk) for crop in parts.crops]
+        return [crop.downscaled(downscaled) for crop in parts.crops]
     return detailed_crops(subject.low, parts.side, parts.count)
 
 
@@ -134,17 +134,17 @@ def compare_crop(
 def upscale_crop(subject: Subject, crop: Crop, method: Method) -> Image:
     """As it looks in the whole enlarged picture, at the cost of the part alone."""
     cut(subject.low, crop)  # says so if it lies outside
-    around = crop.grown(method.context, subject.low)
-    made = method.enlarge(cut(subject.low, around), subject.scale)
+    around = crop.with_margin(method.context, subject.low)
+    made = method.upscale(cut(subject.low, around), subject.scale)
     return cut(made, crop.relative_to(around).times(subject.scale))
 
 
 def rows_of(compared: CropComparison, metrics: Sequence[Metric]) -> list[Row]:
     """At 100 % with figures, and the middle of it at 200 %; the input first, pixel by pixel."""
     low = MethodResult("input, its pixels", _by_pixels(compared.low, compared.scale))
-    everything = (low, *compared.seen)
-    whole = [Cell(srgb_pixels(one.image), one.method, one.note(metrics)) for one in everything]
-    middles = [Cell(srgb_pixels(_middle(one.image)), one.method) for one in everything]
+    results = (low, *compared.seen)
+    whole = [Cell(srgb_pixels(one.image), one.method, one.note(metrics)) for one in results]
+    middles = [Cell(srgb_pixels(_middle(one.image)), one.method) for one in results]
     return [
         Row(tuple(whole), f"{compared.title}, at 100 %"),
         Row(tuple(middles), "The middle of it at 200 %"),

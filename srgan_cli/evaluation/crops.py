@@ -26,13 +26,13 @@ class Crop:
         """The same part of the picture that is `scale` times as large."""
         return Crop(self.x * scale, self.y * scale, self.width * scale, self.height * scale)
 
-    def shrunk(self, scale: int) -> "Crop":
+    def downscaled(self, scale: int) -> "Crop":
         """The pixels, at least one, that cover it in the picture `scale` times smaller."""
         x, y = self.x // scale, self.y // scale
         right, bottom = -(-(self.x + self.width) // scale), -(-(self.y + self.height) // scale)
         return Crop(x, y, right - x, bottom - y)
 
-    def grown(self, margin: int, picture: Image) -> "Crop":
+    def with_margin(self, margin: int, picture: Image) -> "Crop":
         """With its surroundings, as far as the picture goes."""
         x, y = max(0, self.x - margin), max(0, self.y - margin)
         right = min(picture.width, self.x + self.width + margin)

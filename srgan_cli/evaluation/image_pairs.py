@@ -66,7 +66,7 @@ def pictures_in(place: Path) -> list[Path]:
     return found
 
 
-def counterpart(path: Path, among: Iterable[Path]) -> Path | None:
+def find_counterpart(path: Path, among: Iterable[Path]) -> Path | None:
     """The file that shows the same picture, to judge by the name."""
     others = {picture_name(other): other for other in among}
     return others.get(path.stem) or others.get(picture_name(path))
@@ -76,13 +76,13 @@ def original_of(photo: Path, high: Path) -> Path:
     """`high` itself, or the file in that folder; one that is not there if none fits."""
     if not high.is_dir():
         return high
-    return counterpart(photo, pictures_in(high)) or high / photo.name
+    return find_counterpart(photo, pictures_in(high)) or high / photo.name
 
 
 def _matched(highs: list[Path], lows: list[Path], place: Path) -> MatchedImages:
     pairs, failures, used = [], [], set()
     for high in highs:
-        low = counterpart(high, lows)
+        low = find_counterpart(high, lows)
         used.add(low)
         if low is None:
             failures.append(Failure(high.name, f"{place} has no low picture of {high}"))
@@ -100,7 +100,7 @@ def read_pair(pair: ImagePair, scale: int) -> LoadedPair:
     """
     high = read_image(pair.high)
     if pair.low is None:
-        return shrunk(high, scale)
+        return downscaled(high, scale)
     low = read_image(pair.low)
     scale = high.width // low.width
     height, width = low.height * scale, low.width * scale
@@ -112,11 +112,11 @@ def read_pair(pair: ImagePair, scale: int) -> LoadedPair:
     return LoadedPair(_cropped(high, height, width), low, scale)
 
 
-def shrunk(high: Image, scale: int) -> LoadedPair:
+def downscaled(high: Image, scale: int) -> LoadedPair:
     """With a low picture by MATLAB's bicubic."""
     height, width = high.height // scale, high.width // scale
     if not height * width:
-        raise ImageError(f"{high.width} x {high.height} pixels cannot be shrunk {scale} times")
+        raise ImageError(f"{high.width} x {high.height} pixels cannot be downscaled {scale} times")
     cropped = _cropped(high, height * scale, width * scale)
     return LoadedPair(cropped, resize_image(cropped, ImageSize(height, width)), scale)
 

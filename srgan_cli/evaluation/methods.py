@@ -1,4 +1,4 @@
-"""Ways to enlarge that stand side by side: bicubic, networks, and blends of networks."""
+"""Upscaling methods to compare: bicubic, networks, and blends of networks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,20 +19,23 @@ SCALE = 4  # where nothing tells it
 
 @dataclass(frozen=True, eq=False)
 class Method:
-    """enlarge: a picture and a scale -> the picture so many times larger.
+    """upscale: a picture and a scale -> the picture so many times larger.
 
     context: pixels of the low picture that a part of it needs around itself to look as it does in
     the whole. scale: what it enlarges by in one pass; None for any.
     """
 
     name: str
-    enlarge: Callable[[Image, int], Image]
+    upscale: Callable[[Image, int], Image]
     context: int = 2
     scale: int | None = None
 
 
 def build_methods(lineup: MethodOptions) -> list[Method]:
-    """Bicubic, then everything in the line-up. Raises OptionError, WeightsError, DeviceError."""
+    """Bicubic, then each network and blend of the options.
+
+    Raises OptionError, WeightsError, DeviceError.
+    """
     chosen = [select_model(choice) for choice in choices(lineup)]
     return [bicubic(), *(network_method(one, lineup.machine) for one in chosen)]
 
@@ -50,7 +53,7 @@ def network_method(chosen: SelectedModel, machine: Machine) -> Method:
     """As many passes as the scale takes, then a bicubic to fit, as `srgan upscale` does."""
     built = build_pipeline(chosen.weights, machine, OutputSize())
     if not built.engines:
-        raise WeightsError(f"{chosen.name} does not enlarge: compare networks of a scale above 1")
+        raise WeightsError(f"{chosen.name} does not upscale: compare networks of a scale above 1")
     context = max(_context(upscaler) for upscaler in built.engines.values())
     native = SCALE if SCALE in built.engines else built.native
     return Method(_label(chosen), _by(built), context, native)
@@ -66,11 +69,11 @@ def _context(upscaler: TiledEngine) -> int:
 
 
 def _by(built: UpscalePipeline) -> Callable[[Image, int], Image]:
-    def enlarge(picture: Image, scale: int) -> Image:
+    def upscale(picture: Image, scale: int) -> Image:
         bare = Image(picture.pixels, icc_profile=picture.icc_profile)
         return replace(built, size=OutputSize(scale=Fraction(scale)))(bare)
 
-    return enlarge
+    return upscale
 
 
 def choices(lineup: MethodOptions) -> list[ModelChoice]:
@@ -89,14 +92,14 @@ def choices(lineup: MethodOptions) -> list[ModelChoice]:
 def _of_default(model: str, amounts: tuple[float, ...]) -> list[ModelChoice]:
     if model == BICUBIC:
         return []
-    if not _two_ended(model):
+    if not _has_both_blends(model):
         return _at(model, amounts)
     return _at(model, amounts or (0.0, DEFAULT_BLEND))
 
 
 def _of_model(model: str, lineup: MethodOptions) -> list[ModelChoice]:
     """An amount that suits another model is not asked of one with a single end."""
-    spared = not _two_ended(model) and len(lineup.models) + len(lineup.files) > 1
+    spared = not _has_both_blends(model) and len(lineup.models) + len(lineup.files) > 1
     return _at(model, () if spared else lineup.amounts)
 
 
@@ -110,5 +113,5 @@ def _at(model: str, amounts: tuple[float, ...]) -> list[ModelChoice]:
     return [ModelChoice(model, blend=amount) for amount in amounts or (None,)]
 
 
-def _two_ended(model: str) -> bool:
+def _has_both_blends(model: str) -> bool:
     return any(len(ends) == len(ENDS) for ends in paths_by_scale(model).values())

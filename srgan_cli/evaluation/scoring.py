@@ -94,7 +94,7 @@ def _measure(
     example: LoadedPair, method: Method, metrics: Sequence[Metric], border: int
 ) -> Measurement:
     began = time.perf_counter()
-    made = method.enlarge(example.low, example.scale)
+    made = method.upscale(example.low, example.scale)
     seconds = time.perf_counter() - began
     return Measurement(method.name, figures(made, example.high, metrics, border), seconds)
 

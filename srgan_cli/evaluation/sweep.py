@@ -34,8 +34,8 @@ def sweep(
     With an original, PSNR is added, and with `perception` too the perception-distortion curve.
     Raises WeightsError for ends that cannot be blended.
     """
-    mixes = [(f"alpha {amount:g}", blend(*ends, amount)) for amount in amounts]
-    chosen = [SelectedModel(name, {mix.metadata.scale: mix}) for name, mix in mixes]
+    blends = [(f"alpha {amount:g}", blend(*ends, amount)) for amount in amounts]
+    chosen = [SelectedModel(name, {mix.metadata.scale: mix}) for name, mix in blends]
     return sweep_methods([network_method(one, machine) for one in chosen], photo, perception)
 
 

@@ -22,7 +22,7 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """One file. intact: it is as the page saved it."""
+    """One file. unmodified: it is as the page saved it."""
 
     path: Path
     study: str
@@ -31,19 +31,19 @@ class Result:
     methods: tuple[str, ...]
     pictures: tuple[str, ...]
     ratings: Mapping[Trial, int]
-    intact: bool
+    unmodified: bool
 
 
 @dataclass(frozen=True, eq=False)
 class Results:
     """One result for each rater, all of one study.
 
-    notes: what looked odd, or was there twice. unusable: what is wrong with files left out for it.
+    notes: what looked odd, or was there twice. rejected: what is wrong with files left out for it.
     """
 
     results: tuple[Result, ...]
     notes: tuple[str, ...]
-    unusable: tuple[str, ...]
+    rejected: tuple[str, ...]
 
 
 def read_results(paths: Sequence[Path]) -> Results:
@@ -52,19 +52,19 @@ def read_results(paths: Sequence[Path]) -> Results:
     Raises DatasetError if none is left, or if they are of different studies.
     """
     read: list[Result] = []
-    unusable: list[str] = []
+    rejected: list[str] = []
     for path in paths:
         try:
             read.append(read_result(path))
         except DatasetError as error:
-            unusable.append(str(error))
+            rejected.append(str(error))
     if not read:
-        raise DatasetError("; ".join(unusable) or "no results to score; name the raters' files")
+        raise DatasetError("; ".join(rejected) or "no results to score; name the raters' files")
     _check_one_study(read)
     notes: list[str] = []
-    kept = _one_each(read, notes)
-    notes += [note for result in kept for note in _oddities(result)]
-    return Results(tuple(kept), tuple(notes), tuple(unusable))
+    kept = _one_per_rater(read, notes)
+    notes += [note for result in kept for note in _warnings(result)]
+    return Results(tuple(kept), tuple(notes), tuple(rejected))
 
 
 def read_result(path: Path) -> Result:
@@ -96,9 +96,11 @@ def _result(path: Path, data: Mapping[str, Any]) -> Result:
     names = _field(path, data, ("methods", "pictures"), _is_names)
     rows = _field(path, data, ("ratings",), lambda value: isinstance(value, list))["ratings"]
     ratings = _ratings(path, rows, names)
-    intact = data.get("checksum") == checksum(texts["study"], texts["rater"], ratings)
+    unmodified = data.get("checksum") == checksum(texts["study"], texts["rater"], ratings)
     methods, pictures = tuple(names["methods"]), tuple(names["pictures"])
-    return Result(path, **texts, methods=methods, pictures=pictures, ratings=ratings, intact=intact)
+    return Result(
+        path, **texts, methods=methods, pictures=pictures, ratings=ratings, unmodified=unmodified
+    )
 
 
 def _field(
@@ -152,7 +154,7 @@ def _check_one_study(results: Sequence[Result]) -> None:
             )
 
 
-def _one_each(results: Sequence[Result], notes: list[str]) -> list[Result]:
+def _one_per_rater(results: Sequence[Result], notes: list[str]) -> list[Result]:
     """Of several files by one rater the one with most ratings, the last saved of equals."""
     best: dict[str, Result] = {}
     for result in results:
@@ -160,22 +162,22 @@ def _one_each(results: Sequence[Result], notes: list[str]) -> list[Result]:
         if known is None:
             best[result.rater] = result
             continue
-        kept, other = sorted((known, result), key=_completeness, reverse=True)
+        kept, other = sorted((known, result), key=_preference, reverse=True)
         best[result.rater] = kept
         same = "a copy of" if kept.ratings == other.ratings else "by the same rater as"
         notes.append(f"left out: {other.path} is {same} {kept.path} ({result.rater})")
     return list(best.values())
 
 
-def _completeness(result: Result) -> tuple[int, str]:
+def _preference(result: Result) -> tuple[int, str]:
     return len(result.ratings), result.saved
 
 
-def _oddities(result: Result) -> list[str]:
-    count, all_of_them = len(result.ratings), len(result.methods) * len(result.pictures)
+def _warnings(result: Result) -> list[str]:
+    count, total = len(result.ratings), len(result.methods) * len(result.pictures)
     notes = []
-    if not result.intact:
+    if not result.unmodified:
         notes.append(f"counted, but changed since the page saved it: {result.path}")
-    if count < all_of_them:
-        notes.append(f"counted, but incomplete ({count} of {all_of_them} ratings): {result.path}")
+    if count < total:
+        notes.append(f"counted, but incomplete ({count} of {total} ratings): {result.path}")
     return notes

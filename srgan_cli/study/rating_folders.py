@@ -28,19 +28,19 @@ def match_folders(folders: Sequence[Path]) -> tuple[MethodFolder, ...]:
     """
     names = _method_names(folders)
     found = [pictures_in(folder) for folder in folders]
-    everything = sorted(set().union(*found))
-    lacking = [
+    all_names = sorted(set().union(*found))
+    missing = [
         f"{name} in {folder}"
         for folder, files in zip(folders, found, strict=True)
-        for name in everything
+        for name in all_names
         if name not in files
     ]
-    if lacking:
+    if missing:
         raise DatasetError(
-            f"missing: {_listed(lacking)}; give every folder the same pictures under the same names"
+            f"missing: {_summarize(missing)}; give every folder the same pictures and names"
         )
     return tuple(
-        MethodFolder(name, {picture: files[picture] for picture in everything})
+        MethodFolder(name, {picture: files[picture] for picture in all_names})
         for name, files in zip(names, found, strict=True)
     )
 
@@ -53,14 +53,16 @@ def pictures_in(folder: Path) -> dict[str, Path]:
     counts = Counter(map(picture_name, files))
     double = [name for name, count in counts.items() if count > 1]
     if double:
-        raise DatasetError(f"{folder}: several files are called {_listed(double)}; keep one each")
+        raise DatasetError(
+            f"{folder}: several files are called {_summarize(double)}; keep one each"
+        )
     if not files:
         raise DatasetError(f"{folder} has no pictures in it")
     return {picture_name(file): file for file in files}
 
 
 def _method_names(folders: Sequence[Path]) -> list[str]:
-    """The last part of each path, or the last two where that does not tell them apart."""
+    """The last part of each path, or the last two where that is ambiguous."""
     paths = [folder.resolve() for folder in folders]
     for parts in (1, 2):
         names = ["/".join(path.parts[-parts:]) for path in paths]
@@ -69,6 +71,6 @@ def _method_names(folders: Sequence[Path]) -> list[str]:
     raise DatasetError(f"{folders[0]} and others have the same name; rename the folders")
 
 
-def _listed(things: Sequence[str]) -> str:
+def _summarize(things: Sequence[str]) -> str:
     more = len(things) - NAMED
     return ", ".join(things[:NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -86,9 +86,11 @@ def score(results: Sequence[Result]) -> StudyScores:
     order = sorted(range(len(methods)), key=lambda index: _rank(scores[index]))
     differences = []
     for first, second in combinations(order, 2):
-        apart = ratings[..., first] - ratings[..., second]
+        difference = ratings[..., first] - ratings[..., second]
         differences.append(
-            Difference(methods[first], methods[second], draws.estimate(apart), _count(apart))
+            Difference(
+                methods[first], methods[second], draws.estimate(difference), _count(difference)
+            )
         )
     return StudyScores(
         raters=len(results),
@@ -110,7 +112,7 @@ class _Draws:
     def of(cls, ratings: Floats) -> "_Draws":
         random = np.random.default_rng(SEED)
         raters, pictures = ratings.shape[:2]
-        return cls(_taken(random, raters), _taken(random, pictures))
+        return cls(_multiplicities(random, raters), _multiplicities(random, pictures))
 
     def estimate(self, values: Floats) -> Estimate | None:
         """values: (R, P), NaN where there is none. Draws that took no value do not count."""
@@ -131,7 +133,7 @@ class _Draws:
         return sums
 
 
-def _taken(random: np.random.Generator, count: int) -> Floats:
+def _multiplicities(random: np.random.Generator, count: int) -> Floats:
     return random.multinomial(count, np.full(count, 1 / count), size=DRAWS).astype(float)
 
 

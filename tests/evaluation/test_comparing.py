@@ -33,7 +33,7 @@ Ends = tuple[Weights, Weights]
 def test_an_enlarged_part_is_that_of_the_whole(crop: Crop) -> None:
     subject = Subject("noise", noise(32, 40), 4)
     for method in build_methods(MethodOptions(models=("lone",), machine=Machine("cpu", "fp32"))):
-        whole = method.enlarge(subject.low, 4)
+        whole = method.upscale(subject.low, 4)
         part = upscale_crop(subject, crop, method)
         difference = part.pixels.astype(int) - cut(whole, crop.times(4)).pixels
         assert np.abs(difference).max() <= 1  # sums of floats in another order

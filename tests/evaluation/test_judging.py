@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import noise, save
 
-from srgan_cli.evaluation.image_pairs import Failure, ImagePair, shrunk
+from srgan_cli.evaluation.image_pairs import Failure, ImagePair, downscaled
 from srgan_cli.evaluation.methods import Method, bicubic
 from srgan_cli.evaluation.scoring import FIDELITY, ImageMeasurements, means, measure, measure_all
 from srgan_cli.images.image import Image
@@ -17,7 +17,7 @@ def perfect(example_high: Image) -> Method:
 
 
 def test_figures_are_of_what_a_method_makes_within_the_border() -> None:
-    example = shrunk(noise(96, 96), 4)
+    example = downscaled(noise(96, 96), 4)
     spoiled = example.high.pixels.copy()
     spoiled[:4] = 0
 

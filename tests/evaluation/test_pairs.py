@@ -7,7 +7,13 @@ import pytest
 from helpers import noise, save
 
 from srgan_cli.errors import ImageError
-from srgan_cli.evaluation.image_pairs import ImagePair, MatchedImages, pair_up, read_pair, shrunk
+from srgan_cli.evaluation.image_pairs import (
+    ImagePair,
+    MatchedImages,
+    downscaled,
+    pair_up,
+    read_pair,
+)
 
 
 def test_a_file_stands_for_itself(tmp_path: Path) -> None:
@@ -42,7 +48,7 @@ def test_a_folder_without_pictures_says_so(tmp_path: Path) -> None:
 
 
 def test_a_high_picture_is_cropped_at_the_bottom_right() -> None:
-    example = shrunk(noise(33, 26), 4)
+    example = downscaled(noise(33, 26), 4)
 
     assert (example.low.height, example.low.width) == (8, 6)
     assert np.array_equal(example.high.pixels, noise(33, 26).pixels[:32, :24])

@@ -20,7 +20,7 @@ def test_ratings_are_read_in_order(write_result: Write) -> None:
         (Trial("bus", "srgan"), 4),
         (Trial("ant", "bicubic"), 1),
     ]
-    assert result.intact
+    assert result.unmodified
 
 
 def test_a_copy_counts_once(write_result: Write) -> None:
@@ -74,9 +74,9 @@ def test_a_file_spoilt_by_hand_is_left_out_with_the_reason(
     spoilt.write_text(spoilt.read_text().replace(old, new, 1))
     read = read_results([spoilt, good])
     assert [result.rater for result in read.results] == ["bo"]
-    assert len(read.unusable) == 1
-    assert words in read.unusable[0]
-    assert str(spoilt) in read.unusable[0]
+    assert len(read.rejected) == 1
+    assert words in read.rejected[0]
+    assert str(spoilt) in read.rejected[0]
 
 
 def test_without_any_usable_file_the_reason_is_the_error(tmp_path: Path) -> None:
