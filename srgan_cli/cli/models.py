@@ -47,7 +47,7 @@ def _row(network: Network) -> Row:
     from srgan_cli.weights.container import count_parameters
     from srgan_cli.weights.loading import load_weights
 
-    folder = "yours" if network.personal else "shipped"
+    folder = network.package or ("yours" if network.personal else "shipped")
     try:
         weights = load_weights(network.path)
     except WeightsError as error:

