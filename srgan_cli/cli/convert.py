@@ -21,6 +21,7 @@ SUFFIXES = {
     "esrgan": (*PICKLED, ".safetensors"),
     "esrgan-old": (*PICKLED, ".safetensors"),
     "onnx": (".onnx",),
+    "ncnn": (".param",),
 }
 """Kind of file -> what its name may end in. The first kind with a suffix is its default."""
 
@@ -59,12 +60,18 @@ told_options = gathered(
     "--to",
     "kind",
     type=click.Choice(list(SUFFIXES)),
-    help="[default: by the suffix: .safetensors srgan, .pth real-esrgan, .onnx onnx]",
+    help="[default: by the suffix: .safetensors srgan, .pth real-esrgan, .onnx onnx, .param ncnn]",
 )
-@click.option("--half", is_flag=True, help="Numbers of 16 bits: half the size.")
+@click.option(
+    "--half/--full",
+    default=None,
+    help="Numbers of 16 bits: half the size.  [default: full; for ncnn half]",
+)
 @told_options
-def convert_command(source: Path, output: Path, kind: str | None, half: bool, told: Told) -> None:
-    """Turn any readable weights into ours, into other programs' naming, or into ONNX.
+def convert_command(
+    source: Path, output: Path, kind: str | None, half: bool | None, told: Told
+) -> None:
+    """Turn any readable weights into ours, into other programs' naming, into ONNX or ncnn.
 
     Of Real-ESRGAN's and ESRGAN's networks there are RRDBNet and, for Real-ESRGAN, Compact; all
     others go to ONNX, which takes pictures of any height and width (opset 17, RGB in [0, 1]).
@@ -73,17 +80,22 @@ def convert_command(source: Path, output: Path, kind: str | None, half: bool, to
       srgan convert anime.pth -o anime.safetensors
       srgan convert mine.safetensors -o mine.pth --half        # for Upscayl, chaiNNer
       srgan convert mine.safetensors -o mine.onnx
+      srgan convert mine.safetensors -o mine.param             # and mine.bin, for ncnn
     """
     kind = _kind(output, kind)
     if half and kind == "onnx":
         raise OptionError("--half does not go with ONNX: its 32 bits are checked against torch")
-    check_outputs([output], [source])
+    outputs = [output, output.with_suffix(".bin")] if kind == "ncnn" else [output]
+    check_outputs(outputs, [source])
 
     from srgan_cli.weights.container import to_half
     from srgan_cli.weights.loading import load_weights
 
     weights = load_weights(source, told.scale, told.activation)
-    note = _write(to_half(weights) if half else weights, output, kind)
+    if kind == "ncnn":
+        note = _write_ncnn(weights, output, half is not False)
+    else:
+        note = _write(to_half(weights) if half else weights, output, kind)
     click.echo(f"{source} -> {output} ({weights}; {note})", err=True)
 
 
@@ -112,3 +124,13 @@ def _write(weights: "Weights", output: Path, kind: str) -> str:
     else:
         export_foreign(weights, output, kind)
     return f"{kind} naming"
+
+
+def _write_ncnn(weights: "Weights", output: Path, half: bool) -> str:
+    from srgan_cli.weights.ncnn.export import export_ncnn
+
+    difference = export_ncnn(weights, output, half)
+    numbers = f"ncnn in {'float16' if half else 'float32'}"
+    if difference is None:
+        return f"{numbers}, not run: the package ncnn is not installed"
+    return f"{numbers}; its graph in float32 is within {difference:.1g} of torch"

@@ -6,10 +6,12 @@ import sys
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_networks import NETWORKS, RRDB, random_weights
 
+from srgan_cli.cli import main
 from srgan_cli.errors import WeightsError
 from srgan_cli.settings import ModelChoice
 from srgan_cli.weights import zoo
@@ -227,6 +229,26 @@ def test_mutated_pairs_are_read_or_refused_and_nothing_else(data):
     cut = data.draw(st.integers(0, len(numbers)))
     for mutated in ((text, numbers[:cut]), ("".join(words), numbers)):
         assert refusal(*mutated).isprintable()
+
+
+@pytest.mark.parametrize(("option", "exact"), [("--full", True), ("--half", False)])
+def test_convert_writes_a_pair_that_upscayl_names(option, exact, tiny_file, tmp_path):
+    arguments = ["convert", str(tiny_file), "-o", str(tmp_path / "ours.param"), option]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "ours.param").read_text()
+    assert " data" in text
+    assert " output" in text
+    found, expected = load_weights(tmp_path / "ours.param"), load_weights(tiny_file)
+    assert found.hyperparameters == expected.hyperparameters
+    name = "head.weight"
+    assert torch.equal(found.state[name], expected.state[name]) is exact
+
+
+def test_convert_refuses_to_write_over_the_half_it_reads(pair, tmp_path):
+    write_pair(tmp_path, *pair)
+    arguments = ["convert", str(tmp_path / "one.bin"), "-o", str(tmp_path / "one.param")]
+    assert CliRunner().invoke(main, arguments).exit_code == 2
 
 
 def test_pairs_in_the_personal_folder_are_models(pair, tmp_path, monkeypatch):

@@ -176,7 +176,8 @@ def run_ncnn(text: str, data: bytes, low: Tensor) -> Tensor:
         if network.load_param(str(param)) or network.load_model(str(numbers)):
             raise WeightsError("ncnn does not load it")
     extractor = network.create_extractor()
-    extractor.input(INPUT, ncnn.Mat(low.contiguous().numpy()).clone())
+    pixels = low.contiguous().numpy()  # Mat does not keep it alive
+    extractor.input(INPUT, ncnn.Mat(pixels).clone())
     failed, made = extractor.extract(OUTPUT)
     if failed:
         raise WeightsError("ncnn does not run it")
