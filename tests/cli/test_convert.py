@@ -81,7 +81,7 @@ def test_a_scale_that_no_key_tells_can_be_told(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["-o", "out.xyz"], 2, "end its name in .onnx or .pt or .pth or .safetensors"),
+        (["-o", "out.xyz"], 2, "end its name in .onnx or .param or .pt or .pth or .safetensors"),
         (["-o", "out.pth", "--to", "srgan"], 2, "end its name in .safetensors"),
         (["-o", "out.pth", "--to", "onnx"], 2, "end its name in .onnx"),
         (["-o", "out.onnx", "--half"], 2, "--half does not go with ONNX"),
