@@ -31,6 +31,7 @@ BROKEN = (
     KeyError,
     IndexError,
     OverflowError,
+    TypeError,  # tags of another type than expected
     RuntimeError,  # libavif's
 )
 

@@ -77,7 +77,7 @@ def finished(
 
     turn: the orientation, 1 to 8; None for what the metadata say.
     """
-    exif = metadata.sound_exif(exif)
+    exif = metadata.valid_exif(exif)
     xmp = info.get("xmp")
     xmp = xmp if isinstance(xmp, bytes) and xmp else None
     turn = metadata.orientation(exif, xmp) if turn is None else turn

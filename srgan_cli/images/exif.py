@@ -5,21 +5,23 @@ EXIF is changed in place, so that a MakerNote's pointers into the block still ho
 
 import re
 import struct
+from itertools import islice
 
 from srgan_cli.images.tiff_tags import (
     LONG,
     SHORT,
     Block,
     Directory,
-    Entry,
     Tags,
     block_of,
-    collected,
+    check_tree,
     header,
     laid_out,
+    nested_tags,
 )
 
 ORIENTATION = 274
+MOST_DIRECTORIES = 8  # one after another; EXIF has two, the picture and its thumbnail
 EXIF, DATA_AT, DATA_LENGTH = 34665, 513, 514  # the latter two: a thumbnail's JPEG
 SIDES = {256: "width", 257: "height", 0xA002: "width", 0xA003: "height"}
 TIFF_ONLY_TEXT = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432)  # names, authors, dates
@@ -39,11 +41,13 @@ def orientation(exif: bytes | None, xmp: bytes | None) -> int:
     return value if 1 <= value <= 8 else 1
 
 
-def sound_exif(exif: bytes | None) -> bytes | None:
-    """The TIFF block without JPEG's prefix; None for one so damaged that it cannot be read."""
-    block = (exif or b"").removeprefix(b"Exif\0\0")
+def valid_exif(exif: bytes | None) -> bytes | None:
+    """The TIFF block without JPEG's prefix; None for one too damaged to be read or written."""
+    data = (exif or b"").removeprefix(b"Exif\0\0")
     try:
-        return block if block_of(block).head().entries else None
+        block = block_of(data)
+        check_tree(block, block.head())
+        return data if len(block.head()) else None
     except ValueError:
         return None
 
@@ -51,9 +55,9 @@ def sound_exif(exif: bytes | None) -> bytes | None:
 def upright_exif(exif: bytes) -> bytes:
     """Orientation 1, and the thumbnail gone: it shows the picture as it was."""
     block, changed = block_of(exif), bytearray(exif)
-    first, *others = block.chain()
+    first, *others = islice(block.chain(), MOST_DIRECTORIES)
     _set(changed, first, ORIENTATION, 1)
-    table = 2 + 12 * len(first.entries)
+    table = 2 + 12 * len(first)
     changed[block.first + table : block.first + table + 4] = bytes(4)  # no directory follows
     for other in others:
         _blank(changed, other)
@@ -72,9 +76,9 @@ def fitted_exif(exif: bytes, height: int, width: int) -> bytes:
 
 
 def _set(block: bytearray, directory: Directory | None, tag: int, value: int) -> None:
-    if directory is None or tag not in directory.entries:
+    if directory is None or tag not in directory:
         return
-    entry = directory.entries[tag]
+    entry = directory[tag]
     kind, code = (SHORT, "H") if value < 1 << 16 else (LONG, "I")
     raw = struct.pack(f"{directory.order}HHI{code}", tag, kind, 1, value)
     block[entry.at : entry.at + 12] = raw.ljust(12, b"\0")
@@ -90,19 +94,22 @@ def _blank(block: bytearray, thumbnail: Directory) -> None:
 
 def exif_of(block: Block, page: Directory) -> bytes | None:
     """An EXIF block of what a page of a TIFF file says about its picture, if anything."""
-    tags: dict[int, Entry | Tags] = {
-        tag: entry for tag, entry in collected(block, page).items() if tag in DESCRIPTIVE
-    }
-    if not tags:
+    try:
+        check_tree(block, page)
+    except ValueError:
         return None
-    return header(page.order, 8) + laid_out(tags, page.order, 8)
+    tags = _descriptive(block, page)
+    return header(page.order, 8) + laid_out(tags, page.order, 8) if tags else None
+
+
+def _descriptive(block: Block, page: Directory) -> Tags:
+    return nested_tags(block, page.only(DESCRIPTIVE))
 
 
 def tags_of(exif: bytes) -> tuple[Tags, str]:
     """The reverse: the tags for a page of a TIFF file, and their byte order."""
     block = block_of(exif)
-    tags = collected(block, block.head())
-    return {tag: entry for tag, entry in tags.items() if tag in DESCRIPTIVE}, block.order
+    return _descriptive(block, block.head()), block.order
 
 
 def upright_xmp(xmp: bytes) -> bytes:

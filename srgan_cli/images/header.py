@@ -9,11 +9,12 @@ from typing import BinaryIO
 from PIL import Image as Pillow
 
 from srgan_cli.errors import ImageError
+from srgan_cli.files import open_regular
 from srgan_cli.images.codec_errors import LARGER, reading
 from srgan_cli.images.codecs import opencv16 as deep
 from srgan_cli.images.codecs import pnm, tiff_read
 from srgan_cli.images.codecs.png_color import png_profile
-from srgan_cli.images.exif import ORIENTATION, orientation, sound_exif
+from srgan_cli.images.exif import ORIENTATION, orientation, valid_exif
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 from srgan_cli.images.tiff_tags import Block
 
@@ -23,6 +24,9 @@ TGA_MARK = b"TRUEVISION-XFILE.\0"  # at the end of newer ones
 OURS = {"JPEG2000": "jpeg2000", "PPM": "pnm", "MPO": "jpeg", "DIB": "bmp"}
 ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 MAX_PIXELS = 1_000_000_000
+SMALL = 1 << 22  # pixels that are decoded whatever the size of the file
+PIXELS_PER_BYTE = {"JPEG": 1024, "MPO": 1024, "GIF": 4096, "BMP": 256, "TGA": 256, "PPM": 8}
+"""At most, by the formats' own codes. A blank PNG or WebP may be far smaller."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> Header:
 
     `max_pixels` limits a single frame here; who wants to count all multiplies by `frames`.
     """
-    with reading(path), path.open("rb") as file:
+    with reading(path), open_regular(path) as file:
         if file.read(4) in tiff_read.MAGIC:
             return _of_tiff(Block(file))
         with opening(file, path.name, max_pixels) as opened:
@@ -58,9 +62,20 @@ def opening(file: BinaryIO, name: str, max_pixels: int) -> Iterator[Pillow.Image
     file.seek(0)
     formats = (*OPENED, "TGA") if _may_be_tga(file, name) else OPENED
     with Pillow.open(file, formats=formats) as opened:
+        _check_proportion(opened, file)
         if opened.format == "PNG" and not opened.info.get("icc_profile"):
             opened.info["icc_profile"] = _described_colours(file)
         yield opened
+
+
+def _check_proportion(opened: Pillow.Image, file: BinaryIO) -> None:
+    """ImageError for more pixels than the format can hold in so few bytes."""
+    at = file.tell()
+    size = file.seek(0, 2)
+    file.seek(at)
+    pixels = opened.width * opened.height
+    if pixels > SMALL + PIXELS_PER_BYTE.get(str(opened.format), pixels) * size:
+        raise ImageError(f"damaged: {pixels:,} pixels cannot be in a file of {size:,} bytes")
 
 
 def _described_colours(file: BinaryIO) -> bytes | None:
@@ -115,7 +130,7 @@ def frames_of(opened: Pillow.Image) -> range:
 
 def _of_pillow(opened: Pillow.Image, head: bytes) -> Header:
     frames = frames_of(opened)
-    exif = sound_exif(opened.info.get("exif"))
+    exif = valid_exif(opened.info.get("exif"))
     width, height = opened.size
     if orientation(exif, opened.info.get("xmp")) >= 5:
         width, height = height, width

@@ -1,9 +1,13 @@
 """Pictures whose samples stay in their file, and are read when they are asked for."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
+from srgan_cli.errors import ImageError
+from srgan_cli.files import open_regular
 from srgan_cli.images import exif as metadata
 from srgan_cli.images.codec_errors import reading
 from srgan_cli.images.codecs import tiff_read
@@ -33,7 +37,7 @@ def open_lazy(path: Path, *, max_pixels: int = MAX_PIXELS, large: int = LARGE) -
 
     ImageError as `read_image`.
     """
-    with reading(path), path.open("rb") as file:
+    with reading(path), open_regular(path) as file:
         if file.read(4) not in tiff_read.MAGIC:
             return None
         block = Block(file)
@@ -42,7 +46,7 @@ def open_lazy(path: Path, *, max_pixels: int = MAX_PIXELS, large: int = LARGE) -
         if len(pages) > 1 or not _in_parts(page) or page.height * page.row <= large:
             return None
         refuse_more(page.width * page.height, 1, max_pixels)
-        return LazyImage(_described(block, page), _reader(path, page))
+        return LazyImage(_described(block, page), _reader(path, page, _state(file)))
 
 
 def _in_parts(page: Page) -> bool:
@@ -59,9 +63,20 @@ def _described(block: Block, page: Page) -> Image:
     return finished(image, info, metadata.exif_of(block, page.directory), 1)
 
 
-def _reader(path: Path, page: Page) -> Callable[[int, int], Pixels]:
+def _reader(path: Path, page: Page, state: object) -> Callable[[int, int], Pixels]:
+    """state: of the file when it was opened first, by `_state`."""
+
     def rows(top: int, bottom: int) -> Pixels:
-        with reading(path), path.open("rb") as file:
-            return tiff_read.rows_of(Block(file), page, top, bottom).pixels
+        with reading(path), open_regular(path) as file:
+            if _state(file) != state:
+                raise ImageError("has changed while it was read; run the command again")
+            block = Block(file)
+            current = replace(page, directory=page.directory.reopened(block))
+            return tiff_read.rows_of(block, current, top, bottom).pixels
 
     return rows
+
+
+def _state(file: BinaryIO) -> object:
+    found = os.fstat(file.fileno())
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

@@ -1,7 +1,10 @@
 """A file -> an upright Image or ImageSequence, with its metadata."""
 
 import io
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -9,6 +12,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from srgan_cli.errors import ImageError
+from srgan_cli.files import open_regular
 from srgan_cli.images import exif as metadata
 from srgan_cli.images.codec_errors import reading
 from srgan_cli.images.codecs import jpeg2000 as jp2
@@ -26,7 +30,7 @@ from srgan_cli.images.header import (
     refuse_more,
 )
 from srgan_cli.images.image import Image, ImageSequence, Picture, to_uint16
-from srgan_cli.images.tiff_tags import Block
+from srgan_cli.images.tiff_tags import Block, check_tree
 
 LEGACY_EXIF = ("Raw profile type exif", "Raw profile type APP1")  # texts of old PNG files
 
@@ -52,7 +56,7 @@ def read_bytes(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Pictu
 
 
 def _opened(path: Path, max_pixels: int, first_only: bool) -> Picture:
-    with reading(path), path.open("rb") as file:
+    with reading(path), open_regular(path) as file:
         return _all(_Source(file, path.name, max_pixels, first_only))
 
 
@@ -160,19 +164,26 @@ def _pages(source: _Source) -> Picture:
     pages = tiff_read.pages(block)
     pages = pages[:1] if source.first_only else pages
     refuse_more(sum(page.width * page.height for page in pages), len(pages), source.max_pixels)
-    images = tuple(_page(source, block, page) for page in pages)
+    with ExitStack() as stack:  # opened once: to open it for each page takes quadratic time
+        opened = cache(
+            lambda: stack.enter_context(opening(source.file, source.name, source.max_pixels))
+        )
+        images = tuple(_page(block, page, opened) for page in pages)
     return ImageSequence(images) if images[1:] else images[0]
 
 
-def _page(source: _Source, block: Block, page: tiff_read.Page) -> Image:
+def _page(
+    block: Block, page: tiff_read.Page, opened_by_pillow: Callable[[], Pillow.Image]
+) -> Image:
     info = tiff_read.info(page)
     if page.ours:
         image, turn = tiff_read.image_of(block, page), tiff_read.turn(page)
     else:
-        with opening(source.file, source.name, source.max_pixels) as opened:
-            opened.seek(page.index)
-            opened.load()  # Pillow turns TIFF upright on its own
-            image, turn = decoded(opened), 1
+        check_tree(block, page.directory)  # Pillow follows all of it
+        opened = opened_by_pillow()
+        opened.seek(page.index)
+        opened.load()  # Pillow turns TIFF upright on its own
+        image, turn = decoded(opened), 1
     if page.bits == 12:
         image = replace(image, pixels=to_uint16(image.pixels, 4095))
     profile = image.icc_profile or info.get("icc_profile")

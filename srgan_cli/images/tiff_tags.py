@@ -1,22 +1,27 @@
-"""TIFF's directories of tags, as TIFF files and EXIF blocks have them. Standard library only.
+"""TIFF's directories of tags, as TIFF files and EXIF blocks have them.
 
 https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf, section 2. BigTIFF is read too.
 """
 
 import io
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 SIZES |= {13: 4, 16: 8, 17: 8, 18: 8}
 WORDS = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-INTEGERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+INTEGERS = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}
 BYTE, SHORT, LONG, RATIONAL, UNDEFINED, LONG8 = 1, 3, 4, 5, 7, 16
 NESTED = (34665, 34853, 40965)  # the directories EXIF, GPS and interoperability
 MOST_ENTRIES = 4096
 MOST_BYTES = 1 << 28
+MOST_VALUES = 64  # that are looked at of a tag that holds one value for each sample of a pixel
+MOST_NESTED = 4  # directories below one; EXIF has three
 
 
 @dataclass(frozen=True)
@@ -27,10 +32,13 @@ class Entry:
     data: bytes
     at: int = 0
 
-    def integers(self, order: str) -> tuple[int, ...]:
-        code = INTEGERS.get(self.kind, "B")
-        count = len(self.data) // SIZES.get(self.kind, 1)
-        return struct.unpack(f"{order}{count}{code}", self.data) if self.kind in INTEGERS else ()
+    def integers(self, order: str) -> NDArray[np.uint64]:
+        """(n,); empty for a type that is not an unsigned integer."""
+        code = INTEGERS.get(self.kind)
+        if code is None:
+            return np.zeros(0, np.uint64)
+        values = np.frombuffer(self.data, np.dtype(f"{order}{code}"))
+        return values.astype(np.uint64)
 
     def swapped(self) -> "Entry":
         """In the other byte order."""
@@ -40,23 +48,82 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Directory:
-    entries: Mapping[int, Entry]
-    order: str  # "<" or ">"
-    following: int = 0  # where the next directory lies, 0 for none
+class Place:
+    """Where an entry, and its value, lie in the block."""
+
+    kind: int
+    at: int
+    start: int
+    length: int
+
+
+class Directory(Mapping[int, Entry]):
+    """The tags of a directory, each read from the file when it is asked for.
+
+    order: "<" or ">". following: where the next directory lies, 0 for none.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[int, int], bytes],
+        places: Mapping[int, Place],
+        order: str,
+        following: int,
+    ) -> None:
+        self._read = read
+        self.places = places
+        self.order = order
+        self.following = following
+        self._own: dict[int, Entry] = {}
+
+    def __getitem__(self, tag: int) -> Entry:
+        if tag in self._own:
+            return self._own[tag]
+        place = self.places[tag]
+        return Entry(place.kind, self._read(place.start, place.length), place.at)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter({**self.places, **self._own})
+
+    def __len__(self) -> int:
+        return len({**self.places, **self._own})
+
+    def reopened(self, block: "Block") -> "Directory":
+        """The same, read from a file that is open."""
+        changed = Directory(block.read, self.places, self.order, self.following)
+        changed._own = self._own
+        return changed
+
+    def replaced(self, entries: Mapping[int, Entry]) -> "Directory":
+        """With other values for these tags."""
+        changed = Directory(self._read, self.places, self.order, self.following)
+        changed._own = {**self._own, **entries}
+        return changed
+
+    def only(self, tags: Container[int]) -> "Directory":
+        """Without the other tags."""
+        places = {tag: place for tag, place in self.places.items() if tag in tags}
+        return Directory(self._read, places, self.order, self.following)
 
     def integers(self, tag: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:
-        return self.entries[tag].integers(self.order) if tag in self.entries else default
+        """Of many values the first MOST_VALUES."""
+        if tag not in self:
+            return default
+        return tuple(map(int, self.array(tag)[:MOST_VALUES]))
+
+    def array(self, tag: int) -> NDArray[np.uint64]:
+        """(n,): all values; empty for a tag that is missing or not of unsigned integers."""
+        return self[tag].integers(self.order) if tag in self else np.zeros(0, np.uint64)
 
     def integer(self, tag: int, default: int = 0) -> int:
         return next(iter(self.integers(tag)), default)
 
     def ratio(self, tag: int) -> float:
         """A RATIONAL's value, 0 for what is none."""
-        data = self.entries[tag].data
-        if self.entries[tag].kind != RATIONAL or len(data) < 8:
+        entry = self[tag]
+        if entry.kind != RATIONAL or len(entry.data) < 8:
             return 0.0
-        above, below = struct.unpack_from(f"{self.order}II", data)
+        above, below = struct.unpack_from(f"{self.order}II", entry.data)
         return float(above / below) if below else 0.0
 
 
@@ -65,7 +132,8 @@ class Block:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.order = {b"II": "<", b"MM": ">"}.get(self._bytes(0, 2), "")
+        self.size = file.seek(0, io.SEEK_END)  # bytes of the whole file
+        self.order = {b"II": "<", b"MM": ">"}.get(self.read(0, 2), "")
         version = self._number("H", 2) if self.order else 0
         if version not in (42, 43):
             raise ValueError("not a TIFF structure")
@@ -85,17 +153,20 @@ class Block:
             at = directory.following
 
     def directory(self, at: int) -> Directory:
+        """ValueError if its values do not lie in the block, or are larger than it together."""
         head, size = (8, 20) if self.big else (2, 12)
         count = self._number("Q" if self.big else "H", at)
         if count > MOST_ENTRIES:
             raise ValueError(f"a TIFF directory of {count} entries")
-        table = self._bytes(at + head, count * size)
-        entries = {}
+        table = self.read(at + head, count * size)
+        places = {}
         for i in range(count):
             tag = struct.unpack_from(f"{self.order}H", table, i * size)[0]
-            entries[tag] = self._entry(table[i * size : (i + 1) * size], at + head + i * size)
+            places[tag] = self._place(table[i * size : (i + 1) * size], at + head + i * size)
+        if sum(place.length for place in places.values()) > self.size:
+            raise ValueError("TIFF tags that share their bytes")
         following = self._number("Q" if self.big else "I", at + head + count * size)
-        return Directory(entries, self.order, following)
+        return Directory(self.read, places, self.order, following)
 
     def nested(self, directory: Directory, tag: int) -> Directory | None:
         """The directory that `tag` points to; None where it is damaged or missing."""
@@ -105,31 +176,28 @@ class Block:
         except ValueError:
             return None
 
-    def _entry(self, raw: bytes, at: int) -> Entry:
+    def _place(self, raw: bytes, at: int) -> Place:
         layout, inline = ("HHQ", 8) if self.big else ("HHI", 4)
         _, kind, count = struct.unpack_from(self.order + layout, raw)
         length = count * SIZES.get(kind, 1)
         if length <= inline:
-            return Entry(kind, raw[-inline:][:length], at)
-        where = struct.unpack(self.order + ("Q" if self.big else "I"), raw[-inline:])[0]
-        return Entry(kind, self._bytes(where, length), at)
-
-    @property
-    def size(self) -> int:
-        """Bytes of the whole file."""
-        return self._file.seek(0, io.SEEK_END)
+            return Place(kind, at, at + len(raw) - inline, length)
+        start = struct.unpack(self.order + ("Q" if self.big else "I"), raw[-inline:])[0]
+        if length > MOST_BYTES or start + length > self.size:
+            raise ValueError("a TIFF structure that is cut off")
+        return Place(kind, at, start, length)
 
     def raw(self, at: int, length: int) -> bytes:
         """What lies there, as much of it as the file has."""
-        size = self.size
-        self._file.seek(min(at, size))
-        return self._file.read(max(0, min(length, size - at)))
+        self._file.seek(min(at, self.size))
+        return self._file.read(max(0, min(length, self.size - at)))
 
     def _number(self, code: str, at: int) -> int:
-        raw = self._bytes(at, struct.calcsize(f"<{code}"))
+        raw = self.read(at, struct.calcsize(f"<{code}"))
         return int(struct.unpack(self.order + code, raw)[0])
 
-    def _bytes(self, at: int, length: int) -> bytes:
+    def read(self, at: int, length: int) -> bytes:
+        """Exactly so many bytes, or ValueError."""
         if length > MOST_BYTES or at >= 1 << 63:
             raise ValueError("a damaged TIFF structure")
         self._file.seek(at)
@@ -142,16 +210,32 @@ class Block:
 Tags = Mapping[int, "Entry | Tags"]
 
 
-def collected(block: Block, directory: Directory) -> dict[int, "Entry | Tags"]:
-    """The tags, those of nested directories in place of the pointers to them."""
+def nested_tags(block: Block, directory: Directory) -> dict[int, "Entry | Tags"]:
+    """The tags, those of nested directories in place of the pointers to them.
+
+    ValueError for directories that form a graph, lie too deep, or claim more bytes than there are.
+    """
     tags: dict[int, Entry | Tags] = {}
-    for tag, entry in directory.entries.items():
-        if tag in NESTED:
-            inner = block.nested(directory, tag)
-            tags |= {tag: collected(block, inner)} if inner else {}
-        else:
-            tags[tag] = entry
-    return tags
+    for tag, inner in _tree(block, directory).items():
+        if inner is not None:
+            tags[tag] = nested_tags(block, inner)
+    return {tag: directory[tag] for tag in directory if tag not in NESTED} | tags
+
+
+def check_tree(block: Block, directory: Directory, seen: set[int] | None = None) -> None:
+    """ValueError as `nested_tags`; only the tables are read."""
+    seen = set() if seen is None else seen
+    for tag, inner in _tree(block, directory).items():
+        at = directory.integer(tag)
+        if at in seen or len(seen) >= MOST_NESTED:
+            raise ValueError("EXIF directories that contain one another")
+        seen.add(at)
+        if inner is not None:
+            check_tree(block, inner, seen)
+
+
+def _tree(block: Block, directory: Directory) -> dict[int, Directory | None]:
+    return {tag: block.nested(directory, tag) for tag in NESTED if directory.integer(tag)}
 
 
 def swapped(tags: Tags) -> Tags:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageOps, PngImagePlugin
 
-from srgan_cli.images.exif import fitted_exif, sound_exif, upright_exif
+from srgan_cli.images.exif import fitted_exif, upright_exif, valid_exif
 from srgan_cli.images.formats import Encoding
 from srgan_cli.images.header import read_header
 from srgan_cli.images.image import Image, ImageSequence
@@ -143,7 +143,7 @@ def test_a_byte_order_is_kept(exif):
     "damage", [b"", b"II*\0", b"junk", b"II*\0" + b"\xff" * 4, b"II*\0" + bytes(4)]
 )
 def test_damaged_exif_is_left_out(make, tmp_path, damage):
-    assert sound_exif(b"Exif\0\0" + damage) is None
+    assert valid_exif(b"Exif\0\0" + damage) is None
     Pillow.fromarray(make().pixels).save(tmp_path / "a.webp", exif=b"Exif\0\0" + damage)
     assert read_image(tmp_path / "a.webp").exif is None
 

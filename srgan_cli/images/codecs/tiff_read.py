@@ -22,10 +22,12 @@ MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2
 PREMULTIPLIED, ALPHA = 1, 2
 STRIPS, TILES = (273, 279), (324, 325)
+BYTES = (1, 2, 7)  # the types that an ICC profile or XMP may have
 DEFLATE = (8, 32946)
 PACKED = (1, 5, 8, 32773, 32946, 34925, 50000)  # compressions of bytes, whatever they mean
 MOST_CHANNELS = 8  # of a pixel; more are only found in damaged files
 LOW = 16  # rows of a strip
+SMALL_TILE = 1 << 22  # pixels; a tile of that many may be larger than the picture
 THUMBNAIL, MASK = 1, 4  # bits of NewSubfileType
 KINDS = {2: "signed integer", 3: "floating-point", 5: "complex", 6: "complex"}
 
@@ -51,7 +53,7 @@ class Page:
 
     @property
     def tiled(self) -> bool:
-        return 324 in self.directory.entries
+        return 324 in self.directory
 
     @property
     def places(self) -> tuple[int, int]:
@@ -113,7 +115,18 @@ def pages(block: Block) -> list[Page]:
             raise ImageError(f"{kind} samples are not supported; convert to 8 or 16 bits")
         if not page.width or not page.height:
             raise ImageError("a TIFF page without width or height")
+        _check_pieces(page)
     return shown
+
+
+def _check_pieces(page: Page) -> None:
+    starts, lengths = (page.directory.array(tag) for tag in page.places)
+    if not len(starts) or len(starts) != len(lengths):
+        raise ImageError("damaged: does not say where its strips or tiles are")
+    tall, wide = page.piece
+    needed = (-(-page.height // 16) * 16) * (-(-page.width // 16) * 16)
+    if page.tiled and tall * wide > max(needed, SMALL_TILE):
+        raise ImageError(f"damaged: tiles of {wide:,} x {tall:,} pixels, larger than the picture")
 
 
 def with_low_strips(page: Page) -> Page:
@@ -124,21 +137,21 @@ def with_low_strips(page: Page) -> Page:
     tops = np.arange(0, page.height, LOW, dtype=f"{page.directory.order}u8")
     lengths = np.minimum(page.height - tops, LOW) * page.row
     strips = {273: tops * page.row + read(273), 279: lengths}
-    entries = {
+    entries: dict[int, Entry] = {
         tag: Entry(LONG8, numbers.astype(tops.dtype).tobytes()) for tag, numbers in strips.items()
     }
     low = Entry(LONG8, np.array([LOW], tops.dtype).tobytes())
-    directory = replace(page.directory, entries={**page.directory.entries, **entries, 278: low})
+    directory = page.directory.replaced({**entries, 278: low})
     return replace(page, directory=directory)
 
 
 def info(page: Page) -> dict[str, Any]:
     """The page's profile, XMP and DPI, as Pillow names them."""
-    entries = page.directory.entries
+    entries = page.directory
     found: dict[str, Any] = {
-        name: entries[tag].data
+        name: entry.data
         for tag, name in {34675: "icc_profile", 700: "xmp"}.items()
-        if tag in entries
+        if tag in entries and (entry := entries[tag]).kind in BYTES
     }
     unit = {2: 1.0, 3: 2.54}.get(page.directory.integer(296, 2))
     if unit and 282 in entries and 283 in entries:
@@ -194,7 +207,7 @@ def _pieces(block: Block, page: Page, plane: int, first: int, last: int) -> list
 
     Deflated ones are inflated, as libtiff prints its errors.
     """
-    starts, lengths = (page.directory.integers(tag) for tag in page.places)
+    starts, lengths = (page.directory.array(tag).tolist() for tag in page.places)
     count = len(starts) // _planes(page)
     tall, wide = page.piece
     across = -(-page.width // max(1, wide))
