@@ -55,7 +55,7 @@ def from_pil(picture: Pillow.Image) -> Image:
         xmp = info.get("xmp")
         return replace(
             image,
-            exif=metadata.sound_exif(_exif(picture)),
+            exif=metadata.valid_exif(_exif(picture)),
             xmp=xmp if isinstance(xmp, bytes) and xmp else None,
             dpi=dpi_of(info.get("dpi")),
         )
