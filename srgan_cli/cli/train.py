@@ -183,11 +183,14 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
         return
 
     from srgan_cli.training.distributed import leads
-    from srgan_cli.training.run_folder import begin, write_options
+    from srgan_cli.training.run_folder import begin, locked_run, write_options
 
-    if leads():
+    if not leads():
+        _train(options, opened)
+        return
+    with locked_run(options.out):
         (write_options if resume else begin)(options)
-    _train(options, opened)
+        _train(options, opened)
 
 
 def _train(options: TrainOptions, opened: list[Any]) -> None:

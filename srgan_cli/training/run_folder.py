@@ -1,18 +1,39 @@
 """A run folder and the options it was begun with."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from srgan_cli.errors import OptionError
-from srgan_cli.files import atomic_write
+from srgan_cli.files import atomic_write, try_lock
 from srgan_cli.training.train_options import TrainOptions
 
 PATHS = ("out", "start", "val", "low")
 
 OLDER = {"optimizer": "adam"}
 """What runs did that were begun before it was an option."""
+
+
+@contextmanager
+def locked_run(run: Path) -> Iterator[None]:
+    """Make the run folder, and keep other processes out of it.
+
+    Raises OptionError where one is in it.
+    """
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        lock = try_lock(run / "run")
+    except OSError as error:
+        raise OptionError(f"{run} cannot be written to ({error.strerror})") from error
+    if lock is None:
+        raise OptionError(
+            f"{run} is being trained by another process: wait for its end, or stop it"
+        )
+    with lock:
+        yield
 
 
 def begin(options: TrainOptions) -> None:

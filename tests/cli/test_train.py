@@ -18,6 +18,7 @@ from rich.progress import Progress
 from srgan_cli.cli import FriendlyGroup
 from srgan_cli.cli.progress import _Bar
 from srgan_cli.cli.train import train_command
+from srgan_cli.files import try_lock
 from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 from srgan_cli.training.progress import Progress as Told
@@ -102,6 +103,23 @@ def test_resume_takes_nothing_else(photos: Path, tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "only --steps, --budget and --device may differ" in result.stderr
     assert run("--resume", "-o", tmp_path).exit_code == 2
+
+
+def test_a_run_that_another_process_trains_is_refused(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert tiny(photos, out).exit_code == 0
+    before = {path.name: path.read_bytes() for path in out.glob("*.*")}
+    lock = try_lock(out / "run")
+    assert lock is not None
+    with lock:
+        result = run("--resume", "-o", out, "--steps", "3")
+    assert result.exit_code == 2
+    assert "another process" in result.stderr
+    assert {path.name: path.read_bytes() for path in out.glob("*.*") if path.name[0] != "."} == {
+        name: data for name, data in before.items() if name[0] != "."
+    }
+    assert run("--resume", "-o", out, "--steps", "3").exit_code == 0
+    assert not list(out.glob(".*"))
 
 
 def test_a_dry_run_only_talks(photos: Path, tmp_path: Path) -> None:
