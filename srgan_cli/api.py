@@ -247,7 +247,7 @@ def build_pipeline(
 ) -> UpscalePipeline:
     """For networks by their scale; none is plain bicubic. `log` is told each thing once.
 
-    16-bit pictures run in float32 unless `machine` names a precision.
+    16-bit images run in float32 unless `machine` names a precision.
     """
     reported = once(log)
     built = {scale: build_engine(one, machine, reported) for scale, one in weights.items()}

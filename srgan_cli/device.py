@@ -58,7 +58,7 @@ def pick_precision(name: str, *devices: torch.device) -> torch.dtype:
     """The type in which convolutions run; "auto" takes half precision only where it is faster.
 
     bf16 where the chip has it, fp16 on CUDA devices that lack it, fp32 everywhere else, and where
-    several devices would differ: a picture has one precision.
+    several devices would differ: an image has one precision.
     """
     if name != "auto":
         return PRECISIONS[name]
@@ -83,7 +83,7 @@ def keep_memory() -> None:
     """Let the C library keep what tensors on the CPU free, for the next ones.
 
     glibc gives large buffers back at once, and the system must clear the same pages again for the
-    next layer. Measured on two cores: 5 % of a picture's time, 18 % of the first one's, 12 % of a
+    next layer. Measured on two cores: 5 % of an image's time, 18 % of the first one's, 12 % of a
     training step's; peak memory stayed. Other systems' libraries are left alone.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None

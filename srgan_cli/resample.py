@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-SUPPORT = 4  # input samples that one output sample sees when enlarging
+SUPPORT = 4  # input samples that one output sample sees when upscaling
 BLOCK = 32  # output samples that are computed by one product of matrices
 SMALL = 1 << 16  # weights up to which a signal is resized by a single matrix
 NARROW = 16  # output samples of one product when shrinking: 32 and 8 take longer, as measured
@@ -31,7 +31,7 @@ def taps(length: int, target: int, scale: float, start: int = 0) -> tuple[np.nda
     """Which samples of a signal make each of its `target` resized ones, and how much of each.
 
     Output sample i lies at (start + i + 0.5) / scale - 0.5. Returns indices and weights, both
-    (target, taps); beyond the ends the edge samples are repeated, as in the low pictures that the
+    (target, taps); beyond the ends the edge samples are repeated, as in the low images that the
     field's benchmarks come with.
     """
     index, weight = _unclamped_taps(target, scale, start)
@@ -41,10 +41,10 @@ def taps(length: int, target: int, scale: float, start: int = 0) -> tuple[np.nda
 def _unclamped_taps(target: int, scale: float, start: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """The same of a signal without ends: ascending indices."""
     shrink = min(scale, 1.0)
-    reach = SUPPORT / shrink
+    support = SUPPORT / shrink
     center = (np.arange(start, start + target) + 0.5) / scale - 0.5
-    first = np.floor(center - reach / 2)
-    index = first[:, None] + np.arange(math.ceil(reach) + 2)
+    first = np.floor(center - support / 2)
+    index = first[:, None] + np.arange(math.ceil(support) + 2)
     weight = cubic((center[:, None] - index) * shrink)
     weight /= weight.sum(axis=1, keepdims=True)
     used = np.any(weight != 0, axis=0)
@@ -76,7 +76,7 @@ def _dense(index: np.ndarray, weight: np.ndarray, seen: int) -> np.ndarray:
 
 
 def resize_levels(pixels: np.ndarray, height: int, width: int) -> Tensor:
-    """(H, W, C) integers -> (C, height, width) floats: `resize`, for large pictures made small.
+    """(H, W, C) integers -> (C, height, width) floats: `resize`, for large images made small.
 
     Differs from it by the rounding of sums alone. The result is a view of (width, C, height).
     """
@@ -116,7 +116,7 @@ def _bands(length: int, target: int) -> tuple[_Band, ...]:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows top .. bottom of a picture that has `of` rows."""
+    """The rows top .. bottom of an image that has `of` rows."""
 
     top: int
     bottom: int
@@ -128,15 +128,15 @@ def all_of(height: int) -> Rows:
 
 
 def seen_by(made: Rows, height: int) -> Rows:
-    """What the rows `made` of a resized picture need of the picture, `height` rows high."""
-    reach = SUPPORT / 2 / min(made.of / height, 1.0)
+    """What the rows `made` of a resized image need of the image, `height` rows high."""
+    support = SUPPORT / 2 / min(made.of / height, 1.0)
     first, last = ((row + 0.5) * height / made.of for row in (made.top, made.bottom - 1))
-    top, bottom = math.floor(first - reach), math.ceil(last + reach)
+    top, bottom = math.floor(first - support), math.ceil(last + support)
     return Rows(max(0, top), min(height, bottom), height)
 
 
 def resize_rows(plane: Tensor, has: Rows, made: Rows, width: int) -> Tensor:
-    """(H, W), the rows `has` of a picture -> (h, width), the rows `made` of it resized.
+    """(H, W), the rows `has` of an image -> (h, width), the rows `made` of it resized.
 
     Bit for bit the same out of any part that has the rows of `seen_by`: every product is of the
     same blocks in the same place. Where more is needed the part's first or last row is repeated.
@@ -155,7 +155,7 @@ def resize_rows(plane: Tensor, has: Rows, made: Rows, width: int) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class _Blocks:
-    """A resampling as one small matrix for every BLOCK neighbouring outputs.
+    """A resampling as one small matrix for every BLOCK neighboring outputs.
 
     index: (blocks, inputs), the samples that each sees. matrix: (blocks, BLOCK, inputs).
     """
@@ -214,7 +214,7 @@ def resize_array(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def resize_band(pixels: np.ndarray, has: Rows, made: Rows, width: int) -> np.ndarray:
-    """The rows `made` of a picture resized, out of its rows `has`: see `resize_rows`."""
+    """The rows `made` of an image resized, out of its rows `has`: see `resize_rows`."""
     top = np.iinfo(pixels.dtype).max
     result = np.empty((made.bottom - made.top, width, *pixels.shape[2:]), pixels.dtype)
     for channel in np.ndindex(pixels.shape[2:]):

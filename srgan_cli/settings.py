@@ -43,12 +43,12 @@ class Machine:
     """Where to compute, how precisely, and on how much at once."""
 
     device: str = "auto"
-    """A name, or several with commas between them: they share each picture's tiles."""
+    """A name, or several with commas between them: they share each image's tiles."""
     precision: str = "auto"
     tile: int | None = None
     """Side of a tile's core in input pixels; None fits it to the free memory."""
     exact: bool = False
-    """Let every tile see the network's whole reach, even where a measured one suffices."""
+    """Pad tiles by the full receptive field, even where the measured one suffices."""
 
     tta: bool = False
     """Self-ensemble over eight orientations."""
@@ -110,7 +110,7 @@ class OutputSize:
             raise OptionError("--size takes a width and a height of at least 1")
 
     def of(self, height: int, width: int, native: int) -> ImageSize:
-        """The sides of the result for a picture of that size and a network of scale `native`."""
+        """The sides of the result for an image of that size and a network of scale `native`."""
         if self.width is not None:
             return ImageSize(scaled(height, Fraction(self.width, width)), self.width)
         if self.height is not None:

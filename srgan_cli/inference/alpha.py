@@ -3,7 +3,7 @@
 For networks the visible colors are spread under the hidden ones. The other way, premultiplied
 colors, was measured on discs, stars, soft spots and bars with a network of ours: 1.6 dB worse on
 average, because 8 bits hold a faint pixel's color badly and the network sees dark edges that are
-not there. Shrinking is another matter: there every pixel rightly counts by its alpha.
+not there. Shrinking differs: there each pixel is weighted by its alpha.
 """
 
 from collections.abc import Callable
@@ -50,7 +50,7 @@ def _nearest(hidden: NDArray[np.bool_]) -> NDArray[np.int32]:
 
 
 def row_source(picture: Image | LazyImage) -> RowSource:
-    """The picture as networks are to see it."""
+    """The image as networks are to see it."""
     if isinstance(picture, LazyImage):
         return StoredSource(picture)
     return ImageSource(

@@ -48,10 +48,10 @@ class TiledEngine:
     margin: int | None = None
     """What a tile sees around its core; None: the network's whole receptive field, exact."""
     mirrored: int | None = None
-    """Input pixels by which a picture is mirrored beyond its edges, where the network's own padding
-    begins; None is the margin. A network's reach is much farther than its padding shows."""
+    """Input pixels by which an image is mirrored beyond its edges, where the network's own padding
+    begins; None is the margin. Its padding reaches far less than its receptive field."""
     replicas: tuple[Replica, ...] = ()
-    """The same generator on other devices, which take a share of each picture's tiles."""
+    """The same generator on other devices, which take a share of each image's tiles."""
     log: LogCallback = warn
 
     def __post_init__(self) -> None:
@@ -124,7 +124,7 @@ class TiledEngine:
                 progress(number, len(tiles))
 
     def _side(self, height: int, width: int) -> int:
-        """Of a tile's core: where several devices share, they all get some of the picture."""
+        """Of a tile's core: where several devices share, they all get some of the image."""
         if self.tile or not self.replicas:
             return self.core
         share = int((height * width / len(self.devices) / 2) ** 0.5)
@@ -148,7 +148,7 @@ class TiledEngine:
 
 
 def cut(source: RowSource, context: Box, edge: int) -> np.ndarray:
-    """(h, w, C): the pixels of `context`, mirrored by `edge` pixels beyond the picture's edge."""
+    """(h, w, C): the pixels of `context`, mirrored by `edge` pixels beyond the image's edge."""
     rows = np.array(reflect_indices(context.top, context.bottom, source.height, edge))
     columns = np.array(reflect_indices(context.left, context.right, source.width, edge))
     band = source.rows(rows.min(), rows.max() + 1)

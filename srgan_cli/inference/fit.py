@@ -26,7 +26,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Fit:
-    """A picture of so many channels, `before` large, resized to `target`.
+    """An image of so many channels, `before` large, resized to `target`.
 
     is_gray_rgb: red, green and blue are equal everywhere. portion: samples to compute at once.
     """
@@ -82,7 +82,7 @@ class Fit:
 def resizing_sink(
     sink: RowSink, source: RowSource, before: ImageSize, target: ImageSize
 ) -> RowSink:
-    """What brings a picture of the kind of `source`, `before` large, to `target` for `sink`."""
+    """What brings an image of the kind of `source`, `before` large, to `target` for `sink`."""
     if before == target:
         return sink
     is_gray_rgb = source.gray and source.channels > 2

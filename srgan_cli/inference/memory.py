@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from srgan_cli.device import free_bytes
 
 TEST_SIDE = 16
-"""Side of the picture on which a network's need is measured."""
+"""Side of the image on which a network's need is measured."""
 
 SMALLEST = 32
 LARGEST = 1024
 
 MOST = {"cpu": 3 << 28, "cuda": 1 << 31}
-"""Bytes for a tile. On CPUs larger ones gain little, and a gigapixel shall fit into 2 GB."""
+"""Bytes for a tile. On CPUs larger ones gain little, and a gigapixel must fit into 2 GB."""
 
 FULL = 512 * 512
 """Input pixels, contexts included, up to which tiles go to a GPU together."""

@@ -1,4 +1,4 @@
-"""From a picture to the size that was asked for: passes of networks, then a bicubic to fit."""
+"""From an image to the size that was asked for: passes of networks, then a bicubic to fit."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,7 +32,7 @@ class UpscalePipeline:
     restorer: TiledEngine | None = None
     """A network of scale 1, which runs once before anything else."""
     precise: bool = True
-    """Run pictures of 16 bits in float32, whatever the engines' own precision."""
+    """Run images of 16 bits in float32, whatever the engines' own precision."""
 
     @property
     def native(self) -> int:
@@ -66,9 +66,9 @@ class UpscalePipeline:
         progress: ProgressCallback = no_progress,
         folder: Path | None = None,
     ) -> None:
-        """Write the rows of the enlarged `source` to `sink`, a band of them at a time.
+        """Write the rows of the upscaled `source` to `sink`, a band of them at a time.
 
-        source: where it has alpha, `row_source`. folder: where pictures between two passes lie if
+        source: where it has alpha, `row_source`. folder: where images between two passes lie if
         they are large; None is the system's folder for temporary files.
         """
         height, width = source.height, source.width
@@ -97,7 +97,7 @@ class UpscalePipeline:
 
 
 PARTS = 10_000
-"""Into which the work on a picture is divided where several passes are told of as one."""
+"""Into which the work on an image is divided where several passes are told of as one."""
 
 
 def stages(passes: tuple[int, ...], progress: ProgressCallback) -> Iterator[ProgressCallback]:
@@ -131,7 +131,7 @@ def plan_passes(
     """The fewest scales, of those available, whose product takes both sides to the target.
 
     Of equally many the smallest product, its smallest factor first: so the last pass, which has
-    most to do, is given fewest pixels. Nothing for a target that is not larger than the picture.
+    most to do, is given fewest pixels. Nothing for a target that is not larger than the image.
     """
     need = max(Fraction(target.height, height), Fraction(target.width, width))
     if need <= 1:

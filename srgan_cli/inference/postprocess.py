@@ -1,4 +1,4 @@
-"""Postprocess after the networks: colors, or the whole picture, made to agree with the input.
+"""Corrections after the networks: colors, or the whole image, made to agree with the input.
 
 Both look at a stated number of low-resolution rows around each row, so that they can be done band
 by band, and treat colors alone: each channel by itself, so that gray stays gray. Alpha is never a
@@ -30,7 +30,7 @@ CUT = 12
 """Where that Gaussian ends, 3 sigma from its middle."""
 
 ITERATIONS = 20
-"""Of the steps after back-projection, each an enlargement and a shrinking.
+"""Of the steps after back-projection, each an upscaling and a shrinking.
 
 Measured on 25 photographs made four times smaller. From x1.2 up, 99.9 % of the values of each agree
 within a level. Below that clipping prevents it: in five of them at x1.1 (99.8 in the worst), in six
@@ -38,7 +38,7 @@ at x1.05 (99.4), in nineteen at x1.01 (97.8). Of photographs shrunk without a fi
 values agree at x1.1 and 99.8 at x2, in the worst 91 and 97.7; of the gray edges of small print
 three to four fifths. Twice as many steps would mend a sixth of what a photograph lacks at x1.1,
 twenty times as many a quarter. For some of it there is no solution: shrinking weakens the finest
-patterns, and what would make up for it lies beyond black and white. No picture becomes stripes one
+patterns, and what would make up for it lies beyond black and white. No image becomes stripes one
 pixel wide that differ by more than 177 levels (x2) or 146 (x1.5), or a checkerboard of more than
 123 or 84.
 """
@@ -56,16 +56,16 @@ More would get farther in the end, and not yet as far after these few iterations
 """
 
 INVERSE_RADIUS = 8
-"""Half the width of the filter that a residual passes before it is enlarged."""
+"""Half the width of the filter that a residual passes before it is upscaled."""
 
 MIN_RESPONSE = 0.2
-"""Frequencies that come back weaker are not restored: a picture made smaller has lost them."""
+"""Frequencies that come back weaker are not restored: an image made smaller has lost them."""
 
 BICUBIC = 2
-"""Pixels that the bicubic filter sees to each side, those of the smaller picture."""
+"""Pixels that the bicubic filter sees to each side, those of the smaller image."""
 
 Correct = Callable[[Floats, Floats, "Cut"], Floats]
-"""Planes of the high and the low picture, cut -> the high one, corrected."""
+"""Planes of the high and the low image, cut -> the high one, corrected."""
 
 
 def fix_radius(scale: float) -> int:
@@ -79,13 +79,13 @@ def consistent_radius(scale: float) -> int:
 
 
 def _reach(scale: float) -> int:
-    """Low-resolution pixels that the bicubic filter sees to each side, enlarging or shrinking."""
+    """Low-resolution pixels that the bicubic filter sees to each side, upscaling or shrinking."""
     return math.ceil(BICUBIC * max(1.0, 1 / scale))
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Rows `made` of the high picture, and the rows of both from which they can be corrected."""
+    """Rows `made` of the high image, and the rows of both from which they can be corrected."""
 
     high: Rows
     low: Rows
@@ -119,8 +119,8 @@ def fix_colors(high: Image, low: Image, band: Cut | None = None) -> Image:
 def make_consistent(high: Image, low: Image, band: Cut | None = None) -> Image:
     """`high` changed as little as makes MATLAB's bicubic shrink it to `low` again.
 
-    Back-projection (Irani and Peleg, 1991): what the shrunk picture lacks is enlarged and added,
-    after a filter that undoes how shrinking and enlarging weaken it. Where that clips at black or
+    Back-projection (Irani and Peleg, 1991): what the shrunk image lacks is upscaled and added,
+    after a filter that undoes how shrinking and upscaling weaken it. Where that clips at black or
     white, the values around make up for it as far as they can; rounding leaves a level here and
     there. A band is as in `fix_colors`, cut with `consistent_radius`.
     """
@@ -129,7 +129,7 @@ def make_consistent(high: Image, low: Image, band: Cut | None = None) -> Image:
 
 
 def _by_channel(correct: Correct, high: Image, low: Image, band: Cut) -> Image:
-    """Each channel by itself, so that gray stays gray; of two gray pictures only one."""
+    """Each channel by itself, so that gray stays gray; of two gray images only one."""
     channels = 1 if low.gray and high.gray else 3
     planes = [
         correct(_floats(high, channel), _floats(low, channel), band) for channel in range(channels)
@@ -170,7 +170,7 @@ def _within(pixels: Floats, wanted: Floats, band: Cut, top: float) -> Floats:
 
     Sizes, not squares: what cannot agree is gathered in few values so, not spread to all around.
     By the primal-dual steps of Chambolle and Pock, 2011, relaxed as by Condat, 2013. What the
-    gradient asks for is enlarged, which is the transpose of shrinking but for a factor; the two
+    gradient asks for is upscaled, which is the transpose of shrinking but for a factor; the two
     together make nothing larger (by more than 0.6 %), so that a step may have the length 1.
     """
     free, bound = TOLERANCE * top, BOUND * top
@@ -198,7 +198,7 @@ def _filtered(plane: Floats, down: Floats, across: Floats) -> Floats:
 
 @lru_cache(maxsize=8)
 def _inverse(factor: Fraction) -> Floats:
-    """(2 SHARPNESS + 1,): what undoes an enlargement by `factor` and a shrinking back.
+    """(2 INVERSE_RADIUS + 1,): what undoes an upscaling by `factor` and a shrinking back.
 
     In between, a signal has passed a short low-pass; this is the inverse of its frequencies.
     """
@@ -216,7 +216,7 @@ def _inverse(factor: Fraction) -> Floats:
 
 @dataclass(frozen=True)
 class Correction:
-    """A picture of the size `target` made to agree with `low`, of which it was made.
+    """An image of the size `target` made to agree with `low`, of which it was made.
 
     correct: high, low, band -> high. radius: rows of `low` that it looks at to each side.
     portion: samples of the result to make at once, where the radius does not ask for more.
@@ -253,7 +253,7 @@ class Correction:
 def postprocessing_sink(
     sink: RowSink, low: RowSource, target: ImageSize, corrections: Postprocess
 ) -> RowSink:
-    """What corrects a picture of the size `target`, made of `low`, for `sink`."""
+    """What corrects an image of the size `target`, made of `low`, for `sink`."""
     scale = target.height / low.height
     if corrections.consistent:
         step = Correction(make_consistent, consistent_radius(scale), low, target)

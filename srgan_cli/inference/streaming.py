@@ -20,7 +20,7 @@ PORTION = 1 << 22
 
 
 class RowSource(Protocol):
-    """A picture whose rows can be asked for in any order; asking upwards again may cost."""
+    """An image whose rows can be asked for in any order; asking upwards again may cost."""
 
     @property
     def height(self) -> int: ...
@@ -43,14 +43,14 @@ class RowSource(Protocol):
 
 
 class RowSink(Protocol):
-    """Takes the rows of a picture from top to bottom."""
+    """Takes the rows of an image from top to bottom."""
 
     def write(self, rows: np.ndarray) -> None:
         """(n, W, C), with as many channels as the source has."""
 
 
 class ImageSource:
-    """A whole picture in memory."""
+    """A whole image in memory."""
 
     def __init__(self, image: Image) -> None:
         self.image = image
@@ -70,7 +70,7 @@ class ImageSource:
 
 
 class StoredSource:
-    """A picture in its file. What was asked for last is kept: neighbouring tiles want the same."""
+    """An image in its file. What was asked for last is kept: neighboring tiles want the same."""
 
     def __init__(self, stored: LazyImage) -> None:
         image = stored.image
@@ -87,7 +87,7 @@ class StoredSource:
 
 
 class ImageSink:
-    """Gathers a whole picture in memory."""
+    """Gathers a whole image in memory."""
 
     def __init__(self, height: int, width: int, channels: int, depth: np.dtype) -> None:
         self.layers = np.empty((height, width, channels), depth)
@@ -132,7 +132,7 @@ def portions(source: RowSource) -> Iterator[tuple[int, int]]:
 
 
 class Step(Protocol):
-    """What makes a picture of another, any band of rows by itself."""
+    """What makes an image of another, any band of rows by itself."""
 
     @property
     def height(self) -> int:
@@ -150,7 +150,7 @@ class Step(Protocol):
 
 
 class SlidingSink:
-    """Keeps of a picture the rows that `step` still needs; the result's rows go to `sink`."""
+    """Keeps of an image the rows that `step` still needs; the result's rows go to `sink`."""
 
     def __init__(self, step: Step, sink: RowSink) -> None:
         self._step, self._sink = step, sink
@@ -183,7 +183,7 @@ class SlidingSink:
 
 
 MAX_IN_MEMORY = 1 << 26
-"""Bytes of a picture that is kept in memory; a larger one goes to a file without a name."""
+"""Bytes of an image that is kept in memory; a larger one goes to a file without a name."""
 
 
 class SpooledImage:

@@ -1,4 +1,4 @@
-"""Cut a picture into tiles that overlap by what a network sees. Only integers live here."""
+"""Cut an image into tiles that overlap by what a network sees. Only integers live here."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Box:
         return self.right - self.left
 
     def padded(self, margin: int) -> "Box":
-        """This box widened by `margin` pixels on each side, past the picture's edge if need be."""
+        """This box widened by `margin` pixels on each side, past the image's edge if need be."""
         return Box(self.top - margin, self.left - margin, self.bottom + margin, self.right + margin)
 
     @property
@@ -89,7 +89,7 @@ class Tile:
 
 
 def plan_tiles(height: int, width: int, size: int, margin: int) -> Iterator[Tile]:
-    """Cores of at most `size` x `size` pixels that cover the picture exactly once, in rows.
+    """Cores of at most `size` x `size` pixels that cover the image exactly once, in rows.
 
     The cores of one row, and of one column, differ by at most a pixel in side.
     """
@@ -112,7 +112,7 @@ def reflect_indices(start: int, stop: int, length: int, margin: int) -> list[int
     The line is mirrored about its end pixels; one that is not longer than `margin` repeats them.
     Positions more than `margin` past the ends repeat the one before: so none lies more than
     `margin` back from an end.
-    The rule depends on the line alone, never on the tile: every tile sees the same picture.
+    The rule depends on the line alone, never on the tile: every tile sees the same image.
     """
     if length <= margin:
         return [_clamped(i, length) for i in range(start, stop)]

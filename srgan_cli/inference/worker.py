@@ -1,4 +1,4 @@
-"""One device at work: pieces of a picture in, their enlarged cores out, whatever memory allows."""
+"""Runs a network on one device, tile by tile, within the memory there is."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -27,8 +27,8 @@ from srgan_cli.resample import upscale_bicubic
 LEAST = 128
 """ImageSize that a tile's context has at least, in input pixels.
 
-Libraries compute small pictures by other algorithms than large ones, which round differently; so a
-tiny tile could differ by a level from the whole picture.
+Libraries compute small images by other algorithms than large ones, which round differently; so a
+tiny tile could differ by a level from the whole image.
 """
 
 LUMA = (0.299, 0.587, 0.114)
@@ -49,7 +49,7 @@ class TileInput:
     core: Box
     context: Box
     layers: np.ndarray
-    """(h, w, C) as in the picture: gray or RGB, then alpha where there is one."""
+    """(h, w, C) as in the image: gray or RGB, then alpha where there is one."""
     gray: bool
 
     def part(self, core: Box, context: Box) -> "TileInput":
