@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import torch
 
-from srgan_cli.errors import DeviceError
+from srgan_cli.errors import MissingDeviceError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -36,15 +36,19 @@ def local_device(name: str) -> str:
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of that name; "auto" takes the first accelerator there is, else the CPU."""
+    """The device of that name; "auto" takes the first accelerator there is, else the CPU.
+
+    Raises MissingDeviceError.
+    """
     if name == "auto":
         return torch.device(_best())
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise DeviceError(f"cannot compute on {name!r}: {reason}; --device cpu works") from error
+        raise MissingDeviceError(
+            f"this machine, or this PyTorch, has no device {name!r}; --device {_best()} works"
+        ) from error
     return device
 
 

@@ -1,11 +1,12 @@
-"""What can go wrong that the user can put right.
+"""Errors that a person can do something about.
 
 SrganError
 ├── ImageError      a picture cannot be read or written
 ├── WeightsError    a weights file is missing, damaged, or unfit for the request
 ├── DatasetError    a folder of pictures, or the results of a study, is unfit
 ├── OptionError     options that make no sense together
-├── DeviceError     a device is missing, or its memory does not suffice
+├── DeviceError     a device's memory does not suffice
+│   └── MissingDeviceError
 └── TrainingError   a run that cannot go on
 """
 
@@ -27,6 +28,9 @@ class OptionError(SrganError): ...
 
 
 class DeviceError(SrganError): ...
+
+
+class MissingDeviceError(DeviceError): ...
 
 
 class TrainingError(SrganError): ...

@@ -40,9 +40,9 @@ class NotRegularFileError(OSError):
     """The name leads to a pipe, a device or a socket."""
 
 
-def printable(name: str | Path) -> str:
-    """A name as one printable line."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(name))
+def printable(text: object) -> str:
+    """A name or message as one line without control characters, which are shown as escapes."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
 
 
 def picture_name(path: Path) -> str:

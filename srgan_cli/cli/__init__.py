@@ -1,9 +1,10 @@
-"""The `srgan` command: arguments in, one call down, one line out."""
+"""The `srgan` command."""
 
 import click
 
 from srgan_cli import __version__
 from srgan_cli.cli.check import check_command
+from srgan_cli.cli.command import Group
 from srgan_cli.cli.compare import compare_command
 from srgan_cli.cli.convert import convert_command
 from srgan_cli.cli.evaluate import eval_command
@@ -13,47 +14,29 @@ from srgan_cli.cli.models import models_command
 from srgan_cli.cli.rate import rate_command
 from srgan_cli.cli.train import train_command
 from srgan_cli.cli.upscale import upscale_command
-from srgan_cli.errors import OptionError, SrganError
 
-
-class WrongCommandLine(click.ClickException):
-    """In one line, unlike Click's own, which repeats the usage."""
-
-    exit_code = 2
-
-
-class FriendlyGroup(click.Group):
-    """Shows the errors we foresaw as `Error: ...`; all others keep their traceback."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except OptionError as error:
-            raise WrongCommandLine(str(error)) from error
-        except SrganError as error:
-            raise click.ClickException(str(error)) from error
+SECTIONS = {
+    "Upscale": (upscale_command, models_command),
+    "Train": (check_command, train_command, interp_command),
+    "Weights files": (info_command, convert_command),
+    "Compare": (eval_command, compare_command, rate_command),
+}
 
 
 @click.group(
-    cls=FriendlyGroup,
-    context_settings={"show_default": True, "help_option_names": ["-h", "--help"]},
+    cls=Group,
+    sections={heading: [str(one.name) for one in part] for heading, part in SECTIONS.items()},
 )
 @click.version_option(__version__, prog_name="srgan")
 def main() -> None:
-    """Make pictures larger, with believable detail."""
+    """Make images larger, with sharp and believable detail.
+
+    \b
+      srgan upscale photo.jpg              # writes photo_x4.jpg beside it
+      srgan COMMAND -h                     # options and examples of a command
+    """
 
 
-COMMANDS = (
-    upscale_command,
-    train_command,
-    check_command,
-    interp_command,
-    models_command,
-    info_command,
-    convert_command,
-    eval_command,
-    compare_command,
-    rate_command,
-)
-for command in COMMANDS:
-    main.add_command(command)
+for part in SECTIONS.values():
+    for command in part:
+        main.add_command(command)

@@ -5,33 +5,61 @@ from pathlib import Path
 
 import click
 
-from srgan_cli.cli.flags import POSITIVE, folder
+from srgan_cli.cli.command import Command, option
+from srgan_cli.cli.console import Output
+from srgan_cli.cli.parameter_types import POSITIVE, folder
 from srgan_cli.training.train_options import TrainOptions
 
 
-@click.command("check")
+@click.command(
+    "check",
+    cls=Command,
+    short_help="Find images that training could not use",
+    examples=(
+        "srgan check photos/",
+        "srgan check photos/ --low photos_small/ --scale 2",
+    ),
+    notes=(
+        "Exits with 1 where an image is broken or unfit. Other files are only listed.",
+        "With --low, each image needs one of its name there, exactly SCALE times smaller.",
+    ),
+)
 @click.argument("folders", metavar="FOLDER...", nargs=-1, required=True, type=folder)
-@click.option("--low", type=folder, help="The low pictures, of the same names.")
-@click.option("-s", "--scale", type=POSITIVE, default=TrainOptions.scale)
-@click.option(
-    "--patch",
+@option(
+    "-s",
+    "--scale",
+    metavar="N",
     type=POSITIVE,
-    help="Side of the high-resolution crop, in pixels.  [default: the largest of --recipe clean]",
+    default=TrainOptions.scale,
+    help="Scale to train for",
+    heading="Training",
+)
+@option(
+    "--low",
+    metavar="FOLDER",
+    type=folder,
+    show_default="made by bicubic",
+    help="Low-resolution images",
+    heading="Training",
+)
+@option(
+    "--patch",
+    metavar="N",
+    type=POSITIVE,
+    show_default="the recipe's largest",
+    help="Crop in pixels",
+    heading="Training",
 )
 def check_command(
     folders: tuple[Path, ...], low: Path | None, scale: int, patch: int | None
 ) -> None:
-    """Look at every picture in FOLDER... as `srgan train` would, and say which it cannot use.
-
-    With --low, each must have a low picture of its name, exactly SCALE times smaller. Exits with 1
-    where a picture is broken or unfit; files that are no pictures are only named.
-    """
+    """Check every image in FOLDER... as `srgan train` would, and list what it cannot use."""
     options = TrainOptions(folders=folders, out=Path(), low=low, scale=scale, patch=patch)
 
     from srgan_cli.training.check import inspect
 
-    found = inspect(options)
+    output, found = Output(), inspect(options)
     for refusal in [*found.others, *found.unfit]:
-        click.echo(refusal.line)
-    click.echo(found.summary, err=True)
+        output.result(refusal.line)
+    output.info(found.summary)
     sys.exit(1 if found.unfit or not found.usable else 0)

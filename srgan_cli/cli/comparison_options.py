@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from srgan_cli.cli.flags import Decorator, device_option, gathered, precision_option, weights_file
+from srgan_cli.cli.flags import Decorator, device_option, gathered, precision_option
+from srgan_cli.cli.parameter_types import weights_file
 from srgan_cli.evaluation.method_options import MethodOptions
 from srgan_cli.settings import Machine
 

@@ -1,36 +1,131 @@
-"""How much a command says: results to stdout, talk to stderr."""
+"""All that a command prints: results to stdout, everything else to stderr.
 
-from dataclasses import dataclass
+Nothing that comes from a file or its name reaches a terminal unescaped, and nothing is taken as
+rich markup. Where stderr is not a terminal there are plain lines only.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from srgan_cli.cli.flags import gathered
 from srgan_cli.errors import OptionError
+from srgan_cli.files import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+WIDTH_OF_PIPES = 1000
+"""Columns of a table where no terminal limits them: rows are never wrapped."""
+
+
+def cell(text: object, style: str = "") -> "Text":
+    """A cell of a table, or a line, that shows `text` as it is."""
+    from rich.text import Text
+
+    return Text(printable(text), style=style)
 
 
 @dataclass(frozen=True)
-class Talk:
+class Output:
+    """Where a command's lines go, and which of them are wanted."""
+
     json: bool = False
     verbose: bool = False
     quiet: bool = False
+    lost: list[str] = field(default_factory=list, compare=False)
+    """Why results could not be written to stdout; empty if they all were."""
 
     def __post_init__(self) -> None:
         if self.verbose and self.quiet:
             raise OptionError("--verbose and --quiet exclude each other")
 
-    def line(self, text: str) -> None:
+    @cached_property
+    def console(self) -> "Console":
+        """The one console of stderr: progress bars and lines share it."""
+        from rich.console import Console
+
+        return Console(stderr=True, force_terminal=self.interactive, highlight=False)
+
+    @property
+    def interactive(self) -> bool:
+        """Whether stderr is a terminal that can redraw lines."""
+        return _is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
+
+    def result(self, text: str) -> None:
+        """A line on stdout."""
+        try:
+            click.echo(printable(text))
+        except OSError as error:
+            self._lose(error)
+
+    def record(self, values: Mapping[str, Any]) -> None:
+        """A JSON line on stdout."""
+        self.result(json.dumps(values))  # in ASCII: every control character is escaped
+
+    def table(self, table: "Table") -> None:
+        """On stdout; as wide as it needs to be where that is not a terminal."""
+        from rich.console import Console
+
+        terminal = _is_terminal(sys.stdout)
+        width = None if terminal else WIDTH_OF_PIPES
+        console = Console(highlight=False, force_terminal=terminal, width=width)
+        try:
+            console.print(table)
+        except OSError as error:
+            self._lose(error)
+
+    def info(self, text: str) -> None:
         if not self.quiet:
-            click.echo(text, err=True)
+            self._line(text)
 
     def detail(self, text: str) -> None:
         if self.verbose:
-            click.echo(text, err=True)
+            self._line(text)
+
+    def warning(self, text: str) -> None:
+        self._line(f"Warning: {text}")
+
+    def error(self, text: str) -> None:
+        self.failure(f"Error: {text}")
+
+    def failure(self, text: str) -> None:
+        """A line that --quiet does not suppress."""
+        self._line(text)
+
+    def _line(self, text: str) -> None:
+        """On stderr. One that is full or closed does not stop the work."""
+        try:
+            if self.interactive:
+                self.console.print(cell(text), soft_wrap=True)
+            else:
+                click.echo(printable(text), err=True)
+        except OSError:
+            _discard(sys.stderr)
+
+    def _lose(self, error: OSError) -> None:
+        """The work goes on without the rest of stdout."""
+        _discard(sys.stdout)
+        if not self.lost:
+            self.lost.append(str(error.strerror or error))
+            self.error(f"standard output cannot be written ({self.lost[0]}); the work goes on")
 
 
-talk_options = gathered(
-    "talk",
-    Talk,
-    click.option("--json", is_flag=True, help="A JSON line for each result, on stdout."),
-    click.option("-v", "--verbose", is_flag=True, help="Say how it is done."),
-    click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
-)
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
+def _discard(stream: TextIO | None) -> None:
+    """Send what `stream` still holds, and all that follows, nowhere."""
+    with suppress(OSError, ValueError, AttributeError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())  # type: ignore[union-attr]
+        os.close(null)

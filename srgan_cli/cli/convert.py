@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from srgan_cli.cli.flags import gathered, weights_file
+from srgan_cli.cli.flags import gathered
+from srgan_cli.cli.parameter_types import weights_file
 from srgan_cli.cli.weights_outputs import check_outputs
 from srgan_cli.errors import OptionError
 

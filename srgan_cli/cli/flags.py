@@ -5,128 +5,94 @@ Those that belong together are one decorator, which hands the command one frozen
 
 import functools
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import click
 
-from srgan_cli.images.formats import FORMAT_BY_SUFFIX, FORMAT_NAMES, Encoding
-from srgan_cli.settings import (
-    LEAST_TILE,
-    MAX_SCALE,
-    PRECISION_NAMES,
-    Machine,
-    ModelChoice,
-    OutputSize,
+from srgan_cli.cli.command import OTHER, Option, option
+from srgan_cli.cli.console import Output
+from srgan_cli.cli.parameter_types import (
+    POSITIVE,
+    BoxType,
+    DeviceType,
+    FormatType,
+    ModelType,
+    ScaleType,
+    TileType,
+    weights_file,
 )
-from srgan_cli.weights.zoo import default_model, model_names
+from srgan_cli.images.formats import Encoding
+from srgan_cli.settings import PRECISION_NAMES, Machine, ModelChoice, OutputSize
+from srgan_cli.weights.zoo import DEFAULT_BLEND, PREFERRED, default_model
 
-Command = Callable[..., Any]
-Decorator = Callable[[Command], Command]
-
-folder = click.Path(exists=True, file_okay=False, path_type=Path)
-weights_file = click.Path(path_type=Path)
-POSITIVE = click.IntRange(min=1)
+Function = Callable[..., Any]
+Decorator = Callable[[Function], Function]
 
 
-def gathered(name: str, build: Callable[..., Any], *options: Decorator) -> Decorator:
-    """`options` as one decorator that hands the command `build(...)` of them, as `name`."""
+def gathered(
+    name: str, build: Callable[..., Any], *options: Decorator, heading: str = OTHER
+) -> Decorator:
+    """`options` as one decorator that hands the command `build(...)` of them, as `name`.
 
-    def decorate(command: Command) -> Command:
-        names = _names(options)
+    heading: above these options in the help.
+    """
+
+    def decorate(command: Function) -> Function:
+        names = [parameter.name for parameter in _parameters(options)]
 
         @functools.wraps(command)
         def with_value(*args: Any, **given: Any) -> Any:
             value = build(**{key: given.pop(key) for key in names})
             return command(*args, **given, **{name: value})
 
-        decorated: Command = with_value
-        for option in reversed(options):
-            decorated = option(decorated)
+        decorated: Function = with_value
+        for each in reversed(options):
+            decorated = each(decorated)
+        for parameter in decorated.__click_params__:  # type: ignore[attr-defined]
+            if isinstance(parameter, Option) and parameter.name in names:
+                parameter.heading = heading if parameter.heading == OTHER else parameter.heading
         return decorated
 
     return decorate
 
 
-def _names(options: tuple[Decorator, ...]) -> list[str]:
-    def probe() -> None: ...
+def _parameters(options: tuple[Decorator, ...]) -> list[click.Parameter]:
+    def empty() -> None: ...
 
-    for option in options:
-        option(probe)
-    return [parameter.name for parameter in probe.__click_params__]  # type: ignore[attr-defined]
-
-
-class ScaleType(click.ParamType):  # type: ignore[type-arg]
-    name = "number"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Fraction:
-        try:
-            scale = Fraction(value)
-        except (ValueError, ZeroDivisionError):
-            self.fail(f"{value!r} is not a number such as 4 or 2.5", param, ctx)
-        if not 0 < scale <= MAX_SCALE:
-            self.fail(f"{value} is not between 0 (excluded) and {MAX_SCALE}", param, ctx)
-        return scale
-
-
-class BoxType(click.ParamType):  # type: ignore[type-arg]
-    name = "WxH"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        width, _, height = str(value).lower().partition("x")
-        if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-            self.fail(f"{value!r} is not a size such as 1920x1080", param, ctx)
-        return int(width), int(height)
-
-
-class FormatType(click.ParamType):  # type: ignore[type-arg]
-    name = "name"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        name = str(value).lower().removeprefix(".")
-        found = name if name in FORMAT_NAMES else FORMAT_BY_SUFFIX.get(f".{name}")
-        if found is None:
-            self.fail(f"{value!r} is none of {', '.join(FORMAT_NAMES)}", param, ctx)
-        return found
-
-
-class TileType(click.ParamType):  # type: ignore[type-arg]
-    name = "auto|N"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int | None:
-        if value == "auto":
-            return None
-        if not str(value).isdecimal() or int(value) < LEAST_TILE:
-            self.fail(
-                f"{value!r} is neither auto nor a number of pixels from {LEAST_TILE}", param, ctx
-            )
-        return int(value)
+    for each in options:
+        each(empty)
+    return empty.__click_params__  # type: ignore[attr-defined]
 
 
 size_options = gathered(
     "size",
     OutputSize,
-    click.option(
+    option(
         "-s",
         "--scale",
+        aliases=["--outscale"],
+        metavar="N",
         type=ScaleType(),
-        help="So many times larger.  [default: the network's scale]",
+        show_default="the model's own",
+        help="Times larger, such as 2.5",
     ),
-    click.option("--size", "box", type=BoxType(), help="As large as fits inside; aspect kept."),
-    click.option("--width", type=POSITIVE, help="Width of the result, in pixels; aspect kept."),
-    click.option("--height", type=POSITIVE, help="Height of the result; aspect kept."),
-    click.option(
+    option(
+        "--size",
+        "box",
+        metavar="WxH",
+        type=BoxType(),
+        help="Fit inside W x H pixels, keep the aspect ratio",
+    ),
+    option("--width", metavar="N", type=POSITIVE, help="Width in pixels, keep the aspect ratio"),
+    option("--height", metavar="N", type=POSITIVE, help="Height in pixels, keep the aspect ratio"),
+    option(
         "--megapixels",
+        metavar="X",
         type=click.FloatRange(min=0, min_open=True),
-        help="Area of the result; aspect kept.",
+        help="Area in megapixels, keep the aspect ratio",
     ),
+    heading="Size",
 )
 
 
@@ -136,90 +102,123 @@ def _choice(model: str | None, files: tuple[Path, ...], amount: float | None) ->
     return ModelChoice(model, files, amount)
 
 
-def _models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    return [name for name in model_names() if name.startswith(incomplete)]
-
-
 choice_options = gathered(
     "choice",
     _choice,
-    click.option(
+    option(
         "-m",
         "--model",
+        aliases=["-n"],
         metavar="NAME",
-        shell_complete=_models,
-        help="A network by its name: see srgan models.  [default: photo, else clean]",
+        type=ModelType(),
+        envvar="SRGAN_MODEL",
+        show_default=" or ".join(PREFERRED),
+        help="Model, see srgan models",
     ),
-    click.option(
+    option(
         "-w",
         "--weights",
         "files",
         metavar="FILE",
         multiple=True,
         type=weights_file,
-        help="A weights file; two of them with --blend.",
+        help="Weights file instead of a model; two with --blend",
     ),
-    click.option(
+    option(
         "--blend",
         "amount",
-        metavar="A",
+        metavar="0-1",
         type=click.FloatRange(0, 1),
-        help="From 0, faithful, to 1, vivid.  [default: 1]",
+        show_default=f"{DEFAULT_BLEND:g}",
+        help="From 0, faithful, to 1, vivid",
     ),
+    heading="Model",
 )
 
-device_option = click.option(
+device_option = option(
     "--device",
+    aliases=["-g"],
     metavar="NAME",
+    type=DeviceType(),
+    envvar="SRGAN_DEVICE",
     default=Machine.device,
-    help="Where to compute: auto, cpu, cuda, cuda:1, mps; or cuda:0,cuda:1, which share pictures.",
+    help="cpu, cuda, mps, cuda:0,cuda:1",
+    heading="Machine",
 )
 
 
 def precision_option(default: str) -> Decorator:
-    return click.option(
+    return option(
         "--precision",
+        metavar="NAME",
         type=click.Choice(PRECISION_NAMES),
+        envvar="SRGAN_PRECISION",
         default=default,
-        help="Of the convolutions; auto takes the fastest.",
+        help="auto, fp32, bf16 or fp16",
+        heading="Machine",
     )
+
+
+def _machine(
+    device: str, precision: str, fp32: bool, tile: int | None, exact: bool, tta: bool
+) -> Machine:
+    return Machine(device, "fp32" if fp32 else precision, tile, exact, tta)
 
 
 machine_options = gathered(
     "machine",
-    Machine,
+    _machine,
     device_option,
     precision_option(Machine.precision),
-    click.option(
+    option("--fp32", is_flag=True, hidden=True),
+    option(
         "--tile",
+        aliases=["-t"],
+        metavar="N",
         type=TileType(),
         default="auto",
-        help="Side of the pieces a picture is cut into, in its own pixels.",
+        help="Tile size in pixels of the input",
     ),
-    click.option(
-        "--exact",
-        is_flag=True,
-        help="Let every tile see all that could matter, however little it does.",
-    ),
-    click.option(
-        "--tta", is_flag=True, help="Average over eight orientations: eight times the work."
-    ),
+    option("--exact", is_flag=True, help="Pad tiles by the full receptive field: slower"),
+    option("--tta", aliases=["-x"], is_flag=True, help="Average over 8 orientations: 8 x slower"),
+    heading="Machine",
 )
 
 encoding_options = gathered(
     "encoding",
     Encoding,
-    click.option(
+    option(
         "--format",
+        aliases=["-f", "--ext"],
+        metavar="NAME",
         type=FormatType(),
-        help=f"One of {', '.join(FORMAT_NAMES)}.  [default: by the output's suffix]",
+        show_default="by the suffix",
+        help="Such as png, jpeg, webp",
     ),
-    click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG, WebP, AVIF."),
-    click.option("--lossless", is_flag=True, help="For formats that can be either."),
-    click.option(
+    option(
+        "--quality",
+        metavar="1-100",
+        type=click.IntRange(1, 100),
+        show_default="95, 90, 90",
+        help="Of JPEG, WebP, AVIF",
+    ),
+    option("--lossless", is_flag=True, help="Lossless WebP"),
+    option(
         "--compression",
+        metavar="0-9",
         type=click.IntRange(0, 9),
-        help="Of lossless formats, from 0 (fast) to 9 (small).",
+        help="Of PNG, TIFF: 0 is fast, 9 is small",
     ),
-    click.option("--strip", is_flag=True, help="Leave out metadata; the colour profile stays."),
+    option("--strip", is_flag=True, help="Drop metadata; the color profile is kept"),
+    heading="Output",
 )
+
+output_options = gathered(
+    "output",
+    Output,
+    option("--json", is_flag=True, help="Print a JSON line for each image", heading="Batch"),
+    option("-v", "--verbose", is_flag=True, help="Print details, and tracebacks of failures"),
+    option("-q", "--quiet", is_flag=True, help="Print warnings and errors only"),
+)
+
+json_option = option("--json", "as_json", is_flag=True, help="Print JSON lines instead of a table")

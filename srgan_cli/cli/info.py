@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from srgan_cli.cli.convert import Told, told_options
-from srgan_cli.cli.flags import weights_file
+from srgan_cli.cli.parameter_types import weights_file
 
 if TYPE_CHECKING:
     from srgan_cli.weights.description import WeightsDescription

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from srgan_cli.cli.comparison_options import Judges, judges_options, metrics_of
-from srgan_cli.cli.flags import gathered, weights_file
+from srgan_cli.cli.flags import gathered
 from srgan_cli.cli.originals import Originals, originals_options
+from srgan_cli.cli.parameter_types import weights_file
 from srgan_cli.cli.weights_outputs import check_outputs
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX

@@ -2,21 +2,15 @@
 
 import shlex
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
-from srgan_cli.cli.flags import (
-    POSITIVE,
-    device_option,
-    folder,
-    gathered,
-    precision_option,
-    weights_file,
-)
-from srgan_cli.cli.progress import training_display
+from srgan_cli.cli.console import Output
+from srgan_cli.cli.flags import device_option, gathered, precision_option
+from srgan_cli.cli.parameter_types import POSITIVE, folder, weights_file
+from srgan_cli.cli.progress_bars import training_progress
 from srgan_cli.errors import OptionError
 from srgan_cli.training.recipes import RECIPES, OptimizerName, PixelName
 from srgan_cli.training.train_options import STAGES, TEACHER_WEIGHT, TrainOptions, seconds, size
@@ -200,9 +194,10 @@ def _train(options: TrainOptions, opened: list[Any]) -> None:
     from srgan_cli.weights.measured_field import complete_file
 
     again = f"srgan train --resume -o {shlex.quote(str(options.out))}"
-    speak = partial(click.echo, err=True) if leads() else silent
+    output = Output()
+    speak = output.info if leads() else silent
     try:
-        with training_display() as watcher:
+        with training_progress(output, options.budget) as watcher:
             files = train(options, opened, watcher, shlex.join(["srgan", *sys.argv[1:]]))
         for file in files if leads() else []:
             complete_file(file, speak)

@@ -1,30 +1,36 @@
 """`srgan upscale`."""
 
+import glob
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from srgan_cli.batch.inputs import exists
 from srgan_cli.batch.naming import STREAM, Batch, Job, Naming
 from srgan_cli.batch.plan import plan, sharded
-from srgan_cli.cli.console import Talk, talk_options
+from srgan_cli.cli.batch_report import BatchReport, Settings
+from srgan_cli.cli.command import Command, option
+from srgan_cli.cli.console import Output
 from srgan_cli.cli.flags import (
     choice_options,
     encoding_options,
     gathered,
     machine_options,
+    output_options,
     size_options,
 )
-from srgan_cli.cli.progress import batch_display
+from srgan_cli.cli.hints import is_url
+from srgan_cli.cli.progress_bars import batch_progress
 from srgan_cli.cli.signals import stopping
-from srgan_cli.cli.summary import Tally, rehearse
-from srgan_cli.errors import OptionError
+from srgan_cli.errors import OptionError, SrganError
 from srgan_cli.images.formats import Encoding
 from srgan_cli.settings import ImageSize, Machine, ModelChoice, OutputSize, Postprocess
 
@@ -33,13 +39,15 @@ if TYPE_CHECKING:
     from srgan_cli.inference.pipeline import UpscalePipeline
     from srgan_cli.weights.selection import SelectedModel
 
-GO_ON = (
-    "the pictures done so far are complete, no other was touched; "
-    "the same command with --skip-existing goes on"
+HOW_TO_CONTINUE = (
+    "the images finished so far are complete, no other file was touched; "
+    "the same command with --skip-existing continues"
 )
 
 
-def shard(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[int, int] | None:
+def parse_shard(
+    ctx: click.Context, param: click.Parameter, text: str | None
+) -> tuple[int, int] | None:
     if text is None:
         return None
     number, _, count = text.partition("/")
@@ -48,133 +56,208 @@ def shard(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple
     return int(number), int(count)
 
 
+def _batch(
+    inputs: tuple[str, ...], more: tuple[str, ...], suffix: str | None, **given: Any
+) -> Batch:
+    """suffix: as in Real-ESRGAN, which names its outputs photo_SUFFIX.png."""
+    if suffix is not None:
+        if given["name"] is not None:
+            raise OptionError("--suffix and --name exclude each other")
+        escaped = suffix.replace("{", "{{").replace("}", "}}")
+        given["name"] = f"{{stem}}_{escaped}{{suffix}}" if suffix else "{stem}{suffix}"
+    return Batch(inputs=inputs + more, **given)
+
+
 batch_options = gathered(
     "batch",
-    Batch,
-    click.argument("inputs", metavar="INPUT...", nargs=-1),
-    click.option(
+    _batch,
+    click.argument("inputs", metavar="INPUT...", nargs=-1, type=click.Path(allow_dash=True)),
+    option("-i", "more", multiple=True, hidden=True, type=click.Path(allow_dash=True)),
+    option("--suffix", hidden=True),
+    option(
         "-o",
         "--output",
         "out",
         metavar="OUT",
-        help="A file, a folder, or - for standard output.  [default: beside the input]",
+        type=click.Path(allow_dash=True),
+        show_default="beside input",
+        help="File, folder or - for stdout",
+        heading="Output",
     ),
-    click.option("-r", "--recursive", is_flag=True, help="Enter folders, and mirror their tree."),
-    click.option("--skip-existing", is_flag=True, help="Leave outputs alone that are there."),
-    click.option(
+    option(
         "--name",
         metavar="TEMPLATE",
-        help="Names of the outputs, such as '{stem}_x{scale}{suffix}'; also {width}, "
-        "{height}, {model}.",
+        show_default="{stem}_x{scale}{suffix}",
+        help="File names",
+        heading="Output",
     ),
-    click.option("--dry-run", is_flag=True, help="Say what would become what, and stop."),
-    click.option(
-        "--shard",
-        metavar="I/N",
-        callback=shard,
-        help="Do only the I-th of N equal parts of the inputs.",
-    ),
+    option("-r", "--recursive", is_flag=True, help="Include subfolders, and mirror their tree"),
+    option("--skip-existing", is_flag=True, help="Skip inputs whose output exists"),
+    option("--dry-run", is_flag=True, help="Print what would be done, and write nothing"),
+    option("--shard", metavar="I/N", callback=parse_shard, help="Only part I of N of the inputs"),
+    heading="Batch",
 )
 
-
-corrections_options = gathered(
-    "corrections",
+postprocess_options = gathered(
+    "postprocess",
     Postprocess,
-    click.option("--color-fix", is_flag=True, help="Make the low frequencies those of the input."),
-    click.option(
-        "--consistent",
-        is_flag=True,
-        help="Change the result so that a bicubic shrinks it to the input again. Values that clip "
-        "may prevent it below x1.2 and in patterns as fine as a pixel.",
-    ),
+    option("--color-fix", is_flag=True, help="Keep the input's overall colors"),
+    option("--consistent", is_flag=True, help="Shrinking the output gives the input again"),
+    heading="Look",
 )
 
-
-@click.command("upscale")
-@batch_options
-@size_options
-@choice_options
-@machine_options
-@corrections_options
-@encoding_options
-@talk_options
-@click.option(
+max_pixels_option = option(
     "--max-pixels",
+    metavar="N",
     type=click.IntRange(min=1),
     default=1_000_000_000,
-    help="Refuse larger inputs before they are decoded.",
+    help="Refuse larger inputs",
+    heading="Machine",
 )
+
+
+@click.command(
+    "upscale",
+    cls=Command,
+    short_help="Make images larger",
+    examples=(
+        "srgan upscale photo.jpg                   # writes photo_x4.jpg beside it",
+        "srgan upscale photos/ -o large/ --width 3840 --format png",
+    ),
+    notes=(
+        "INPUT is a file, a folder, a quoted glob such as '*.png', or - for stdin. Bit depth, "
+        "transparency, color profile and metadata are kept where the format can hold them. "
+        "Outputs are written atomically, and replace files of their name.",
+        "--name can hold {stem} {suffix} {scale} {width} {height} {model}.",
+        "Environment: SRGAN_MODEL, SRGAN_DEVICE, SRGAN_PRECISION set the defaults of --model, "
+        "--device, --precision; SRGAN_WEIGHTS is the folder of your own models.",
+    ),
+)
+@size_options
+@choice_options
+@batch_options
+@encoding_options
+@machine_options
+@max_pixels_option
+@postprocess_options
+@output_options
 def upscale_command(
     batch: Batch,
     size: OutputSize,
     choice: ModelChoice,
     machine: Machine,
-    corrections: Postprocess,
+    postprocess: Postprocess,
     encoding: Encoding,
-    talk: Talk,
+    output: Output,
     max_pixels: int,
 ) -> None:
-    """Make pictures larger: INPUT is a file, a folder, a quoted glob, or - for standard input.
-
-    Depth, transparency, colour profile and metadata are kept; outputs appear only when complete.
-    """
-    if talk.json and batch.out == str(STREAM):
-        raise OptionError("--json and -o - both want standard output: choose one")
-    advice = "nothing was written" if batch.out == str(STREAM) else GO_ON
-    with stopping(advice):
+    """Make images larger and sharper."""
+    _check(batch, encoding, output)
+    to_stdout = batch.out == str(STREAM)
+    with stopping("nothing was written" if to_stdout else HOW_TO_CONTINUE):
         from srgan_cli.api import build_pipeline
         from srgan_cli.batch.run import Work
         from srgan_cli.weights.selection import select_model
 
-        chosen = select_model(choice)
-        grow = build_pipeline(chosen.weights, machine, size, corrections, talk.line)
-        jobs = plan(sharded(batch, os.environ), _naming(chosen, grow, encoding))
-        work = Work(grow, encoding, max_pixels, batch.skip_existing)
-        tally = Tally(talk, chosen, encoding)
-        sys.exit(_rehearsed(jobs, work, tally) if batch.dry_run else _done(jobs, work, tally))
+        model = select_model(choice)
+        pipeline = build_pipeline(model.weights, machine, size, postprocess, output.info)
+        jobs = plan(sharded(batch, os.environ), _naming(model, pipeline, encoding))
+        work = Work(pipeline, encoding, max_pixels, batch.skip_existing)
+        report = BatchReport(output, _settings(model, pipeline), encoding)
+        sys.exit(_print_plan(jobs, work, report) if batch.dry_run else _run(jobs, work, report))
 
 
-def _rehearsed(jobs: Sequence[Job], work: "Work", tally: Tally) -> int:
-    """The exit code; nothing is touched."""
+def _check(batch: Batch, encoding: Encoding, output: Output) -> None:
+    """Raises OptionError for a command line that cannot be meant, with what may be meant."""
+    if batch.out == str(STREAM):
+        if output.json:
+            raise OptionError("--json and -o - both write to stdout: use one of them")
+        if sys.stdout is not None and sys.stdout.isatty():
+            raise OptionError("-o - would write an image to the terminal: redirect or pipe it")
+    for text in batch.inputs:
+        if is_url(text):
+            raise OptionError(f"{text} is a URL: download the image first")
+        if "{" in text and "," in text and not exists(Path(text)):
+            raise OptionError(f"{text}: quoted braces do not expand; name each pattern")
+    _check_second_name(batch)
+
+
+def _check_second_name(batch: Batch) -> None:
+    """`srgan upscale photo.jpg large.png` is how other programs name the output."""
+    if len(batch.inputs) != 2 or batch.out is not None:
+        return
+    first, second = batch.inputs
+    is_new = second != str(STREAM) and not exists(Path(second)) and not glob.has_magic(second)
+    if is_new and exists(Path(first)):
+        raise OptionError(
+            f"{second}: no such file; to name the output, use -o: srgan upscale {first} -o {second}"
+        )
+
+
+def _print_plan(jobs: Sequence[Job], work: "Work", report: BatchReport) -> int:
+    """The exit code; nothing is written."""
     from srgan_cli.batch.run import dry_run
 
     outcomes = [dry_run(job, work) for job in jobs]
     for outcome in outcomes:
-        rehearse(outcome, tally.chosen, tally.talk)
+        report.plan(outcome)
     return 1 if any(outcome.error is not None for outcome in outcomes) else 0
 
 
-def _done(jobs: Sequence[Job], work: "Work", tally: Tally) -> int:
+def _run(jobs: Sequence[Job], work: "Work", report: BatchReport) -> int:
     """The exit code."""
     from srgan_cli.batch.run import run_jobs
 
-    _say_how(work.pipeline, tally.chosen, tally.talk)
+    _print_settings(work.pipeline, report)
+    pixels = partial(_pixels, work.pipeline)
     with (
-        batch_display(len(jobs), tally.talk) as watch,
-        closing(run_jobs(jobs, replace(work, watch=watch))) as outcomes,
+        batch_progress(len(jobs), report.output, pixels) as progress,
+        closing(run_jobs(jobs, replace(work, watch=progress.start))) as outcomes,
     ):
         for outcome in outcomes:
-            tally.add(outcome)
-    return tally.finish()
+            if outcome.skipped:
+                progress.skip()
+            report.add(outcome)
+    return report.finish()
 
 
-def _naming(chosen: "SelectedModel", grow: "UpscalePipeline", encoding: Encoding) -> Naming:
-    def measure(path: Path) -> ImageSize:
-        from srgan_cli.images.header import read_header
+def _output_size(pipeline: "UpscalePipeline", path: Path) -> ImageSize:
+    """Reads the header only. Raises ImageError."""
+    from srgan_cli.images.header import read_header
 
-        header = read_header(path)
-        return grow.output_size(header.height, header.width)
+    header = read_header(path)
+    return pipeline.output_size(header.height, header.width)
 
-    size = grow.size
+
+def _pixels(pipeline: "UpscalePipeline", path: Path) -> int:
+    """Of the output; 0 for standard input and what cannot be read."""
+    try:
+        sides = _output_size(pipeline, path)
+    except (SrganError, OSError):
+        return 0
+    return sides.height * sides.width
+
+
+def _naming(model: "SelectedModel", pipeline: "UpscalePipeline", encoding: Encoding) -> Naming:
+    size = pipeline.size
     by_scale = size == OutputSize() or size.scale is not None
-    scale = size.scale or Fraction(grow.native)
-    return Naming(chosen.name, f"{float(scale):g}" if by_scale else None, encoding, measure)
+    scale = size.scale or Fraction(pipeline.native)
+    measure = partial(_output_size, pipeline)
+    return Naming(model.name, f"{float(scale):g}" if by_scale else None, encoding, measure)
 
 
-def _say_how(grow: "UpscalePipeline", chosen: "SelectedModel", talk: Talk) -> None:
-    vivid = "" if chosen.blend is None else f", blend {chosen.blend:g}"
-    talk.detail(f"model {chosen.name}{vivid}")
-    for scale, one in grow.engines.items():
-        places = " and ".join(map(str, one.devices))
-        precision = str(one.dtype).removeprefix("torch.")
-        talk.detail(f"x{scale}: {places}, {precision}, tiles of {one.core} + {one.context} pixels")
+def _settings(model: "SelectedModel", pipeline: "UpscalePipeline") -> Settings:
+    for one in pipeline.engines.values():
+        devices = ",".join(map(str, one.devices))
+        return Settings(model.name, model.blend, devices, str(one.dtype).removeprefix("torch."))
+    return Settings(model.name, model.blend, "cpu", None)
+
+
+def _print_settings(pipeline: "UpscalePipeline", report: BatchReport) -> None:
+    settings = report.settings
+    blend = "" if settings.blend is None else f", blend {settings.blend:g}"
+    report.output.detail(f"model {settings.model}{blend}")
+    for scale, one in pipeline.engines.items():
+        devices = " and ".join(map(str, one.devices))
+        tiles = f"tiles of {one.core} + {one.context} pixels"
+        report.output.detail(f"x{scale}: {devices}, {settings.precision}, {tiles}")

@@ -6,16 +6,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from srgan_cli.cli import FriendlyGroup
-from srgan_cli.cli.check import check_command
+from srgan_cli.cli import main
 from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 
-GROUP = FriendlyGroup(commands=[check_command])
-
 
 def run(*words: str | Path) -> Result:
-    return CliRunner().invoke(GROUP, ["check", *map(str, words)])
+    return CliRunner().invoke(main, ["check", *map(str, words)])
 
 
 def save(path: Path, side: int) -> None:

@@ -88,6 +88,8 @@ def test_a_wrong_command_line_is_one_line_and_nothing_is_written(
 ):
     monkeypatch.chdir(tiny_file.parent)
     Path("link.safetensors").symlink_to(tiny_file)
+    for name in ("a", "b", "c"):
+        Path(name).touch()
     before = sorted(Path().iterdir())
     result = interp(*arguments)
     assert result.exit_code == 2

@@ -7,17 +7,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from srgan_cli.cli import FriendlyGroup
-from srgan_cli.cli.rate import rate_command
+from srgan_cli.cli import main
 from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 from srgan_cli.study.answers import FORMAT, Trial, checksum
 
-GROUP = FriendlyGroup(commands=[rate_command])
-
 
 def _run(*words: str | Path) -> Result:
-    return CliRunner().invoke(GROUP, ["rate", *map(str, words)])
+    return CliRunner().invoke(main, ["rate", *map(str, words)])
 
 
 @pytest.fixture

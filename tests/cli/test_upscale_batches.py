@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -55,7 +56,7 @@ def test_a_folder_gives_a_folder_of_larger_pictures_with_its_tree():
         noise_file(Path("in") / name, 5 + number)
     result = srgan("in", "-o", "out", "--recursive")
     assert result.exit_code == 0
-    assert "3 pictures done" in result.stderr
+    assert "3 images done" in result.stderr
     assert files(Path("out")) == ["a_x4.png", "b/c_x4.png", "b/d/e_x4.png"]
     for name in ("a", "b/c", "b/d/e"):
         wanted = enlarged(Path("in") / f"{name}.png")
@@ -73,7 +74,18 @@ def test_one_bad_file_is_reported_and_the_rest_goes_on():
     assert len(errors) == 2
     assert errors[0].startswith("Error: b.png: ")
     assert errors[1] == "Error: c.png: no such file"
-    assert "2 of 4 pictures failed: b.png, c.png" in result.stderr
+    assert "2 of 4 images failed: b.png, c.png" in result.stderr
+
+
+def documented_keys(title: str) -> list[str]:
+    page = (Path(__file__).parents[2] / "docs" / "json.md").read_text()
+    return re.findall(r"^\| `(\w+)`", page.split(f"## {title}\n")[1].split("\n## ")[0], re.M)
+
+
+def test_a_dry_run_plans_in_json():
+    noise_file(Path("a.png"))
+    (row,) = map(json.loads, srgan("a.png", "--json", "--dry-run").stdout.splitlines())
+    assert (row["status"], row["output"]) == ("planned", "a_x4.png")
 
 
 def test_json_lines_say_what_became_of_each_picture():
@@ -82,8 +94,8 @@ def test_json_lines_say_what_became_of_each_picture():
     noise_file(Path("out/old_x4.png"))
     result = srgan("a.png", "nix.png", "old.png", "-o", "out", "--json", "--skip-existing", "-q")
     rows = [json.loads(line) for line in result.stdout.splitlines()]
-    keys = ["input", "output", "input_size", "output_size", "seconds", "model", "blend", "error"]
-    assert all(list(row) == keys for row in rows)
+    assert all(list(row) == documented_keys("srgan upscale --json") for row in rows)
+    assert [row["status"] for row in rows] == ["done", "failed", "skipped"]
     assert [row["input"] for row in rows] == ["a.png", "nix.png", "old.png"]
     assert rows[0]["input_size"] == [6, 5]
     assert rows[0]["output_size"] == [24, 20]
@@ -118,7 +130,7 @@ def test_skip_existing_leaves_finished_files_alone_and_clears_what_a_kill_left()
         Path(stale).write_bytes(b"half")
     result = srgan("in", "-o", "out", "--skip-existing")
     assert result.exit_code == 0
-    assert "1 pictures done, 1 were there already" in result.stderr
+    assert "1 image done, 1 skipped" in result.stderr
     assert Path("out/a_x4.png").read_bytes() == b"mine"
     assert files(Path("out")) == ["a_x4.png", "b_x4.png"]
 

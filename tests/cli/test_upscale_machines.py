@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from helpers import noise_file
 
@@ -49,8 +50,17 @@ def test_devices_with_commas_share_a_picture(tiny_file):
 def test_a_device_that_is_not_there_is_an_error_of_one_line(tiny_file):
     noise_file(Path("in.png"))
     result = srgan("in.png", "-w", tiny_file, "--device", "cpu,nix")
-    assert result.exit_code == 1
-    assert result.stderr.startswith("Error: cannot compute on 'nix'")
+    assert result.exit_code == 2
+    assert "'cpu,nix' is no device" in result.stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("device", ["cuda", "0", "cuda:7", "mps"])
+def test_a_device_that_this_machine_lacks_is_an_error_of_one_line(tiny_file, device):
+    noise_file(Path("in.png"))
+    result = srgan("in.png", "-w", tiny_file, "--device", device)
+    assert result.exit_code == 2
+    assert "--device cpu works" in result.stderr
     assert result.stderr.count("\n") == 1
 
 

@@ -17,7 +17,6 @@ from PIL import Image as Pillow
 from srgan_cli.batch.naming import Job
 from srgan_cli.batch.run import Work, run_jobs
 from srgan_cli.cli import main
-from srgan_cli.cli import progress as display
 from srgan_cli.images.formats import FORMAT_NAMES, Encoding
 from srgan_cli.images.header import read_header
 from srgan_cli.images.image import Image
@@ -30,7 +29,6 @@ from srgan_cli.weights.container import read_weights
 from srgan_cli.weights.zoo import shipped_folder
 
 ROOT = Path(__file__).parents[2]
-LINE = "\N{BOX DRAWINGS HEAVY HORIZONTAL}"
 SHIPPED = sorted(shipped_folder().glob("*.safetensors"))
 
 PLAIN = {"srcnn": (4, 1), "srresnet": (1, 2)}
@@ -200,16 +198,6 @@ def test_a_wrong_command_line_is_2_and_touches_nothing(words):
     noise_file(Path("in.png"))
     assert srgan(*words).exit_code == 2
     assert os.listdir() == ["in.png"]  # noqa: PTH208
-
-
-def test_a_terminal_sees_a_bar_with_the_file_and_the_time_left(monkeypatch):
-    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes any output for a terminal then
-    monkeypatch.setattr(display, "PATIENCE", -1.0)
-    noise_file(Path("in.png"))
-    result = done("in.png", "-o", "out.png")
-    bar = next(line for line in result.stderr.splitlines() if LINE in line)
-    assert "in.png" in bar
-    assert "0:00:00" in bar
 
 
 @pytest.fixture

@@ -81,10 +81,10 @@ def test_the_same_picture_gives_the_same_bytes(tmp_path, photo_file, tiny_file):
         (["photo.jpg", "-s", "0"], 2, "0 is not between"),
         (["photo.jpg", "--blend", "0.5", "-m", "bicubic"], 2, "no vivid end"),
         (["photo.jpg", "--blend", "0.5", "-w", "tiny.safetensors"], 2, "needs two ends"),
-        (["photo.jpg", "-m", "nix"], 1, "there is no model 'nix'"),
+        (["photo.jpg", "-m", "nix"], 2, "there is no model 'nix'"),
         (["photo.jpg", "-o", "photo.jpg"], 2, "is an input"),
         (["photo.jpg", "-o", "out.xyz"], 2, "does not say its format"),
-        (["photo.jpg", "-o", "-", "--json"], 2, "both want standard output"),
+        (["photo.jpg", "-o", "-", "--json"], 2, "both write to stdout"),
     ],
 )
 def test_mistakes_get_one_line(

@@ -1,0 +1,131 @@
+"""What `srgan upscale` prints about the images of a batch, and its exit code."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from srgan_cli.cli.console import Output
+from srgan_cli.images.formats import Encoding, format_note, format_of
+
+if TYPE_CHECKING:
+    from srgan_cli.batch.run import Outcome
+    from srgan_cli.settings import ImageSize
+
+MOST_NAMES = 5
+"""Failures that the last line names."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a result can be repeated with, besides the command line."""
+
+    model: str
+    blend: float | None
+    device: str
+    precision: str | None
+    """None for bicubic, which needs no network."""
+
+
+@dataclass
+class BatchReport:
+    """Prints each outcome as it comes, and counts."""
+
+    output: Output
+    settings: Settings
+    encoding: Encoding
+    done: int = 0
+    skipped: int = 0
+    locked: int = 0
+    failed: list[Path] = field(default_factory=list)
+
+    def add(self, outcome: "Outcome") -> None:
+        if self.output.json:
+            self.output.record(self.record(outcome))
+        if outcome.error is not None:
+            self.failed.append(outcome.job.source)
+            self.output.error(outcome.error)
+            for line in (outcome.trace or "").splitlines():
+                self.output.detail(line)
+        elif outcome.locked:
+            self.locked += 1
+            self.output.info(f"skipped {outcome.job.target}: another srgan is writing it")
+        elif outcome.skipped:
+            self.skipped += 1
+            self.output.detail(f"skipped {outcome.job.source}: {outcome.job.target} exists")
+        else:
+            self.done += 1
+            self.output.info(self._line(outcome))
+
+    def plan(self, outcome: "Outcome") -> None:
+        """A line on stdout for what would be done."""
+        job = outcome.job
+        if self.output.json:
+            self.output.record(self.record(outcome, success="planned"))
+        elif outcome.error is None:
+            self.output.result(
+                f"{job.source} -> {job.target}{' (exists: skipped)' if outcome.skipped else ''}"
+            )
+        if outcome.error is not None:
+            self.output.error(outcome.error)
+
+    def finish(self) -> int:
+        """The exit code; a last line with the counts where there were several images."""
+        total = self.done + self.skipped + self.locked + len(self.failed)
+        if self.failed and total > 1:
+            names = ", ".join(map(str, self.failed[:MOST_NAMES]))
+            more = ", ..." if len(self.failed) > MOST_NAMES else ""
+            self.output.failure(f"{len(self.failed)} of {total} images failed: {names}{more}")
+        elif total > 1:
+            skipped = f", {self.skipped} skipped (output exists)" if self.skipped else ""
+            locked = f", {self.locked} left to another run" if self.locked else ""
+            images = "image" if self.done == 1 else "images"
+            self.output.info(f"{self.done} {images} done{skipped}{locked}")
+        return 1 if self.failed or self.output.lost else 0
+
+    def record(self, outcome: "Outcome", success: str = "done") -> dict[str, Any]:
+        """The JSON line of an image: see docs/json.md."""
+        job = outcome.job
+        return {
+            "status": _status(outcome, success),
+            "input": str(job.source),
+            "output": None if outcome.error else str(job.target),
+            "input_size": _size(outcome.before),
+            "output_size": _size(outcome.after),
+            "seconds": round(outcome.seconds, 3),
+            "model": self.settings.model,
+            "blend": self.settings.blend,
+            "device": self.settings.device,
+            "precision": self.settings.precision,
+            "notes": [] if outcome.error or outcome.skipped else self._notes(outcome),
+            "error": outcome.error,
+        }
+
+    def _line(self, outcome: "Outcome") -> str:
+        job = outcome.job
+        facts = [_sizes(outcome), f"{outcome.seconds:.1f} s", *self._notes(outcome)]
+        if self.output.verbose and outcome.passes:
+            facts.append("network: " + ", ".join(f"x{scale}" for scale in outcome.passes))
+        return f"{job.source} -> {job.target} ({', '.join(facts)})"
+
+    def _notes(self, outcome: "Outcome") -> list[str]:
+        notes = [format_note(format_of(outcome.job.target, self.encoding))]
+        if self.settings.precision is not None and not outcome.passes and outcome.after:
+            notes.append("not larger than the input: resized by bicubic, without the network")
+        return [note for note in notes if note is not None]
+
+
+def _status(outcome: "Outcome", success: str) -> str:
+    if outcome.error is not None:
+        return "failed"
+    return "skipped" if outcome.skipped else success
+
+
+def _size(sides: "ImageSize | None") -> list[int] | None:
+    return None if sides is None else [sides.width, sides.height]
+
+
+def _sizes(outcome: "Outcome") -> str:
+    assert outcome.before is not None
+    assert outcome.after is not None
+    before, after = outcome.before, outcome.after
+    return f"{before.width}x{before.height} to {after.width}x{after.height}"

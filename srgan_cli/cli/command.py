@@ -1,0 +1,182 @@
+"""How commands show their help and their errors: Click's classes, with options in groups."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from srgan_cli.cli.hints import COMMANDS_OF_OTHERS, explain_option, is_image_name
+from srgan_cli.errors import MissingDeviceError, OptionError, SrganError
+from srgan_cli.files import printable
+
+OTHER = "Other"
+"""Heading of the options that name none."""
+
+CONTEXT = {"show_default": True, "help_option_names": ["-h", "--help"]}
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Option(click.Option):
+    """An option on one line of its group in the help.
+
+    aliases: further names, for habits from other programs; the help does not show them.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        *,
+        heading: str = OTHER,
+        aliases: Sequence[str] = (),
+        **settings: Any,
+    ) -> None:
+        super().__init__([*names, *aliases], **settings)
+        self.heading = heading
+        self.aliases = frozenset(aliases)
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        if self.hidden:
+            return None
+        names = [name for name in self.opts if name not in self.aliases]
+        first = "" if len(names[0]) == 2 else " " * 4
+        value = "" if self.is_flag or self.count else f" {self.make_metavar(ctx)}"
+        text, default = self.help or "", self.shown_default(ctx)
+        return f"{first}{', '.join(names)}{value}", f"{text}  [{default}]" if default else text
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        return " / ".join(repr(name) for name in self.opts if name not in self.aliases)
+
+    def shown_default(self, ctx: click.Context) -> str:
+        """Empty where there is nothing to say."""
+        if isinstance(self.show_default, str):
+            return f"default: {self.show_default}"
+        extra = self.get_help_extra(ctx)
+        return extra.get("required") or (
+            f"default: {extra['default']}" if extra.get("default") else ""
+        )
+
+
+def option(*names: str, heading: str = OTHER, **settings: Any) -> Callable[[Function], Function]:
+    """`click.option` of the class `Option`."""
+    return click.option(*names, cls=Option, heading=heading, **settings)
+
+
+class Command(click.Command):
+    """A command whose help begins with examples, and whose options are in groups.
+
+    examples: command lines, with a remark after ` # ` where one helps. notes: the end of the help.
+    """
+
+    def __init__(
+        self, *args: Any, examples: Sequence[str] = (), notes: Sequence[str] = (), **settings: Any
+    ) -> None:
+        super().__init__(*args, **settings)
+        self.examples = tuple(examples)
+        self.notes = tuple(notes)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.examples:
+            with formatter.section("Examples"):
+                for line in self.examples:
+                    formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+        groups = self.option_groups(ctx)
+        width = max(len(left) for rows in groups.values() for left, _ in rows)
+        for heading, rows in groups.items():
+            with formatter.section(heading):
+                padded = [(f"{left:{width}}", text) for left, text in rows]
+                formatter.write_dl(padded, col_max=width, col_spacing=2)
+        if self.notes:
+            with formatter.section("Notes"):
+                for note in self.notes:
+                    formatter.write_text(note)
+
+    def option_groups(self, ctx: click.Context) -> dict[str, list[tuple[str, str]]]:
+        """Heading -> (names, text) of each option, in the order of definition."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            is_option = isinstance(parameter, click.Option)
+            record = parameter.get_help_record(ctx) if is_option else None
+            if record is not None:
+                groups.setdefault(getattr(parameter, "heading", OTHER), []).append(record)
+        groups[OTHER] = groups.pop(OTHER)  # at the end: --help is always there
+        return groups
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        words = list(args)  # Click empties the list
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            hint = explain_option([error.option_name, *words])
+            raise click.UsageError(f"{error.format_message()}{hint}", ctx) from error
+
+
+class CommandError(click.ClickException):
+    """An error of ours, as one line `Error: ...`."""
+
+
+class CommandLineError(CommandError):
+    exit_code = 2
+
+
+class Group(click.Group):
+    """Shows an SrganError as one line; all other exceptions keep their traceback.
+
+    sections: heading -> names of the commands below it.
+    """
+
+    command_class = Command
+
+    def __init__(
+        self, *args: Any, sections: Mapping[str, Sequence[str]] | None = None, **settings: Any
+    ) -> None:
+        super().__init__(*args, context_settings=CONTEXT, **settings)
+        self.sections = sections or {}
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except SrganError as error:
+            is_usage = isinstance(error, OptionError | MissingDeviceError)
+            kind = CommandLineError if is_usage else CommandError
+            raise kind(printable(error)) from error
+        except click.UsageError as error:
+            raise click.UsageError(printable(error.format_message()), error.ctx) from error
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] == "help":  # `srgan help train`
+            args = [*args[1:2], "--help"]
+            if len(args) == 1:
+                click.echo(ctx.get_help())
+                ctx.exit()
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            ctx.fail(self._unknown(ctx, args))
+        return super().resolve_command(ctx, args)
+
+    def _unknown(self, ctx: click.Context, args: Sequence[str]) -> str:
+        """The message for a first word that is no command."""
+        import difflib
+
+        name = args[0]
+        if is_image_name(name):
+            return f"There is no command {name!r}. To upscale it: srgan upscale {name}"
+        if name in COMMANDS_OF_OTHERS:
+            return f"There is no command {name!r}: use srgan {COMMANDS_OF_OTHERS[name]}"
+        close = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else "srgan -h lists all commands."
+        return f"There is no command {name!r}. {hint}"
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.format_commands(ctx, formatter)
+        with formatter.section("Options"):
+            records = (parameter.get_help_record(ctx) for parameter in self.get_params(ctx))
+            formatter.write_dl([record for record in records if record is not None])
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(len(name) for name in self.commands)
+        for heading, names in self.sections.items():
+            rows = [(f"{name:{width}}", self.commands[name].short_help or "") for name in names]
+            with formatter.section(heading):
+                formatter.write_dl(rows, col_max=width, col_spacing=2)
