@@ -53,23 +53,18 @@ from srgan_cli.evaluation.sweep import AMOUNTS
 from srgan_cli.images.image import Image
 from srgan_cli.metrics.fidelity import levels
 from srgan_cli.networks.vgg import VGG, available_layers
-from srgan_cli.training.blur_kernels import blur_kernel
-from srgan_cli.training.degradation import compressed, filtered, noisy
+from srgan_cli.training.degradation import Degradation, apply
 from srgan_cli.training.feature_extractors import JUDGED, Eyes, Judge, open_eyes
-from srgan_cli.training.rounds import Compression, Round
-from srgan_cli.training.treatments import Grain
 from srgan_cli.training.vgg_options import VggFile
 
-SPOILED = Round(
+DEGRADATION = Degradation(
     blur=1.0,
     sigma=(0.3, 1.2),
-    resize=(0.0, 0.0, 1.0),
     factor=(1.0, 1.0),
     noise=1.0,
     gaussian=(1.0, 8.0),
     poisson=(0.1, 0.7),  # the same levels as the Gaussian's where a picture is half bright
-    gray=0.4,
-    jpeg=1.0,
+    compression=1.0,
     quality=(50, 92),
 )
 
@@ -176,10 +171,7 @@ def spoiled(low: Image, name: str) -> Image:
     """Blurred, noisy, compressed; how much depends on the file's name alone."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     pixels = np.broadcast_to(levels(low.pixels), (*low.pixels.shape[:2], 3)).astype(np.float32)
-    soft = filtered(pixels, blur_kernel(rng, SPOILED.sigma))
-    grain = Grain.of_chance(SPOILED, rng)
-    how = Compression.of_chance(SPOILED.quality, rng)
-    done = compressed(noisy(soft, grain, rng), how)
+    done = apply(DEGRADATION, pixels, low.pixels.shape[:2], rng)
     return replace(low, pixels=done.astype(np.uint8))
 
 

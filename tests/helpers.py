@@ -13,7 +13,7 @@ from srgan_cli.images.write import write_image
 
 DISCRIMINATOR_SIZES: dict[str, dict[str, int]] = {
     "srgan": {"features": 4, "dense": 8},
-    "grid": {"features": 4},
+    "unet": {"features": 4},
 }
 """Hyperparameters of discriminators small enough for tests."""
 

@@ -12,7 +12,8 @@ from srgan_cli.cli.flags import device_option, gathered, precision_option
 from srgan_cli.cli.parameter_types import POSITIVE, folder, weights_file
 from srgan_cli.cli.progress_bars import training_progress
 from srgan_cli.errors import OptionError
-from srgan_cli.training.recipes import RECIPES, OptimizerName, PixelName
+from srgan_cli.training.loss_terms import PixelDistance
+from srgan_cli.training.recipes import RECIPES, OptimizerName
 from srgan_cli.training.train_options import STAGES, TEACHER_WEIGHT, TrainOptions, seconds, size
 
 CHANGEABLE = {"steps", "budget", "device"}
@@ -76,13 +77,26 @@ train_options = gathered(
         metavar="FILE",
         multiple=True,
         type=weights_file,
-        help="A better network, whose pictures the PSNR stage learns from as well as from the "
-        "originals: it gets further in as many steps. Of several, the mean.",
+        help="Teacher network for distillation; repeat to average several.",
     ),
     click.option(
         "--teacher-weight",
         type=click.FloatRange(0, 1, min_open=True),
-        help=f"How much they count; the originals count the rest.  [default: {TEACHER_WEIGHT}]",
+        help="Share of the pixel loss with the teacher's images as its target.  "
+        f"[default: {TEACHER_WEIGHT}]",
+    ),
+    click.option(
+        "--pool",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="Train on crops that the teacher upscales once, in DIR/low, DIR/teacher, DIR/high; "
+        "they are made if missing.",
+    ),
+    click.option(
+        "--pool-size",
+        type=POSITIVE,
+        default=TrainOptions.pool_size,
+        help="Crops to make for the pool.",
     ),
     click.option(
         "--val", type=folder, help="Pictures to validate with.  [default: one in twenty held out]"
@@ -112,7 +126,7 @@ train_options = gathered(
     ),
     click.option(
         "--loss",
-        type=click.Choice(get_args(PixelName)),
+        type=click.Choice(get_args(PixelDistance)),
         help=f"Of pixels, in the PSNR stage.  {RECIPES_OWN}",
     ),
     click.option(

@@ -8,7 +8,7 @@ low-resolution pixels. Discriminators map RGB in [0, 1] to logits: high means re
 from torch import nn
 
 from srgan_cli.networks.compact import Compact
-from srgan_cli.networks.discriminators import GridDiscriminator, SRGANDiscriminator
+from srgan_cli.networks.discriminators import SRGANDiscriminator, UNetDiscriminator
 from srgan_cli.networks.fast import Fast
 from srgan_cli.networks.rrdbnet import RRDBNet
 from srgan_cli.networks.srcnn import SRCNN
@@ -26,5 +26,5 @@ GENERATORS: dict[str, type[nn.Module]] = {
 
 DISCRIMINATORS: dict[str, type[nn.Module]] = {
     "srgan": SRGANDiscriminator,
-    "grid": GridDiscriminator,
+    "unet": UNetDiscriminator,
 }

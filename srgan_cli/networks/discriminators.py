@@ -1,4 +1,4 @@
-"""Discriminators: which pictures look real? All give logits, positive for real, of any crop size.
+"""Discriminators: images -> logits, one an image or one a pixel; positive means real.
 
 SRGAN, Ledig et al., https://arxiv.org/abs/1609.04802; spectral normalisation, Miyato et al.,
 https://arxiv.org/abs/1802.05957.
@@ -7,7 +7,14 @@ https://arxiv.org/abs/1802.05957.
 from itertools import pairwise
 
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, leaky_relu, pad, pixel_unshuffle
+from torch.nn.functional import (
+    adaptive_avg_pool2d,
+    avg_pool2d,
+    interpolate,
+    leaky_relu,
+    pad,
+    pixel_unshuffle,
+)
 from torch.nn.utils.parametrizations import spectral_norm
 
 
@@ -15,11 +22,14 @@ class SRGANDiscriminator(nn.Module):
     """RGB in [0, 1], (B, 3, H, W) -> (B, 1).
 
     The paper's crops of 96 pixels end as 6 x 6; others are averaged to that before the dense part.
+    high_pass: whether it sees the high-pass alone, as UNetDiscriminator, and not the paper's RGB.
     """
 
-    def __init__(self, features: int = 64, dense: int = 1024, grid: int = 6) -> None:
+    def __init__(
+        self, features: int = 64, dense: int = 1024, grid: int = 6, high_pass: bool = False
+    ) -> None:
         super().__init__()
-        self.grid = grid
+        self.grid, self.high_pass = grid, high_pass
         widths = [features * 2 ** (i // 2) for i in range(8)]  # 64 64 128 128 .. 512 512
         self.first = nn.Conv2d(3, features, 3, padding=1)
         self.body = nn.Sequential(
@@ -29,13 +39,14 @@ class SRGANDiscriminator(nn.Module):
             )
         )
         self.dense = nn.Linear(widths[-1] * grid * grid, dense)
-        self.verdict = nn.Linear(dense, 1)
+        self.to_logits = nn.Linear(dense, 1)
 
     def forward(self, rgb: Tensor) -> Tensor:
-        x = leaky_relu(self.first(2 * rgb - 1), 0.2)  # (B, F, H, W)
+        x = high_pass(rgb) if self.high_pass else 2 * rgb - 1
+        x = leaky_relu(self.first(x), 0.2)  # (B, F, H, W)
         x = self.body(x)  # (B, 8F, H/16, W/16)
         x = adaptive_avg_pool2d(x, self.grid).flatten(1)  # (B, 8F grid²)
-        logits: Tensor = self.verdict(leaky_relu(self.dense(x), 0.2))  # (B, 1)
+        logits: Tensor = self.to_logits(leaky_relu(self.dense(x), 0.2))  # (B, 1)
         return logits
 
 
@@ -47,34 +58,57 @@ def normed_conv(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     )
 
 
-def spectral_conv(inputs: int, outputs: int) -> nn.Module:
-    return spectral_norm(nn.Conv2d(inputs, outputs, 3, padding=1))
+def high_pass(image: Tensor, gain: float = 10.0) -> Tensor:
+    """(B, C, H, W) minus its 5x5 mean, times `gain`.
+
+    Original and generated images differ in their finest detail only: on RGB, discriminators small
+    enough for a CPU stay at chance.
+    """
+    mean = avg_pool2d(pad(image, (2, 2, 2, 2), mode="reflect"), kernel_size=5, stride=1)
+    return (image - mean) * gain
 
 
-class GridDiscriminator(nn.Module):
-    """RGB in [0, 1], (B, 3, H, W) -> (B, 1, H/period, W/period): a verdict for each low pixel.
+class UNetDiscriminator(nn.Module):
+    """The spectrally normalized U-Net of Real-ESRGAN (https://arxiv.org/abs/2107.10833), on the
+    high-pass and at half resolution.
 
-    Pictures begin where a low pixel does, and the pixels that come of one low pixel are seen side
-    by side, as channels. To an original it is all one where that grid lies; rings, dots and hatches
-    that a generator repeats with it look to other discriminators like texture, here they give it
-    away. Where few pixels come of one, `period` spans several.
+    RGB in [0, 1], (B, 3, H, W) -> (B, 1, H/2, W/2), with H and W padded to multiples of 16.
     """
 
-    def __init__(self, scale: int = 4, features: int = 128) -> None:
+    def __init__(self, features: int = 48) -> None:
         super().__init__()
-        n = features
-        self.period = scale * -(-3 // scale)
-        widths = [3 * self.period**2, n, n, n, n, n]
-        self.body = nn.ModuleList(
-            spectral_conv(inputs, outputs) for inputs, outputs in pairwise(widths)
-        )
-        self.verdict = spectral_conv(n, 1)
+        f = features
+        self.head = nn.Conv2d(3 * 4, f, 3, padding=1)
+        self.down1 = _down(f, 2 * f)
+        self.down2 = _down(2 * f, 4 * f)
+        self.down3 = _down(4 * f, 8 * f)
+        self.up1 = spectral_conv(8 * f, 4 * f)
+        self.up2 = spectral_conv(4 * f, 2 * f)
+        self.up3 = spectral_conv(2 * f, f)
+        self.tail = spectral_conv(f, f)
+        self.to_logits = nn.Conv2d(f, 1, 3, padding=1)
 
     def forward(self, rgb: Tensor) -> Tensor:
-        below, right = (-side % self.period for side in rgb.shape[-2:])
-        x = pad(2 * rgb - 1, (0, right, 0, below), mode="replicate")
-        x = pixel_unshuffle(x, self.period)  # (B, 3 period², H/period, W/period)
-        for layer in self.body:
-            x = leaky_relu(layer(x), 0.2)
-        logits: Tensor = self.verdict(x)  # (B, 1, H/period, W/period)
+        below, right = (-side % 16 for side in rgb.shape[-2:])
+        x = pad(high_pass(rgb), (0, right, 0, below))
+        x0 = leaky_relu(self.head(pixel_unshuffle(x, 2)), 0.2)  # (B, F, H/2, W/2)
+        x1 = leaky_relu(self.down1(x0), 0.2)  # (B, 2F, H/4, W/4)
+        x2 = leaky_relu(self.down2(x1), 0.2)  # (B, 4F, H/8, W/8)
+        x3 = leaky_relu(self.down3(x2), 0.2)  # (B, 8F, H/16, W/16)
+        x = leaky_relu(self.up1(_double(x3)), 0.2) + x2
+        x = leaky_relu(self.up2(_double(x)), 0.2) + x1
+        x = leaky_relu(self.up3(_double(x)), 0.2) + x0
+        logits: Tensor = self.to_logits(leaky_relu(self.tail(x), 0.2))
         return logits
+
+
+def spectral_conv(inputs: int, outputs: int) -> nn.Module:
+    return spectral_norm(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False))
+
+
+def _down(inputs: int, outputs: int) -> nn.Module:
+    return spectral_norm(nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=False))
+
+
+def _double(x: Tensor) -> Tensor:
+    return interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)

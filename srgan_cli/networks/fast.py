@@ -1,14 +1,15 @@
-"""Our own generator: nearly all of its work happens at low resolution.
+"""The default generator: residual blocks at low resolution and a smooth, thin upsampler.
 
-Residual blocks without BatchNorm (EDSR, https://arxiv.org/abs/1707.02921), enlarged in steps of two
-with ever fewer channels, and a thin convolution at full size: so no pixel phase of the output is
-left on its own, which keeps a GAN stage free of cross-hatching. The network adds to the bicubic
-picture what bicubic lacks.
+Blocks without BatchNorm as in EDSR (https://arxiv.org/abs/1707.02921). The network adds detail to a
+bicubic enlargement. A fixed binomial filter behind each pixel shuffle keeps the sub-pixel phases
+from drifting apart, which a GAN would otherwise show as a mesh.
 """
+
+from fractions import Fraction
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, relu
+from torch.nn.functional import avg_pool2d, leaky_relu
 
 from srgan_cli.networks.layers import conv, subpixel_conv, upscale_factors, zero_init_
 from srgan_cli.networks.precision import bicubic, to_weight_dtype
@@ -16,37 +17,61 @@ from srgan_cli.networks.receptive_field import bicubic_radius, conv_radius, sum_
 
 
 class Block(nn.Module):
-    """Two convolutions around a ReLU, added to what came in."""
+    """x + conv(activation(conv(x))). A slope of 0 is a ReLU."""
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, negative_slope: float = 0.0) -> None:
         super().__init__()
         self.conv1 = conv(features, features)
+        self.activation: nn.Module = (
+            nn.LeakyReLU(negative_slope, inplace=True) if negative_slope else nn.ReLU(inplace=True)
+        )
         self.conv2 = conv(features, features)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv2(relu(self.conv1(x), inplace=True)).add_(x)
+        return self.conv2(self.activation(self.conv1(x))).add_(x)
+
+
+def binomial_filter(x: Tensor) -> Tensor:
+    """[1, 2, 1] x [1, 2, 1] / 16 on every channel of (B, C, H, W), with a border of zeros.
+
+    Two 2x2 means are that filter, and faster than a grouped convolution.
+    """
+    return avg_pool2d(avg_pool2d(x, 2, stride=1, padding=1), 2, stride=1)
 
 
 class Fast(nn.Module):
-    """RGB in [0, 1], (B, 3, H, W) -> RGB, (B, 3, sH, sW)."""
+    """RGB in [0, 1], (B, 3, H, W) -> RGB, (B, 3, sH, sW).
 
-    def __init__(self, scale: int = 4, features: int = 64, blocks: int = 8, thin: int = 8) -> None:
+    thin: channels at full size. negative_slope: of the blocks' LeakyReLU; behind a plain ReLU, half
+    of the channels fell silent in training. binomial: whether the upsampler is filtered. Files
+    that name neither are of networks with ReLU and without the filter.
+    """
+
+    def __init__(
+        self,
+        scale: int = 4,
+        features: int = 64,
+        blocks: int = 8,
+        thin: int = 8,
+        negative_slope: float = 0.0,
+        binomial: bool = False,
+    ) -> None:
         super().__init__()
-        self.scale = scale
+        self.scale, self.binomial = scale, binomial
         steps = upscale_factors(scale)
         widths = [features, *(thin * 2 ** (len(steps) - i - 1) for i in range(len(steps)))]
         self.head = conv(3, features)
-        self.body = nn.Sequential(*(Block(features) for _ in range(blocks)))
+        self.body = nn.Sequential(*(Block(features, negative_slope) for _ in range(blocks)))
         self.body_end = conv(features, features)
         self.up = nn.ModuleList(
             subpixel_conv(inputs, outputs, step)
             for step, inputs, outputs in zip(steps, widths[:-1], widths[1:], strict=True)
         )
         self.to_rgb = conv(widths[-1], 3)
-        self._calm()
+        self._initialize()
 
-    def _calm(self) -> None:
-        """Blocks start as the identity and the network as bicubic."""
+    def _initialize(self) -> None:
+        """Blocks start close to the identity, the network as bicubic."""
         for block in self.body:
             assert isinstance(block, Block)
             with torch.no_grad():
@@ -60,12 +85,14 @@ class Fast(nn.Module):
         for step, layer in zip(upscale_factors(self.scale), self.up, strict=True):
             stages.append(conv_radius(layer, factor=factor))
             factor *= step
+            stages.append(Fraction(int(self.binomial), factor))
         stages.append(conv_radius(self.to_rgb, factor=factor))
         return max(sum_radii(stages), sum_radii([bicubic_radius(self.scale)]))
 
-    def forward(self, low: Tensor) -> Tensor:
-        shallow = self.head(to_weight_dtype(low, self))  # (B, F, H, W)
+    def forward(self, low_res: Tensor) -> Tensor:
+        shallow = self.head(to_weight_dtype(low_res, self))  # (B, F, H, W)
         x = self.body_end(self.body(shallow)).add_(shallow)
         for up in self.up:
-            x = leaky_relu(up(x), 0.2, inplace=True)  # few channels: none may die; H -> 2H -> 4H
-        return bicubic(low, self.scale).add_(self.to_rgb(x))  # in float32 whatever comes
+            x = up(x)  # H -> 2H -> 4H
+            x = leaky_relu(binomial_filter(x) if self.binomial else x, 0.2)
+        return bicubic(low_res, self.scale).add_(self.to_rgb(x))  # in float32

@@ -52,7 +52,7 @@ class Length:
 
 def shares(stages: Sequence[Stage], cost: float) -> dict[str, float]:
     """Stage -> its part of a run, if a step against a discriminator counts `cost`."""
-    parts = {stage.end: stage.steps * (cost if stage.adversary else 1.0) for stage in stages}
+    parts = {stage.end: stage.steps * (cost if stage.gan else 1.0) for stage in stages}
     return {end: part / sum(parts.values()) for end, part in parts.items()}
 
 

@@ -1,4 +1,4 @@
-"""The parts of a stage, put together: networks, lesson, batches, validation."""
+"""The parts of a stage, put together: networks, train step, batches, validation."""
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
@@ -16,42 +16,30 @@ from srgan_cli.figures import plots
 from srgan_cli.networks import DISCRIMINATORS
 from srgan_cli.networks.srcnn import is_luma_only
 from srgan_cli.training.budget import Length, budget_of, steps_of
-from srgan_cli.training.data import (
-    Data,
-    Loading,
-    batch_size,
-    cutter,
-    deciding,
-    load_batches,
-    made_pairs,
-    shrinker,
-)
-from srgan_cli.training.distillation import Teaching, open_teachers, weight_of_teachers
+from srgan_cli.training.data import Data, Loading, batch_size, cutter, load_batches, shrinker
+from srgan_cli.training.distillation import TeacherEnsemble, open_teachers
 from srgan_cli.training.distributed import World
-from srgan_cli.training.feature_extractors import Eyes, Judge, judge, perceptual_loss
-from srgan_cli.training.high_batches import HighBatches, with_lows
-from srgan_cli.training.initial_weights import stage_weights, weights_file
-from srgan_cli.training.losses import (
-    DISTANCES,
-    GAMES,
-    ColourLoss,
-    Distance,
-    PhaseLoss,
-    RowLoss,
-    of_luma,
-    shifted,
-)
+from srgan_cli.training.feature_extractors import Eyes, Judge, judge
+from srgan_cli.training.initial_weights import CARRIED_OVER, stage_weights, weights_file
+from srgan_cli.training.loss_terms import GanTerm, LossInputs
+from srgan_cli.training.losses import GAN_LOSSES
 from srgan_cli.training.muon import Muon
-from srgan_cli.training.objectives import AdversarialLesson, PixelLesson, Term
-from srgan_cli.training.patches import Batches, Pair, own_places
+from srgan_cli.training.patches import Batches, Pair
 from srgan_cli.training.progress import Watcher
-from srgan_cli.training.recipes import Adversary, Recipe, Stage
+from srgan_cli.training.recipes import Recipe, Stage
 from srgan_cli.training.report import Moment, draw_curves, draw_sheet
 from srgan_cli.training.run_folder import write_options
-from srgan_cli.training.schedule import optimizer_of, pixel_of, rate_of
+from srgan_cli.training.schedule import gan_of, losses_of, optimizer_of, rate_of
+from srgan_cli.training.silent_channels import redraw_silent_, silent_share
 from srgan_cli.training.tensorboard import charts
 from srgan_cli.training.train_options import TrainOptions
-from srgan_cli.training.train_step import Learner, Lesson, Numerics, Step
+from srgan_cli.training.train_step import (
+    GanObjective,
+    Numerics,
+    OptimizedNetwork,
+    TrainStep,
+    WeightedLoss,
+)
 from srgan_cli.training.trainer import Outlets, Position, Trainer
 from srgan_cli.training.validation import Judgement, Score, centre_samples, validator
 from srgan_cli.weights.container import Weights, write_weights
@@ -72,15 +60,6 @@ class Job:
     world: World
     watcher: Watcher
     command: str
-    at_once: bool | None = None
-    """Whether low pictures are made on the device, a batch at once; None says where it is a GPU."""
-
-    @property
-    def makes_lows(self) -> bool:
-        """On the device; the processes that cut patches make them otherwise."""
-        if self.data.training.low is not None:
-            return False
-        return self.device.type == "cuda" if self.at_once is None else self.at_once
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -96,12 +75,15 @@ def build_trainer(job: Job, stage: Stage) -> Trainer:
     torch.manual_seed(job.options.seed)
     weights = stage_weights(job.options, job.recipe, stage.end)
     network = placed(load_generator(weights), job.device)
+    samples = centre_samples(job.data.validation, job.options.scale, shrinker(job.recipe))
+    if weights.metadata.training.get(CARRIED_OVER):
+        count = redraw_silent_(network, samples)
+        job.watcher.say(f"kept the body of {job.options.start}; redrew {count} silent channels")
     average = copy.deepcopy(network)
-    lesson = build_lesson(job, stage, network)
     check_batch(job, stage)
     return Trainer(
         stage=stage,
-        step=Step(lesson, job.numerics, job.world),
+        step=build_step(job, stage, network),
         average=average,
         batches=lambda first: _batches(job, stage, first),
         validate=_validation(job),
@@ -110,6 +92,7 @@ def build_trainer(job: Job, stage: Stage) -> Trainer:
         length=_length(job, stage),
         accumulate=job.options.accumulate,
         world=job.world,
+        silent_share=lambda network: silent_share(network, samples),
     )
 
 
@@ -117,66 +100,53 @@ def placed(network: nn.Module, device: torch.device) -> nn.Module:
     return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def build_lesson(job: Job, stage: Stage, network: nn.Module) -> Lesson:
-    """What the stage teaches `network`, which is as it shall begin; a discriminator is made for it
-    if it needs one."""
-    generator = _learner(job, stage, "generator", network)
-    if stage.adversary is None:
-        return PixelLesson(generator, dict(_terms(job, stage, network)))
-    rival = placed(build_discriminator(stage.adversary, job.options.scale), job.device)
-    return AdversarialLesson(
-        generator=generator,
-        discriminator=_learner(job, stage, "discriminator", rival),
-        game=GAMES[stage.adversary.game],
-        adversarial_weight=stage.adversary.weight,
-        terms=dict(_terms(job, stage, network)),
-        shift=0 if stage.adversary.aligned else stage.shift,
+def build_step(job: Job, stage: Stage, network: nn.Module) -> TrainStep:
+    """The step that trains `network`; a discriminator is made for it if it needs one."""
+    inputs = LossInputs(job.eyes, job.device, is_luma_only(network))
+    terms = losses_of(job.options, stage)
+    needs_teacher = any(term.target == "teacher" for term in terms) and stage.end == "psnr"
+    return TrainStep(
+        generator=_optimized(job, stage, "generator", network),
+        terms=[WeightedLoss(t.name, t.weight, t.build(inputs), t.target) for t in terms],
+        numerics=job.numerics,
+        gan=_gan_objective(job, stage),
+        teacher=_teacher(job) if needs_teacher and job.options.pool is None else None,
+        world=job.world,
     )
 
 
-def build_discriminator(adversary: Adversary, scale: int) -> nn.Module:
-    told = {"scale": scale} if adversary.aligned else {}
-    return DISCRIMINATORS[adversary.discriminator](**adversary.hyperparameters, **told)
+def _gan_objective(job: Job, stage: Stage) -> GanObjective | None:
+    gan = gan_of(job.options, stage)
+    if gan is None:
+        return None
+    network = placed(build_discriminator(gan), job.device)
+    factor = (gan.lr or stage.lr) / stage.lr
+    return GanObjective(
+        discriminator=_optimized(job, stage, "discriminator", network, factor),
+        loss=GAN_LOSSES[gan.loss],
+        weight=gan.weight,
+        target=gan.target,
+        warmup=gan.warmup,
+    )
 
 
-def _learner(job: Job, stage: Stage, name: str, network: nn.Module) -> Learner:
+def build_discriminator(gan: GanTerm) -> nn.Module:
+    return DISCRIMINATORS[gan.discriminator](**gan.hyperparameters)
+
+
+def _optimized(
+    job: Job, stage: Stage, name: str, network: nn.Module, lr_factor: float = 1.0
+) -> OptimizedNetwork:
     make = OPTIMIZERS[optimizer_of(job.options, stage)]
-    optimizer = make(
-        network.parameters(), lr=rate_of(job.options, stage), betas=stage.betas, fused=True
-    )
-    return Learner(name, job.world.shared(network, job.device), optimizer, stage.clip)
+    rate = rate_of(job.options, stage) * lr_factor
+    optimizer = make(network.parameters(), lr=rate, betas=stage.betas, fused=True)
+    shared = job.world.shared(network, job.device)
+    return OptimizedNetwork(name, shared, optimizer, stage.clip, lr_factor)
 
 
-def _terms(job: Job, stage: Stage, network: nn.Module) -> Iterator[tuple[str, Term]]:
-    taught = weight_of_teachers(job.options, stage)
-    distance = DISTANCES[pixel_of(job.options, stage)]
-    if is_luma_only(network):
-        distance = of_luma(distance)
-    if stage.pixel_weight:
-        yield "pixel", Term(stage.pixel_weight * (1 - taught), distance)
-    if taught:
-        yield "taught", Term(stage.pixel_weight * taught, distance, _teaching(job))
-    if stage.perceptual is not None:
-        loss = perceptual_loss(job.eyes, stage.perceptual).to(job.device)
-        yield "perceptual", Term(stage.perceptual.weight, _shifting(loss, stage.shift))
-    if stage.phase_weight:
-        # not against originals, whose own textures hide what it looks for
-        began = copy.deepcopy(network).eval()
-        yield "phase", Term(stage.phase_weight, PhaseLoss(job.options.scale), began)
-    if stage.row_weight:
-        yield "rows", Term(stage.row_weight, RowLoss(job.options.scale))
-    if stage.colour_weight:
-        yield "colour", Term(stage.colour_weight, ColourLoss(job.options.scale))
-
-
-def _teaching(job: Job) -> Teaching:
+def _teacher(job: Job) -> TeacherEnsemble:
     given = open_teachers(job.options)
-    return Teaching([placed(load_generator(one), job.device).eval() for one in given])
-
-
-def _shifting(distance: Distance, shift: int) -> Distance:
-    """The distance of the same cut of both."""
-    return lambda made, real: distance(*shifted(shift, made, real))
+    return TeacherEnsemble([placed(load_generator(one), job.device).eval() for one in given])
 
 
 def check_batch(job: Job, stage: Stage) -> None:
@@ -189,8 +159,6 @@ def check_batch(job: Job, stage: Stage) -> None:
 
 def _batches(job: Job, stage: Stage, first: int) -> Iterator[Pair]:
     loading = Loading(job.options.workers, pinned=job.device.type == "cuda")
-    if job.makes_lows:
-        return _batches_at_once(job, stage, first, loading)
     batches = Batches(
         cutter(job.options, job.recipe, stage, job.data.training),
         batch_size(job.options, stage),
@@ -199,15 +167,6 @@ def _batches(job: Job, stage: Stage, first: int) -> Iterator[Pair]:
         job.world.size,
     )
     return load_batches(batches, first, loading)
-
-
-def _batches_at_once(job: Job, stage: Stage, first: int, loading: Loading) -> Iterator[Pair]:
-    """The same high patches, with low ones that the device makes."""
-    patches = made_pairs(job.options, job.recipe, stage, job.data.training)
-    places = own_places(batch_size(job.options, stage), job.world.rank, job.world.size)
-    batches = HighBatches(patches, deciding(job.recipe), job.options.seed, places)
-    for highs in load_batches(batches, first, loading):
-        yield with_lows(highs, patches.cut, job.device)
 
 
 def _validation(job: Job) -> Callable[[nn.Module], Judgement]:

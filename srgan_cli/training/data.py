@@ -4,7 +4,7 @@ import atexit
 import multiprocessing
 import signal
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,8 +22,7 @@ from srgan_cli.training.dataset import (
     held_out,
     load_photographs,
 )
-from srgan_cli.training.degradation import spoiled_low
-from srgan_cli.training.high_batches import Deciding
+from srgan_cli.training.degradation import bicubic_downsample, degrade
 from srgan_cli.training.paired_images import Partners, both, refuse_broken
 from srgan_cli.training.patches import (
     HALF,
@@ -33,11 +32,10 @@ from srgan_cli.training.patches import (
     GivenPairs,
     MadePairs,
     Shrinker,
-    bicubic_low,
 )
+from srgan_cli.training.pool import HIGH, LOW, TEACHER, MadeCrop, fill_pool, load_pool
 from srgan_cli.training.recipes import Recipe, Stage
 from srgan_cli.training.train_options import TrainOptions
-from srgan_cli.training.treatments import only_shrunk, spoiled
 
 Batch = TypeVar("Batch")
 
@@ -51,6 +49,7 @@ class Source:
 
     high: Photographs
     low: Photographs | None = None
+    teacher: Photographs | None = None
 
     def some(self, numbers: list[int]) -> "Source":
         return Source(self.high.some(numbers), self.low and self.low.some(numbers))
@@ -101,8 +100,18 @@ def needed_check(options: TrainOptions, recipe: Recipe) -> Check:
     return both(check, Partners.of(options.low, options.scale).check) if options.low else check
 
 
-def load_data(options: TrainOptions, recipe: Recipe) -> Data:
-    """The pictures to train and to validate with, decoded into RUN/cache."""
+def load_data(options: TrainOptions, recipe: Recipe, pool_progress: MadeCrop) -> Data:
+    """The images to train and to validate with, decoded into RUN/cache; a pool is filled first."""
+    data = _load_photographs(options, recipe)
+    if options.pool is None:
+        return data
+    fill_pool(options, data.training.high, shrinker(recipe), pool_progress)
+    side = max(patch_side(options, stage) for stage in recipe.chosen(options.stages))
+    pool = load_pool(options, side)
+    return replace(data, training=Source(pool[HIGH], pool[LOW], pool[TEACHER]))
+
+
+def _load_photographs(options: TrainOptions, recipe: Recipe) -> Data:
     needed = needed_side(options, recipe)
     halved = halved_side(options, recipe)
     loaded, refusals = _loaded(options, options.folders, "training", needed, halved)
@@ -157,7 +166,8 @@ def _refuse_unequal(high: Photographs, low: Photographs, scale: int) -> None:
 def cutter(options: TrainOptions, recipe: Recipe, stage: Stage, source: Source) -> Cutter:
     """Where the samples of a stage come from."""
     if source.low is not None:
-        return GivenPairs(source.low, source.high, Cut(patch_side(options, stage), options.scale))
+        cut = Cut(patch_side(options, stage), options.scale)
+        return GivenPairs(source.low, source.high, cut, source.teacher)
     return made_pairs(options, recipe, stage, source)
 
 
@@ -171,11 +181,7 @@ def _cut(options: TrainOptions, recipe: Recipe, stage: Stage) -> Cut:
 
 
 def shrinker(recipe: Recipe) -> Shrinker:
-    return spoiled_low if recipe.spoiled else bicubic_low
-
-
-def deciding(recipe: Recipe) -> Deciding:
-    return spoiled if recipe.spoiled else only_shrunk
+    return degrade if recipe.degraded else bicubic_downsample
 
 
 @dataclass(frozen=True)

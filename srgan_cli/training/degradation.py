@@ -1,82 +1,205 @@
-"""What happens to photographs before they are upscaled: blur, resizing, noise, JPEG, and again.
+"""Degradation of training inputs: blur, resizing, sensor noise and lossy compression.
 
-All of it runs in numpy and OpenCV on (H, W, 3) float32 levels from 0 to 255, a patch at a time;
-`treatments` decides what happens.
+The operations are those of Real-ESRGAN (https://arxiv.org/abs/2107.10833), but milder: most
+photographs that people enlarge were resized and compressed once or twice, and a network that sees
+mostly bad ones smears good ones. Pixels are (H, W, 3) float32 levels, 0 to 255.
 """
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from srgan_cli.training.patches import bicubic_low, quantised
-from srgan_cli.training.rounds import Compression
-from srgan_cli.training.treatments import Grain, Treatment, spoiled
+from srgan_cli.resample import resize
+from srgan_cli.training.blur_kernels import blur_kernel, sinc_kernel
 
 Pixels = np.ndarray
+Range = tuple[float, float]
 
-FILTERS = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
-"""In the order of those of `rounds`."""
+UNTOUCHED_SHARE, HEAVY_SHARE = 0.1, 0.15
+"""Of samples: only downsampled by bicubic, and degraded twice; the rest is degraded lightly."""
 
-SAMPLINGS = {
-    True: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
-    False: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-}
-"""Whether colours are halved -> how OpenCV says so."""
+CHROMA_SUBSAMPLED = 0.75
+"""Probability of 4:2:0 in JPEG; WebP always has it."""
 
-
-def spoiled_low(high: Tensor, scale: int, rng: np.random.Generator) -> Tensor:
-    """(3, H, W) levels from 0 to 255 -> (3, H / scale, W / scale) whole levels. A Shrinker."""
-    height, width = high.shape[1:]
-    course = spoiled(height, scale, rng)
-    if not course:
-        return bicubic_low(high, scale, rng)
-    pixels = np.ascontiguousarray(high.permute(1, 2, 0).numpy())
-    for treatment in course:
-        pixels = treated(pixels, treatment, width / height, rng)
-    return quantised(torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1))
+WEBP_SHARE = 0.15
+SINC_PROBABILITY = 0.3
+SMALLEST_SIDE = 8
 
 
-def treated(pixels: Pixels, how: Treatment, aspect: float, rng: np.random.Generator) -> Pixels:
-    """aspect: how many times wider than high the picture becomes. Its noise is left to `rng`."""
-    if how.kernel is not None:
-        pixels = filtered(pixels, how.kernel)
-    pixels = resized(pixels, (how.side, round(how.side * aspect)), how.filter)
-    if how.grain is not None:
-        pixels = noisy(pixels, how.grain, rng)
-    return pixels if how.compression is None else compressed(pixels, how.compression)
+@dataclass(frozen=True)
+class Degradation:
+    """Probabilities and ranges of one pass of blur, resizing, noise and compression."""
+
+    blur: float
+    """Probability, as are noise, gray_noise and compression."""
+    sigma: Range
+    """Of the blur, in pixels before resizing."""
+    factor: Range
+    """By which the target size is multiplied; drawn on a logarithmic scale."""
+    noise: float
+    gaussian: Range
+    """Standard deviation in levels."""
+    poisson: Range
+    """Standard deviation in square roots of the level."""
+    compression: float
+    quality: tuple[int, int]
+    gray_noise: float = 0.4
 
 
-def filtered(pixels: Pixels, kernel: np.ndarray) -> Pixels:
+LIGHT = Degradation(
+    blur=0.5,
+    sigma=(0.3, 2.5),
+    factor=(1.0, 1.0),
+    noise=0.5,
+    gaussian=(0.5, 6.0),
+    poisson=(0.05, 0.6),
+    compression=0.92,
+    quality=(40, 95),
+)
+
+RESCALED_SHARE = 0.3
+"""Of lightly degraded samples: resized and compressed once before, as pictures on the web are."""
+
+RESCALED = Degradation(
+    blur=0.3,
+    sigma=(0.3, 2.0),
+    factor=(0.7, 2.5),
+    noise=0.4,
+    gaussian=(0.5, 6.0),
+    poisson=(0.05, 0.6),
+    compression=0.9,
+    quality=(50, 95),
+)
+
+HEAVY_FIRST = Degradation(
+    blur=0.8,
+    sigma=(0.3, 3.0),
+    factor=(1.2, 4.0),
+    noise=0.8,
+    gaussian=(1.0, 15.0),
+    poisson=(0.05, 1.5),
+    compression=0.7,
+    quality=(40, 95),
+)
+
+HEAVY_SECOND = Degradation(
+    blur=0.4,
+    sigma=(0.2, 1.2),
+    factor=(0.6, 1.2),
+    noise=0.6,
+    gaussian=(1.0, 10.0),
+    poisson=(0.05, 1.0),
+    compression=0.0,  # the last compression comes before or after the sinc filter
+    quality=(30, 95),
+)
+
+
+def bicubic_downsample(high_res: Tensor, scale: int, rng: np.random.Generator) -> Tensor:
+    """(3, H, W) levels -> (3, H / scale, W / scale) whole levels. `rng` is not used."""
+    height, width = high_res.shape[-2:]
+    return _whole(resize(high_res, height // scale, width // scale))
+
+
+def degrade(high_res: Tensor, scale: int, rng: np.random.Generator) -> Tensor:
+    """(3, H, W) levels, H and W multiples of `scale` -> (3, H / scale, W / scale) whole levels."""
+    kind = rng.random()
+    if kind < UNTOUCHED_SHARE:
+        return bicubic_downsample(high_res, scale, rng)
+    size = (high_res.shape[1] // scale, high_res.shape[2] // scale)
+    pixels = np.ascontiguousarray(high_res.permute(1, 2, 0).numpy())
+    heavy = kind < UNTOUCHED_SHARE + HEAVY_SHARE
+    pixels = _heavy(pixels, size, rng) if heavy else _light(pixels, size, rng)
+    return _whole(torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1))
+
+
+def _light(pixels: Pixels, size: tuple[int, int], rng: np.random.Generator) -> Pixels:
+    if rng.random() < RESCALED_SHARE:
+        pixels = apply(RESCALED, pixels, size, rng)
+    return apply(LIGHT, pixels, size, rng)
+
+
+def _heavy(pixels: Pixels, size: tuple[int, int], rng: np.random.Generator) -> Pixels:
+    """Real-ESRGAN's two orders; the last compression comes before or after a sinc filter."""
+    pixels = apply(HEAVY_FIRST, pixels, size, rng)
+    pixels = apply(HEAVY_SECOND, pixels, size, rng)
+    compress_first = rng.random() < 0.5
+    if compress_first:
+        pixels = compress(pixels, HEAVY_SECOND.quality, rng)
+    pixels = _resize(pixels, size, rng)
+    if rng.random() < SINC_PROBABILITY:
+        pixels = _filter(pixels, sinc_kernel(rng))
+    return pixels if compress_first else compress(pixels, HEAVY_SECOND.quality, rng)
+
+
+def apply(
+    how: Degradation, pixels: Pixels, size: tuple[int, int], rng: np.random.Generator
+) -> Pixels:
+    """Blur, resize to about `size` (height, width), add noise and compress, each by chance."""
+    if rng.random() < how.blur:
+        pixels = _filter(pixels, blur_kernel(rng, how.sigma))
+    low, high = np.log(how.factor)
+    factor = float(np.exp(rng.uniform(low, high)))
+    sides = [max(min(SMALLEST_SIDE, side), round(side * factor)) for side in size]
+    pixels = _resize(pixels, (sides[0], sides[1]), rng)
+    if rng.random() < how.noise:
+        pixels = add_noise(pixels, how, rng)
+    return compress(pixels, how.quality, rng) if rng.random() < how.compression else pixels
+
+
+def _filter(pixels: Pixels, kernel: np.ndarray) -> Pixels:
     return cv2.filter2D(pixels, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
 
 
-def resized(pixels: Pixels, sides: tuple[int, int], kind: int) -> Pixels:
-    """By which of FILTERS."""
-    if pixels.shape[:2] == sides:
+def _resize(pixels: Pixels, size: tuple[int, int], rng: np.random.Generator) -> Pixels:
+    """By area, bilinear or bicubic; to less than half by area or antialiased bicubic."""
+    if pixels.shape[:2] == size:
         return pixels
-    height, width = sides
-    return cv2.resize(pixels, (width, height), interpolation=FILTERS[kind])
+    height, width = size
+    shrinks = pixels.shape[0] > 2 * height
+    choice = int(rng.integers(2 if shrinks else 3))
+    if shrinks and choice == 1:
+        planes = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+        return np.ascontiguousarray(resize(planes, height, width).numpy().transpose(1, 2, 0))
+    kernel = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC)[choice]
+    return cv2.resize(pixels, (width, height), interpolation=kernel)
 
 
-def noisy(pixels: Pixels, grain: Grain, rng: np.random.Generator) -> Pixels:
-    """Of the sensor's electronics (Gaussian) or of light itself (Poisson, as a Gaussian of the same
-    variance)."""
-    channels = 1 if grain.gray else 3
-    light = pixels.mean(axis=2, keepdims=True) if grain.gray else pixels
-    strength = grain.gaussian + grain.poisson * np.sqrt(light.clip(0, 255))
-    chance = rng.standard_normal((*pixels.shape[:2], channels), dtype=np.float32)
-    return pixels + chance * strength.astype(np.float32)
+def add_noise(pixels: Pixels, how: Degradation, rng: np.random.Generator) -> Pixels:
+    """Gaussian noise, or Poisson noise as a Gaussian of the same variance; gray or per channel."""
+    gray = bool(rng.random() < how.gray_noise)
+    light = pixels.mean(axis=2, keepdims=True) if gray else pixels
+    if rng.random() < 0.5:
+        deviation: Pixels | float = rng.uniform(*how.gaussian)
+    else:
+        deviation = rng.uniform(*how.poisson) * np.sqrt(light.clip(0, 255))
+    noise = rng.standard_normal((*pixels.shape[:2], 1 if gray else 3), dtype=np.float32)
+    return pixels + (noise * deviation).astype(np.float32)
 
 
-def compressed(pixels: Pixels, how: Compression) -> Pixels:
-    """As JPEG."""
-    whole = np.rint(pixels.clip(0, 255)).astype(np.uint8)
-    moved = cv2.copyMakeBorder(whole, how.top, 0, how.left, 0, cv2.BORDER_REFLECT_101)
-    settings = (
-        (cv2.IMWRITE_JPEG_QUALITY, how.quality),
-        (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, SAMPLINGS[how.halved]),
+def compress(pixels: Pixels, quality: tuple[int, int], rng: np.random.Generator) -> Pixels:
+    """To JPEG or WebP and back; the grid of 8x8 blocks starts anywhere."""
+    top, left = (int(n) for n in rng.integers(8, size=2))
+    whole = np.rint(pixels.clip(0, 255)).astype(np.uint8)[..., ::-1]
+    moved = cv2.copyMakeBorder(whole, top, 0, left, 0, cv2.BORDER_REFLECT_101)
+    level = int(rng.integers(quality[0], quality[1] + 1))
+    if rng.random() < WEBP_SHARE:
+        _, data = cv2.imencode(".webp", moved, [cv2.IMWRITE_WEBP_QUALITY, level])
+    else:
+        _, data = cv2.imencode(".jpg", moved, _jpeg_parameters(level, rng))
+    decoded = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
+    return decoded[top:, left:, ::-1].astype(np.float32)
+
+
+def _jpeg_parameters(quality: int, rng: np.random.Generator) -> list[int]:
+    subsampled = rng.random() < CHROMA_SUBSAMPLED
+    sampling = (
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420 if subsampled else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
     )
-    _, data = cv2.imencode(".jpg", moved[..., ::-1], [n for pair in settings for n in pair])
-    back = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))
-    return back[how.top :, how.left :, ::-1].astype(np.float32)
+    return [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
+
+
+def _whole(levels: Tensor) -> Tensor:
+    return levels.round().clamp_(0, 255)

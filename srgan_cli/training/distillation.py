@@ -1,8 +1,8 @@
-"""Trained networks that tell another one what they would make: distillation.
+"""Distillation: a network is trained on what better networks make of the same low-resolution image.
 
 Hinton et al., "Distilling the Knowledge in a Neural Network", https://arxiv.org/abs/1503.02531.
-What an original has beyond its low picture is chance to a learner; of what teachers make, all can
-be learnt.
+What an original has beyond its low-resolution image is noise to a small network; what a teacher
+makes of that image is a function that can be learned.
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,14 @@ from srgan_cli.errors import OptionError
 from srgan_cli.networks.orientations import ORIENTATIONS, upscale_oriented
 from srgan_cli.training.recipes import Stage
 from srgan_cli.training.train_options import TEACHER_WEIGHT, TrainOptions
-from srgan_cli.weights.container import Weights, read_weights
+from srgan_cli.weights.container import Weights
+from srgan_cli.weights.loading import load_weights
 
 
 @dataclass(frozen=True, eq=False)
-class Teaching:
+class TeacherEnsemble:
     """The mean of what networks make of a batch, each in an orientation drawn at random: over many
-    steps a learner is told the mean of all eight, which errs less than any of them."""
+    steps that is the mean of all eight, which errs less than any of them."""
 
     networks: Sequence[nn.Module]
 
@@ -36,15 +37,16 @@ def drawn_orientation() -> tuple[int, bool]:
 
 
 def weight_of_teachers(options: TrainOptions, stage: Stage) -> float:
-    """How much of the pixel loss they are, from 0 to 1; vivid ends have none."""
-    if not options.teachers or stage.end != "psnr":
+    """The share of the pixel loss that has their images as its target, from 0 to 1. In a GAN stage
+    only a pool's are taken: to run a teacher at each step would take longer than all the rest."""
+    if not options.teachers or (stage.end != "psnr" and options.pool is None):
         return 0.0
     return TEACHER_WEIGHT if options.teacher_weight is None else options.teacher_weight
 
 
 def open_teachers(options: TrainOptions) -> list[Weights]:
     """Raises OptionError for a network of another scale, WeightsError for a file that is none."""
-    given = [read_weights(file) for file in options.teachers]
+    given = [load_weights(file) for file in options.teachers]
     for file, weights in zip(options.teachers, given, strict=True):
         if weights.metadata.scale != options.scale:
             raise OptionError(

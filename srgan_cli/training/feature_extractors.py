@@ -10,8 +10,9 @@ from torch import Tensor
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.networks.vgg import VGG, available_layers
 from srgan_cli.training.download import downloaded_vgg
-from srgan_cli.training.losses import DISTANCES, Look, PerceptualLoss
-from srgan_cli.training.recipes import Perceptual, Stage
+from srgan_cli.training.loss_terms import PerceptualTerm
+from srgan_cli.training.losses import DISTANCES, PerceptualLoss, WeightedFeatures
+from srgan_cli.training.recipes import Stage
 from srgan_cli.training.vgg_options import VggFile
 from srgan_cli.weights.tensor_files import read_tensors
 
@@ -43,26 +44,31 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     return state
 
 
-def weighed(eyes: Eyes, perceptual: Perceptual) -> Mapping[str, float]:
+def weighed(eyes: Eyes, perceptual: PerceptualTerm) -> Mapping[str, float]:
     """The layers to train by: those named for the file, else the recipe's."""
     return eyes.layers or perceptual.layers
 
 
-def perceptual_loss(opened: Sequence[Eyes], perceptual: Perceptual) -> PerceptualLoss:
+def perceptual_loss(opened: Sequence[Eyes], perceptual: PerceptualTerm) -> PerceptualLoss:
     """Raises WeightsError for a layer that its file lacks."""
-    looks = []
+    features = []
     for eyes in opened:
         weights = weighed(eyes, perceptual)
         try:
-            looks.append(Look(VGG(eyes.state, weights, perceptual.activated), weights))
+            network = VGG(eyes.state, weights, perceptual.activated)
+            features.append(WeightedFeatures(network, weights))
         except WeightsError as error:
             raise WeightsError(f"{eyes.name}: {error}; name its layers: FILE:conv2_2=1") from error
-    return PerceptualLoss(looks, DISTANCES[perceptual.distance], perceptual.scale)
+    return PerceptualLoss(features, DISTANCES[perceptual.distance], perceptual.scale)
+
+
+def perceptual_terms(stage: Stage) -> list[PerceptualTerm]:
+    return [term for term in stage.losses if isinstance(term, PerceptualTerm)]
 
 
 def require_files(recipe: str, stages: Sequence[Stage], files: Sequence[VggFile]) -> None:
     """Raises OptionError before a recipe begins that will need what was not named."""
-    if not files and any(stage.perceptual is not None for stage in stages):
+    if not files and any(perceptual_terms(stage) for stage in stages):
         raise OptionError(
             f"--recipe {recipe} compares pictures by VGG19's features: name a file with --vgg "
             "FILE, or let --vgg download fetch torchvision's (548 MB, once); --stages psnr goes "
@@ -94,8 +100,8 @@ def judge(opened: Sequence[Eyes], stages: Sequence[Stage], device: torch.device)
         trained = {
             layer
             for stage in stages
-            if stage.perceptual
-            for layer in weighed(eyes, stage.perceptual)
+            for term in perceptual_terms(stage)
+            for layer in weighed(eyes, term)
         }
         there = [layer for layer in available_layers(eyes.state) if layer not in trained]
         layers = [layer for layer in JUDGED if layer in there] or there[-2:]

@@ -1,46 +1,46 @@
-"""Tells when the game of generator and discriminator is over."""
+"""Warns when the discriminator gives the generator nothing to learn from."""
 
 from dataclasses import dataclass
 
+from srgan_cli.training.train_step import Losses
+
 KEEP = 0.98
-"""Share of the running mean that each step keeps."""
+"""Share of the running mean of the accuracy that each step keeps."""
 
-CERTAIN = -0.01
-"""A mean log-probability above it leaves the generator nothing to learn from."""
+CHANCE, CERTAIN = 0.55, 0.99
 
-CONFUSED = -3.0
-"""Below it, the discriminator is wrong almost everywhere."""
-
-PATIENCE = 200
-"""Steps before the first judgement."""
+PATIENCE = 300
+"""Steps at one of the extremes before a warning."""
 
 
 @dataclass
-class CollapseWatch:
-    """Follows the running means of log D(real) and log(1 - D(fake))."""
+class GanWatch:
+    """Follows the running mean of the discriminator's accuracy."""
 
-    real: float = -0.69
-    fake: float = -0.69
-    seen: int = 0
+    mean: float = 0.5
+    steps_at_chance: int = 0
+    steps_certain: int = 0
     warned: bool = False
 
-    def __call__(self, losses: dict[str, float]) -> str | None:
-        """A warning, once, when a mean leaves the range in which both still learn."""
-        if "log D(real)" not in losses:
+    def __call__(self, losses: Losses) -> str | None:
+        """A warning, once, after PATIENCE steps at chance or always right."""
+        if "discriminator_accuracy" not in losses:
             return None
-        self.real = KEEP * self.real + (1 - KEEP) * losses["log D(real)"]
-        self.fake = KEEP * self.fake + (1 - KEEP) * losses["log 1-D(fake)"]
-        self.seen += 1
-        found = self._fault()
-        if found is None or self.warned or self.seen < PATIENCE:
+        self.mean = KEEP * self.mean + (1 - KEEP) * losses["discriminator_accuracy"]
+        self.steps_at_chance = self.steps_at_chance + 1 if self.mean < CHANCE else 0
+        self.steps_certain = self.steps_certain + 1 if self.mean > CERTAIN else 0
+        if self.warned or max(self.steps_at_chance, self.steps_certain) < PATIENCE:
             return None
         self.warned = True
-        figures = f"log D(real) {self.real:.3f}, log(1 - D(fake)) {self.fake:.3f}"
-        return f"{found} ({figures}): look at the samples; a lower --lr may help"
+        return f"{self._finding()} (accuracy {self.mean:.3f} over {PATIENCE} steps)"
 
-    def _fault(self) -> str | None:
-        if min(self.real, self.fake) > CERTAIN:
-            return "the discriminator is always right, so the generator learns little from it"
-        if min(self.real, self.fake) < CONFUSED:
-            return "the discriminator has lost its way"
-        return None
+    def _finding(self) -> str:
+        if self.steps_certain >= PATIENCE:
+            return (
+                "the discriminator is always right, so the generator learns little from it: "
+                "lower --lr or train the PSNR stage longer"
+            )
+        return (
+            "the discriminator is at chance, so its loss is noise to the generator: "
+            "use larger patches or batches"
+        )

@@ -13,6 +13,9 @@ from srgan_cli.weights.container import Weights, read_weights
 from srgan_cli.weights.generators import build_generator
 from srgan_cli.weights.metadata import Metadata
 
+CARRIED_OVER = "carried over"
+"""Marks weights that were taken out of a network of another form."""
+
 TAILS = {
     "fast": ("up.", "to_rgb."),
     "srresnet": ("ups.", "act_ups.", "conv_hr.", "act_hr.", "conv_last."),
@@ -28,11 +31,43 @@ def starting_weights(options: TrainOptions, recipe: Recipe) -> Weights:
     """
     if options.start is None:
         return _random(options, recipe)
-    given = _at_depth(options, read_weights(options.start))
+    given = _carried_over(options, recipe, read_weights(options.start))
+    given = _at_depth(options, given)
     lineage = given.metadata.lineage or options.lineage
     if given.metadata.scale == options.scale:
-        return replace(given, metadata=Metadata(scale=options.scale, lineage=lineage))
+        metadata = Metadata(scale=options.scale, lineage=lineage, training=_carried(given))
+        return replace(given, metadata=metadata)
     return _for_another_scale(options, given)
+
+
+def _carried(given: Weights) -> dict[str, bool]:
+    return {CARRIED_OVER: True} if given.metadata.training.get(CARRIED_OVER) else {}
+
+
+def _carried_over(options: TrainOptions, recipe: Recipe, given: Weights) -> Weights:
+    """Head and body of an older form of the recipe's `fast` network, in today's form: as many
+    blocks as are asked for, if there are so many, and a new tail. A lineage of its own."""
+    older = given.architecture == recipe.architecture == "fast" and not given.hyperparameters.get(
+        "binomial"
+    )
+    if not older or options.stages == "gan":
+        return given
+    there = int(given.hyperparameters["blocks"])
+    wanted = options.blocks or recipe.hyperparameters["blocks"]
+    sizes = {
+        **recipe.hyperparameters,
+        "scale": given.metadata.scale,
+        "blocks": min(there, wanted),
+        "features": given.hyperparameters["features"],
+    }
+    network = build_generator("fast", sizes)
+    fresh = network.state_dict()
+    kept = {name for name in given.state if not name.startswith(TAILS["fast"]) and name in fresh}
+    state = {name: given.state[name] if name in kept else fresh[name] for name in fresh}
+    metadata = Metadata(
+        scale=given.metadata.scale, lineage=options.lineage, training={CARRIED_OVER: True}
+    )
+    return Weights("fast", sizes, state, metadata)
 
 
 def _random(options: TrainOptions, recipe: Recipe) -> Weights:

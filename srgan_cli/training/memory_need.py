@@ -8,7 +8,7 @@ from torch import nn
 
 from srgan_cli.training.builder import build_discriminator
 from srgan_cli.training.distillation import open_teachers, weight_of_teachers
-from srgan_cli.training.feature_extractors import Eyes, perceptual_loss
+from srgan_cli.training.feature_extractors import Eyes, perceptual_loss, perceptual_terms
 from srgan_cli.training.initial_weights import starting_weights
 from srgan_cli.training.memory_estimate import COPIES, Need, kept_bytes, weight_bytes
 from srgan_cli.training.recipes import RECIPES, Stage
@@ -23,6 +23,7 @@ class Cast:
     generator: nn.Module
     discriminator: nn.Module | None
     perceptual: nn.Module | None
+    """A PerceptualLoss."""
     teachers: Sequence[nn.Module] = ()
 
     @property
@@ -34,10 +35,11 @@ def cast_of(options: TrainOptions, stage: Stage, opened: Sequence[Eyes]) -> Cast
     recipe = RECIPES[options.recipe]
     weights = starting_weights(options, recipe)
     generator = load_generator(weights).to("meta")
-    adversary = stage.adversary
-    rival = build_discriminator(adversary, options.scale).to("meta") if adversary else None
-    seen = perceptual_loss(opened, stage.perceptual).to("meta") if stage.perceptual else None
-    taught_by = open_teachers(options) if weight_of_teachers(options, stage) else []
+    rival = build_discriminator(stage.gan).to("meta") if stage.gan else None
+    terms = perceptual_terms(stage)
+    seen = perceptual_loss(opened, terms[0]).to("meta") if terms else None
+    runs_teachers = weight_of_teachers(options, stage) and options.pool is None
+    taught_by = open_teachers(options) if runs_teachers else []
     teachers = [load_generator(weights).to("meta") for weights in taught_by]
     return Cast(generator, rival, seen, teachers)
 

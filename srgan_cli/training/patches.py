@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from srgan_cli.resample import resize, resize_levels
+from srgan_cli.resample import resize_levels
 from srgan_cli.training.dataset import Photographs
 
 MARGIN = 4
@@ -26,11 +26,16 @@ CANDIDATES = 4
 """Places looked at before one is cut; the more detail, the more likely."""
 
 
-class Pair(TypedDict):
+class _OriginalPair(TypedDict):
     low: Tensor
     """(B, 3, P / scale, P / scale) uint8: quick to hand over; of one sample without the B."""
     high: Tensor
     """(B, 3, P, P) uint8."""
+
+
+class Pair(_OriginalPair, total=False):
+    teacher: Tensor
+    """(B, 3, P, P) uint8, what a teacher makes of the low-resolution patch."""
 
 
 Cutter = Callable[[np.random.Generator], Pair]
@@ -54,10 +59,13 @@ class Batches(Dataset[Pair]):
 
     def __getitem__(self, number: int) -> Pair:
         pairs = [self.cut(np.random.default_rng([self.seed, number, i])) for i in self.places]
-        return {
+        batch: Pair = {
             "low": torch.stack([pair["low"] for pair in pairs]),
             "high": torch.stack([pair["high"] for pair in pairs]),
         }
+        if "teacher" in pairs[0]:
+            batch["teacher"] = torch.stack([pair["teacher"] for pair in pairs])
+        return batch
 
 
 def own_places(batch_size: int, rank: int, world: int) -> range:
@@ -132,29 +140,30 @@ class MadePairs:
 
 @dataclass(frozen=True)
 class GivenPairs:
-    """Patches of pairs of pictures, low ones and high ones in the same order."""
+    """Patches of images that belong together, in the same order: low and high-resolution ones, and
+    a teacher's, if there are any."""
 
     low: Photographs
     high: Photographs
     cut: Cut
+    teacher: Photographs | None = None
 
     def __call__(self, rng: np.random.Generator) -> Pair:
         number = self.high.draw(rng)
-        low, high = self.low[number], self.high[number]
+        low = self.low[number]
         side, scale = self.cut.patch // self.cut.scale, self.cut.scale
         top, left = detailed_place(low, side, rng)
-        cut_low = low[top : top + side, left : left + side]
-        top, left = top * scale, left * scale
-        cut_high = high[top : top + side * scale, left : left + side * scale]
         turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-        planes = [_turned(as_planes(region), turns, flip) for region in (cut_low, cut_high)]
-        return {"low": planes[0].byte(), "high": planes[1].byte()}
 
+        def patch(image: np.ndarray, scale: int) -> Tensor:
+            y, x, length = top * scale, left * scale, side * scale
+            region = as_planes(image[y : y + length, x : x + length])
+            return _turned(region, turns, flip).byte()
 
-def bicubic_low(high: Tensor, scale: int, rng: np.random.Generator) -> Tensor:
-    """What the papers' low pictures are. A Shrinker without chance."""
-    height, width = high.shape[-2:]
-    return quantised(resize(high, height // scale, width // scale))
+        pair: Pair = {"low": patch(low, 1), "high": patch(self.high[number], scale)}
+        if self.teacher is not None:
+            pair["teacher"] = patch(self.teacher[number], scale)
+        return pair
 
 
 def turned(planes: Tensor, rng: np.random.Generator) -> Tensor:

@@ -6,16 +6,14 @@ import torch
 from torch import nn
 
 from srgan_cli.device import pick_device, pick_precision
-from srgan_cli.networks.srcnn import is_luma_only
 from srgan_cli.training.budget import budget_of, steps_of
 from srgan_cli.training.data import batch_size, patch_side
 from srgan_cli.training.dataset import find_pictures
-from srgan_cli.training.distillation import weight_of_teachers
-from srgan_cli.training.feature_extractors import Eyes, judge, weighed
+from srgan_cli.training.feature_extractors import Eyes, judge
 from srgan_cli.training.initial_weights import starting_weights
-from srgan_cli.training.memory_need import Cast, cast_of, need_of
+from srgan_cli.training.memory_need import cast_of, need_of
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
-from srgan_cli.training.schedule import optimizer_of, pixel_of, rate_of
+from srgan_cli.training.schedule import gan_of, losses_of, optimizer_of, rate_of
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.loading import load_generator
 
@@ -31,6 +29,8 @@ def plan(options: TrainOptions, opened: list[Eyes]) -> Iterator[str]:
     yield f"generator: {weights}, {count(load_generator(weights))} parameters, {origin}"
     yield f"pictures: {len(found)} files, and {len(others)} that are none"
     yield f"low pictures: {_lows(options, recipe)}"
+    if options.pool is not None:
+        yield f"trained on a pool of {options.pool_size} crops: {options.pool}"
     if recipe.recolour and options.low is None:
         yield f"recoloured: {recipe.recolour * 100:g} % of the patches"
     for stage in stages:
@@ -44,7 +44,7 @@ def plan(options: TrainOptions, opened: list[Eyes]) -> Iterator[str]:
 def _lows(options: TrainOptions, recipe: Recipe) -> str:
     if options.low is not None:
         return f"from {options.low}"
-    return "blurred, noisy and compressed by chance" if recipe.spoiled else "by MATLAB's bicubic"
+    return "blurred, noisy and compressed by chance" if recipe.degraded else "by MATLAB's bicubic"
 
 
 def _stage_lines(
@@ -63,40 +63,20 @@ def _stage_lines(
         f"learning rate {rate_of(options, stage):g}"
     )
     cast = cast_of(options, stage, opened)
-    yield f"  losses: {', '.join(_losses(options, stage, opened, cast))}"
-    if cast.discriminator is not None and stage.adversary is not None:
-        name = stage.adversary.discriminator
+    yield f"  losses: {', '.join(_losses(options, stage, opened))}"
+    if cast.discriminator is not None and stage.gan is not None:
+        name = stage.gan.discriminator
         yield f"  discriminator: {name}, {count(cast.discriminator)} parameters"
     need = need_of(cast, side, options.scale, dtype).of(size)
     yield f"  memory: about {need / 1e9:.1f} GB on {device}, computing in {str(dtype)[6:]}"
 
 
-def _losses(options: TrainOptions, stage: Stage, opened: list[Eyes], cast: Cast) -> Iterator[str]:
-    yield from _pixel_losses(options, stage, cast)
-    if stage.perceptual is not None:
-        when = "after" if stage.perceptual.activated else "before"
-        for eyes in opened:
-            layers = ", ".join(f"{n} x {w:g}" for n, w in weighed(eyes, stage.perceptual).items())
-            about = f"features {when} activation ({stage.perceptual.distance})"
-            yield f"{about} of {eyes.name}: {layers}"
-    if stage.phase_weight:
-        yield f"phases x {stage.phase_weight:g}"
-    if stage.row_weight:
-        yield f"rows of dots x {stage.row_weight:g}"
-    if stage.colour_weight:
-        yield f"mean colours x {stage.colour_weight:g}"
-    if stage.adversary is not None:
-        yield f"{stage.adversary.game} GAN x {stage.adversary.weight:g}"
-
-
-def _pixel_losses(options: TrainOptions, stage: Stage, cast: Cast) -> Iterator[str]:
-    taught = weight_of_teachers(options, stage)
-    name = pixel_of(options, stage) + (" of luma" if is_luma_only(cast.generator) else "")
-    if stage.pixel_weight and taught < 1:
-        yield f"{name} x {stage.pixel_weight * (1 - taught):g}"
-    if taught:
-        by = ", ".join(map(str, options.teachers))
-        yield f"{name} x {stage.pixel_weight * taught:g} to what is made by {by}"
+def _losses(options: TrainOptions, stage: Stage, opened: list[Eyes]) -> Iterator[str]:
+    for term in losses_of(options, stage):
+        yield term.describe(opened)
+    gan = gan_of(options, stage)
+    if gan is not None:
+        yield f"{gan.loss} GAN x {gan.weight:g}, real is the {gan.target}"
 
 
 def count(network: nn.Module) -> str:

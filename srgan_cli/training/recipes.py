@@ -5,40 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from srgan_cli.errors import OptionError
+from srgan_cli.training.loss_terms import GanTerm, LossTerm, PerceptualTerm, PixelTerm
 
 End = Literal["psnr", "gan"]
 
 OptimizerName = Literal["adam", "muon"]
-
-PixelName = Literal["l1", "mse"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Perceptual:
-    """A distance between features of VGG19."""
-
-    layers: dict[str, float]
-    """Weights of the layers, unless --vgg names others."""
-    activated: bool
-    """Whether features are taken after their ReLU."""
-    distance: PixelName
-    scale: float = 1.0
-    """Features are multiplied by it."""
-    weight: float = 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Adversary:
-    """A discriminator and the game it plays."""
-
-    game: Literal["standard", "relativistic", "paired"]
-    weight: float
-    discriminator: str
-    """One of models.DISCRIMINATORS."""
-    hyperparameters: dict[str, Any] = field(default_factory=dict)
-    aligned: bool = False
-    """Whether the discriminator knows the grid of the low pictures: it takes the scale, and no
-    patch is cut at random for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,19 +17,9 @@ class Stage:
     """One objective, trained from its first step to its last."""
 
     end: End = "psnr"
-    pixel: PixelName = "l1"
-    pixel_weight: float = 1.0
-    perceptual: Perceptual | None = None
-    phase_weight: float = 0.0
-    """Of PhaseLoss, which keeps textures free of cross-hatching."""
-    row_weight: float = 0.0
-    """Of RowLoss, which keeps level and upright edges free of rows of dots."""
-    colour_weight: float = 0.0
-    """Of ColourLoss, which keeps wide areas from becoming darker or tinged."""
-    shift: int = 0
-    """Features and discriminators see patches cut at random by less than so many pixels, so that
-    the grids of their poolings and strides do not always meet that of the low pictures."""
-    adversary: Adversary | None = None
+    losses: tuple[LossTerm, ...] = (PixelTerm(),)
+    """The generator's loss terms besides the GAN loss."""
+    gan: GanTerm | None = None
     steps: int
     batch_size: int = 16
     patch: int = 128
@@ -95,8 +56,8 @@ class Recipe:
     recolour: float = 0.0
     """The share of patches whose channels are swapped and colours strengthened: networks that do
     not add to an enlarged picture, but make all of it, tinge colours that they have seldom seen."""
-    spoiled: bool = False
-    """Low pictures are blurred, noisy and compressed, not only small."""
+    degraded: bool = False
+    """Low-resolution images are blurred, noisy and compressed, not only downsampled."""
 
     def sized(self, scale: int, blocks: int | None) -> dict[str, Any]:
         """The network's hyperparameters for a run."""
@@ -125,9 +86,7 @@ def depth_name(hyperparameters: Mapping[str, Any]) -> str | None:
     return next((name for name in ("blocks", "depth") if name in hyperparameters), None)
 
 
-# phase_weight, row_weight, colour_weight and shift are in no paper: pictures come out tinged,
-# dotted and cross-hatched without. The weights are in proportion to the perceptual loss. Nor are
-# settled and recolour.
+# settled and recolour are in no paper.
 
 # Of Real-ESRGAN, https://arxiv.org/abs/2107.10833, section 4.1.
 REAL_LAYERS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}
@@ -136,18 +95,27 @@ OUR_PSNR = Stage(steps=200_000, optimizer="muon", lr=1e-3, warmup=200, clip=1.0,
 
 OUR_GAN = Stage(
     end="gan",
-    pixel_weight=0.1,
-    perceptual=Perceptual(layers=REAL_LAYERS, activated=False, distance="l1"),
-    phase_weight=200.0,
-    row_weight=600.0,
-    colour_weight=100.0,
-    shift=4,
-    adversary=Adversary(game="paired", weight=0.1, discriminator="grid", aligned=True),
+    losses=(
+        PixelTerm(),
+        PerceptualTerm(
+            layers=REAL_LAYERS, activated=False, distance="l1", weight=0.2, target="teacher"
+        ),
+    ),
+    gan=GanTerm(
+        loss="vanilla",
+        weight=0.005,
+        target="teacher",
+        discriminator="unet",
+        lr=4e-4,
+        warmup=100,
+    ),
     steps=50_000,
     batch_size=8,
-    lr=4e-4,
-    milestones=(0.5, 0.8),
-    clip=10.0,
+    lr=2e-4,
+    betas=(0.9, 0.99),
+    milestones=(0.6, 0.85),
+    clip=1.0,
+    ema=0.998,
     settled=0.0,
 )
 
@@ -155,17 +123,23 @@ CLEAN = Recipe(
     name="clean",
     paper="ours; blocks of EDSR, https://arxiv.org/abs/1707.02921",
     architecture="fast",
-    hyperparameters={"features": 64, "blocks": 8, "thin": 8},
+    hyperparameters={
+        "features": 64,
+        "blocks": 12,
+        "thin": 16,
+        "negative_slope": 0.1,
+        "binomial": True,
+    },
     stages=(OUR_PSNR, OUR_GAN),
 )
 
 PHOTO = Recipe(
     name="photo",
-    paper="ours; spoiling after Real-ESRGAN, https://arxiv.org/abs/2107.10833",
+    paper="ours; degradation after Real-ESRGAN, https://arxiv.org/abs/2107.10833",
     architecture="fast",
     hyperparameters=CLEAN.hyperparameters,
     stages=(OUR_PSNR, OUR_GAN),
-    spoiled=True,
+    degraded=True,
 )
 
 SRRESNET = Recipe(
@@ -173,7 +147,16 @@ SRRESNET = Recipe(
     paper="SRGAN, https://arxiv.org/abs/1609.04802, section 3.2",
     architecture="srresnet",
     hyperparameters={"blocks": 16},
-    stages=(Stage(pixel="mse", steps=1_000_000, patch=96, lr=1e-4, milestones=(), settled=0.75),),
+    stages=(
+        Stage(
+            losses=(PixelTerm(distance="mse"),),
+            steps=1_000_000,
+            patch=96,
+            lr=1e-4,
+            milestones=(),
+            settled=0.75,
+        ),
+    ),
     recolour=0.25,
 )
 
@@ -186,14 +169,17 @@ SRGAN = Recipe(
         *SRRESNET.stages,
         Stage(
             end="gan",
-            pixel_weight=0.0,
-            perceptual=Perceptual(
-                layers={"conv5_4": 1.0}, activated=True, distance="mse", scale=1 / 12.75
+            losses=(
+                PerceptualTerm(
+                    layers={"conv5_4": 1.0}, activated=True, distance="mse", scale=1 / 12.75
+                ),
             ),
-            phase_weight=3.0,
-            colour_weight=1.0,
-            shift=4,
-            adversary=Adversary(game="standard", weight=1e-3, discriminator="srgan"),
+            gan=GanTerm(
+                loss="vanilla",
+                weight=1e-3,
+                discriminator="srgan",
+                hyperparameters={"high_pass": True},
+            ),
             steps=200_000,
             patch=96,
             lr=1e-4,
@@ -235,12 +221,16 @@ ESRGAN = Recipe(
         *RRDB.stages,
         Stage(
             end="gan",
-            pixel_weight=1e-2,
-            perceptual=Perceptual(layers={"conv5_4": 1.0}, activated=False, distance="l1"),
-            phase_weight=30.0,
-            colour_weight=30.0,
-            shift=4,
-            adversary=Adversary(game="relativistic", weight=5e-3, discriminator="srgan"),
+            losses=(
+                PixelTerm(weight=1e-2),
+                PerceptualTerm(layers={"conv5_4": 1.0}, activated=False, distance="l1"),
+            ),
+            gan=GanTerm(
+                loss="relativistic",
+                weight=5e-3,
+                discriminator="srgan",
+                hyperparameters={"high_pass": True},
+            ),
             steps=400_000,
             lr=1e-4,
             milestones=(0.125, 0.25, 0.5, 0.75),
@@ -253,7 +243,7 @@ SRCNN = Recipe(
     name="srcnn",
     paper="https://arxiv.org/abs/1501.00092, with Adam for its SGD",
     architecture="srcnn",
-    stages=(Stage(pixel="mse", steps=500_000, patch=96, lr=5e-4),),
+    stages=(Stage(losses=(PixelTerm(distance="mse"),), steps=500_000, patch=96, lr=5e-4),),
 )
 
 VDSR = Recipe(
@@ -261,7 +251,9 @@ VDSR = Recipe(
     paper="https://arxiv.org/abs/1511.04587, with Adam for its SGD",
     architecture="vdsr",
     hyperparameters={"depth": 20},
-    stages=(Stage(pixel="mse", steps=100_000, patch=96, lr=5e-4, clip=0.4),),
+    stages=(
+        Stage(losses=(PixelTerm(distance="mse"),), steps=100_000, patch=96, lr=5e-4, clip=0.4),
+    ),
 )
 
 RECIPES = {

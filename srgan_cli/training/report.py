@@ -17,7 +17,7 @@ from srgan_cli.training.validation import Sample, as_pixels, middle
 SHOWN = 4
 """Samples on a sheet."""
 
-LOSSES = ("pixel", "perceptual", "adversarial", "discriminator")
+NOT_LOSSES = {"lr", "stage", "step", "seconds", "psnr", "ssim", "features", "silent_channels"}
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,11 @@ def _note(pixels: np.ndarray, sample: Sample, scale: int) -> str:
 def draw_curves(run: Path) -> None:
     """RUN/log.jsonl as RUN/curves.png. Raises OptionError without matplotlib."""
     rows = read_log(run / "log.jsonl")
-    panels = [_panel(rows, "loss", LOSSES, log=True)]
+    panels = [_panel(rows, "loss", loss_names(rows), log=True)]
     panels += [
-        _panel(rows, name, (name,)) for name in ("psnr", "features") if any(name in r for r in rows)
+        _panel(rows, name, (name,))
+        for name in ("discriminator_accuracy", "psnr", "features")
+        if any(name in row for row in rows)
     ]
     write_image(plot_curves(panels), run / "curves.png")
 
@@ -84,13 +86,28 @@ def _panel(
     return Panel(title, "step of the stage", UNITS.get(title, title), shown, log=log)
 
 
-UNITS = {"psnr": "dB on Y", "features": "feature distance"}
+UNITS = {
+    "psnr": "dB on Y",
+    "features": "feature distance",
+    "discriminator_accuracy": "accuracy of the discriminator",
+}
+
+
+def loss_names(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """All losses that the log has, whatever the recipe calls them."""
+    names = {
+        name: None
+        for row in rows
+        for name, value in row.items()
+        if isinstance(value, int | float) and name not in NOT_LOSSES and name not in UNITS
+    }
+    return [name for name in names if not name.startswith("share of ")]
 
 
 def _curve(label: str, rows: Sequence[dict[str, Any]], name: str) -> Curve:
     points = [(row["step"], row[name]) for row in rows if name in row]
     x, y = [p[0] for p in points], [p[1] for p in points]
-    return Curve(label, x, y, smooth=name in LOSSES, marked=name not in LOSSES)
+    return Curve(label, x, y, smooth=name not in NOT_LOSSES, marked=name in NOT_LOSSES)
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from srgan_cli.errors import OptionError
 from srgan_cli.files import atomic_write, try_lock
 from srgan_cli.training.train_options import TrainOptions
 
-PATHS = ("out", "start", "val", "low")
+PATHS = ("out", "start", "val", "low", "pool")
 
 OLDER = {"optimizer": "adam"}
 """What runs did that were begun before it was an option."""

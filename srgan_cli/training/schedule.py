@@ -1,10 +1,14 @@
 """By what and how fast to learn, and how to average what was learnt."""
 
 import math
+from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import nn
 
+from srgan_cli.training.distillation import weight_of_teachers
+from srgan_cli.training.loss_terms import GanTerm, LossTerm, PixelDistance, PixelTerm, with_teacher
 from srgan_cli.training.recipes import Stage
 from srgan_cli.training.train_options import TrainOptions
 
@@ -18,10 +22,27 @@ def optimizer_of(options: TrainOptions, stage: Stage) -> str:
     return named or stage.optimizer
 
 
-def pixel_of(options: TrainOptions, stage: Stage) -> str:
-    """Which distance of pixels; in GAN stages it is in balance with other losses."""
-    named = options.loss if stage.end == "psnr" else None
-    return named or stage.pixel
+def losses_of(options: TrainOptions, stage: Stage) -> tuple[LossTerm, ...]:
+    """The stage's loss terms: --loss sets the distance of pixels in the PSNR stage, and a teacher's
+    images are targets beside the originals."""
+    terms = stage.losses
+    if options.loss is not None and stage.end == "psnr":
+        distance = cast(PixelDistance, options.loss)
+        terms = tuple(
+            replace(term, distance=distance) if isinstance(term, PixelTerm) else term
+            for term in terms
+        )
+    weight = weight_of_teachers(options, stage)
+    if weight:
+        return with_teacher(terms, weight)
+    return tuple(replace(term, target="original") for term in terms)
+
+
+def gan_of(options: TrainOptions, stage: Stage) -> GanTerm | None:
+    """The stage's GAN loss; what a discriminator is shown as real needs a teacher to be one's."""
+    if stage.gan is None or weight_of_teachers(options, stage):
+        return stage.gan
+    return replace(stage.gan, target="original")
 
 
 def rate_of(options: TrainOptions, stage: Stage) -> float:

@@ -16,7 +16,17 @@ STAGES = ("psnr", "gan", "both")
 
 TEACHER_WEIGHT = 0.7
 
-POSITIVE = ("scale", "steps", "budget", "batch_size", "patch", "lr", "blocks", "accumulate")
+POSITIVE = (
+    "scale",
+    "steps",
+    "budget",
+    "batch_size",
+    "patch",
+    "lr",
+    "blocks",
+    "accumulate",
+    "pool_size",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +48,15 @@ class TrainOptions:
     start: Path | None = None
     """A weights file to begin with, instead of random numbers."""
     teachers: tuple[Path, ...] = ()
-    """Weights files; the PSNR stage is told the mean of what their networks make."""
+    """Weights files of networks to distill; of several, the mean of what they make."""
     teacher_weight: float | None = None
-    """How much of the pixel loss that is, from 0 to 1; the originals are the rest."""
+    """The share of the pixel loss with the teachers' images as its target, from 0 to 1; the
+    originals' is the rest."""
+    pool: Path | None = None
+    """A folder with low/, teacher/ and high/, crops of the same names, made by the teachers once;
+    both stages are trained on it."""
+    pool_size: int = 2000
+    """Crops that are made where the pool has fewer."""
     val: Path | None = None
     """Pictures to validate on; without them, one in twenty of `folders` is held out."""
     low: Path | None = None
@@ -82,9 +98,13 @@ class TrainOptions:
             )
         if self.steps is not None and self.budget is not None:
             raise OptionError("--steps and --budget exclude each other")
-        for name, given in (("--loss", self.loss), ("--teacher", self.teachers)):
+        stored = self.pool is not None
+        for name, given in (("--loss", self.loss), ("--teacher", self.teachers and not stored)):
             if self.stages == "gan" and given:
-                raise OptionError(f"{name} goes with the PSNR stage: --stages gan has none")
+                raise OptionError(
+                    f"{name} goes with the PSNR stage, and --stages gan has none"
+                    + ("; a GAN stage takes a teacher's images from a --pool" * bool(self.teachers))
+                )
         self._check_teaching()
         if self.stages == "gan" and self.start is None:
             raise OptionError(
@@ -94,6 +114,10 @@ class TrainOptions:
         self.vgg_files()
 
     def _check_teaching(self) -> None:
+        if self.pool is not None and not self.teachers:
+            raise OptionError("--pool holds what a --teacher makes: name the teacher")
+        if self.pool is not None and self.low is not None:
+            raise OptionError("--pool and --low exclude each other: a pool has its own pairs")
         if self.teacher_weight is None:
             return
         if not self.teachers:

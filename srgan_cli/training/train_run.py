@@ -14,11 +14,17 @@ from srgan_cli.training.data import Data, load_data
 from srgan_cli.training.dataset import Refusal
 from srgan_cli.training.distillation import open_teachers
 from srgan_cli.training.distributed import World, world
-from srgan_cli.training.feature_extractors import Eyes, open_eyes, perceptual_loss, require_files
+from srgan_cli.training.feature_extractors import (
+    Eyes,
+    open_eyes,
+    perceptual_loss,
+    perceptual_terms,
+    require_files,
+)
 from srgan_cli.training.initial_weights import starting_weights, weights_file
 from srgan_cli.training.memory_estimate import available_bytes
 from srgan_cli.training.memory_hint import advice, asked, stage_need
-from srgan_cli.training.progress import Watcher
+from srgan_cli.training.progress import Progress, Watcher
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.container import write_weights
@@ -40,8 +46,8 @@ def check(options: TrainOptions) -> list[Eyes]:
     require_files(recipe.name, stages, files)
     opened = open_eyes(files)
     for stage in stages:
-        if stage.perceptual is not None:
-            perceptual_loss(opened, stage.perceptual)
+        for term in perceptual_terms(stage):
+            perceptual_loss(opened, term)
     return opened
 
 
@@ -75,7 +81,11 @@ def _data(options: TrainOptions, recipe: Recipe, here: World, watcher: Watcher) 
     """The first process decodes; the others then find the cache complete."""
     if not here.leads:
         here.wait()
-    data = load_data(options, recipe)
+
+    def show_pool(there: int, wanted: int) -> None:
+        watcher.progress(Progress("pool", there, wanted, {}, None))
+
+    data = load_data(options, recipe, show_pool)
     if here.leads:
         here.wait()
         _tell_refusals(data.refusals, watcher)

@@ -1,19 +1,33 @@
-"""One optimisation step: pairs in, losses out, weights moved, or nothing at all."""
+"""One optimization step: batches in, losses out, weights moved, or nothing at all."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
-from srgan_cli.training.distributed import World, alone
+from srgan_cli.training.distributed import World, alone, unshared
+from srgan_cli.training.loss_terms import Target
+from srgan_cli.training.losses import GanLoss, accuracy
 from srgan_cli.training.patches import Pair
 
 Losses = dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainBatch:
+    """Images in [0, 1]: low_res (B, 3, H, W), and targets by name, (B, 3, sH, sW)."""
+
+    low_res: Tensor
+    targets: dict[Target, Tensor]
+
+    def target(self, name: Target) -> Tensor:
+        """Without a teacher, its target is the original."""
+        return self.targets.get(name, self.targets["original"])
 
 
 @dataclass(frozen=True)
@@ -24,19 +38,21 @@ class Numerics:
     dtype: torch.dtype = torch.float32
 
     def autocast(self) -> torch.autocast:
-        halved = self.dtype != torch.float32
-        return torch.autocast(self.device.type, self.dtype if halved else None, enabled=halved)
+        half = self.dtype != torch.float32
+        return torch.autocast(self.device.type, self.dtype if half else None, enabled=half)
 
     def scaler(self) -> torch.amp.GradScaler:
-        """Lifts gradients above what fp16 can hold; idle in other precisions."""
+        """Scales gradients into the range of fp16; idle in other precisions."""
         return torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
 
-    def place(self, pair: Pair) -> tuple[Tensor, Tensor]:
-        """Low and high pictures in [0, 1]."""
-        return self._placed(pair["low"]), self._placed(pair["high"])
+    def place(self, pair: Pair) -> TrainBatch:
+        targets: dict[Target, Tensor] = {"original": self._placed(pair["high"])}
+        if "teacher" in pair:
+            targets["teacher"] = self._placed(pair["teacher"])
+        return TrainBatch(self._placed(pair["low"]), targets)
 
-    def _placed(self, pictures: Tensor) -> Tensor:
-        moved = pictures.to(self.device, non_blocking=True)
+    def _placed(self, images: Tensor) -> Tensor:
+        moved = images.to(self.device, non_blocking=True)
         moved = moved.contiguous(memory_format=torch.channels_last)
         return moved.float().div_(255) if moved.dtype == torch.uint8 else moved
 
@@ -46,116 +62,199 @@ class NonFiniteError(ArithmeticError):
 
 
 @dataclass
-class Learner:
-    """A network and what moves its weights."""
+class OptimizedNetwork:
+    """A network and the optimizer of its weights."""
 
     name: str
     network: nn.Module
-    """Shared with other processes or not."""
+    """Wrapped in DistributedDataParallel or not."""
     optimizer: Optimizer
-    clip: float | None = None
+    max_grad_norm: float | None = None
+    lr_factor: float = 1.0
+    """Its learning rate, as a multiple of the stage's."""
 
     @property
     def alone(self) -> nn.Module:
         return alone(self.network)
 
-    def gradient_is_finite(self) -> bool:
-        """Clips the gradient as well."""
-        limit = self.clip if self.clip is not None else float("inf")
+    def clip_gradient(self) -> bool:
+        """Returns whether it is finite."""
+        limit = self.max_grad_norm if self.max_grad_norm is not None else float("inf")
         return bool(clip_grad_norm_(self.alone.parameters(), limit).isfinite())
 
 
-@dataclass(frozen=True)
-class Part:
-    """One batch of a step."""
+@dataclass(frozen=True, eq=False)
+class WeightedLoss:
+    """A loss term of the recipe, built."""
 
-    share: float
-    """How much its losses count: all shares of a step make 1."""
-    last: bool
-    autocast: Callable[[], torch.autocast]
-    backward: Callable[[Tensor], None]
-
-
-class Lesson(Protocol):
-    """What the networks learn from a batch: gradients are added, and the losses told."""
-
-    def __call__(self, low: Tensor, high: Tensor, part: Part) -> Losses: ...
-    @property
-    def learners(self) -> list[Learner]: ...
+    name: str
+    weight: float
+    compute: Callable[[Tensor, Tensor], Tensor]
+    target: Target = "original"
 
 
 @dataclass
-class Step:
-    """All that moves at each step."""
+class GanObjective:
+    """A discriminator, and the loss that it and the generator are trained with."""
 
-    lesson: Lesson
+    discriminator: OptimizedNetwork
+    loss: GanLoss
+    weight: float
+    target: Target = "original"
+    """Which images the discriminator is shown as real."""
+    warmup: int = 0
+    """First steps, in which the discriminator alone is trained."""
+
+
+@dataclass
+class TrainStep:
+    """Everything that changes at each step. Both gradients are of the networks before it."""
+
+    generator: OptimizedNetwork
+    terms: Sequence[WeightedLoss]
     numerics: Numerics
+    gan: GanObjective | None = None
+    teacher: Callable[[Tensor], Tensor] | None = None
+    """Makes the teacher's target of low_res, for batches that hold none."""
     world: World = field(default_factory=World)
 
     def __post_init__(self) -> None:
         self.scaler = self.numerics.scaler()
 
+    @property
+    def networks(self) -> list[OptimizedNetwork]:
+        return [self.generator, *([self.gan.discriminator] if self.gan else [])]
+
     def __call__(self, pairs: Sequence[Pair]) -> Losses:
-        """Move once along the mean gradient of `pairs`.
+        """Step once along the mean gradient of `pairs`. Returns the losses by name.
 
         Raises NonFiniteError, and leaves everything as it was, where that is not a number.
         """
-        learners = self.lesson.learners
-        for learner in learners:
-            learner.optimizer.zero_grad(set_to_none=True)
-        with buffers_kept([learner.alone for learner in learners]):
-            losses = self._gradients(pairs)
-            self._check(losses)
-        for learner in learners:
-            self.scaler.step(learner.optimizer)
+        for trained in self.networks:
+            trained.optimizer.zero_grad(set_to_none=True)
+        with buffers_kept([trained.alone for trained in self.networks]):
+            losses = self._mean_losses(pairs)
+            self._check_finite(losses)
+        for trained in self.networks:
+            self.scaler.step(trained.optimizer)
         self.scaler.update()
         return losses
 
-    def _gradients(self, pairs: Sequence[Pair]) -> Losses:
+    def _mean_losses(self, pairs: Sequence[Pair]) -> Losses:
+        """Over all micro-batches and processes; gradients are accumulated."""
         totals: Losses = {}
         for number, pair in enumerate(pairs, start=1):
             last = number == len(pairs)
-            part = Part(1 / len(pairs), last, self.numerics.autocast, self._backward)
-            told = self.lesson(*self.numerics.place(pair), part)
-            for name, value in told.items():
-                totals[name] = totals.get(name, 0.0) + value * part.share
+            losses = self._accumulate(self.numerics.place(pair), 1 / len(pairs), last)
+            for name, value in losses.items():
+                totals[name] = totals.get(name, 0.0) + value / len(pairs)
         return dict(zip(totals, self.world.mean(list(totals.values())), strict=True))
 
-    def _backward(self, loss: Tensor) -> None:
-        self.scaler.scale(loss).backward()
+    def _accumulate(self, batch: TrainBatch, share: float, last: bool) -> Losses:
+        """Adds the gradients of one micro-batch, times its share. Returns its losses."""
+        with unshared(self.generator.network, last):
+            with self.numerics.autocast():
+                generated = self.generator.network(batch.low_res).float()
+            self._add_teacher(batch)
+            weights = {term.name: term.weight for term in self.terms}
+            losses: dict[str, Tensor] = {}
+            logged: Losses = {}
+            if self.gan is not None:
+                real = batch.target(self.gan.target)
+                logits, logged = self._accumulate_discriminator(real, generated, share, last)
+            with self.numerics.autocast():
+                for term in self.terms:
+                    losses[term.name] = term.compute(generated, batch.target(term.target))
+                if self.gan is not None:
+                    losses["gan"] = self._generator_gan_loss(generated, logits)
+                    weights["gan"] = self.gan.weight
+            total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
+            self.scaler.scale(total * share).backward()
+        return {name: loss.item() for name, loss in losses.items()} | logged
 
-    def _check(self, losses: Losses) -> None:
+    def _add_teacher(self, batch: TrainBatch) -> None:
+        if self.teacher is not None and "teacher" not in batch.targets:
+            with torch.no_grad(), self.numerics.autocast():
+                batch.targets["teacher"] = self.teacher(batch.low_res).float()
+
+    def _accumulate_discriminator(
+        self, real: Tensor, generated: Tensor, share: float, last: bool
+    ) -> tuple[Tensor, Losses]:
+        """Returns the logits of `real` as well."""
+        assert self.gan is not None
+        network = self.gan.discriminator.network
+        with unshared(network, last):
+            with self.numerics.autocast():
+                real_logits = network(real).float()
+                fake_logits = network(generated.detach()).float()
+            loss = self.gan.loss.discriminator(real_logits, fake_logits)
+            self.scaler.scale(loss * share).backward()
+        right = accuracy(real_logits.detach(), fake_logits.detach())
+        logged = {"discriminator": loss.item(), "discriminator_accuracy": right}
+        return real_logits.detach(), logged
+
+    def _generator_gan_loss(self, generated: Tensor, real_logits: Tensor) -> Tensor:
+        assert self.gan is not None
+        discriminator = self.gan.discriminator.alone
+        with frozen(discriminator):
+            fake_logits = discriminator(generated).float()
+        return self.gan.loss.generator(real_logits, fake_logits)
+
+    def _check_finite(self, losses: Losses) -> None:
         broken = [f"the {name} loss" for name, value in losses.items() if not _finite(value)]
-        for learner in self.lesson.learners:
-            self.scaler.unscale_(learner.optimizer)
-            if not learner.gradient_is_finite():
-                broken.append(f"the {learner.name}'s gradient")
+        for trained in self.networks:
+            self.scaler.unscale_(trained.optimizer)
+            if not trained.clip_gradient():
+                broken.append(f"the {trained.name}'s gradient")
         if broken:
             self.scaler.update()  # fp16 tries a smaller factor next time
             raise NonFiniteError(broken[0])
 
-    def rate(self, lr: float) -> None:
-        """Set the learning rate."""
-        for learner in self.lesson.learners:
-            for group in learner.optimizer.param_groups:
-                group["lr"] = lr
+    def set_learning_rate(self, lr: float, step: int) -> None:
+        """lr: the stage's. While the discriminator is warmed up, the generator's is 0."""
+        waits = self.gan is not None and step < self.gan.warmup
+        for trained in self.networks:
+            rate = 0.0 if waits and trained is self.generator else lr * trained.lr_factor
+            for group in trained.optimizer.param_groups:
+                group["lr"] = rate
+
+    def shares(self, losses: Losses) -> Losses:
+        """The part of each term in the generator's objective, as "share of NAME"."""
+        weights = {term.name: term.weight for term in self.terms}
+        if self.gan is not None:
+            weights["gan"] = self.gan.weight
+        parts = {name: weights[name] * losses[name] for name in weights if name in losses}
+        total = sum(parts.values())
+        if len(parts) < 2 or not total:
+            return {}
+        return {f"share of {name}": round(part / total, 4) for name, part in parts.items()}
 
     def state_dict(self) -> dict[str, Any]:
         state: dict[str, Any] = {"scaler": self.scaler.state_dict()}
-        for learner, (network, optimizer) in zip(self.lesson.learners, KEYS, strict=False):
-            state[network] = learner.alone.state_dict()
-            state[optimizer] = learner.optimizer.state_dict()
+        for trained, (network, optimizer) in zip(self.networks, KEYS, strict=False):
+            state[network] = trained.alone.state_dict()
+            state[optimizer] = trained.optimizer.state_dict()
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        for learner, (network, optimizer) in zip(self.lesson.learners, KEYS, strict=False):
-            learner.alone.load_state_dict(state[network])
-            learner.optimizer.load_state_dict(state[optimizer])
+        for trained, (network, optimizer) in zip(self.networks, KEYS, strict=False):
+            trained.alone.load_state_dict(state[network])
+            trained.optimizer.load_state_dict(state[optimizer])
         self.scaler.load_state_dict(state.get("scaler", {}) or self.scaler.state_dict())
 
 
 KEYS = (("generator", "optimizer"), ("discriminator", "discriminator_optimizer"))
-"""What the learners are called in a checkpoint."""
+"""What the networks are called in a checkpoint."""
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Gradients pass through `network` and leave none behind."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)
 
 
 @contextmanager

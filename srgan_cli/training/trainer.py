@@ -16,7 +16,7 @@ from srgan_cli.files import atomic_write
 from srgan_cli.training.budget import Length
 from srgan_cli.training.checkpoint import TrainingState, save_state
 from srgan_cli.training.distributed import World
-from srgan_cli.training.gan_watch import CollapseWatch
+from srgan_cli.training.gan_watch import GanWatch
 from srgan_cli.training.patches import Pair
 from srgan_cli.training.progress import Progress, Watcher
 from srgan_cli.training.recipes import Stage
@@ -24,7 +24,7 @@ from srgan_cli.training.report import read_log
 from srgan_cli.training.schedule import average_, learning_rate, settle_
 from srgan_cli.training.stop_signals import Stop, watched_signals
 from srgan_cli.training.tensorboard import Chart
-from srgan_cli.training.train_step import Losses, NonFiniteError, Step
+from srgan_cli.training.train_step import Losses, NonFiniteError, TrainStep
 from srgan_cli.training.validation import Judgement, Score
 
 LOG_EVERY = 50
@@ -32,6 +32,8 @@ SAVE_EVERY = 120.0  # seconds
 VALIDATE_EVERY = 1000
 VALIDATIONS = 10
 """At least so many in a stage."""
+
+MANY_SILENT = 0.2
 
 PATIENCE = 10
 """Steps in a row that may fail before the run stops."""
@@ -77,7 +79,7 @@ class Trainer:
     """One stage of a run. `batches(first)` yields batch number `first` and all that follow."""
 
     stage: Stage
-    step: Step
+    step: TrainStep
     average: nn.Module
     batches: Callable[[int], Iterator[Pair]]
     validate: Callable[[nn.Module], Judgement]
@@ -87,12 +89,15 @@ class Trainer:
     accumulate: int = 1
     world: World = field(default_factory=World)
     position: Position = field(default_factory=Position)
-    collapse: CollapseWatch = field(default_factory=CollapseWatch)
+    gan_watch: GanWatch = field(default_factory=GanWatch)
+    silent_share: Callable[[nn.Module], float | None] = lambda network: None
+    """The share of channels that hardly ever fire, of networks that have such."""
     _failures: int = field(default=0, init=False)
+    _warned_of_silence: bool = field(default=False, init=False)
 
     @property
     def network(self) -> nn.Module:
-        return self.step.lesson.learners[0].alone
+        return self.step.generator.alone
 
     def restore(self, state: TrainingState) -> None:
         """Raises TrainingError for a state of other networks."""
@@ -146,7 +151,7 @@ class Trainer:
         self.network.train()
         if self.position.done >= self.stage.settled * (self.length.steps or ENDLESS):
             settle_(self.network, self.average)
-        self.step.rate(self._rate())
+        self.step.set_learning_rate(self._rate(), self.position.done)
         try:
             losses = self.step(pairs)
         except NonFiniteError as error:
@@ -182,7 +187,7 @@ class Trainer:
         """Returns whether there was a validation, which only the first process makes."""
         due = self._validation_is_due()
         if self.world.leads:
-            warning = self.collapse(losses)
+            warning = self.gan_watch(losses)
             if warning is not None:
                 self.outlets.watcher.say(warning)
                 self._log({"warning": warning})
@@ -190,7 +195,7 @@ class Trainer:
                 score = self._validated() if due else None
             at = self.position
             if at.done % LOG_EVERY == 0 and losses:
-                self._log({"lr": self._rate()} | losses)
+                self._log({"lr": self._rate()} | losses | self.step.shares(losses))
             self.outlets.watcher.progress(
                 Progress(self.stage.end, at.done, self.length.steps, losses, score)
             )
@@ -199,7 +204,15 @@ class Trainer:
     def _validated(self) -> Score:
         judged = self.validate(self.average)
         score = judged.score
-        self._log({name: value for name, value in vars(score).items() if value is not None})
+        silent = self.silent_share(self.average)
+        figures = {name: value for name, value in vars(score).items() if value is not None}
+        self._log(figures if silent is None else figures | {"silent_channels": silent})
+        if silent is not None and silent > MANY_SILENT and not self._warned_of_silence:
+            self._warned_of_silence = True
+            self.outlets.watcher.say(
+                f"{silent:.0%} of the channels behind activations are silent (positive on less "
+                "than 0.2 % of the pixels): they are computed for nothing"
+            )
         if score.merit(self.stage.end) > self.position.best:
             self.position.best = score.merit(self.stage.end)
             self.outlets.keep(self.average, self.position, score)

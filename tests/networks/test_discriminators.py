@@ -4,7 +4,7 @@ from helpers import DISCRIMINATOR_SIZES
 from torch import nn
 
 from srgan_cli.networks import DISCRIMINATORS
-from srgan_cli.networks.discriminators import GridDiscriminator, SRGANDiscriminator
+from srgan_cli.networks.discriminators import SRGANDiscriminator, high_pass
 
 
 def build(name: str) -> nn.Module:
@@ -21,22 +21,29 @@ def test_srgans_has_the_papers_layers():
     assert network.dense.out_features == 1024
 
 
-@pytest.mark.parametrize(("scale", "period"), [(1, 3), (2, 4), (3, 3), (4, 4), (8, 8)])
-def test_verdicts_of_the_grid_move_with_whole_low_pixels_alone(scale, period):
+def test_the_high_pass_is_blind_to_flat_color_and_keeps_fine_detail():
+    flat = torch.rand(1, 3, 1, 1).expand(1, 3, 24, 24)
+    assert high_pass(flat).abs().max() < 1e-5
+    dot = torch.zeros(1, 1, 9, 9)
+    dot[..., 4, 4] = 1
+    assert high_pass(dot)[0, 0, 4, 4].item() == pytest.approx(10 * 24 / 25, rel=1e-5)
+    assert high_pass(dot)[0, 0, 0, 0].item() == 0
+
+
+def test_srgans_may_see_the_high_pass_alone():
     torch.manual_seed(0)
-    network = GridDiscriminator(scale, features=4).eval()
-    picture = torch.rand(1, 3, 16 * period, 16 * period)
-    with torch.no_grad():
-        here, there, aside = (
-            network(picture.roll((by, by), (2, 3))) for by in (0, period, period - 1)
-        )
-    within = (..., slice(7, -6), slice(7, -6))  # of its six layers each sees one to either side
-    expected = here.roll((1, 1), (2, 3))[within]
-    assert torch.allclose(there[within], expected, atol=1e-6)
-    assert not torch.allclose(aside[within], expected, atol=1e-3)
+    network = SRGANDiscriminator(features=4, dense=8, high_pass=True).double()
+    image = torch.rand(4, 3, 24, 24).double()
+
+    def change() -> float:
+        return (network(image + 0.5) - network(image)).abs().max().item()
+
+    assert change() < 1e-9
+    network.high_pass = False
+    assert change() > 1e-4
 
 
-@pytest.mark.parametrize(("name", "sides"), [("srgan", None), ("grid", (9, 13))])
+@pytest.mark.parametrize(("name", "sides"), [("srgan", None), ("unet", (24, 32))])
 def test_crops_of_any_size_give_logits(name, sides):
     logits = build(name)(torch.rand(2, 3, 33, 50))
     assert logits.shape == ((2, 1) if sides is None else (2, 1, *sides))
@@ -51,14 +58,14 @@ def test_gradients_reach_the_picture_and_every_weight(name):
 
 
 def test_spectral_norm_keeps_each_layers_largest_singular_value_near_one():
-    network = build("grid").train()
-    for _ in range(30):
+    network = build("unet").train()
+    for _ in range(60):
         network(torch.rand(1, 3, 16, 16))
     layers = [layer for layer in network.modules() if nn.utils.parametrize.is_parametrized(layer)]
     for layer in layers:
         largest = torch.linalg.matrix_norm(layer.weight.flatten(1), ord=2)
         assert abs(largest - 1) < 0.05
-    assert len(layers) == 6
+    assert len(layers) == 7
 
 
 @pytest.mark.parametrize("name", DISCRIMINATORS)

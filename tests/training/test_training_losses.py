@@ -1,6 +1,6 @@
 """What each loss term says and whom it moves."""
 
-import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,18 +11,22 @@ from torch.nn.functional import softplus
 from srgan_cli.networks import DISCRIMINATORS, GENERATORS
 from srgan_cli.networks.vgg import VGG
 from srgan_cli.training.feature_extractors import perceptual_loss
+from srgan_cli.training.loss_terms import PerceptualTerm
 from srgan_cli.training.losses import (
     DISTANCES,
-    GAMES,
+    GAN_LOSSES,
     PerceptualLoss,
-    PhaseLoss,
-    certainty,
+    accuracy,
     of_luma,
-    shifted,
 )
-from srgan_cli.training.objectives import AdversarialLesson, Term
-from srgan_cli.training.recipes import RECIPES, Perceptual
-from srgan_cli.training.train_step import Learner, Numerics, Part
+from srgan_cli.training.recipes import RECIPES
+from srgan_cli.training.train_step import (
+    GanObjective,
+    Numerics,
+    OptimizedNetwork,
+    TrainStep,
+    WeightedLoss,
+)
 
 SMALL = {
     "fast": {"blocks": 1, "features": 8},
@@ -84,72 +88,53 @@ def test_luma_is_blind_to_chroma_and_sees_brightness_as_matlab_does(term: str) -
 @pytest.mark.parametrize("distance", ["l1", "mse"])
 def test_the_perceptual_loss_reaches_every_parameter(eyes, activated, distance) -> None:
     network, (low, high) = generator(), pair()
-    recipe = Perceptual(layers={}, activated=activated, distance=distance)
+    recipe = PerceptualTerm(layers={}, activated=activated, distance=distance)
     perceptual_loss(eyes, recipe)(network(low), high).backward()
     assert without_gradient(network) == []
 
 
-@pytest.mark.parametrize("game", list(GAMES))
-@pytest.mark.parametrize("rival", list(DISCRIMINATOR_SIZES))
-def test_the_adversarial_loss_reaches_every_parameter_of_the_generator(game, rival) -> None:
-    network, judge, (low, high) = generator(), discriminator(rival), pair()
-    GAMES[game].generator(judge(high).detach(), judge(network(low))).backward()
+@pytest.mark.parametrize("loss", list(GAN_LOSSES))
+@pytest.mark.parametrize("name", list(DISCRIMINATOR_SIZES))
+def test_the_gan_loss_reaches_every_parameter_of_the_generator(loss, name) -> None:
+    network, judge, (low, high) = generator(), discriminator(name), pair()
+    GAN_LOSSES[loss].generator(judge(high).detach(), judge(network(low))).backward()
     assert without_gradient(network) == []
 
 
-COMPARING = ("relativistic", "paired")
-"""Games that compare logits: a bias that all of them share cancels."""
-
-
-@pytest.mark.parametrize("game", list(GAMES))
-@pytest.mark.parametrize("rival", list(DISCRIMINATOR_SIZES))
-def test_the_discriminators_loss_reaches_all_but_biases_that_cancel(game, rival) -> None:
-    judge, high = discriminator(rival).double(), pair()[1].double()
+@pytest.mark.parametrize("loss", list(GAN_LOSSES))
+@pytest.mark.parametrize("name", list(DISCRIMINATOR_SIZES))
+def test_the_discriminators_loss_reaches_all_but_biases_that_cancel(loss, name) -> None:
+    judge, high = discriminator(name).double(), pair()[1].double()
     fake = high.flip(0) * 0.5
-    GAMES[game].discriminator(judge(high), judge(fake)).backward()
-    assert without_gradient(judge) == (["verdict.bias"] if game in COMPARING else [])
+    GAN_LOSSES[loss].discriminator(judge(high), judge(fake)).backward()
+    cancels = ["to_logits.bias"] if loss == "relativistic" else []  # it compares logits
+    assert without_gradient(judge) == cancels
 
 
-def test_the_relativistic_game_is_the_papers_formula() -> None:
+def test_the_relativistic_loss_is_the_papers_formula() -> None:
     real, fake = torch.tensor([[0.3], [1.2]]), torch.tensor([[-0.4], [0.9]])
     sigmoid, log = torch.sigmoid, torch.log
     d_real, d_fake = sigmoid(real - fake.mean()), sigmoid(fake - real.mean())
-    game = GAMES["relativistic"]
+    loss = GAN_LOSSES["relativistic"]
     by_hand = -log(d_real).mean() - log(1 - d_fake).mean()
-    assert game.discriminator(real, fake).item() == pytest.approx(by_hand.item(), rel=1e-5)
+    assert loss.discriminator(real, fake).item() == pytest.approx(by_hand.item(), rel=1e-5)
     by_hand = -log(1 - d_real).mean() - log(d_fake).mean()
-    assert game.generator(real, fake).item() == pytest.approx(by_hand.item(), rel=1e-5)
+    assert loss.generator(real, fake).item() == pytest.approx(by_hand.item(), rel=1e-5)
 
 
-def test_the_standard_game_is_the_papers_formula() -> None:
+def test_the_vanilla_loss_is_the_papers_formula() -> None:
     real, fake = torch.tensor([0.3, 1.2]), torch.tensor([-0.4, 0.9])
-    game = GAMES["standard"]
-    assert game.generator(real, fake).item() == pytest.approx(softplus(-fake).mean().item())
+    loss = GAN_LOSSES["vanilla"]
+    assert loss.generator(real, fake).item() == pytest.approx(softplus(-fake).mean().item())
     whole = softplus(-real).mean() + softplus(fake).mean()
-    assert game.discriminator(real, fake).item() == pytest.approx(whole.item())
+    assert loss.discriminator(real, fake).item() == pytest.approx(whole.item())
 
 
-def test_the_paired_game_compares_each_original_with_what_was_made_in_its_place() -> None:
-    real, fake = torch.tensor([0.3, 5.2]), torch.tensor([-0.4, 4.9])
-    game = GAMES["paired"]
-    assert game.discriminator(real, fake).item() == pytest.approx(
-        softplus(-torch.tensor([0.7, 0.3])).mean().item()
-    )
-    assert game.generator(real, fake).item() == pytest.approx(
-        softplus(torch.tensor([0.7, 0.3])).mean().item()
-    )
-    shown = torch.tensor([9.0, -9.0])  # what both show sways neither
-    moved = game.discriminator(real + shown, fake + shown).item()
-    assert moved == pytest.approx(game.discriminator(real, fake).item(), abs=1e-6)
-
-
-@pytest.mark.parametrize("game", COMPARING)
-def test_certainty_is_that_of_a_coin_at_equal_logits(game: str) -> None:
-    same = torch.ones(4)
-    assert certainty(GAMES[game], same, same) == {
-        "log D(real)": pytest.approx(-0.6931, abs=1e-4),
-        "log 1-D(fake)": pytest.approx(-0.6931, abs=1e-4),
-    }
+def test_accuracy_is_a_half_at_chance_and_one_where_classes_are_apart() -> None:
+    same = torch.tensor([1.0, -1.0, 2.0, -2.0])
+    assert accuracy(same, same) == 0.5
+    assert accuracy(same + 10, same) == 1
+    assert accuracy(same - 10, same) == 0
 
 
 def test_features_before_activation_are_partly_negative(eyes) -> None:
@@ -163,7 +148,7 @@ def test_features_before_activation_are_partly_negative(eyes) -> None:
 
 def test_the_perceptual_loss_is_the_weighted_sum_of_its_layers(eyes) -> None:
     made, real = pair()[1], pair()[1].flip(0)
-    recipe = Perceptual(layers={}, activated=True, distance="mse", scale=1 / 12.75)
+    recipe = PerceptualTerm(layers={}, activated=True, distance="mse", scale=1 / 12.75)
     network = VGG(eyes[0].state, eyes[0].layers, after_relu=True)
     a, b = network(made), network(real)
     by_hand = sum(
@@ -176,69 +161,49 @@ def test_the_perceptual_loss_is_the_weighted_sum_of_its_layers(eyes) -> None:
 
 def test_srgans_and_esrgans_terms_are_the_papers() -> None:
     srgan, esrgan = RECIPES["srgan"].stages[1], RECIPES["esrgan"].stages[1]
-    assert srgan.perceptual.activated
-    assert not esrgan.perceptual.activated
-    assert (srgan.pixel_weight, srgan.adversary.weight) == (0.0, 1e-3)
-    assert (esrgan.pixel_weight, esrgan.adversary.weight) == (1e-2, 5e-3)
-
-
-def test_all_pictures_are_shifted_alike_and_at_random() -> None:
-    torch.manual_seed(0)
-    picture = torch.rand(1, 3, 32, 32)
-    cuts = [shifted(4, picture, 2 * picture) for _ in range(20)]
-    assert all(one.shape[-2:] == (28, 28) and torch.equal(2 * one, two) for one, two in cuts)
-    assert len({one[0, 0, 0, 0].item() for one, _ in cuts}) > 5
-    assert shifted(0, picture) == (picture,)
-
-
-def lesson(rival: str, game: str, perceptual: PerceptualLoss) -> AdversarialLesson:
-    networks = generator(), discriminator(rival)
-    learners = [
-        Learner(name, network, torch.optim.Adam(network.parameters()))
-        for name, network in zip(("generator", "discriminator"), networks, strict=True)
+    assert [(term.name, term.weight) for term in srgan.losses] == [("perceptual", 1.0)]
+    assert [(term.name, term.weight) for term in esrgan.losses] == [
+        ("pixel", 1e-2),
+        ("perceptual", 1.0),
     ]
-    terms = {"pixel": Term(0.1, DISTANCES["l1"]), "perceptual": Term(1.0, perceptual)}
-    return AdversarialLesson(*learners, GAMES[game], 0.02, terms, shift=4)
+    assert srgan.losses[0].activated
+    assert not esrgan.losses[1].activated
+    assert (srgan.gan.weight, esrgan.gan.weight) == (1e-3, 5e-3)
 
 
-class Gradients:
-    """Which network's gradients each backward pass of a lesson changes."""
-
-    def __init__(self, lesson: AdversarialLesson) -> None:
-        self.networks = [learner.alone for learner in lesson.learners]
-        self.moved: list[list[bool]] = []
-
-    def backward(self, loss: torch.Tensor) -> None:
-        before = self._sums()
-        loss.backward()
-        self.moved.append([a != b for a, b in zip(before, self._sums(), strict=True)])
-
-    def _sums(self) -> list[float]:
-        return [
-            sum(p.grad.abs().sum().item() for p in network.parameters() if p.grad is not None)
-            for network in self.networks
-        ]
+def gan_step(name: str, loss: str, dtype: torch.dtype, perceptual: PerceptualLoss) -> TrainStep:
+    networks = [
+        OptimizedNetwork(role, network, torch.optim.SGD(network.parameters(), 0.1))
+        for role, network in (("generator", generator()), ("discriminator", discriminator(name)))
+    ]
+    terms = [
+        WeightedLoss("pixel", 0.1, DISTANCES["l1"]),
+        WeightedLoss("perceptual", 1.0, perceptual),
+    ]
+    gan = GanObjective(networks[1], GAN_LOSSES[loss], 0.02)
+    return TrainStep(networks[0], terms, Numerics(torch.device("cpu"), dtype), gan)
 
 
-@pytest.mark.parametrize("game", list(GAMES))
+def gradients(network: nn.Module) -> list[torch.Tensor]:
+    return [p.grad.clone() for p in network.parameters() if p.grad is not None]
+
+
+@pytest.mark.parametrize("loss", list(GAN_LOSSES))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("rival", list(DISCRIMINATOR_SIZES))
-def test_each_loss_moves_its_own_network_alone(eyes, rival, dtype, game) -> None:
-    recipe = Perceptual(layers={}, activated=False, distance="l1")
-    taught = lesson(rival, game, perceptual_loss(eyes, recipe))
-    seen = Gradients(taught)
-    numerics = Numerics(torch.device("cpu"), dtype)
-    taught(*pair(), Part(1.0, True, numerics.autocast, seen.backward))
-    assert seen.moved == [[False, True], [True, False]]  # the discriminator's, the generator's
-
-
-def test_the_phase_loss_compares_with_what_the_stage_began_with(eyes) -> None:
-    recipe = Perceptual(layers={}, activated=False, distance="l1")
-    taught = lesson("grid", "standard", perceptual_loss(eyes, recipe))
-    begun = copy.deepcopy(taught.generator.alone).eval()
-    taught.terms["phase"] = Term(100.0, PhaseLoss(2), begun)
-    numerics = Numerics(torch.device("cpu"), torch.float32)
-    part = Part(1.0, True, numerics.autocast, lambda loss: loss.backward())
-    assert taught(*pair(), part)["phase"] < 1e-6
-    taught.terms["phase"] = Term(100.0, PhaseLoss(2))
-    assert taught(*pair(), part)["phase"] > 1e-3
+@pytest.mark.parametrize("name", list(DISCRIMINATOR_SIZES))
+def test_each_loss_gives_its_own_network_gradients_alone(eyes, name, dtype, loss) -> None:
+    """Scaling the generator's losses leaves the discriminator's gradients as they are."""
+    term = PerceptualTerm(layers={}, activated=False, distance="l1")
+    low, high = pair()
+    found = []
+    for factor in (1.0, 3.0):
+        step = gan_step(name, loss, dtype, perceptual_loss(eyes, term))
+        step.terms = [replace(one, weight=factor * one.weight) for one in step.terms]
+        assert step.gan is not None
+        step.gan.weight *= factor
+        step([{"low": low, "high": high}])
+        found.append([gradients(one.alone) for one in step.networks])
+    (first_generator, first), (second_generator, second) = found
+    assert first
+    assert all(map(torch.equal, first, second))
+    assert not all(map(torch.equal, first_generator, second_generator))

@@ -11,13 +11,13 @@ from training_helpers import picture, save_picture
 from srgan_cli.resample import resize, resize_levels
 from srgan_cli.training.data import Loading, load_batches
 from srgan_cli.training.dataset import Cache, Entry, Photographs, at_least, load_photographs
+from srgan_cli.training.degradation import bicubic_downsample
 from srgan_cli.training.patches import (
     STRENGTH,
     Batches,
     Cut,
     MadePairs,
     as_planes,
-    bicubic_low,
     detail,
     detailed_place,
     quantised,
@@ -34,7 +34,7 @@ def photographs(photos: Path, tmp_path: Path) -> Photographs:
 
 @pytest.fixture
 def cut(photographs: Photographs) -> MadePairs:
-    return MadePairs(photographs, Cut(patch=16, scale=2, shrink=0.5), bicubic_low)
+    return MadePairs(photographs, Cut(patch=16, scale=2, shrink=0.5), bicubic_downsample)
 
 
 def test_a_batch_is_a_function_of_its_number(cut) -> None:
@@ -69,7 +69,7 @@ def test_patches_are_whole_levels_of_the_right_size(cut) -> None:
 
 def test_the_low_patch_is_the_high_one_shrunk_with_what_lies_around_it(photographs) -> None:
     """So that its border is what a picture's inside is, not what an edge is."""
-    cut = MadePairs(photographs, Cut(patch=16, scale=2, shrink=1.0), bicubic_low)
+    cut = MadePairs(photographs, Cut(patch=16, scale=2, shrink=1.0), bicubic_downsample)
     pairs = [cut(np.random.default_rng(seed)) for seed in range(20)]
     alone = [quantised(resize(pair["high"].float(), 8, 8)) for pair in pairs]
     difference = torch.stack(
@@ -82,7 +82,7 @@ def test_the_low_patch_is_the_high_one_shrunk_with_what_lies_around_it(photograp
 def test_patches_are_laid_in_all_eight_ways(photographs) -> None:
     one = photographs.some([0])
     side = 2 * 8 + 56  # with its margin the whole height
-    cut = MadePairs(one, Cut(patch=56, scale=2, shrink=1.0), bicubic_low)
+    cut = MadePairs(one, Cut(patch=56, scale=2, shrink=1.0), bicubic_downsample)
     assert cut.cut.padded == side == picture(0).shape[0]
     corners = {
         tuple(cut(np.random.default_rng(seed))["high"][:, 0, 0].tolist()) for seed in range(200)
@@ -112,7 +112,7 @@ def marked(tmp_path: Path) -> Photographs:
 
 def regions(photographs: Photographs) -> list[np.ndarray]:
     """Those of patches of 32 pixels, cut out of the same random numbers."""
-    cut = MadePairs(photographs, Cut(patch=16, scale=2, shrink=0.25), bicubic_low)
+    cut = MadePairs(photographs, Cut(patch=16, scale=2, shrink=0.25), bicubic_downsample)
     return [cut._region(np.random.default_rng(seed)) for seed in range(300)]
 
 
@@ -195,7 +195,7 @@ def test_recolouring_swaps_channels_and_makes_colours_as_strong_as_levels_allow(
 
 def test_the_share_of_recoloured_patches_is_that_which_is_asked_for(photographs) -> None:
     def highs(recolour: float) -> list[torch.Tensor]:
-        cut = MadePairs(photographs, Cut(16, 2, 0.5, recolour), bicubic_low)
+        cut = MadePairs(photographs, Cut(16, 2, 0.5, recolour), bicubic_downsample)
         return [cut(np.random.default_rng(seed))["high"] for seed in range(300)]
 
     def same(theirs: list[torch.Tensor]) -> int:
@@ -208,7 +208,7 @@ def test_the_share_of_recoloured_patches_is_that_which_is_asked_for(photographs)
 
 
 def test_the_low_patch_is_made_of_the_recoloured_high_one(photographs) -> None:
-    cut = MadePairs(photographs, Cut(16, 2, 1.0, recolour=1), bicubic_low)
+    cut = MadePairs(photographs, Cut(16, 2, 1.0, recolour=1), bicubic_downsample)
     for seed in range(5):
         pair = cut(np.random.default_rng(seed))
         alone = quantised(resize(pair["high"].float(), 8, 8))

@@ -9,14 +9,15 @@ from training_helpers import picture
 
 from srgan_cli.networks import GENERATORS
 from srgan_cli.networks.srcnn import LUMA
-from srgan_cli.training.builder import Job, build_lesson, placed
+from srgan_cli.training.builder import Job, build_step, placed
 from srgan_cli.training.data import Data
+from srgan_cli.training.degradation import bicubic_downsample
 from srgan_cli.training.distributed import World
 from srgan_cli.training.feature_extractors import open_eyes
-from srgan_cli.training.patches import as_planes, bicubic_low
+from srgan_cli.training.patches import as_planes
 from srgan_cli.training.progress import Silent
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
-from srgan_cli.training.train_step import Lesson, Losses, Numerics, Step
+from srgan_cli.training.train_step import Losses, TrainStep
 
 SMALL = {
     "fast": {"blocks": 1, "features": 16},
@@ -29,10 +30,10 @@ STAGES = [(name, stage.end) for name, recipe in RECIPES.items() for stage in rec
 
 
 @pytest.fixture
-def lesson_of(make):
-    """What a stage teaches a small network."""
+def step_of(make):
+    """The train step of a stage, of a small network."""
 
-    def built(recipe: Recipe, stage: Stage, architecture: str) -> Lesson:
+    def built(recipe: Recipe, stage: Stage, architecture: str) -> TrainStep:
         options = make(lr=2e-3 if stage.end == "psnr" else 5e-4)
         cpu = torch.device("cpu")
         nothing = Data(None, None, [])  # type: ignore[arg-type]
@@ -40,19 +41,19 @@ def lesson_of(make):
         job = Job(options, recipe, nothing, eyes, cpu, World(), Silent(), "")
         torch.manual_seed(0)
         network = GENERATORS[architecture](scale=2, **SMALL[architecture])
-        return build_lesson(job, stage, placed(network.train(), cpu))
+        return build_step(job, stage, placed(network.train(), cpu))
 
     return built
 
 
 @pytest.fixture
-def learn(lesson_of):
+def learn(step_of):
     """The losses of each step of a stage on one pair."""
 
     def learned(recipe: Recipe, stage: Stage, steps: int) -> list[Losses]:
-        step = Step(lesson_of(recipe, stage, recipe.architecture), Numerics(torch.device("cpu")))
+        step = step_of(recipe, stage, recipe.architecture)
         high = as_planes(picture(2)[:24, :24])
-        pair = {"low": bicubic_low(high, 2, None)[None] / 255, "high": high[None] / 255}
+        pair = {"low": bicubic_downsample(high, 2, None)[None] / 255, "high": high[None] / 255}
         return [step([pair]) for _ in range(steps)]
 
     return learned
@@ -62,11 +63,9 @@ def learn(lesson_of):
 def test_a_recipe_learns_one_pair_by_heart(learn, name: str, end: str) -> None:
     recipe = RECIPES[name]
     (stage,) = recipe.chosen(end)
-    if stage.adversary is not None:
-        rival = replace(
-            stage.adversary, hyperparameters=DISCRIMINATOR_SIZES[stage.adversary.discriminator]
-        )
-        stage = replace(stage, adversary=rival)
+    if stage.gan is not None:
+        small = replace(stage.gan, hyperparameters=DISCRIMINATOR_SIZES[stage.gan.discriminator])
+        stage = replace(stage, gan=small)
     losses = learn(recipe, stage, 400 if end == "psnr" else 300)
     term = "pixel" if end == "psnr" else "perceptual"
     first, last = losses[0][term], min(loss[term] for loss in losses[-20:])
@@ -75,13 +74,13 @@ def test_a_recipe_learns_one_pair_by_heart(learn, name: str, end: str) -> None:
 
 @pytest.mark.parametrize("name", ["clean", "vdsr"])
 @pytest.mark.parametrize("architecture", list(SMALL))
-def test_networks_that_restore_luma_are_told_of_luma_alone(lesson_of, name, architecture) -> None:
+def test_networks_that_restore_luma_are_compared_by_luma_alone(step_of, name, architecture) -> None:
     """Whatever the recipe: --from may bring another network than its own."""
     recipe = RECIPES[name]
-    told = lesson_of(recipe, recipe.stages[0], architecture).terms["pixel"]
+    (pixel,) = step_of(recipe, recipe.stages[0], architecture).terms
     gray = torch.full((1, 3, 8, 8), 0.5)
     tinged = gray + torch.tensor([0.1, 0.0, -0.1 * LUMA[0] / LUMA[2]])[:, None, None]
-    assert (told(tinged, gray, gray) < 1e-6) == (architecture in ("srcnn", "vdsr"))
+    assert (pixel.compute(tinged, gray) < 1e-6) == (architecture in ("srcnn", "vdsr"))
 
 
 def test_recipes_name_what_there_is() -> None:

@@ -7,14 +7,20 @@ import pytest
 import torch
 
 from srgan_cli.errors import TrainingError
-from srgan_cli.networks import GENERATORS
+from srgan_cli.networks import DISCRIMINATORS, GENERATORS
 from srgan_cli.training.checkpoint import checkpoints, load_state
-from srgan_cli.training.losses import DISTANCES
-from srgan_cli.training.objectives import PixelLesson, Term
+from srgan_cli.training.losses import DISTANCES, GAN_LOSSES
 from srgan_cli.training.patches import Pair
 from srgan_cli.training.recipes import RECIPES, Stage
 from srgan_cli.training.schedule import average_, learning_rate, norms, settle_
-from srgan_cli.training.train_step import Learner, NonFiniteError, Numerics, Step
+from srgan_cli.training.train_step import (
+    GanObjective,
+    NonFiniteError,
+    Numerics,
+    OptimizedNetwork,
+    TrainStep,
+    WeightedLoss,
+)
 
 
 def batch(seed: int = 0, size: int = 2) -> Pair:
@@ -23,18 +29,19 @@ def batch(seed: int = 0, size: int = 2) -> Pair:
     return {"low": low, "high": torch.rand(size, 3, 16, 16, generator=generator)}
 
 
-def step(architecture: str = "srresnet", dtype: torch.dtype = torch.float32) -> Step:
+def step(architecture: str = "srresnet", dtype: torch.dtype = torch.float32) -> TrainStep:
     torch.manual_seed(0)
     network = GENERATORS[architecture](scale=2, blocks=1, features=8).train()
-    learner = Learner("generator", network, torch.optim.Adam(network.parameters(), 1e-3), 1.0)
-    return Step(
-        PixelLesson(learner, {"pixel": Term(1.0, DISTANCES["l1"])}),
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+    return TrainStep(
+        OptimizedNetwork("generator", network, optimizer, 1.0),
+        [WeightedLoss("pixel", 1.0, DISTANCES["l1"])],
         Numerics(torch.device("cpu"), dtype),
     )
 
 
-def network_of(step: Step) -> torch.nn.Module:
-    return step.lesson.learners[0].alone
+def network_of(step: TrainStep) -> torch.nn.Module:
+    return step.generator.alone
 
 
 def same_state(a: dict, b: dict) -> bool:
@@ -60,7 +67,7 @@ def test_an_infinite_gradient_is_named() -> None:
     def steep(made: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
         return torch.sqrt((made - made.detach()).abs()).mean()
 
-    taught.lesson.terms = {"pixel": Term(1.0, steep)}
+    taught.terms = [WeightedLoss("pixel", 1.0, steep)]
     with pytest.raises(NonFiniteError, match="the generator's gradient"):
         taught([batch()])
 
@@ -104,7 +111,7 @@ def test_settled_networks_learn_as_they_will_be_used() -> None:
     for number in range(3):
         taught([batch(number)])
     settle_(network, average)
-    low, _ = taught.numerics.place(batch(5))
+    low = taught.numerics.place(batch(5)).low_res
     with torch.no_grad():
         learning, used = network(low), copy.deepcopy(network).eval()(low)
     assert network.training
@@ -139,6 +146,42 @@ def test_the_rate_rises_then_falls_as_the_stage_says() -> None:
 
 def test_bytes_become_pictures_between_0_and_1() -> None:
     levels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
-    low, high = Numerics(torch.device("cpu"), torch.float32).place({"low": levels, "high": levels})
-    assert torch.equal(low, torch.arange(256).view(1, 1, 16, 16) / 255)
-    assert torch.equal(high, low)
+    numerics = Numerics(torch.device("cpu"), torch.float32)
+    placed = numerics.place({"low": levels, "high": levels})
+    assert torch.equal(placed.low_res, torch.arange(256).view(1, 1, 16, 16) / 255)
+    assert torch.equal(placed.target("original"), placed.low_res)
+    assert placed.target("teacher") is placed.target("original")  # there is no teacher
+
+
+def test_each_term_is_compared_with_its_own_target() -> None:
+    trained = step("fast")
+    trained.terms = [
+        WeightedLoss("pixel", 0.5, DISTANCES["l1"]),
+        WeightedLoss("distillation", 0.5, DISTANCES["l1"], target="teacher"),
+    ]
+    given = batch()
+    given["teacher"] = network_of(trained)(given["low"]).detach()
+    losses = trained([given])
+    assert losses["distillation"] == pytest.approx(0, abs=1e-6)
+    assert losses["pixel"] > 0.1
+    assert trained.shares(losses)["share of pixel"] == pytest.approx(1, abs=1e-3)
+
+
+def test_the_discriminator_is_warmed_up_alone_and_has_a_rate_of_its_own() -> None:
+    trained = step("fast")
+    network = DISCRIMINATORS["unet"](features=4)
+    optimizer = torch.optim.Adam(network.parameters())
+    discriminator = OptimizedNetwork("discriminator", network, optimizer, lr_factor=2.0)
+    trained.gan = GanObjective(discriminator, GAN_LOSSES["vanilla"], 0.01, warmup=5)
+
+    def rates(number: int) -> list[float]:
+        trained.set_learning_rate(1e-3, number)
+        return [one.optimizer.param_groups[0]["lr"] for one in trained.networks]
+
+    assert rates(4) == [0, 2e-3]
+    before = copy.deepcopy(trained.state_dict())
+    losses = trained([batch()])
+    assert same_state(before["generator"], trained.state_dict()["generator"])
+    assert not same_state(before["discriminator"], trained.state_dict()["discriminator"])
+    assert 0 <= losses["discriminator_accuracy"] <= 1
+    assert rates(5) == [1e-3, 2e-3]

@@ -9,7 +9,7 @@ import torch
 from srgan_cli.errors import DeviceError, WeightsError
 from srgan_cli.networks import GENERATORS
 from srgan_cli.training.download import download
-from srgan_cli.training.gan_watch import CollapseWatch
+from srgan_cli.training.gan_watch import GanWatch
 from srgan_cli.training.memory_estimate import Need, kept_bytes
 from srgan_cli.training.memory_hint import SHARE, Asked, advice, stage_need
 from srgan_cli.training.plan import plan
@@ -19,27 +19,28 @@ from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_run import check, train
 
 
-def follow(real: float, fake: float, steps: int = 2000) -> list[str]:
-    watch = CollapseWatch()
-    told = [watch({"log D(real)": real, "log 1-D(fake)": fake}) for _ in range(steps)]
-    return [line for line in told if line is not None]
+def follow(accuracy: float, steps: int = 2000) -> list[str]:
+    watch = GanWatch()
+    warnings = [watch({"discriminator_accuracy": accuracy}) for _ in range(steps)]
+    return [line for line in warnings if line is not None]
 
 
-def test_a_fair_game_is_not_warned_about() -> None:
-    assert follow(-0.69, -0.69) == []
-    assert follow(-0.1, -0.2) == []
-    assert CollapseWatch()({"pixel": 1.0}) is None
+def test_a_discriminator_between_chance_and_certainty_is_not_warned_about() -> None:
+    assert follow(0.7) == []
+    assert follow(0.97) == []
+    assert GanWatch()({"pixel": 1.0}) is None
 
 
 def test_a_discriminator_that_is_always_right_is_warned_about_once() -> None:
-    (line,) = follow(-0.001, -0.002)
+    (line,) = follow(1.0)
     assert "always right" in line
-    assert "log D(real) -0.0" in line
 
 
-def test_a_discriminator_that_is_always_wrong_is_warned_about() -> None:
-    (line,) = follow(-0.5, -9.0)
-    assert "lost its way" in line
+def test_a_discriminator_at_chance_is_warned_about_after_300_steps() -> None:
+    (line,) = follow(0.5)
+    assert "at chance" in line
+    assert follow(0.5, steps=299) == []
+    assert len(follow(0.5, steps=300)) == 1
 
 
 class OutOfMemory(Silent):
@@ -112,13 +113,10 @@ def test_a_plan_says_it_all(make) -> None:
         "pictures: 4 files",
         "stage psnr: 800 steps of 2 patches, 16 pixels high (8 low)",
         "stage gan: 200 steps",
-        "l1 x 0.1, features before activation (l1) of",
+        "l1 x 1 to the original, features before activation (l1) x 0.2 to the original, of",
         "conv2_2 x 0.5, conv3_1 x 1",
-        "phases x 200",
-        "rows of dots x 600",
-        "mean colours x 100",
-        "paired GAN x 0.1",
-        "discriminator: grid, 646,9",
+        "vanilla GAN x 0.005, real is the original",
+        "discriminator: unet, ",
         "memory: about",
         "judged by",
     ):

@@ -1,0 +1,131 @@
+"""The summands of a generator's objective, as a recipe lists them. No torch until they are built.
+
+A new loss is one class here, with a `build` method, and one line in a recipe: the train step, the
+log, the plan and the curves read the same list.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from srgan_cli.training.feature_extractors import Eyes
+
+Target = Literal["original", "teacher"]
+"""What a generated image is compared with. Without a teacher, "teacher" means the original."""
+
+PixelDistance = Literal["l1", "mse"]
+
+
+@dataclass(frozen=True)
+class LossInputs:
+    """What building a loss may need of a run."""
+
+    extractors: Sequence[Eyes]
+    device: torch.device
+    luma_only: bool
+    """Whether the generator restores luma alone, as SRCNN and VDSR."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossTerm(ABC):
+    """One summand; `name` is its key in the log and in the curves."""
+
+    name: str
+    weight: float = 1.0
+    target: Target = "original"
+
+    @abstractmethod
+    def build(self, inputs: LossInputs) -> Callable[[Tensor, Tensor], Tensor]:
+        """(generated, target) -> a scalar; both (B, 3, H, W) in [0, 1]."""
+
+    @abstractmethod
+    def describe(self, extractors: Sequence[Eyes]) -> str:
+        """For people, as in a dry run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelTerm(LossTerm):
+    """L1 or mean squared error of pixels."""
+
+    name: str = "pixel"
+    distance: PixelDistance = "l1"
+
+    def build(self, inputs: LossInputs) -> Callable[[Tensor, Tensor], Tensor]:
+        from srgan_cli.training.losses import DISTANCES, of_luma
+
+        distance = DISTANCES[self.distance]
+        return of_luma(distance) if inputs.luma_only else distance
+
+    def describe(self, extractors: Sequence[Eyes]) -> str:
+        return f"{self.distance} x {self.weight:g} to the {self.target}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerceptualTerm(LossTerm):
+    """A distance between features of VGG19."""
+
+    name: str = "perceptual"
+    layers: Mapping[str, float]
+    """Weights of the layers, unless --vgg names others."""
+    activated: bool
+    """Whether features are taken after their ReLU."""
+    distance: PixelDistance
+    scale: float = 1.0
+    """Features are multiplied by it."""
+
+    def build(self, inputs: LossInputs) -> Callable[[Tensor, Tensor], Tensor]:
+        from srgan_cli.training.feature_extractors import perceptual_loss
+
+        return perceptual_loss(inputs.extractors, self).to(inputs.device)
+
+    def describe(self, extractors: Sequence[Eyes]) -> str:
+        from srgan_cli.training.feature_extractors import weighed
+
+        when = "after" if self.activated else "before"
+        files = "; ".join(
+            f"{eyes.name}: " + ", ".join(f"{n} x {w:g}" for n, w in weighed(eyes, self).items())
+            for eyes in extractors
+        )
+        about = f"features {when} activation ({self.distance})"
+        return f"{about} x {self.weight:g} to the {self.target}, of {files}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GanTerm:
+    """A discriminator, and the loss that it and the generator are trained with."""
+
+    loss: Literal["vanilla", "relativistic"]
+    weight: float
+    target: Target = "original"
+    """Which images the discriminator is shown as real."""
+    discriminator: str
+    """One of networks.DISCRIMINATORS."""
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    lr: float | None = None
+    """The discriminator's learning rate; None: the generator's."""
+    warmup: int = 0
+    """First steps, in which the discriminator alone is trained."""
+
+    name = "gan"
+
+
+def with_teacher(terms: Sequence[LossTerm], teacher_weight: float) -> tuple[LossTerm, ...]:
+    """The terms of a run with a teacher: pixels are compared with both, by that share."""
+    return tuple(part for term in terms for part in _split(term, teacher_weight))
+
+
+def _split(term: LossTerm, teacher_weight: float) -> tuple[LossTerm, ...]:
+    if not isinstance(term, PixelTerm):
+        return (term,)
+    shares = (
+        replace(term, weight=term.weight * (1 - teacher_weight)),
+        replace(term, name="distillation", target="teacher", weight=term.weight * teacher_weight),
+    )
+    return tuple(share for share in shares if share.weight)

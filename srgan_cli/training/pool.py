@@ -1,0 +1,129 @@
+"""A pool for distillation: crops that teachers have upscaled once, for many steps of many runs.
+
+DIR/low, DIR/teacher and DIR/high hold images of the same names; high ones and the teacher's are
+`scale` times as large as low ones. Any other program may make them as well.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from srgan_cli.device import local_device, pick_device, pick_precision
+from srgan_cli.errors import DatasetError
+from srgan_cli.images.image import Image
+from srgan_cli.images.write import write_image
+from srgan_cli.training.dataset import Cache, Photographs, at_least, load_photographs
+from srgan_cli.training.distillation import open_teachers
+from srgan_cli.training.patches import MARGIN, Cut, MadePairs, Shrinker, inner
+from srgan_cli.training.train_options import TrainOptions
+from srgan_cli.training.train_step import Numerics
+from srgan_cli.weights.loading import load_generator
+
+LOW, TEACHER, HIGH = FOLDERS = ("low", "teacher", "high")
+
+SIDE = 96
+"""Of a low-resolution crop, in pixels."""
+
+MadeCrop = Callable[[int, int], None]
+"""Called with the number of crops that there are, and of those that there shall be."""
+
+
+@dataclass(frozen=True, eq=False)
+class Teachers:
+    """The mean of what several networks make of (3, H, W) levels, as whole levels."""
+
+    networks: Sequence[nn.Module]
+    numerics: Numerics
+
+    @torch.inference_mode()
+    def __call__(self, low_res: Tensor) -> Tensor:
+        image = (low_res[None] / 255).to(self.numerics.device)
+        image = image.contiguous(memory_format=torch.channels_last)
+        with self.numerics.autocast():
+            made = [network(image).float().clamp(0, 1) for network in self.networks]
+        return (torch.stack(made).mean(dim=0)[0] * 255).round().cpu()
+
+
+def fill_pool(
+    options: TrainOptions, photographs: Photographs, downsample: Shrinker, progress: MadeCrop
+) -> None:
+    """Make the crops that the pool lacks, from `photographs`. Crop i is a function of the seed and
+    i, so that an interrupted pool goes on as it began.
+
+    Raises DatasetError for photographs too small for a crop.
+    """
+    assert options.pool is not None
+    there = len(pool_names(options.pool))
+    if there >= options.pool_size:
+        return
+    cut = Cut(SIDE * options.scale, options.scale, shrink=0.25)
+    if min(min(entry.height, entry.width) for entry in photographs.entries) < cut.padded:
+        raise DatasetError(
+            f"a --pool needs photographs of at least {cut.padded} pixels a side to cut crops from"
+        )
+    device = pick_device(local_device(options.device))
+    numerics = Numerics(device, pick_precision(options.precision, device))
+    networks = [load_generator(weights).to(device).eval() for weights in open_teachers(options)]
+    teachers, pairs = Teachers(networks, numerics), MadePairs(photographs, cut, downsample)
+    for number in range(options.pool_size):
+        name = f"{number:05d}.png"
+        if not (options.pool / HIGH / name).exists():
+            _make_crop(
+                pairs, teachers, np.random.default_rng([options.seed, number]), name, options
+            )
+            there += 1
+            progress(there, options.pool_size)
+
+
+def _make_crop(
+    pairs: MadePairs,
+    teachers: Teachers,
+    rng: np.random.Generator,
+    name: str,
+    options: TrainOptions,
+) -> None:
+    """The teacher sees the margin as well; the high one is written last, when all is there."""
+    assert options.pool is not None
+    high = pairs.high(rng)
+    low = pairs.shrinker(high, options.scale, rng)
+    margin = MARGIN * options.scale
+    crops = {
+        LOW: inner(low, MARGIN),
+        TEACHER: inner(teachers(low), margin),
+        HIGH: inner(high, margin),
+    }
+    for folder, crop in crops.items():
+        path = options.pool / folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_image(Image(crop.byte().permute(1, 2, 0).contiguous().numpy()), path)
+
+
+def pool_names(pool: Path) -> list[str]:
+    """Of the images that all three folders hold, in order."""
+    found = [{path.name for path in (pool / folder).glob("*.*")} for folder in FOLDERS]
+    return sorted(name for name in set.intersection(*found) if not name.startswith("."))
+
+
+def load_pool(options: TrainOptions, smallest: int) -> dict[str, Photographs]:
+    """Its images by folder, decoded into DIR/cache. Raises DatasetError where they do not match."""
+    pool, scale = options.pool, options.scale
+    assert pool is not None
+    names = pool_names(pool)
+    loaded = {}
+    for folder in FOLDERS:
+        paths = [pool / folder / name for name in names]
+        side = smallest if folder != LOW else smallest // scale
+        cache = Cache(pool / "cache" / f"{folder}.bytes", options.cache / 3)
+        loaded[folder], refused = load_photographs(paths, cache, at_least(side), [side])
+        if refused:
+            raise DatasetError(f"the pool is not whole: {refused[0].line}")
+    for low, teacher, high in zip(*(loaded[folder].entries for folder in FOLDERS), strict=True):
+        wanted = (low.height * scale, low.width * scale)
+        for entry in (teacher, high):
+            if (entry.height, entry.width) != wanted:
+                raise DatasetError(f"{entry.path} is not {scale} times as large as {low.path}")
+    return loaded

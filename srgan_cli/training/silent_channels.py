@@ -1,0 +1,91 @@
+"""Channels behind an activation that are positive on hardly any pixel: computed for nothing.
+
+Behind a ReLU they also get no gradient and stay so. Measured on images, found anew where a trained
+body is taken into a network of another activation.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from srgan_cli.networks.fast import Block, Fast
+from srgan_cli.training.validation import Sample
+
+FIRING = 0.002
+"""The share of pixels on which a channel must be positive not to count as silent."""
+
+IMAGES = 6
+
+
+def silent_share(network: nn.Module, samples: Sequence[Sample]) -> float | None:
+    """The share of silent channels over all blocks; None for networks without blocks."""
+    rates = firing_rates(network, samples)
+    return float((torch.cat(rates) < FIRING).float().mean()) if rates else None
+
+
+@torch.no_grad()
+def firing_rates(network: nn.Module, samples: Sequence[Sample]) -> list[Tensor]:
+    """The share of pixels on which each channel is positive, for every block."""
+    if not isinstance(network, Fast):
+        return []
+    blocks = _blocks(network)
+    found: list[list[Tensor]] = [[] for _ in blocks]
+    device = next(network.parameters()).device
+
+    def remember(rates: list[Tensor]) -> object:
+        return lambda module, inputs, output: rates.append((output > 0).float().mean((0, 2, 3)))
+
+    hooks = [
+        block.activation.register_forward_hook(remember(rates))  # type: ignore[arg-type]
+        for block, rates in zip(blocks, found, strict=True)
+    ]
+    try:
+        for sample in samples[:IMAGES]:
+            network(sample.low.to(device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [torch.stack(rates).mean(dim=0).cpu() for rates in found]
+
+
+@torch.no_grad()
+def redraw_silent_(network: nn.Module, samples: Sequence[Sample]) -> int:
+    """Draw silent channels of a body that was trained with ReLU anew; returns how many.
+
+    Their rows get the median norm of the layer, their columns in the next layer are zero: the
+    network's output stays as it was.
+    """
+    assert isinstance(network, Fast)
+    with _rectified(network):
+        rates = firing_rates(network, samples)
+    for block, rate in zip(_blocks(network), rates, strict=True):
+        silent = (rate < FIRING).to(block.conv1.weight.device)
+        weight = block.conv1.weight
+        rows = torch.randn_like(weight[silent])
+        norms = weight.flatten(1).norm(dim=1)
+        typical = norms[~silent].median() if not silent.all() else norms.new_tensor(1.0)
+        weight[silent] = rows / rows.flatten(1).norm(dim=1).view(-1, 1, 1, 1) * typical
+        if block.conv1.bias is not None:
+            block.conv1.bias[silent] = 0
+        block.conv2.weight[:, silent] = 0
+    return int(sum((rate < FIRING).sum() for rate in rates))
+
+
+def _blocks(network: Fast) -> list[Block]:
+    return [block for block in network.body if isinstance(block, Block)]
+
+
+@contextmanager
+def _rectified(network: Fast) -> Iterator[None]:
+    """With ReLU in place of each LeakyReLU."""
+    activations = [b.activation for b in _blocks(network) if isinstance(b.activation, nn.LeakyReLU)]
+    slopes = [activation.negative_slope for activation in activations]
+    for activation in activations:
+        activation.negative_slope = 0.0
+    try:
+        yield
+    finally:
+        for activation, slope in zip(activations, slopes, strict=True):
+            activation.negative_slope = slope
