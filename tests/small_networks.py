@@ -11,6 +11,17 @@ RRDB = {"scale": 4, "features": 3, "blocks": 1, "growth": 2}
 NETWORKS = [
     ("fast", {"scale": 4, "features": 3, "blocks": 1, "thin": 2}),
     ("fast", {"scale": 3, "features": 3, "blocks": 1, "thin": 2}),
+    (
+        "fast",
+        {
+            "scale": 4,
+            "features": 3,
+            "blocks": 1,
+            "thin": 2,
+            "negative_slope": 0.1,
+            "binomial": True,
+        },
+    ),
     ("srcnn", {"scale": 3, "n1": 3, "n2": 2}),
     ("vdsr", {"scale": 2, "depth": 3, "features": 3}),
     ("srresnet", {"scale": 2, "features": 3, "blocks": 1, "output": "tanh"}),

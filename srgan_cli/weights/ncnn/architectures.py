@@ -121,16 +121,27 @@ def sub_pixel(graph: Graph, x: int, name: str, inputs: int, outputs: int, step: 
     return graph.pixel_shuffle(graph.conv(x, name, inputs, outputs * step * step), step)
 
 
-def fast(graph: Graph, scale: int, features: int, blocks: int, thin: int) -> None:
+def fast(
+    graph: Graph,
+    scale: int,
+    features: int,
+    blocks: int,
+    thin: int,
+    negative_slope: float,
+    binomial: bool,
+) -> None:
     shallow = x = graph.conv(0, "head", 3, features)
     for block in range(blocks):
-        inner = graph.leaky_relu(graph.conv(x, f"body.{block}.conv1", features, features), 0.0)
+        inner = graph.conv(x, f"body.{block}.conv1", features, features)
+        inner = graph.leaky_relu(inner, negative_slope)
         x = graph.add(x, graph.conv(inner, f"body.{block}.conv2", features, features))
     x = graph.add(shallow, graph.conv(x, "body_end", features, features))
     steps, inputs = upscale_factors(scale), features
     for number, step in enumerate(steps):
         outputs = thin * 2 ** (len(steps) - number - 1)
         x = sub_pixel(graph, x, f"up.{number}.0", inputs, outputs, step)
+        if binomial:
+            x = graph.average_pool(graph.average_pool(x, 1), 0)
         x, inputs = graph.leaky_relu(x, 0.2), outputs
     x = graph.conv(x, "to_rgb", inputs, 3)
     graph.add(x, bicubic(graph, 0, scale))

@@ -64,14 +64,19 @@ def list_candidates(layers: Sequence[NcnnLayer], arrays: Mapping[str, Arrays]) -
 
 def _summarize(layers: Sequence[NcnnLayer], arrays: Mapping[str, Arrays]) -> _Summary:
     convolutions = [arrays[n.outputs[0]]["weight"] for n in layers if n.type == "Convolution"]
-    slopes = [layer.number(0, 0.0) for layer in layers if layer.type == "ReLU"]
-    for layer in layers:
-        if layer.type == "Convolution" and layer.integer(9, 0):
-            slopes.append(sum(layer.array(10)) if layer.integer(9, 0) == 2 else 0.0)
+    slopes = [slope for layer in layers if (slope := _slope(layer)) is not None]
     enlarged = [_factor(n.number(1, 1.0)) for n in layers if n.type == "Interp"]
     shuffled = [_factor(n.number(0, 1.0)) for n in layers if n.type == "PixelShuffle"]
     slope = slopes[0] if slopes else None
     return _Summary(convolutions, Counter(n.type for n in layers), enlarged, shuffled, slope)
+
+
+def _slope(layer: NcnnLayer) -> float | None:
+    """Of a ReLU or LeakyReLU, on its own or fused into a convolution."""
+    if layer.type == "ReLU":
+        return layer.number(0, 0.0)
+    fused = layer.integer(9, 0) if layer.type == "Convolution" else 0
+    return {0: None, 2: sum(layer.array(10))}.get(fused, 0.0)
 
 
 def _factor(number: float) -> int:
@@ -114,7 +119,8 @@ def _fast(summary: _Summary) -> Iterator[Candidate]:
     if summary.types["Padding"] and blocks >= 0 and len(summary.convolutions) > 4:
         thin = summary.inputs(-2)
         sizes = {"scale": scale, "features": summary.width(0), "blocks": blocks, "thin": thin}
-        yield Candidate("fast", sizes)
+        newer = {"negative_slope": round(summary.slope or 0.0, 5), "binomial": True}
+        yield Candidate("fast", sizes | newer if summary.types["Pooling"] else sizes)
 
 
 def _srresnet(summary: _Summary) -> Iterator[Candidate]:

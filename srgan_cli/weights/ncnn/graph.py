@@ -107,6 +107,10 @@ class Graph:
     def pixel_unshuffle(self, x: int, scale: int) -> int:
         return self._resized("pixel_unshuffle", x, scale)
 
+    def average_pool(self, x: int, padding: int) -> int:
+        """Means of 2 x 2 with stride 1, of a border of zeros so many pixels wide."""
+        return self.add_operation("average_pool", x, sizes=(padding,))
+
     def _resized(self, kind: str, x: int, scale: int) -> int:
         return x if scale == 1 else self.add_operation(kind, x, sizes=(scale,))
 

@@ -18,7 +18,7 @@ LAYER_TYPES = {
     "Input",
     *ALIASES,
     *("Convolution", "PReLU", "ReLU", "TanH", "Interp", "PixelShuffle", "Reorg"),
-    *("Concat", "Eltwise", "BinaryOp", "Padding"),
+    *("Concat", "Eltwise", "BinaryOp", "Padding", "Pooling"),
 }
 
 INTERP = {1: "nearest", 2: "bilinear"}
@@ -54,6 +54,8 @@ def layer_steps(layer: NcnnLayer, arrays: Arrays) -> Steps | None:
             return _resizing(layer)
         case "Padding":
             return _padding(layer)
+        case "Pooling":
+            return _pooling(layer)
         case "Concat":
             return Steps((("concat", ()),)) if layer.integer(0, 0) == 0 else None
         case "Eltwise":
@@ -104,6 +106,20 @@ def _padding(layer: NcnnLayer) -> Steps | None:
     if len(sides) > 1 or layer.integer(4, 0) != 1 or any(layer.integer(key, 0) for key in (7, 8)):
         return None
     return Steps((("replicate_padding", (float(sides.pop()),)),))
+
+
+def _pooling(layer: NcnnLayer) -> Steps | None:
+    """Means of 2 x 2 with stride 1 that count the border of zeros."""
+    padding = layer.integer(3, 0)
+    alike = {0: 1, 1: 2, 11: 2, 2: 1, 12: 1, 13: padding, 14: padding, 15: padding, 5: 1, 6: 1}
+    defaults = {11: layer.integer(1, 0), 12: layer.integer(2, 1)}
+    for key, expected in alike.items():
+        default = defaults.get(key, padding if key in (13, 14, 15) else 0)
+        if layer.integer(key, default) != expected:
+            return None
+    if any(layer.integer(key, 0) for key in (4, 7)):  # global or adaptive
+        return None
+    return Steps((("average_pool", (float(padding),)),))
 
 
 def _eltwise(layer: NcnnLayer) -> Steps | None:

@@ -110,6 +110,8 @@ def _type_and_values(operation: Operation) -> tuple[str, dict[int, Value]]:
             return "Convolution", {0: outputs, 1: kernel, 4: padding, 5: 1, 6: count}
         case "prelu":
             return "PReLU", {0: whole[0]}
+        case "average_pool":
+            return "Pooling", {0: 1, 1: 2, 2: 1, 3: whole[0], 5: 1, 6: 1}
         case "leaky_relu":
             return "ReLU", {0: sizes[0]}
         case "add" | "sub":
