@@ -55,7 +55,8 @@ class SubPixelConv(nn.Sequential):
     def __init__(self, layer: nn.Conv2d, scale: int) -> None:
         super().__init__(layer)
         self.scale = scale
-        channels = torch.arange(layer.out_channels).view(-1, scale * scale)  # as PixelShuffle's
+        # as PixelShuffle's; on the CPU even where parameters are built on "meta"
+        channels = torch.arange(layer.out_channels, device="cpu").view(-1, scale * scale)
         self.register_buffer("order", channels.T.flatten(), persistent=False)
 
     def before_shuffle(self, x: Tensor) -> Tensor:

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.files import atomic_write
+from srgan_cli.files import atomic_write, printable
 from srgan_cli.networks import GENERATORS
 from srgan_cli.weights.generators import (
     Hyperparameters,
@@ -22,6 +21,7 @@ from srgan_cli.weights.generators import (
     non_finite,
 )
 from srgan_cli.weights.metadata import Metadata, metadata_from_json, metadata_to_json
+from srgan_cli.weights.tensor_files import TensorFile, read_tensor_file
 
 Header = Mapping[str, str]
 
@@ -38,6 +38,8 @@ class Weights:
     hyperparameters: Hyperparameters
     state: State
     metadata: Metadata
+    family: str = "srgan"
+    """The kind of file it was read from: srgan's own, or a family of other programs' networks."""
 
     def __str__(self) -> str:
         sizes = ", ".join(f"{name} {value}" for name, value in self.hyperparameters.items())
@@ -49,9 +51,15 @@ def read_weights(path: Path) -> Weights:
 
     Raises WeightsError, listing all problems, if it is missing, damaged or not srgan's.
     """
-    header, state = _read_safetensors(path)
-    if not is_srgan_header(header):
+    file = read_tensor_file(path)
+    if not is_srgan_header(file.header):
         raise WeightsError(f"{path} was not written by srgan: its header does not say {FORMAT!r}")
+    return parse_weights(path, file)
+
+
+def parse_weights(path: Path, file: TensorFile) -> Weights:
+    """As `read_weights`, for a file with srgan's header that has been read from `path`."""
+    header, state = file.header, file.tensors
     problems = [*_header_problems(header, state)]
     try:
         weights = _parse(header, state)
@@ -67,19 +75,7 @@ def read_weights(path: Path) -> Weights:
 
 
 def _refusal(path: Path, problems: Sequence[str]) -> str:
-    return f"{path} cannot be used: {join_problems([*problems])}"
-
-
-def _read_safetensors(path: Path) -> tuple[dict[str, str], State]:
-    """The header's metadata, and the tensors by name."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise WeightsError(f"{path} does not exist") from error
-    except (SafetensorError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise WeightsError(f"{path} is not a readable weights file: {error}") from error
+    return printable(f"{path} cannot be used: {join_problems([*problems])}")
 
 
 def is_srgan_header(header: Header) -> bool:

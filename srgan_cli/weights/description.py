@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from srgan_cli.weights.container import Weights
 from srgan_cli.weights.foreign.spandrel_models import Described
-from srgan_cli.weights.loading import is_srgan_file, load_generator, load_weights
+from srgan_cli.weights.loading import load_generator, load_weights
 
 SIDE = 64  # low pixels of the square whose operations are counted
 MEGAPIXEL = 1_000_000
@@ -49,7 +49,7 @@ def describe_weights(
     return WeightsDescription(
         file=str(path),
         bytes=path.stat().st_size,
-        kind="srgan" if is_srgan_file(path) else metadata.training["family"],
+        kind=weights.family,
         architecture=weights.architecture,
         hyperparameters=dict(weights.hyperparameters),
         scale=metadata.scale,

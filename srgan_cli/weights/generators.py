@@ -1,16 +1,24 @@
 """Architecture and hyperparameters -> a generator network, and what does not fit it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
+import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.networks import GENERATORS
+from srgan_cli.weights.metadata import MAX_SCALE
 
 State = Mapping[str, Tensor]
 Hyperparameters = Mapping[str, Any]
+
+MAX_DEPTH = 1000
+FACTORS = ("scale", "unshuffle")
+DEPTHS = ("blocks", "convolutions", "depth")
+"""Numbers of layers or blocks, each of which has two tensors at least."""
 
 
 def build_generator(architecture: str, hyperparameters: Hyperparameters) -> nn.Module:
@@ -20,27 +28,67 @@ def build_generator(architecture: str, hyperparameters: Hyperparameters) -> nn.M
         raise WeightsError(f"unknown architecture {architecture!r}: this version knows {known}")
     try:
         return GENERATORS[architecture](**hyperparameters)
-    except (TypeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         raise WeightsError(f"{architecture} cannot be built so: {error}") from error
 
 
-def build_uninitialized(architecture: str, hyperparameters: Hyperparameters) -> nn.Module:
-    """As `build_generator`, without drawing random numbers: that takes most of the time."""
-    with _NoInitialization():
-        return build_generator(architecture, hyperparameters)
+def build_from_state(
+    architecture: str, hyperparameters: Hyperparameters, state: State
+) -> nn.Module:
+    """The network without memory for its parameters, on the device "meta", in eval mode.
+
+    Its hyperparameters may come from an untrusted file: their types are checked before anything is
+    built, and no more layers are built than `state` has tensors. Raises WeightsError.
+    """
+    if problems := _hyperparameter_problems(architecture, hyperparameters, state):
+        raise WeightsError(f"{architecture} cannot be built so: {join_problems(problems)}")
+    with torch.device("meta"):
+        return build_generator(architecture, hyperparameters).eval()
 
 
-class _NoInitialization(TorchFunctionMode):
-    """Functions of torch.nn.init do nothing; parameters keep what their memory held."""
+def _hyperparameter_problems(architecture: str, given: Hyperparameters, state: State) -> list[str]:
+    """Hyperparameters of another type than the defaults, or out of range; one phrase each.
 
-    def __torch_function__(
-        self, func: Any, types: object, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        if getattr(func, "__module__", None) == nn.init.__name__:
-            return None
-        if func in (Tensor.normal_, Tensor.uniform_):
-            return args[0]
-        return func(*args, **(kwargs or {}))
+    Every layer has tensors and every width is a side of one, so `state` limits them all.
+    """
+    if architecture not in GENERATORS:
+        return []  # build_generator names those that exist
+    defaults = {p.name: p.default for p in signature(GENERATORS[architecture]).parameters.values()}
+    limits = _limits(state)
+    return [
+        f"{name} {_brief(value)} is out of range"
+        if type(value) is type(defaults[name])
+        else f"{name} {_brief(value)} is not of type {type(defaults[name]).__name__}"
+        for name, value in given.items()
+        if name in defaults and not _is_allowed(name, value, defaults[name], limits)
+    ]
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """The largest numbers of layers and of features that a state dict can be of."""
+
+    depth: int
+    width: int
+
+
+def _limits(state: State) -> _Limits:
+    sides = [side for tensor in state.values() for side in tensor.shape]
+    return _Limits(min(len(state) // 2 + 1, MAX_DEPTH), max(sides, default=1))
+
+
+def _is_allowed(name: str, value: object, default: object, limits: _Limits) -> bool:
+    if type(value) is not type(default):
+        return False
+    if type(value) is not int:
+        return True  # flags, and texts that the network itself checks
+    if name in DEPTHS:
+        return 0 <= value <= limits.depth
+    return 1 <= value <= (MAX_SCALE if name in FACTORS else limits.width)
+
+
+def _brief(value: object) -> str:
+    return repr(value)[:40]
 
 
 def generator_problems(
@@ -48,9 +96,14 @@ def generator_problems(
 ) -> list[str]:
     """Why the tensors are not a network of that kind, size and scale; one phrase each."""
     try:
-        network = build_uninitialized(architecture, hyperparameters)
+        network = build_from_state(architecture, hyperparameters, state)
     except WeightsError as error:
         return [str(error)]
+    return fit_problems(network, state, scale)
+
+
+def fit_problems(network: nn.Module, state: State, scale: int) -> list[str]:
+    """Why the tensors or the scale are not those of `network`; one phrase each."""
     problems = [*state_mismatches(network.state_dict(), state), *non_finite(state)]
     if network.scale != scale:
         problems.append(f"it enlarges by {network.scale}, not by {scale}")

@@ -5,19 +5,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.weights.container import Weights, is_srgan_header, read_weights
+from srgan_cli.files import printable
+from srgan_cli.weights.container import Weights, is_srgan_header, parse_weights
 from srgan_cli.weights.foreign import spandrel_models
 from srgan_cli.weights.foreign.conversion import from_foreign
 from srgan_cli.weights.foreign.layout import UnknownNetworkError
 from srgan_cli.weights.foreign.unwrap import unwrap_state
-from srgan_cli.weights.generators import build_uninitialized, generator_problems, join_problems
+from srgan_cli.weights.generators import build_from_state, fit_problems, join_problems
 from srgan_cli.weights.metadata import Metadata
 from srgan_cli.weights.ncnn.reader import is_ncnn, read_ncnn
-from srgan_cli.weights.tensor_files import read_tensors
+from srgan_cli.weights.tensor_files import read_tensor_file
 
 SCALE_IN_NAME = re.compile(r"(?<![a-z0-9])(?:x([1-8])|([1-8])x)(?![0-9])", re.IGNORECASE)
 
@@ -30,22 +30,13 @@ def load_weights(path: Path, scale: int | None = None, activation: str | None = 
     """
     if is_ncnn(path):
         return _with_scale(path, _from_ncnn(path), scale)
-    if is_srgan_file(path):
-        return _with_scale(path, read_weights(path), scale)
-    found = read_tensors(path)
+    file = read_tensor_file(path)
+    if is_srgan_header(file.header):
+        return _with_scale(path, parse_weights(path, file), scale)
     try:
-        return _from_foreign(path, found, scale, activation)
+        return _from_foreign(path, file.tensors, scale, activation)
     except WeightsError as error:
-        raise WeightsError(f"{path}: {error}") from error
-
-
-def is_srgan_file(path: Path) -> bool:
-    """Whether srgan wrote it, even if it is damaged."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            return is_srgan_header(file.metadata() or {})
-    except (SafetensorError, OSError):
-        return False
+        raise WeightsError(printable(f"{path}: {error}")) from error
 
 
 def _with_scale(path: Path, weights: Weights, scale: int | None) -> Weights:
@@ -65,25 +56,27 @@ def _from_foreign(
             raise WeightsError(more) from error
         return _with_scale(path, _from_spandrel(found), scale)
     metadata = Metadata(scale=converted.scale, training={"family": converted.family})
-    return Weights(converted.architecture, converted.hyperparameters, converted.state, metadata)
+    kind, sizes = converted.architecture, converted.hyperparameters
+    return Weights(kind, sizes, converted.state, metadata, converted.family)
 
 
 def _from_ncnn(path: Path) -> Weights:
     try:
         found = read_ncnn(path)
     except WeightsError as error:
-        raise WeightsError(f"{path}: {error}") from error
+        raise WeightsError(printable(f"{path}: {error}")) from error
     metadata = Metadata(scale=int(found.hyperparameters["scale"]), training=dict(found.origin))
-    return Weights(found.architecture, found.hyperparameters, found.state, metadata)
+    kind, sizes = found.architecture, found.hyperparameters
+    return Weights(kind, sizes, found.state, metadata, str(found.origin["family"]))
 
 
 def _from_spandrel(found: Mapping[str, Any]) -> Weights:
     state = unwrap_state(found)
     network = spandrel_models.generator(state)
     sizes = {"scale": network.scale, "network": network.name}
-    training = {"family": f"{network.name}, by spandrel"}
-    metadata = Metadata(scale=network.scale, training=training)
-    return Weights(spandrel_models.ARCHITECTURE, sizes, state, metadata)
+    family = f"{network.name}, by spandrel"
+    metadata = Metadata(scale=network.scale, training={"family": family})
+    return Weights(spandrel_models.ARCHITECTURE, sizes, state, metadata, family)
 
 
 def scale_in_name(name: str) -> int | None:
@@ -99,11 +92,14 @@ def load_generator(weights: Weights) -> nn.Module:
     """
     if weights.architecture == spandrel_models.ARCHITECTURE:
         return spandrel_models.generator(weights.state)
-    kind, sizes = weights.architecture, weights.hyperparameters
-    if problems := generator_problems(kind, sizes, weights.state, weights.metadata.scale):
+    try:
+        network = build_from_state(weights.architecture, weights.hyperparameters, weights.state)
+        problems = fit_problems(network, weights.state, weights.metadata.scale)
+    except WeightsError as error:
+        problems = [str(error)]
+    if problems:
         raise WeightsError(f"the weights do not fit {weights}: {join_problems(problems)}")
-    network = build_uninitialized(kind, sizes)
     types = {name: tensor.dtype for name, tensor in network.state_dict().items()}
     state = {name: weights.state[name].to(types[name], copy=True) for name in types}
     network.load_state_dict(state, assign=True)
-    return network.eval()
+    return network

@@ -1,11 +1,15 @@
 """What a weights file records besides its tensors. Standard library only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 JSON_NAMES = {"measured_receptive_field": "effective_reach", "reflect_padding": "mirrored"}
 """Field of Metadata -> its key in weights files. The other fields are named alike in both."""
+
+MAX_SCALE = 64
+MAX_PIXELS = 1 << 16
+MAX_NESTING = 200
 
 
 @dataclass(frozen=True)
@@ -36,11 +40,36 @@ class Metadata:
         """Raises TypeError or ValueError: the values may come from a file."""
         pixels = [n for n in (self.measured_receptive_field, self.reflect_padding) if n is not None]
         whole = all(type(number) is int for number in (self.scale, *pixels))
-        if not whole or self.scale < 1 or min(pixels, default=0) < 0:
+        if not whole or not 1 <= self.scale <= MAX_SCALE:
+            raise ValueError(f"a scale {self.scale!r}, reaches {pixels!r}")
+        if not all(0 <= number <= MAX_PIXELS for number in pixels):
             raise ValueError(f"a scale {self.scale!r}, reaches {pixels!r}")
         texts = isinstance(self.objective, str) and isinstance(self.lineage, str)
         if not (texts and isinstance(self.training, dict) and isinstance(self.figures, dict)):
             raise TypeError("facts of a wrong type")
+        _check_figures(self.figures)
+        _check_depth(self.training)
+
+
+def _check_figures(figures: Mapping[str, Any]) -> None:
+    for results in figures.values():
+        if not isinstance(results, dict):
+            raise TypeError("figures of a wrong type")
+        if not all(type(value) in (int, float) for value in results.values()):
+            raise TypeError("figures that are not numbers")
+
+
+def _check_depth(record: object, most: int = MAX_NESTING) -> None:
+    """Raises ValueError for a record that nests deeper than those who show it can go."""
+    if most == 0:
+        raise ValueError("a training record nested too deeply")
+    inner: Iterable[object] = ()
+    if isinstance(record, dict):
+        inner = record.values()
+    elif isinstance(record, list):
+        inner = record
+    for value in inner:
+        _check_depth(value, most - 1)
 
 
 def metadata_to_json(metadata: Metadata) -> dict[str, Any]:

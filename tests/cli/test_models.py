@@ -1,12 +1,13 @@
 """`srgan models`: the networks that there are."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 import torch
 from click.testing import CliRunner
-from safetensors.torch import save_file
+from safetensors.torch import load, save, save_file
 
 from srgan_cli.cli import main
 from srgan_cli.networks import GENERATORS
@@ -67,6 +68,30 @@ def test_what_cannot_be_read_is_listed_as_such(folder, tiny_file, tmp_path):
         assert found[name]["network"].startswith("unreadable: ")
     assert "checksum" in found["tiny"]["network"]
     assert "folder" not in found
+    assert CliRunner().invoke(main, ["models"]).exit_code == 0
+
+
+def test_a_bad_personal_model_costs_one_line(folder, tiny_file, tmp_path):
+    wrong = {
+        "scale": {"hyperparameters": '{"scale": 0, "features": 4, "blocks": 1, "thin": 2}'},
+        "blocks": {"hyperparameters": '{"scale": 4, "features": 4, "blocks": 1000000, "thin": 2}'},
+        "features": {"hyperparameters": '{"scale": 4, "features": -4, "blocks": 1, "thin": 2}'},
+        "figures": {"facts": '{"scale": 4, "figures": {"set5": 31}}'},
+        "objective": {"facts": '{"scale": 4, "objective": ["psnr"]}'},
+        "deep": {"facts": "[" * 100_000},
+    }
+    raw = tiny_file.read_bytes()
+    length = int.from_bytes(raw[:8], "little")
+    header = json.loads(raw[8 : 8 + length])["__metadata__"]
+    for name, change in wrong.items():
+        about = {key: value for key, value in header.items() if key != "header_sha256"} | change
+        (folder / f"{name}.safetensors").write_bytes(save(load(raw), metadata=about))
+    os.mkfifo(folder / "pipe.safetensors")
+    found = rows()
+    for name in (*wrong, "pipe"):
+        assert found[name]["network"].startswith("unreadable: ")
+    assert found["tiny"]["set5_psnr"] is None
+    assert found["photo"]["folder"] == "shipped"
     assert CliRunner().invoke(main, ["models"]).exit_code == 0
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.weights.tensor_files import read_tensors
+from srgan_cli.weights.tensor_files import MAX_FILE, read_tensors
 
 
 class Evil:
@@ -163,6 +163,41 @@ def test_an_ordinary_zip_is_no_weights_file(tmp_path):
 def test_missing_files_and_folders_are_named(tmp_path):
     refused(tmp_path / "nothing.pth", "no such file")
     refused(tmp_path, "a folder")
+
+
+def test_only_regular_files_are_read(tmp_path):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("needs named pipes")
+    os.mkfifo(tmp_path / "pipe.pth")
+    (tmp_path / "zero.pth").symlink_to("/dev/zero")
+    refused(tmp_path / "pipe.pth", "not a regular file")
+    refused(tmp_path / "zero.pth", "not a regular file")
+
+
+def test_a_huge_file_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "huge.safetensors"
+    with path.open("wb") as file:
+        file.write((64).to_bytes(8, "little") + b"{")
+        file.truncate(MAX_FILE + 1)
+    refused(path, "too large")
+
+
+def test_names_from_a_file_are_escaped(tmp_path):
+    path = tmp_path / "escapes.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/data.pkl", b"\x80\x02c\x1b]0;owned\x07os\nsystem\x1b[31m\n.")
+    with pytest.raises(WeightsError) as caught:
+        read_tensors(path)
+    assert str(caught.value).isprintable()
+
+
+def test_what_is_loaded_is_what_was_checked(tmp_path):
+    """A second archive in front, which other readers might find."""
+    hidden = small(tmp_path / "hidden.pth").read_bytes()
+    path = tmp_path / "two.pth"
+    torch.save({"w": torch.ones(2)}, path)
+    path.write_bytes(hidden + path.read_bytes())
+    assert torch.equal(read_tensors(path)["w"], torch.ones(2))
 
 
 def test_a_bare_tensor_is_no_state_dict(tmp_path):

@@ -1,0 +1,61 @@
+"""What a file says about its network is checked, and its keys on disk are as they always were."""
+
+import pytest
+
+from srgan_cli.weights.metadata import (
+    MAX_NESTING,
+    Metadata,
+    metadata_from_json,
+    metadata_to_json,
+)
+
+RECORD = {
+    "scale": 4,
+    "objective": "psnr",
+    "lineage": "abc",
+    "effective_reach": 9,
+    "mirrored": 8,
+    "training": {"steps": 7},
+    "figures": {"set5": {"psnr_y": 31.5}},
+}
+
+
+def test_keys_on_disk_are_those_of_older_files():
+    metadata = metadata_from_json(RECORD)
+    assert (metadata.measured_receptive_field, metadata.reflect_padding) == (9, 8)
+    assert metadata_to_json(metadata) == RECORD
+
+
+def test_unknown_keys_of_later_versions_are_ignored():
+    assert metadata_from_json({"scale": 2, "unheard": [1]}) == Metadata(scale=2)
+
+
+def nested(depth: int) -> dict:
+    record: dict = {}
+    for _ in range(depth):
+        record = {"inner": [record]}
+    return record
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"scale": 0},
+        {"scale": 4.0},
+        {"scale": True},
+        {"scale": 1 << 40},
+        {"effective_reach": 1 << 40},
+        {"mirrored": "8"},
+        {"objective": 3},
+        {"lineage": None},
+        {"figures": {"set5": 31.5}},
+        {"figures": {"set5": {"psnr_y": "high"}}},
+        {"figures": {"set5": {"psnr_y": [31.5]}}},
+        {"training": []},
+        {"training": nested(MAX_NESTING)},
+    ],
+    ids=str,
+)
+def test_values_of_a_wrong_type_or_range_are_refused(wrong):
+    with pytest.raises((TypeError, ValueError)):
+        metadata_from_json(RECORD | wrong)
