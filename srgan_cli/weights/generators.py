@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import signature
+from math import isfinite
 from typing import Any
 
 import torch
@@ -78,6 +79,8 @@ def _limits(state: State) -> _Limits:
 
 
 def _is_allowed(name: str, value: object, default: object, limits: _Limits) -> bool:
+    if type(default) is float:
+        return type(value) in (int, float) and isfinite(value)  # type: ignore[arg-type]
     if type(value) is not type(default):
         return False
     if type(value) is not int:

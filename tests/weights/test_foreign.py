@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.networks import GENERATORS
-from srgan_cli.networks.discriminators import GridDiscriminator, SRGANDiscriminator
+from srgan_cli.networks.discriminators import SRGANDiscriminator, UNetDiscriminator
 from srgan_cli.weights.foreign.conversion import ForeignNetwork, from_foreign, to_foreign
 from srgan_cli.weights.tensor_files import read_tensors
 
@@ -150,7 +150,7 @@ def test_every_kind_of_file_and_precision_is_read(tmp_path, suffix, dtype):
 
 
 STRANGERS = {
-    "a discriminator": GridDiscriminator(features=2).state_dict(),
+    "a discriminator": UNetDiscriminator(features=2).state_dict(),
     "a discriminator or": {"conv1.weight_orig": torch.zeros(1), "linear1.weight": torch.zeros(1)},
     "a classifier|or classifier": {
         "features.0.weight": torch.zeros(1),

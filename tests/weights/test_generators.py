@@ -32,6 +32,8 @@ def state():
         {"blocks": -1},
         {"blocks": [1]},
         {"thin": {}},
+        {"negative_slope": "0.1"},
+        {"negative_slope": float("nan")},
     ],
     ids=str,
 )
