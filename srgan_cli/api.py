@@ -24,7 +24,7 @@ from srgan_cli.settings import NATIVE, NO_POSTPROCESS, Machine, ModelChoice, Out
 from srgan_cli.weights.container import Weights
 from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.measured_field import tile_padding
-from srgan_cli.weights.selection import SelectedModel, select_model
+from srgan_cli.weights.selection import LazyMapping, SelectedModel, select_model
 from srgan_cli.weights.zoo import default_model, model_names
 
 FilePath = str | PathLike[str]
@@ -247,13 +247,23 @@ def build_pipeline(
 ) -> UpscalePipeline:
     """For networks by their scale; none is plain bicubic. `log` is told each thing once.
 
+    Those that run at `size` whatever the image are loaded here, others when an image needs them.
+
     16-bit images run in float32 unless `machine` names a precision.
     """
     reported = once(log)
-    built = {scale: build_engine(one, machine, reported) for scale, one in weights.items()}
-    larger = {scale: one for scale, one in built.items() if scale > 1}
-    restorer = None if larger else built.get(1)
-    return UpscalePipeline(larger, size, postprocess, restorer, precise=machine.precision == "auto")
+
+    def load(scale: int) -> TiledEngine:
+        return build_engine(weights[scale], machine, reported)
+
+    engines = LazyMapping([scale for scale in weights if scale > 1], load)
+    restorer = load(1) if 1 in weights and not engines else None
+    precise = machine.precision == "auto"
+    pipeline = UpscalePipeline(engines, size, postprocess, restorer, precise)
+    for scale in pipeline.planned_scales:
+        if scale in engines:
+            engines[scale]  # what cannot be used is told before any work begins
+    return pipeline
 
 
 def once(log: LogCallback) -> LogCallback:

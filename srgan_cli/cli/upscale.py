@@ -247,17 +247,24 @@ def _naming(model: "SelectedModel", pipeline: "UpscalePipeline", encoding: Encod
 
 
 def _settings(model: "SelectedModel", pipeline: "UpscalePipeline") -> Settings:
-    for one in pipeline.engines.values():
+    for scale in pipeline.planned_scales:
+        one = pipeline.engines.get(scale, pipeline.restorer)
+        if one is None:
+            continue
         devices = ",".join(map(str, one.devices))
         return Settings(model.name, model.blend, devices, str(one.dtype).removeprefix("torch."))
-    return Settings(model.name, model.blend, "cpu", None)
+    resize_only = "float32" if pipeline.engines else None  # a model that is not needed
+    return Settings(model.name, model.blend, "cpu", resize_only)
 
 
 def _print_settings(pipeline: "UpscalePipeline", report: BatchReport) -> None:
     settings = report.settings
     blend = "" if settings.blend is None else f", blend {settings.blend:g}"
     report.output.detail(f"model {settings.model}{blend}")
-    for scale, one in pipeline.engines.items():
+    for scale in pipeline.planned_scales:
+        one = pipeline.engines.get(scale, pipeline.restorer)
+        if one is None:
+            continue
         devices = " and ".join(map(str, one.devices))
         tiles = f"tiles of {one.core} + {one.context} pixels"
         report.output.detail(f"x{scale}: {devices}, {settings.precision}, {tiles}")

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import combinations_with_replacement
@@ -48,6 +48,15 @@ class UpscalePipeline:
         if not self.engines:
             return first
         return first + plan_passes(height, width, self.output_size(height, width), self.engines)
+
+    @property
+    def planned_scales(self) -> tuple[int, ...]:
+        """Of the networks that run for an image of any size; native where that depends on it."""
+        if self.size == NATIVE or self.size.scale is not None:
+            with suppress(OptionError):  # more passes than there may be: an error of each image
+                return self.passes(1000, 1000)
+            return ()
+        return (self.native,) if self.engines else ()
 
     def __call__(
         self, picture: Image | LazyImage, progress: ProgressCallback = no_progress

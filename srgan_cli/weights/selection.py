@@ -1,8 +1,11 @@
-"""Which networks the user means, brought to life: models by name, files, blends of two ends."""
+"""Models by name or file, whose networks are loaded when they are first used."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from threading import Lock
+from typing import Generic, TypeVar
 
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.settings import BICUBIC, ModelChoice
@@ -11,10 +14,42 @@ from srgan_cli.weights.container import Weights
 from srgan_cli.weights.loading import load_weights
 from srgan_cli.weights.zoo import DEFAULT_BLEND, ENDS, End, find_model, paths_by_scale
 
+Value = TypeVar("Value")
+
+
+class LazyMapping(Mapping[int, Value], Generic[Value]):
+    """A value per scale, which `load` makes when it is first asked for. Thread-safe."""
+
+    def __init__(self, scales: Iterable[int], load: Callable[[int], Value]) -> None:
+        self._scales = tuple(scales)
+        self._load = load
+        self._loaded: dict[int, Value] = {}
+        self._lock = Lock()
+
+    def __getitem__(self, scale: int) -> Value:
+        if scale not in self._scales:
+            raise KeyError(scale)
+        with self._lock:
+            if scale not in self._loaded:
+                self._loaded[scale] = self._load(scale)
+            return self._loaded[scale]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._scales)
+
+    def __len__(self) -> int:
+        return len(self._scales)
+
+    def __contains__(self, scale: object) -> bool:
+        return scale in self._scales
+
 
 @dataclass(frozen=True)
 class SelectedModel:
-    """Networks by their scale, and what to call them."""
+    """Networks by their scale, loaded when they are first used, and the model's name.
+
+    Asking `weights` for a scale raises WeightsError for a file that cannot be used.
+    """
 
     name: str
     weights: Mapping[int, Weights]
@@ -22,7 +57,10 @@ class SelectedModel:
 
 
 def select_model(choice: ModelChoice) -> SelectedModel:
-    """Read what is chosen. Raises OptionError and WeightsError."""
+    """Find the files of a model; those whose names tell no scale are loaded at once.
+
+    Raises OptionError and WeightsError.
+    """
     if choice.files:
         return _from_files(choice)
     assert choice.model is not None
@@ -31,9 +69,9 @@ def select_model(choice: ModelChoice) -> SelectedModel:
     scales = paths_by_scale(choice.model)
     if not scales:
         return _single(choice)
-    amount = _amount(choice, scales)
-    read = {scale: _between(ends, amount) for scale, ends in scales.items()}
-    return SelectedModel(choice.model, read, amount)
+    blend = _blend_of(choice, scales)
+    load = partial(_load_scale, scales, blend)
+    return SelectedModel(choice.model, LazyMapping(scales, load), blend)
 
 
 def _from_files(choice: ModelChoice) -> SelectedModel:
@@ -52,7 +90,7 @@ def _single(choice: ModelChoice) -> SelectedModel:
     return SelectedModel(choice.model, {weights.metadata.scale: weights})
 
 
-def _amount(choice: ModelChoice, scales: Mapping[int, Mapping[End, Path]]) -> float | None:
+def _blend_of(choice: ModelChoice, scales: Mapping[int, Mapping[End, Path]]) -> float | None:
     """None where no scale has two ends."""
     two_ended = any(len(ends) == len(ENDS) for ends in scales.values())
     if choice.blend is not None and not two_ended:
@@ -63,6 +101,17 @@ def _amount(choice: ModelChoice, scales: Mapping[int, Mapping[End, Path]]) -> fl
     if not two_ended:
         return None
     return choice.blend if choice.blend is not None else DEFAULT_BLEND
+
+
+def _load_scale(
+    scales: Mapping[int, Mapping[End, Path]], amount: float | None, scale: int
+) -> Weights:
+    """Raises WeightsError if a file is not of the scale that its name tells."""
+    weights = _between(scales[scale], amount)
+    if weights.metadata.scale != scale:
+        named = next(iter(scales[scale].values()))
+        raise WeightsError(f"{named}: it enlarges by {weights.metadata.scale}, not by {scale}")
+    return weights
 
 
 def _between(ends: Mapping[End, Path], amount: float | None) -> Weights:

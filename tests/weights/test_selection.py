@@ -5,8 +5,10 @@ from click.testing import CliRunner
 from srgan_cli.cli import main
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.settings import ModelChoice
+from srgan_cli.weights import loading
 from srgan_cli.weights.container import write_weights
 from srgan_cli.weights.selection import select_model
+from srgan_cli.weights.tensor_files import read_tensor_file
 
 
 @pytest.fixture
@@ -40,6 +42,43 @@ def test_a_model_of_one_end_is_that_end(models):
         select_model(ModelChoice("one", blend=0.5))
 
 
+@pytest.fixture
+def opened(monkeypatch):
+    """The names of the weights files that are opened, in order."""
+    names = []
+
+    def read(path):
+        names.append(path.name)
+        return read_tensor_file(path)
+
+    monkeypatch.setattr(loading, "read_tensor_file", read)
+    return names
+
+
+def test_only_the_network_that_runs_is_opened_and_once(
+    models, make_weights, opened, photo_file, tmp_path
+):
+    write_weights(make_weights(4, scale=2), models / "two-x2-psnr.safetensors")
+    (models / "two-x3-psnr.safetensors").write_text("damaged")
+    result = upscale(photo_file, tmp_path / "out.png", "-m", "two", "--scale", 2)
+    assert result.exit_code == 0, result.output
+    assert opened == ["two-x2-psnr.safetensors"]
+
+
+def test_a_damaged_network_is_told_before_any_image_is_read(models, tmp_path):
+    (models / "two-x2-psnr.safetensors").write_text("damaged")
+    result = upscale(tmp_path / "none.png", tmp_path / "out.png", "-m", "two", "--scale", 2)
+    assert result.exit_code == 1
+    assert "two-x2-psnr.safetensors" in result.stderr
+    assert "none.png" not in result.stderr
+
+
+def test_a_network_of_another_scale_than_its_name_is_refused(models, make_weights):
+    write_weights(make_weights(4, scale=2), models / "three-x3-psnr.safetensors")
+    with pytest.raises(WeightsError, match="enlarges by 2, not by 3"):
+        select_model(ModelChoice("three")).weights[3]
+
+
 def test_a_network_by_itself_has_the_scale_of_its_file(models):
     assert select_model(ModelChoice("alone")).weights.keys() == {2}
     with pytest.raises(OptionError, match="single network"):
@@ -65,7 +104,7 @@ def test_a_damaged_file_is_named_in_one_line(models):
 def test_ends_that_do_not_fit_are_told(models, make_weights):
     write_weights(make_weights(1, scale=2), models / "two-x4-gan.safetensors")
     with pytest.raises(WeightsError, match=r"cannot blend .* scale is 2, not 4"):
-        select_model(ModelChoice("two", blend=0.5))
+        select_model(ModelChoice("two", blend=0.5)).weights[4]
 
 
 @pytest.fixture
@@ -109,4 +148,4 @@ def test_one_of_two_strangers_alone_is_no_blend(models, stranger, make_weights):
 def test_a_model_whose_ends_are_strangers_is_refused(models, make_weights):
     write_weights(make_weights(1, lineage="elsewhere"), models / "two-x4-gan.safetensors")
     with pytest.raises(WeightsError, match="not trained from one another"):
-        select_model(ModelChoice("two", blend=0.5))
+        select_model(ModelChoice("two", blend=0.5)).weights[4]
