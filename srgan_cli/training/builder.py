@@ -17,15 +17,16 @@ from srgan_cli.networks import DISCRIMINATORS
 from srgan_cli.networks.srcnn import is_luma_only
 from srgan_cli.training.budget import Length, budget_of, steps_of
 from srgan_cli.training.data import Data, Loading, batch_size, cutter, load_batches, shrinker
-from srgan_cli.training.distillation import TeacherEnsemble, open_teachers
+from srgan_cli.training.distillation import TeacherEnsemble, open_teachers, weight_of_teachers
 from srgan_cli.training.distributed import World
 from srgan_cli.training.feature_extractors import Eyes, Judge, judge
-from srgan_cli.training.initial_weights import CARRIED_OVER, stage_weights, weights_file
+from srgan_cli.training.initial_weights import stage_weights, weights_file
 from srgan_cli.training.loss_terms import GanTerm, LossInputs
 from srgan_cli.training.losses import GAN_LOSSES
 from srgan_cli.training.muon import Muon
 from srgan_cli.training.patches import Batches, Pair
 from srgan_cli.training.progress import Watcher
+from srgan_cli.training.provenance import CARRIED_OVER, HISTORY, history_of, without_folders
 from srgan_cli.training.recipes import Recipe, Stage
 from srgan_cli.training.report import Moment, draw_curves, draw_sheet
 from srgan_cli.training.run_folder import write_options
@@ -202,7 +203,7 @@ def _outlets(job: Job, stage: Stage, weights: Weights) -> Outlets:
     )
 
     def keep(average: nn.Module, position: Position, best: Score) -> None:
-        told = _record(job) | {
+        told = _record(job, stage, history_of(weights)) | {
             "steps": position.done,
             "seconds": round(position.seconds),
             "skipped": position.skipped,
@@ -224,14 +225,19 @@ def _outlets(job: Job, stage: Stage, weights: Weights) -> Outlets:
     return Outlets(run, job.watcher, keep, draw, chart)
 
 
-def _record(job: Job) -> dict[str, Any]:
-    """What a weights file says of the run."""
+def _record(job: Job, stage: Stage, history: list[dict[str, Any]]) -> dict[str, Any]:
+    """What a weights file says of the run; `history` is of the runs before it."""
     sides = [entry.area for entry in job.data.training.high.entries]
     judged_by = job_judge(job)
-    return {
+    teachers = [path.name for path in job.options.teachers]
+    record = {
         "command": job.command,
         "recipe": job.recipe.name,
+        "stage": stage.end,
+        **({"from": job.options.start.name} if job.options.start else {}),
+        **({"teachers": teachers} if weight_of_teachers(job.options, stage) else {}),
         "version": __version__,
         "data": {"pictures": len(sides), "megapixels": round(sum(sides) / 1e6, 1)},
         "judged_by": judged_by.layers if judged_by else {},
     }
+    return without_folders(record) | ({HISTORY: history} if history else {})

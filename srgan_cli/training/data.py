@@ -100,7 +100,11 @@ def needed_check(options: TrainOptions, recipe: Recipe) -> Check:
     return both(check, Partners.of(options.low, options.scale).check) if options.low else check
 
 
-def load_data(options: TrainOptions, recipe: Recipe, pool_progress: MadeCrop) -> Data:
+def no_progress(made: int, wanted: int) -> None:
+    """Says nothing of how a pool is filled."""
+
+
+def load_data(options: TrainOptions, recipe: Recipe, pool_progress: MadeCrop = no_progress) -> Data:
     """The images to train and to validate with, decoded into RUN/cache; a pool is filled first."""
     data = _load_photographs(options, recipe)
     if options.pool is None:

@@ -2,19 +2,18 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from srgan_cli.errors import OptionError
 from srgan_cli.training.deepen import can_deepen, deepened
+from srgan_cli.training.provenance import CARRIED_OVER, HISTORY, history_of
 from srgan_cli.training.recipes import Recipe, depth_name
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.container import Weights, read_weights
 from srgan_cli.weights.generators import build_generator
 from srgan_cli.weights.metadata import Metadata
-
-CARRIED_OVER = "carried over"
-"""Marks weights that were taken out of a network of another form."""
 
 TAILS = {
     "fast": ("up.", "to_rgb."),
@@ -31,17 +30,16 @@ def starting_weights(options: TrainOptions, recipe: Recipe) -> Weights:
     """
     if options.start is None:
         return _random(options, recipe)
-    given = _carried_over(options, recipe, read_weights(options.start))
-    given = _at_depth(options, given)
+    file = read_weights(options.start)
+    given = _at_depth(options, _carried_over(options, recipe, file))
+    training: dict[str, Any] = {HISTORY: history_of(file)}
+    if given.metadata.training.get(CARRIED_OVER):
+        training[CARRIED_OVER] = True
     lineage = given.metadata.lineage or options.lineage
-    if given.metadata.scale == options.scale:
-        metadata = Metadata(scale=options.scale, lineage=lineage, training=_carried(given))
-        return replace(given, metadata=metadata)
-    return _for_another_scale(options, given)
-
-
-def _carried(given: Weights) -> dict[str, bool]:
-    return {CARRIED_OVER: True} if given.metadata.training.get(CARRIED_OVER) else {}
+    if given.metadata.scale != options.scale:
+        given, lineage = _for_another_scale(options, given), options.lineage
+    metadata = Metadata(scale=options.scale, lineage=lineage, training=training)
+    return replace(given, metadata=metadata)
 
 
 def _carried_over(options: TrainOptions, recipe: Recipe, given: Weights) -> Weights:
@@ -90,7 +88,7 @@ def _at_depth(options: TrainOptions, given: Weights) -> Weights:
 
 
 def _for_another_scale(options: TrainOptions, given: Weights) -> Weights:
-    """All but the tail is kept; a new lineage, for it cannot be blended with the old one."""
+    """All but the tail is kept; it begins a lineage of its own."""
     if options.stages == "gan":
         raise OptionError(
             f"{options.start} enlarges by {given.metadata.scale}, not by {options.scale}: its new "
@@ -101,8 +99,7 @@ def _for_another_scale(options: TrainOptions, given: Weights) -> Weights:
     state = {
         name: given.state[name] if _kept(name, given, fresh) else fresh[name] for name in fresh
     }
-    metadata = Metadata(scale=options.scale, lineage=options.lineage)
-    return replace(given, hyperparameters=sizes, state=state, metadata=metadata)
+    return replace(given, hyperparameters=sizes, state=state)
 
 
 def _kept(name: str, given: Weights, fresh: dict[str, Tensor]) -> bool:

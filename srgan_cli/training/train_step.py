@@ -210,9 +210,10 @@ class TrainStep:
             self.scaler.update()  # fp16 tries a smaller factor next time
             raise NonFiniteError(broken[0])
 
-    def set_learning_rate(self, lr: float, step: int) -> None:
-        """lr: the stage's. While the discriminator is warmed up, the generator's is 0."""
-        waits = self.gan is not None and step < self.gan.warmup
+    def set_learning_rate(self, lr: float, step: int, steps: int) -> None:
+        """lr: the stage's, of so many steps. While the discriminator is warmed up, which takes a
+        tenth of them at most, the generator's is 0."""
+        waits = self.gan is not None and step < min(self.gan.warmup, steps // 10)
         for trained in self.networks:
             rate = 0.0 if waits and trained is self.generator else lr * trained.lr_factor
             for group in trained.optimizer.param_groups:

@@ -151,7 +151,7 @@ class Trainer:
         self.network.train()
         if self.position.done >= self.stage.settled * (self.length.steps or ENDLESS):
             settle_(self.network, self.average)
-        self.step.set_learning_rate(self._rate(), self.position.done)
+        self.step.set_learning_rate(self._rate(), self.position.done, self.length.steps or ENDLESS)
         try:
             losses = self.step(pairs)
         except NonFiniteError as error:

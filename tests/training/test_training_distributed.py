@@ -101,7 +101,7 @@ GRADIENTS = """
 import sys, torch
 from torch import nn
 from srgan_cli.training.distributed import World, alone, world
-from srgan_cli.training.losses import RelativisticGan
+from srgan_cli.training.losses import RelativisticAverageGan
 
 def gradients(here):
     torch.manual_seed(0)
@@ -112,9 +112,9 @@ def gradients(here):
     real, noise = torch.randn(4, 5)[part], torch.randn(4, 5)[part]
     made = maker(noise)
     verdict = judge(real)
-    RelativisticGan().discriminator(verdict, judge(made.detach())).backward()
+    RelativisticAverageGan().discriminator(verdict, judge(made.detach())).backward()
     alone(judge).requires_grad_(False)
-    RelativisticGan().generator(verdict.detach(), alone(judge)(made)).backward()
+    RelativisticAverageGan().generator(verdict.detach(), alone(judge)(made)).backward()
     return [p.grad for n in (judge, maker) for p in alone(n).parameters() if p.grad is not None]
 
 with world(torch.device("cpu")) as here:

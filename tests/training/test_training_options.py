@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from srgan_cli.errors import OptionError
+from srgan_cli.training.loss_terms import PixelTerm
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.run_folder import begin, read_options, resumed, write_options
-from srgan_cli.training.schedule import optimizer_of, pixel_of, rate_of
+from srgan_cli.training.schedule import losses_of, optimizer_of, rate_of
 from srgan_cli.training.train_options import TrainOptions, seconds, size
 from srgan_cli.training.vgg_options import VggFile
 
@@ -114,13 +115,17 @@ def test_optimizer_is_of_the_faithful_stage_and_lr_of_both() -> None:
 
 
 def test_the_pixel_loss_is_of_the_faithful_stage() -> None:
-    psnr, gan = RECIPES["srgan"].stages
+    def distances(recipe: str, options: TrainOptions) -> list[str]:
+        terms = [losses_of(options, stage)[0] for stage in RECIPES[recipe].stages]
+        assert all(isinstance(term, PixelTerm) for term in terms)
+        return [term.distance for term in terms]
+
     options = TrainOptions(folders=(Path("a"),), out=Path("b"))
-    assert [pixel_of(options, stage) for stage in (psnr, gan)] == ["mse", "l1"]
-    named = replace(options, loss="l1")
-    assert [pixel_of(named, stage) for stage in (psnr, gan)] == ["l1", "l1"]
+    assert distances("clean", options) == ["l1", "l1"]
+    assert distances("srresnet", options) == ["mse"]
+    assert distances("srresnet", replace(options, loss="l1")) == ["l1"]
     named = replace(options, loss="mse")
-    assert [pixel_of(named, stage) for stage in (psnr, gan)] == ["mse", "l1"]
+    assert distances("clean", named) == ["mse", "l1"]
     with pytest.raises(OptionError, match="--loss goes with the PSNR stage"):
         replace(named, stages="gan", start=Path("c"))
 

@@ -175,7 +175,7 @@ def test_the_discriminator_is_warmed_up_alone_and_has_a_rate_of_its_own() -> Non
     trained.gan = GanObjective(discriminator, GAN_LOSSES["vanilla"], 0.01, warmup=5)
 
     def rates(number: int) -> list[float]:
-        trained.set_learning_rate(1e-3, number)
+        trained.set_learning_rate(1e-3, number, 1000)
         return [one.optimizer.param_groups[0]["lr"] for one in trained.networks]
 
     assert rates(4) == [0, 2e-3]

@@ -1,0 +1,42 @@
+"""What weights files say of how they were trained: every run through all --from; no folders."""
+
+import shlex
+from pathlib import PurePath
+from typing import Any
+
+from srgan_cli.weights.container import Weights
+
+HISTORY = "history"
+
+CARRIED_OVER = "carried over"
+"""Marks weights that were taken out of a network of another form."""
+
+
+def history_of(weights: Weights) -> list[dict[str, Any]]:
+    """The records of all trainings that led to the file, oldest first."""
+    training = weights.metadata.training
+    own = {key: value for key, value in training.items() if key not in (HISTORY, CARRIED_OVER)}
+    earlier = training.get(HISTORY, [])
+    records = [*earlier, *([own] if own else [])]
+    return [without_folders(record) for record in records if isinstance(record, dict)]
+
+
+def without_folders(value: Any) -> Any:
+    """The same with the last component alone of every path in its texts, keys included."""
+    if isinstance(value, dict):
+        return {without_folders(key): without_folders(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_folders(item) for item in value]
+    return _last_components(value) if isinstance(value, str) and "/" in value else value
+
+
+def _last_components(text: str) -> str:
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        words = text.split()
+    return (
+        shlex.join(PurePath(word).name or word for word in words)
+        if len(words) > 1
+        else (PurePath(text).name or text)
+    )

@@ -1,0 +1,87 @@
+"""Distillation from crops that a teacher has upscaled once."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from training_helpers import last_state, picture, same, save_picture
+
+from srgan_cli.errors import DatasetError, OptionError
+from srgan_cli.training.report import read_log
+
+
+@pytest.fixture
+def teacher(make, run, tmp_path: Path) -> Path:
+    options = make(out=tmp_path / "teacher", seed=3, steps=2)
+    run(options)
+    return options.out / "psnr.safetensors"
+
+
+@pytest.fixture
+def large_photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "large"
+    folder.mkdir()
+    for seed in range(3):
+        image = picture(seed, 220, 240)
+        cv2.imwrite(str(folder / f"{seed}.png"), np.ascontiguousarray(image[..., ::-1]))
+    return folder
+
+
+def test_a_pool_is_made_once_and_trains_both_stages(
+    make, run, teacher, large_photos, tmp_path
+) -> None:
+    given = {
+        "folders": (large_photos,),
+        "teachers": (teacher,),
+        "pool": tmp_path / "pool",
+        "pool_size": 2,
+        "teacher_weight": 0.75,
+    }
+    first = make(out=tmp_path / "one", stages="both", steps=80, **given)
+    run(first)
+    rows = read_log(first.out / "log.jsonl")
+    losses = [row for row in rows if "distillation" in row]
+    assert losses
+    assert all(row["pixel"] > 0 for row in losses)
+    names = {
+        folder: sorted(path.name for path in (tmp_path / "pool" / folder).iterdir())
+        for folder in ("low", "teacher", "high")
+    }
+    assert names["low"] == names["teacher"] == names["high"] == ["00000.png", "00001.png"]
+    low, high = (
+        cv2.imread(str(tmp_path / "pool" / folder / "00000.png")) for folder in ("low", "high")
+    )
+    assert low.shape == (96, 96, 3)
+    assert high.shape == (192, 192, 3)
+    before = [path.stat().st_mtime_ns for path in (tmp_path / "pool" / "teacher").iterdir()]
+    second = make(out=tmp_path / "two", stages="both", steps=80, **given)
+    run(second)
+    assert before == [path.stat().st_mtime_ns for path in (tmp_path / "pool" / "teacher").iterdir()]
+    assert same(last_state(first), last_state(second))
+
+
+def pool_by_hand(folder: Path, teacher_side: int = 32) -> Path:
+    sides = {"low": 16, "high": 32, "teacher": teacher_side}
+    for name, side in sides.items():
+        (folder / name).mkdir(parents=True)
+        for seed in range(2):
+            save_picture(folder / name / f"{seed}.png", seed, height=side, width=side)
+    return folder
+
+
+def test_a_pool_of_another_program_is_taken_as_it_is(make, run, teacher, tmp_path) -> None:
+    pool = pool_by_hand(tmp_path / "pool")
+    run(make(teachers=(teacher,), pool=pool, pool_size=2, steps=2))
+    assert sorted(path.name for path in (pool / "low").iterdir()) == ["0.png", "1.png"]
+
+
+def test_a_pool_whose_sizes_do_not_fit_is_refused(make, run, teacher, tmp_path) -> None:
+    pool = pool_by_hand(tmp_path / "pool", teacher_side=48)
+    with pytest.raises(DatasetError, match="not 2 times as large"):
+        run(make(teachers=(teacher,), pool=pool, pool_size=2))
+
+
+def test_a_pool_without_its_teacher_is_refused(make, tmp_path) -> None:
+    with pytest.raises(OptionError, match="name the teacher"):
+        make(pool=tmp_path)
