@@ -170,7 +170,8 @@ def _refuse_unequal(high: Photographs, low: Photographs, scale: int) -> None:
 def cutter(options: TrainOptions, recipe: Recipe, stage: Stage, source: Source) -> Cutter:
     """Where the samples of a stage come from."""
     if source.low is not None:
-        cut = Cut(patch_side(options, stage), options.scale)
+        augmentation = recipe.color_augmentation if options.pool is not None else 0.0
+        cut = Cut(patch_side(options, stage), options.scale, color_augmentation=augmentation)
         return GivenPairs(source.low, source.high, cut, source.teacher)
     return made_pairs(options, recipe, stage, source)
 
@@ -181,7 +182,7 @@ def made_pairs(options: TrainOptions, recipe: Recipe, stage: Stage, source: Sour
 
 
 def _cut(options: TrainOptions, recipe: Recipe, stage: Stage) -> Cut:
-    return Cut(patch_side(options, stage), options.scale, recipe.shrink, recipe.recolour)
+    return Cut(patch_side(options, stage), options.scale, recipe.shrink, recipe.color_augmentation)
 
 
 def shrinker(recipe: Recipe) -> Shrinker:

@@ -82,8 +82,8 @@ class Cut:
     scale: int
     shrink: float = 1.0
     """Photographs are shrunk by a random factor between this and 1 before a patch is cut."""
-    recolour: float = 0.0
-    """The share of patches that are recoloured."""
+    color_augmentation: float = 0.0
+    """The share of patches whose colors are changed, see ColorChange."""
 
     @property
     def padded(self) -> int:
@@ -114,8 +114,8 @@ class MadePairs:
         """(3, S, S) levels, with the margin."""
         # laid after it is shrunk, when there is less to move: the filter is symmetric
         planes = turned(self._shrunk(self._region(rng)), rng)
-        share = self.cut.recolour
-        return recoloured(planes, rng) if share and rng.random() < share else planes
+        change = draw_color_change(self.cut.color_augmentation, rng)
+        return planes if change is None else change(planes)
 
     def _shrunk(self, region: np.ndarray) -> Tensor:
         padded = self.cut.padded
@@ -154,11 +154,12 @@ class GivenPairs:
         side, scale = self.cut.patch // self.cut.scale, self.cut.scale
         top, left = detailed_place(low, side, rng)
         turns, flip = int(rng.integers(4)), bool(rng.integers(2))
+        change = draw_color_change(self.cut.color_augmentation, rng)
 
         def patch(image: np.ndarray, scale: int) -> Tensor:
             y, x, length = top * scale, left * scale, side * scale
-            region = as_planes(image[y : y + length, x : x + length])
-            return _turned(region, turns, flip).byte()
+            region = _turned(as_planes(image[y : y + length, x : x + length]), turns, flip)
+            return (region if change is None else change(region)).byte()
 
         pair: Pair = {"low": patch(low, 1), "high": patch(self.high[number], scale)}
         if self.teacher is not None:
@@ -176,12 +177,25 @@ def _turned(planes: Tensor, turns: int, flip: bool) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(result[..., ::-1] if flip else result))
 
 
-def recoloured(planes: Tensor, rng: np.random.Generator) -> Tensor:
-    """(3, P, P) levels -> the same, channels swapped and colours up to STRENGTH times as strong."""
-    strength = STRENGTH ** rng.random()
-    grey = planes.mean(dim=0, keepdim=True)
-    swapped = planes[torch.from_numpy(rng.permutation(3))]
-    return quantised(grey + float(strength) * (swapped - grey))
+@dataclass(frozen=True)
+class ColorChange:
+    """Channels in another order, and colors up to STRENGTH times as saturated."""
+
+    channels: tuple[int, ...]
+    strength: float
+
+    def __call__(self, planes: Tensor) -> Tensor:
+        """(3, P, P) levels -> (3, P, P) whole levels."""
+        gray = planes.mean(dim=0, keepdim=True)
+        return quantised(gray + self.strength * (planes[list(self.channels)] - gray))
+
+
+def draw_color_change(share: float, rng: np.random.Generator) -> ColorChange | None:
+    """For that share of the patches."""
+    if not share or rng.random() >= share:
+        return None
+    strength = float(STRENGTH ** rng.random())
+    return ColorChange(tuple(int(n) for n in rng.permutation(3)), strength)
 
 
 def detailed_place(picture: np.ndarray, side: int, rng: np.random.Generator) -> tuple[int, int]:

@@ -31,8 +31,8 @@ def plan(options: TrainOptions, opened: list[Eyes]) -> Iterator[str]:
     yield f"low pictures: {_lows(options, recipe)}"
     if options.pool is not None:
         yield f"trained on a pool of {options.pool_size} crops: {options.pool}"
-    if recipe.recolour and options.low is None:
-        yield f"recoloured: {recipe.recolour * 100:g} % of the patches"
+    if recipe.color_augmentation and options.low is None:
+        yield f"color augmentation: {recipe.color_augmentation:.0%} of the patches"
     for stage in stages:
         yield from _stage_lines(options, recipe, stage, opened)
     judged = judge(opened, stages, torch.device("cpu"))

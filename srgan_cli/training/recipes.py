@@ -53,9 +53,9 @@ class Recipe:
     stages: tuple[Stage, ...]
     shrink: float = 0.25
     """Photographs are shrunk by a random factor between this and 1 before a patch is cut."""
-    recolour: float = 0.0
-    """The share of patches whose channels are swapped and colours strengthened: networks that do
-    not add to an enlarged picture, but make all of it, tinge colours that they have seldom seen."""
+    color_augmentation: float = 0.0
+    """The share of patches whose channels are swapped and colors saturated: networks tint colors
+    that they have seldom seen."""
     degraded: bool = False
     """Low-resolution images are blurred, noisy and compressed, not only downsampled."""
 
@@ -86,7 +86,7 @@ def depth_name(hyperparameters: Mapping[str, Any]) -> str | None:
     return next((name for name in ("blocks", "depth") if name in hyperparameters), None)
 
 
-# settled and recolour are in no paper.
+# settled and color_augmentation are in no paper.
 
 # Of Real-ESRGAN, https://arxiv.org/abs/2107.10833, section 4.1.
 REAL_LAYERS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}
@@ -131,6 +131,7 @@ CLEAN = Recipe(
         "binomial": True,
     },
     stages=(OUR_PSNR, OUR_GAN),
+    color_augmentation=0.15,
 )
 
 PHOTO = Recipe(
@@ -140,6 +141,7 @@ PHOTO = Recipe(
     hyperparameters=CLEAN.hyperparameters,
     stages=(OUR_PSNR, OUR_GAN),
     degraded=True,
+    color_augmentation=CLEAN.color_augmentation,
 )
 
 SRRESNET = Recipe(
@@ -157,7 +159,7 @@ SRRESNET = Recipe(
             settled=0.75,
         ),
     ),
-    recolour=0.25,
+    color_augmentation=0.25,
 )
 
 SRGAN = Recipe(
@@ -188,7 +190,7 @@ SRGAN = Recipe(
             settled=0.0,
         ),
     ),
-    recolour=SRRESNET.recolour,
+    color_augmentation=SRRESNET.color_augmentation,
 )
 
 STEADY = Recipe(
@@ -200,7 +202,7 @@ STEADY = Recipe(
         *SRRESNET.stages,
         replace(OUR_GAN, lr=2e-4, warmup=50),
     ),
-    recolour=SRRESNET.recolour,
+    color_augmentation=SRRESNET.color_augmentation,
 )
 
 RRDB = Recipe(
@@ -209,7 +211,7 @@ RRDB = Recipe(
     architecture="rrdbnet",
     hyperparameters={"blocks": 23},
     stages=(Stage(steps=1_000_000, lr=2e-4, milestones=(0.2, 0.4, 0.6, 0.8)),),
-    recolour=SRRESNET.recolour,
+    color_augmentation=SRRESNET.color_augmentation,
 )
 
 ESRGAN = Recipe(
@@ -236,7 +238,7 @@ ESRGAN = Recipe(
             milestones=(0.125, 0.25, 0.5, 0.75),
         ),
     ),
-    recolour=RRDB.recolour,
+    color_augmentation=RRDB.color_augmentation,
 )
 
 SRCNN = Recipe(

@@ -16,12 +16,13 @@ from srgan_cli.training.patches import (
     STRENGTH,
     Batches,
     Cut,
+    GivenPairs,
     MadePairs,
     as_planes,
     detail,
     detailed_place,
+    draw_color_change,
     quantised,
-    recoloured,
     turned,
 )
 
@@ -170,11 +171,17 @@ def test_detail_attracts() -> None:
     assert np.mean(lefts < 48) > 0.01  # flat places are drawn as well
 
 
+def changed(planes: torch.Tensor, seed: int) -> torch.Tensor:
+    change = draw_color_change(1.0, np.random.default_rng(seed))
+    assert change is not None
+    return change(planes)
+
+
 @pytest.mark.parametrize("seed", range(8))
-def test_recoloured_patches_keep_what_they_show_in_stronger_colours(seed) -> None:
+def test_color_augmentation_keeps_what_patches_show_in_stronger_colors(seed) -> None:
     weak = 112 + picture(seed, 40, 40) // 8  # strengthened, it stays within the levels
     patch = as_planes(weak)
-    other = recoloured(patch, np.random.default_rng(seed))
+    other = changed(patch, seed)
     assert torch.equal(other, other.round())
     torch.testing.assert_close(other.mean(dim=0), patch.mean(dim=0), atol=0.5, rtol=0)
     before, after = (
@@ -183,19 +190,16 @@ def test_recoloured_patches_keep_what_they_show_in_stronger_colours(seed) -> Non
     assert 0.95 < after / before < STRENGTH * 1.05
 
 
-def test_recolouring_swaps_channels_and_makes_colours_as_strong_as_levels_allow() -> None:
+def test_color_augmentation_swaps_channels_and_saturates_as_far_as_levels_allow() -> None:
     orange = torch.tensor([200.0, 120.0, 90.0])[:, None, None].expand(3, 8, 8)
-    made = {
-        tuple(recoloured(orange, np.random.default_rng(seed))[:, 0, 0].tolist())
-        for seed in range(200)
-    }
+    made = {tuple(changed(orange, seed)[:, 0, 0].tolist()) for seed in range(200)}
     assert {int(np.argmax(colour)) for colour in made} == {0, 1, 2}
     assert any({0.0, 255.0} <= set(colour) for colour in made)
 
 
-def test_the_share_of_recoloured_patches_is_that_which_is_asked_for(photographs) -> None:
-    def highs(recolour: float) -> list[torch.Tensor]:
-        cut = MadePairs(photographs, Cut(16, 2, 0.5, recolour), bicubic_downsample)
+def test_as_many_patches_as_asked_for_are_augmented(photographs) -> None:
+    def highs(share: float) -> list[torch.Tensor]:
+        cut = MadePairs(photographs, Cut(16, 2, 0.5, share), bicubic_downsample)
         return [cut(np.random.default_rng(seed))["high"] for seed in range(300)]
 
     def same(theirs: list[torch.Tensor]) -> int:
@@ -207,9 +211,20 @@ def test_the_share_of_recoloured_patches_is_that_which_is_asked_for(photographs)
     assert 180 < same(highs(0.25)) < 260
 
 
-def test_the_low_patch_is_made_of_the_recoloured_high_one(photographs) -> None:
-    cut = MadePairs(photographs, Cut(16, 2, 1.0, recolour=1), bicubic_downsample)
+def test_the_low_patch_is_made_of_the_augmented_high_one(photographs) -> None:
+    cut = MadePairs(photographs, Cut(16, 2, 1.0, color_augmentation=1), bicubic_downsample)
     for seed in range(5):
         pair = cut(np.random.default_rng(seed))
         alone = quantised(resize(pair["high"].float(), 8, 8))
         assert (pair["low"] - alone)[..., 2:-2, 2:-2].abs().max() <= 1
+
+
+def test_pairs_and_their_teacher_are_augmented_alike(photographs) -> None:
+    """The three images are the same one here, at a scale of 1."""
+    cut = GivenPairs(photographs, photographs, Cut(16, 1, color_augmentation=1), photographs)
+    plain = GivenPairs(photographs, photographs, Cut(16, 1), photographs)
+    for seed in range(5):
+        pair = cut(np.random.default_rng(seed))
+        assert torch.equal(pair["low"], pair["high"])
+        assert torch.equal(pair["low"], pair["teacher"])
+        assert not torch.equal(pair["low"], plain(np.random.default_rng(seed))["low"])

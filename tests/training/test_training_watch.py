@@ -121,12 +121,12 @@ def test_a_plan_says_it_all(make) -> None:
         "judged by",
     ):
         assert expected in text
-    assert "recoloured" not in text
+    assert "color augmentation: 15% of the patches" in text
     assert not options.out.exists()
 
 
-def test_a_plan_tells_of_recolouring_where_patches_are_made(make, photos: Path) -> None:
-    told = "recoloured: 25 % of the patches"
+def test_a_plan_tells_of_color_augmentation_where_patches_are_made(make, photos: Path) -> None:
+    told = "color augmentation: 25% of the patches"
     assert told in [*plan(make(recipe="srresnet", stages="psnr"), [])]
     given = make(recipe="srresnet", stages="psnr", low=photos)
     assert told not in [*plan(given, [])]
