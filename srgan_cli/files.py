@@ -69,6 +69,15 @@ def open_regular(path: Path) -> BinaryIO:
         raise
 
 
+def read_regular(path: Path, limit: int) -> bytes:
+    """The content of a regular file. Raises OSError, also for more than `limit` bytes."""
+    with open_regular(path) as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, f"has more than {limit:,} bytes", str(path))
+    return data
+
+
 @contextmanager
 def atomic_write(path: Path, error: type[SrganError] = ImageError) -> Iterator[BinaryIO]:
     """A file to write (and read) that replaces `path` once the body has ended.

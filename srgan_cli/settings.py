@@ -10,6 +10,8 @@ from srgan_cli.errors import OptionError
 PRECISION_NAMES = ("auto", "fp32", "bf16", "fp16")
 LEAST_TILE = 16
 MAX_SCALE = 1000
+MAX_SIDE = 10**9
+"""Pixels; no file format holds many more."""
 
 BICUBIC = "bicubic"
 """The model that needs no network."""
@@ -34,6 +36,8 @@ class ModelChoice:
             raise OptionError("two --weights need --blend: 0 is the first, 1 the second")
         if len(self.files) == 1 and self.blend is not None:
             raise OptionError("--blend needs two ends: -w PSNR -w GAN, or a model that has both")
+        if self.blend is not None and not 0 <= self.blend <= 1:
+            raise OptionError(f"--blend {self.blend:g}: it must be from 0 to 1")
         if self.model == BICUBIC and self.blend is not None:
             raise OptionError("--blend does not go with bicubic: it has no vivid end")
 
@@ -102,12 +106,18 @@ class OutputSize:
     def _check_positive(self) -> None:
         for name in ("scale", "width", "height", "megapixels"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise OptionError(f"--{name} {value}: it must be above 0")
+            if value is not None and not 0 < value < math.inf:
+                raise OptionError(f"--{name} {value}: it must be above 0, and finite")
         if self.scale is not None and self.scale > MAX_SCALE:
             raise OptionError(f"--scale {float(self.scale):g}: it must be at most {MAX_SCALE}")
         if self.box is not None and min(self.box) < 1:
             raise OptionError("--size takes a width and a height of at least 1")
+        if max(self.width or 0, self.height or 0, *(self.box or (0,))) > MAX_SIDE:
+            raise OptionError(
+                f"a side of more than {MAX_SIDE:,} pixels is too large for any format"
+            )
+        if self.megapixels is not None and self.megapixels > MAX_SIDE:
+            raise OptionError(f"--megapixels {self.megapixels:g}: it must be at most {MAX_SIDE:,}")
 
     def of(self, height: int, width: int, native: int) -> ImageSize:
         """The sides of the result for an image of that size and a network of scale `native`."""

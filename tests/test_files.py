@@ -20,6 +20,7 @@ from srgan_cli.files import (
     open_regular,
     picture_name,
     printable,
+    read_regular,
     remove_stale_parts,
     scan_folder,
     try_lock,
@@ -53,6 +54,13 @@ def test_a_pipe_is_refused_without_waiting_for_a_writer(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(NotRegularFileError, match="is a pipe"):
         open_regular(tmp_path / "pipe")
+
+
+def test_a_file_is_read_up_to_a_limit(tmp_path):
+    (tmp_path / "a").write_bytes(b"12345")
+    assert read_regular(tmp_path / "a", 5) == b"12345"
+    with pytest.raises(OSError, match="more than 4 bytes"):
+        read_regular(tmp_path / "a", 4)
 
 
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/urandom", "/dev/null"])

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import BinaryIO
 
 from srgan_cli.batch.naming import STREAM, Job
 from srgan_cli.errors import ImageError
@@ -15,8 +16,8 @@ from srgan_cli.images.write import encode, row_writer, row_writer_to_stream, wri
 def put(picture: Picture, job: Job, encoding: Encoding) -> None:
     if job.target == STREAM:
         data = encode(picture, encoding)
-        with _to_stdout():
-            sys.stdout.buffer.write(data)
+        with _to_stdout() as stream:
+            stream.write(data)
         return
     write_image(picture, job.target, encoding)
 
@@ -25,7 +26,7 @@ def put(picture: Picture, job: Job, encoding: Encoding) -> None:
 def putting(images: tuple[Image, ...], job: Job, encoding: Encoding) -> Iterator[RowWriter]:
     """What takes the rows of `images`, of which only sizes and metadata are looked at."""
     if job.target == STREAM:
-        with _to_stdout(), row_writer_to_stream(sys.stdout.buffer, images, encoding) as sink:
+        with _to_stdout() as stream, row_writer_to_stream(stream, images, encoding) as sink:
             yield sink
         return
     with row_writer(job.target, images, encoding) as sink:
@@ -33,9 +34,11 @@ def putting(images: tuple[Image, ...], job: Job, encoding: Encoding) -> Iterator
 
 
 @contextmanager
-def _to_stdout() -> Iterator[None]:
+def _to_stdout() -> Iterator[BinaryIO]:
+    if sys.stdout is None:
+        raise ImageError("standard output is closed: name a file with -o")
     try:
-        yield
+        yield sys.stdout.buffer
         sys.stdout.buffer.flush()
     except OSError as error:
         raise ImageError(f"standard output cannot be written ({error.strerror})") from error

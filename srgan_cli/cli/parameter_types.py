@@ -59,12 +59,20 @@ class ScaleType(click.ParamType):  # type: ignore[type-arg]
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Fraction:
         try:
-            scale = Fraction(value)
+            scale = parse_scale(str(value))
         except (ValueError, ZeroDivisionError):
             self.fail(f"{value!r} is not a number such as 4 or 2.5", param, ctx)
         if not 0 < scale <= MAX_SCALE:
             self.fail(f"{value} is not between 0 (excluded) and {MAX_SCALE}", param, ctx)
         return scale
+
+
+def parse_scale(text: str) -> Fraction:
+    """An exact number from text such as 4, 2.5 or 8/3. Raises ValueError, ZeroDivisionError.
+
+    By way of float: Fraction would write out all zeros of 1e999999999.
+    """
+    return Fraction(text if "/" in text else repr(float(text)))
 
 
 class BoxType(click.ParamType):  # type: ignore[type-arg]

@@ -18,7 +18,8 @@ def fill(name: str, title: str, data: object, package: str = "srgan_cli.figures"
         "data": _json_in_html(data),
         "script": _template(f"{name}.js", package),
     }
-    return _replaced(_template("page.html"), parts)
+    page = _replaced(_template("page.html"), parts)
+    return page.encode("utf-8", "replace").decode()  # file names may hold what UTF-8 cannot
 
 
 def _replaced(skeleton: str, parts: dict[str, str]) -> str:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from srgan_cli.errors import DatasetError
+from srgan_cli.files import read_regular
 
 FORMAT = "srgan-study-1"
 RATINGS = range(1, 6)
+MAX_BYTES = 1 << 26  # of a file
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,10 @@ def read_results(paths: Sequence[Path]) -> Results:
 def read_result(path: Path) -> Result:
     """Raises DatasetError saying what in the file is not as the page writes it."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_regular(path, MAX_BYTES).decode("utf-8"))
     except OSError as error:
         raise DatasetError(f"{path} cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path} is not JSON ({error}); save it again from the page") from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise DatasetError(f"{path} is not a result of a study page")
@@ -86,7 +88,7 @@ def checksum(study: str, rater: str, ratings: Mapping[Trial, int]) -> int:
     for trial, rating in ratings.items():
         words += [trial.picture, trial.method, str(rating)]
     value = 0x811C9DC5
-    for byte in "\n".join(words).encode():
+    for byte in "\n".join(words).encode("utf-8", "replace"):
         value = (value ^ byte) * 0x01000193 % 2**32
     return value
 

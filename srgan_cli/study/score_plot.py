@@ -2,6 +2,7 @@
 
 import html
 
+from srgan_cli.files import printable
 from srgan_cli.study.scores import MethodScore, StudyScores
 
 WIDTH, ROW, TOP, BOTTOM, RIGHT = 720, 34, 46, 54, 70  # of the drawing, in its units
@@ -23,7 +24,7 @@ text { font: 14px system-ui, sans-serif; fill: #1b1c1f }
 
 def scores_plot(scores: StudyScores) -> str:
     """SVG of the mean opinion scores, best on top, on the whole scale from 1 to 5."""
-    longest = max(len(score.method) for score in scores.scores)
+    longest = max(len(printable(score.method)) for score in scores.scores)
     left = min(24 + LETTER * longest, WIDTH / 2)
     height = TOP + ROW * len(scores.scores) + BOTTOM
     rows = [_row(score, left, TOP + ROW * (row + 0.5)) for row, score in enumerate(scores.scores)]
@@ -59,7 +60,8 @@ def _grid(rating: int, left: float, bottom: float) -> str:
 
 def _row(score: MethodScore, left: float, y: float) -> str:
     fits = int(left / LETTER) - 2
-    name = score.method if len(score.method) <= fits else score.method[: fits - 1] + "…"
+    name = printable(score.method)  # XML has no control characters
+    name = name if len(name) <= fits else name[: fits - 1] + "…"
     label = _text(left, y + 5, name, "end")
     estimate = score.estimate
     if estimate is None:

@@ -1,5 +1,6 @@
 """What a training run is asked to do. Defaults are written here and nowhere else; no torch."""
 
+import math
 import re
 import uuid
 from dataclasses import dataclass, field
@@ -90,8 +91,8 @@ class TrainOptions:
             raise OptionError("name at least one folder of pictures to train on")
         for name in POSITIVE:
             value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise OptionError(f"{flag(name)} must be more than 0, not {value}")
+            if value is not None and not 0 < value < math.inf:
+                raise OptionError(f"{flag(name)} must be more than 0, and finite, not {value}")
         if self.patch is not None and self.patch % self.scale:
             raise OptionError(
                 f"--patch must be a multiple of the scale {self.scale}, not {self.patch}"

@@ -62,7 +62,7 @@ def shipped_folder() -> Path:
 def personal_folder() -> Path:
     """`$SRGAN_WEIGHTS`, else where this system keeps a user's data."""
     if named := os.environ.get("SRGAN_WEIGHTS"):
-        return Path(named).expanduser()
+        return Path(os.path.expanduser(named))  # noqa: PTH111 Path's raises for an unknown ~user
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "srgan"
     if sys.platform == "darwin":

@@ -167,6 +167,14 @@ def test_a_shell_pipes_pictures_through_and_leaves_quoted_globs_alone():
     assert sorted(path.name for path in Path("out").iterdir()) == ["a_x4.png", "b_x4.png"]
 
 
+def test_a_closed_output_is_an_error_that_says_so():
+    noise_file(Path("a.png"))
+    ended = shell("srgan upscale a.png -o - --format png -m bicubic >&-")
+    assert ended.returncode == 1
+    assert "standard output is closed" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_a_pipe_with_a_name_is_an_error_that_knows_what_to_do():
     os.mkfifo("pipe.png")
     for words in (("-o", "b.png"), ("-o", "out/", "--width", 9)):
@@ -191,6 +199,12 @@ def test_name_is_a_template():
         ("in.png", "--quality", 101),
         ("in.png", "--format", "eps"),
         ("in.png", "--nonsense"),
+        ("in.png", "--megapixels", "inf"),
+        ("in.png", "--megapixels", "nan"),
+        ("in.png", "--scale", "1e999999999"),
+        ("in.png", "--scale", "1e-999999999"),
+        ("in.png", "--width", 10**23),
+        ("in.png", "--size", f"{10**23}x5"),
         (),
     ],
 )

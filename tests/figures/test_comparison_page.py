@@ -37,6 +37,13 @@ def test_words_cannot_break_out_of_the_page() -> None:
     assert _data(page)[0]["title"] == evil
 
 
+def test_names_that_are_not_utf8_can_be_written() -> None:
+    layers = (Layer("a\udcff", noise(4, 4)), Layer("b", noise(4, 4)))
+    page = comparison_page([Comparison("c\udcfe", layers)], "d\udcfd")
+    assert _data(page)[0]["title"] == "c?"
+    assert b"<title>d?" in page.encode()
+
+
 def test_page_names_nothing_outside_itself() -> None:
     page = comparison_page([Comparison("a", (Layer("a", noise(4, 4)), Layer("b", noise(4, 4))))])
     assert "://" not in page

@@ -1,5 +1,6 @@
 """Files that raters send back, honest and odd."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,6 +78,27 @@ def test_a_file_spoilt_by_hand_is_left_out_with_the_reason(
     assert len(read.rejected) == 1
     assert words in read.rejected[0]
     assert str(spoilt) in read.rejected[0]
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'"\xff"', b"1" * 10_000])
+def test_a_file_that_json_chokes_on_is_left_out(
+    write_result: Write, tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "odd.json"
+    path.write_bytes(content)
+    (rejected,) = read_results([path, write_result("ann", FULL)]).rejected
+    assert "odd.json" in rejected
+
+
+def test_a_pipe_is_left_out_without_waiting(write_result: Write, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    (rejected,) = read_results([tmp_path / "pipe.json", write_result("ann", FULL)]).rejected
+    assert "a pipe, not a regular file" in rejected
+
+
+def test_names_with_half_a_character_are_read(write_result: Write) -> None:
+    path = write_result("ann", {("\ud800", "bicubic"): 3}, pictures=["\ud800"])
+    assert len(read_results([path]).results) == 1
 
 
 def test_without_any_usable_file_the_reason_is_the_error(tmp_path: Path) -> None:

@@ -127,6 +127,13 @@ def test_plot_shows_each_method_where_its_mean_lies() -> None:
     assert {"srgan", "5.00", "bicubic", "1.00", "excellent"} <= set(words)
 
 
+def test_plot_shows_control_characters_as_escapes() -> None:
+    ratings = {Trial("p0", "a\x1b[31m\x00"): 3}
+    result = Result(Path("a"), "s", "a", "", ("a\x1b[31m\x00",), ("p0",), ratings, True)
+    words = [text.text for text in ET.fromstring(scores_plot(score([result]))).iter()]
+    assert r"a\x1b[31m\x00" in words
+
+
 def test_plot_escapes_and_shortens_names() -> None:
     methods = ("<b>&", "long" * 30)
     ratings = {Trial("p0", method): 3 for method in methods}

@@ -1,6 +1,7 @@
 """What a run is asked to do, and how it is remembered."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from srgan_cli.training.vgg_options import VggFile
         ({"folders": ()}, "at least one folder"),
         ({"steps": 3, "budget": 60.0}, "exclude each other"),
         ({"steps": 0}, "--steps must be more than 0"),
+        ({"lr": math.nan}, "--lr must be more than 0, and finite"),
+        ({"lr": math.inf}, "--lr must be more than 0, and finite"),
         ({"batch_size": -1}, "--batch-size must be more than 0"),
         ({"patch": 15}, "multiple of the scale 2"),
         ({"stages": "gan"}, "--from"),

@@ -67,6 +67,12 @@ def test_the_variable_may_name_the_home_folder(monkeypatch, tmp_path):
     assert library.personal_folder() == tmp_path / "networks"
 
 
+def test_the_home_of_nobody_is_a_folder_that_is_not_there(monkeypatch):
+    monkeypatch.setenv("SRGAN_WEIGHTS", "~no-such-user/networks")
+    assert library.personal_folder() == Path("~no-such-user/networks")
+    assert library.default_model()
+
+
 def test_a_folder_that_is_not_there_holds_nothing(folders, monkeypatch):
     monkeypatch.setenv("SRGAN_WEIGHTS", str(folders[1] / "none"))
     assert library.model_names() == ["bicubic"]
