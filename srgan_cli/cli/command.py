@@ -38,7 +38,7 @@ class Option(click.Option):
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         if self.hidden:
             return None
-        names = [name for name in self.opts if name not in self.aliases]
+        names = [name for name in self.opts if name not in self.aliases] + self.secondary_opts
         first = "" if len(names[0]) == 2 else " " * 4
         value = "" if self.is_flag or self.count else f" {self.make_metavar(ctx)}"
         text, default = self.help or "", self.shown_default(ctx)

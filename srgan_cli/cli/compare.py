@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.comparison_options import (
+    LPIPS_NOTE,
     Judges,
     complain,
     judges_options,
@@ -15,6 +17,7 @@ from srgan_cli.cli.comparison_options import (
     watched,
 )
 from srgan_cli.cli.originals import Originals, originals_options
+from srgan_cli.cli.parameter_types import POSITIVE
 from srgan_cli.errors import OptionError
 from srgan_cli.evaluation.method_options import MethodOptions
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
@@ -28,30 +31,53 @@ PAGES = (".html", ".htm")
 PAGE_SIDE = 256  # low pixels a side of the part that a page shows
 
 
-@click.command("compare")
+@click.command(
+    "compare",
+    cls=Command,
+    short_help="Show models side by side on a photo",
+    examples=(
+        "srgan compare photo.jpg",
+        "srgan compare photo.jpg --crop 120,80,64,64 -m clean -m srcnn -o sheet.png",
+        "srgan compare original.png --shrink --blend 0 --blend 1 -o page.html",
+    ),
+    notes=(
+        "Without -m and -w, the default model is shown from faithful to vivid. Bicubic is always "
+        "shown.",
+        "--crop is in pixels of PHOTO. With --high or --shrink, each crop is measured.",
+        LPIPS_NOTE,
+    ),
+)
 @click.argument(
     "photos", metavar="PHOTO...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
-@click.option(
+@option(
     "-o",
     "--output",
+    metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A picture, or a page with sliders (.html).  [default: PHOTO_compared.png]",
+    show_default="PHOTO_compared.png",
+    help="Image, or .html page",
+    heading="Output",
 )
-@click.option(
+@option(
     "--crop",
     "crops",
     metavar="X,Y,W,H",
     multiple=True,
-    help="A part, in pixels of PHOTO; repeatable.  [default: the most detailed]",
+    show_default="most detailed",
+    help="Part of PHOTO; repeatable",
+    heading="Output",
 )
-@originals_options
-@click.option(
+@option(
     "-s",
     "--scale",
-    type=click.IntRange(min=1),
-    help="[default: the first network's, or what --high tells]",
+    metavar="N",
+    type=POSITIVE,
+    show_default="the first model's",
+    help="Scale without --high",
+    heading="Output",
 )
+@originals_options
 @lineup_options(Machine.precision)
 @judges_options
 def compare_command(
@@ -63,16 +89,7 @@ def compare_command(
     lineup: MethodOptions,
     judges: Judges,
 ) -> None:
-    """Networks side by side on parts of photographs, at 100 % and at 200 %.
-
-    Without a network named, the default model is shown from faithful to vivid; bicubic always.
-    Figures, for which there must be an original, are of the part that is shown.
-
-    \b
-      srgan compare photo.jpg
-      srgan compare photo.jpg --crop 120,80,64,64 -m clean -m srcnn -o sheet.png
-      srgan compare original.png --shrink --blend 0 --blend 0.5 --blend 1 -o page.html
-    """
+    """Show models side by side on crops of photos, at 100 % and at 200 %."""
     target = _checked_target(output, photos)
 
     from srgan_cli.evaluation.comparison import compare_all

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from srgan_cli.cli.command import option
 from srgan_cli.cli.flags import Decorator, device_option, gathered, precision_option
 from srgan_cli.cli.parameter_types import weights_file
 from srgan_cli.evaluation.method_options import MethodOptions
 from srgan_cli.settings import Machine
+from srgan_cli.weights.zoo import DEFAULT_BLEND, PREFERRED
 
 if TYPE_CHECKING:
     from srgan_cli.evaluation.image_pairs import Failure
@@ -19,40 +21,47 @@ if TYPE_CHECKING:
 
 Outcome = TypeVar("Outcome")
 
+LPIPS_NOTE = (
+    "--vgg and --lpips are distances: less is closer. The package lpips downloads AlexNet "
+    "(233 MB) once."
+)
+
 
 def lineup_options(precision: str) -> Decorator:
     """Hands the command one `lineup`; `precision` is the default."""
     return gathered(
         "lineup",
         _lineup,
-        click.option(
+        option(
             "-m",
             "--model",
             "models",
             metavar="NAME",
             multiple=True,
-            help="A network by its name, as srgan models lists them; repeatable.",
+            show_default=" or ".join(PREFERRED),
+            help="Model; repeatable",
         ),
-        click.option(
+        option(
             "-w",
             "--weights",
             "files",
             metavar="FILE",
             multiple=True,
             type=weights_file,
-            help="A weights file; repeatable.",
+            help="Weights file; repeatable",
         ),
-        click.option(
+        option(
             "--blend",
             "amounts",
-            metavar="A",
+            metavar="0-1",
             multiple=True,
             type=click.FloatRange(0, 1),
-            help="From 0, faithful, to 1, vivid, of models with two ends or of two -w;"
-            " repeatable.  [default: 1]",
+            show_default=f"{DEFAULT_BLEND:g}",
+            help="0 faithful, 1 vivid; repeatable",
         ),
         device_option,
         precision_option(precision),
+        heading="Models",
     )
 
 
@@ -77,17 +86,14 @@ class Judges:
 judges_options = gathered(
     "judges",
     Judges,
-    click.option(
+    option(
         "--vgg",
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help="Adds the distance of the features of this VGG file; less is closer.",
+        help="Add the distance of VGG features",
     ),
-    click.option(
-        "--lpips",
-        is_flag=True,
-        help="Adds LPIPS, with the package lpips, which fetches AlexNet (233 MB) once.",
-    ),
+    option("--lpips", is_flag=True, help="Add LPIPS, by the package lpips"),
+    heading="Metrics",
 )
 
 

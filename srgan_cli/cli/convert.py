@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.flags import gathered
 from srgan_cli.cli.parameter_types import weights_file
 from srgan_cli.cli.weights_outputs import check_outputs
@@ -38,51 +39,73 @@ class Told:
 told_options = gathered(
     "told",
     Told,
-    click.option(
+    option(
         "-s",
         "--scale",
+        metavar="N",
         type=click.IntRange(1, 16),
-        help="Of another program's file that does not tell it.",
+        show_default="as in the file",
+        help="Scale of the network",
     ),
-    click.option(
+    option(
         "--activation",
+        metavar="NAME",
         type=click.Choice(["relu", "leakyrelu"]),
-        help="Of another program's file that does not tell it.",
+        show_default="as in the file",
+        help="relu or leakyrelu",
+    ),
+    heading="Files that do not say it",
+)
+
+
+@click.command(
+    "convert",
+    cls=Command,
+    short_help="Convert weights to and from other formats",
+    examples=(
+        "srgan convert anime.pth -o anime.safetensors",
+        "srgan convert mine.safetensors -o mine.pth --half    # for Upscayl, chaiNNer",
+        "srgan convert mine.safetensors -o mine.onnx",
+        "srgan convert mine.safetensors -o mine.param         # and mine.bin, for ncnn",
+    ),
+    notes=(
+        "--to is srgan, real-esrgan, esrgan, esrgan-old, onnx or ncnn. By default the suffix "
+        "decides: .safetensors is srgan, .pth real-esrgan, .onnx onnx, .param ncnn.",
+        "real-esrgan takes RRDBNet and Compact, esrgan RRDBNet; other networks go to ONNX "
+        "(opset 17, RGB in [0, 1], any height and width).",
     ),
 )
-
-
-@click.command("convert")
 @click.argument("source", metavar="IN", type=weights_file)
-@click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="The file to write."
+@option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="File to write",
+    heading="Output",
 )
-@click.option(
+@option(
     "--to",
     "kind",
+    metavar="FORMAT",
     type=click.Choice(list(SUFFIXES)),
-    help="[default: by the suffix: .safetensors srgan, .pth real-esrgan, .onnx onnx, .param ncnn]",
+    show_default="by the suffix",
+    help="Format to write",
+    heading="Output",
 )
-@click.option(
+@option(
     "--half/--full",
     default=None,
-    help="Numbers of 16 bits: half the size.  [default: full; for ncnn half]",
+    show_default="full; half for ncnn",
+    help="float16 or float32",
+    heading="Output",
 )
 @told_options
 def convert_command(
     source: Path, output: Path, kind: str | None, half: bool | None, told: Told
 ) -> None:
-    """Turn any readable weights into ours, into other programs' naming, into ONNX or ncnn.
-
-    Of Real-ESRGAN's and ESRGAN's networks there are RRDBNet and, for Real-ESRGAN, Compact; all
-    others go to ONNX, which takes pictures of any height and width (opset 17, RGB in [0, 1]).
-
-    \b
-      srgan convert anime.pth -o anime.safetensors
-      srgan convert mine.safetensors -o mine.pth --half        # for Upscayl, chaiNNer
-      srgan convert mine.safetensors -o mine.onnx
-      srgan convert mine.safetensors -o mine.param             # and mine.bin, for ncnn
-    """
+    """Convert weights to srgan's format, to that of other programs, to ONNX or ncnn."""
     kind = _kind(output, kind)
     if half and kind == "onnx":
         raise OptionError("--half does not go with ONNX: its 32 bits are checked against torch")

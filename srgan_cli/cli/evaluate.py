@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.comparison_options import (
+    LPIPS_NOTE,
     Judges,
     complain,
     judges_options,
@@ -19,6 +21,7 @@ from srgan_cli.cli.comparison_options import (
     metrics_of,
     watched,
 )
+from srgan_cli.cli.parameter_types import POSITIVE
 from srgan_cli.evaluation.method_options import REPRODUCIBLE, MethodOptions
 
 if TYPE_CHECKING:
@@ -46,25 +49,47 @@ class Report:
         yield from ((MEAN, score) for score in self.means)
 
 
-@click.command("eval")
+@click.command(
+    "eval",
+    cls=Command,
+    short_help="Measure how close models come to originals",
+    examples=(
+        "srgan eval photo.png",
+        "srgan eval Set5/ -m clean -m srcnn --blend 0 --blend 1 --csv",
+        "srgan eval high/ low/ -w run/psnr.safetensors --vgg vgg19.safetensors",
+    ),
+    notes=(
+        "HIGH is an image or a folder; LOW holds the small ones to upscale, by default made from "
+        "HIGH by MATLAB's bicubic. PSNR and SSIM are measured on Y and on RGB.",
+        "Without -m and -w, the default model is measured from faithful to vivid. Bicubic is "
+        "always measured. The perceptual index of the PIRM challenge is missing: Ma's score, one "
+        "half of it, has no open weights for Python.",
+        LPIPS_NOTE,
+    ),
+)
 @click.argument("high", type=click.Path(path_type=Path))
 @click.argument("low", type=click.Path(path_type=Path), required=False)
 @lineup_options(REPRODUCIBLE.precision)
-@click.option(
+@option(
     "-s",
     "--scale",
-    type=click.IntRange(min=1),
-    help="How small to make HIGH without LOW.  [default: the first network's]",
+    metavar="N",
+    type=POSITIVE,
+    show_default="the model's",
+    help="Shrink HIGH by N, without LOW",
+    heading="Metrics",
 )
-@click.option(
+@option(
     "--border",
     metavar="N",
     type=click.IntRange(min=0),
-    help="Leave out N pixels at each side.  [default: as many as the scale]",
+    show_default="the scale",
+    help="Pixels to crop on each side",
+    heading="Metrics",
 )
 @judges_options
-@click.option("--json", "form", flag_value="json", help="A JSON line for each row.")
-@click.option("--csv", "form", flag_value="csv", help="Comma-separated values.")
+@option("--json", "form", flag_value="json", help="Print a JSON line for each row")
+@option("--csv", "form", flag_value="csv", help="Print comma-separated values")
 def eval_command(
     high: Path,
     low: Path | None,
@@ -74,18 +99,7 @@ def eval_command(
     judges: Judges,
     form: str | None,
 ) -> None:
-    """How close networks come to originals: PSNR and SSIM, on Y and on RGB.
-
-    HIGH is a picture or a folder; LOW are the small ones to enlarge, by default made from HIGH by
-    MATLAB's bicubic. Without a network named, the default model is measured from faithful to vivid;
-    bicubic always. The perceptual index of the PIRM challenge is not there: one half of it, Ma's
-    score, has no open weights for Python.
-
-    \b
-      srgan eval photo.png
-      srgan eval Set5/ -m clean -m srcnn --blend 0 --blend 1 --csv
-      srgan eval high/ low/ -w run/psnr.safetensors --vgg vgg19.safetensors
-    """
+    """Measure how close models come to original images."""
     from srgan_cli.evaluation.image_pairs import Failure, pair_up
     from srgan_cli.evaluation.methods import build_methods, scale_of
     from srgan_cli.evaluation.scoring import FIDELITY, means, measure_all

@@ -8,23 +8,30 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from srgan_cli.cli.command import Command
 from srgan_cli.cli.convert import Told, told_options
+from srgan_cli.cli.flags import json_option
 from srgan_cli.cli.parameter_types import weights_file
 
 if TYPE_CHECKING:
     from srgan_cli.weights.description import WeightsDescription
 
 
-@click.command("info")
+@click.command(
+    "info",
+    cls=Command,
+    short_help="Describe a weights file",
+    examples=("srgan info mine.safetensors", "srgan info anime.pth --json"),
+    notes=(
+        "The receptive field is how far, in pixels of the input, a pixel of the output sees; the "
+        "measured one, how far it matters. A multiplication and an addition count as two FLOP.",
+    ),
+)
 @click.argument("file", type=weights_file)
 @told_options
-@click.option("--json", "as_json", is_flag=True, help="As a JSON line.")
+@json_option
 def info_command(file: Path, told: Told, as_json: bool) -> None:
-    """What a weights file is, whoever wrote it: network, scale, reach, cost, training, figures.
-
-    The reach is how far, in pixels of the input, a pixel of the result sees; the effective reach,
-    how far it matters. A multiplication and an addition count as two FLOP.
-    """
+    """Describe a weights file of any program: network, scale, cost, training, figures."""
     from srgan_cli.weights.description import describe_weights
 
     found = describe_weights(file, told.scale, told.activation)

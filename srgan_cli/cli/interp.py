@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from srgan_cli.cli.comparison_options import Judges, judges_options, metrics_of
+from srgan_cli.cli.command import Command, option
+from srgan_cli.cli.comparison_options import LPIPS_NOTE, Judges, judges_options, metrics_of
 from srgan_cli.cli.flags import gathered
 from srgan_cli.cli.originals import Originals, originals_options
 from srgan_cli.cli.parameter_types import weights_file
@@ -97,54 +98,76 @@ class Look:
             raise OptionError(f"{self.sheet}: a sheet is a picture, such as .png")
 
 
-@click.command("interp")
+@click.command(
+    "interp",
+    cls=Command,
+    short_help="Blend weights files into one",
+    examples=(
+        "srgan interp run/psnr.safetensors run/gan.safetensors -o mine.safetensors",
+        "srgan interp a.pth b.pth -o 'blend-{alpha}.safetensors' --alpha 0,.25,.5",
+        "srgan interp a.pth b.pth c.pth -o abc.safetensors --shares .5,.3,.2",
+        "srgan interp a.pth b.pth --sweep photo.jpg --sheet sweep.png",
+    ),
+    notes=(
+        "--sweep shows a crop of PHOTO from faithful to vivid; with an original (--high, "
+        "--shrink) its PSNR too; with --vgg or --lpips, perception against distortion as a curve.",
+        LPIPS_NOTE,
+    ),
+)
 @click.argument("networks", metavar="PSNR GAN...", nargs=-1, required=True, type=weights_file)
-@click.option(
+@option(
     "-o",
     "--output",
+    metavar="OUT",
     type=click.Path(path_type=Path),
-    help=f"The blended network, {SUFFIX}; with {PLACE} in its name for several.",
+    help=f"File to write, may hold {PLACE}",
+    heading="Blend",
 )
 @gathered(
     "mix",
     Mix,
-    click.option(
+    option(
         "--alpha",
         "alphas",
+        aliases=["--blend"],
         metavar="A[,A...]",
         type=NumbersType(),
-        help=f"From 0, all PSNR, to 1, all GAN.  [default: {RECOMMENDED}]",
+        show_default=f"{RECOMMENDED}",
+        help="From 0, all PSNR, to 1, all GAN",
     ),
-    click.option(
+    option(
         "--shares",
         metavar="S,S...",
         type=NumbersType(),
-        help="Of each network, in their order; they add up to 1.",
+        help="Share of each file, in their order; the sum is 1",
     ),
+    heading="Blend",
 )
 @gathered(
     "look",
     Look,
-    click.option(
+    option(
         "--sweep",
         "photo",
         metavar="PHOTO",
         type=click.Path(path_type=Path),
-        help="Show a part of this photograph from faithful to vivid (see --sheet), and with its "
-        "original (--high, --shrink) its PSNR; with --vgg or --lpips too, the curve of "
-        "perception against distortion.",
+        help="Show a crop of PHOTO from faithful to vivid",
     ),
-    click.option(
+    option(
         "--sheet",
-        metavar="PICTURE",
+        metavar="FILE",
         type=click.Path(dir_okay=False, path_type=Path),
-        help="Where --sweep shows it.",
+        help="Image that --sweep writes",
     ),
+    heading="Look",
 )
 @originals_options
 @judges_options
-@click.option(
-    "--force", is_flag=True, help="Blend networks that were not trained from one another."
+@option(
+    "--force",
+    is_flag=True,
+    help="Blend files that were not trained from one another",
+    heading="Blend",
 )
 def interp_command(
     networks: tuple[Path, ...],
@@ -155,15 +178,7 @@ def interp_command(
     judges: Judges,
     force: bool,
 ) -> None:
-    """Blend a faithful and a vivid network, weight by weight, into one; or several by shares.
-
-    \b
-      srgan interp run/psnr.safetensors run/gan.safetensors -o run/mine.safetensors --alpha 0.7
-      srgan interp a.pth b.pth -o 'blend-{alpha}.safetensors' --alpha 0,.25,.5
-      srgan interp a.safetensors b.safetensors c.pth -o abc.safetensors --shares .5,.3,.2
-      srgan interp a.pth b.pth --sweep photo.jpg --sheet sweep.png
-      srgan interp a.pth b.pth --sweep original.png --shrink --vgg vgg19.pth --sheet curve.png
-    """
+    """Blend a faithful and a vivid network, weight by weight; or several by shares."""
     if output is None and look.sheet is None:
         raise OptionError("name the blend with -o OUT, or look at it with --sweep and --sheet")
     mix.check(len(networks))

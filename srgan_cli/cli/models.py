@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, replace
 
 import click
 
+from srgan_cli.cli.command import Command
+from srgan_cli.cli.flags import json_option
 from srgan_cli.errors import WeightsError
 from srgan_cli.settings import BICUBIC
 from srgan_cli.weights.zoo import Network, default_model, networks, personal_folder
@@ -26,10 +28,20 @@ class Row:
     folder: str
 
 
-@click.command("models")
-@click.option("--json", "as_json", is_flag=True, help="A JSON line for each, on stdout.")
+@click.command(
+    "models",
+    cls=Command,
+    short_help="List the models that --model knows",
+    examples=("srgan models", "srgan models --json"),
+    notes=(
+        "A weights file in your folder of models is listed by its name. "
+        "NAME-xSCALE-psnr.safetensors and NAME-xSCALE-gan.safetensors are one model, NAME, with "
+        "--blend. The environment variable SRGAN_WEIGHTS names another folder.",
+    ),
+)
+@json_option
 def models_command(as_json: bool) -> None:
-    """List the networks that --model knows: ours and your own."""
+    """List the models that --model knows: those of srgan and your own."""
     rows = [_row(network) for network in networks()]
     rows += [
         Row(BICUBIC, scale, "", "no network, any scale", None, psnr, "built in")

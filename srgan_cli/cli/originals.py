@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from srgan_cli.cli.command import option
 from srgan_cli.cli.flags import gathered
 from srgan_cli.errors import OptionError
 
@@ -40,15 +41,12 @@ class Originals:
 originals_options = gathered(
     "originals",
     Originals,
-    click.option(
+    option(
         "--high",
         metavar="PATH",
         type=click.Path(path_type=Path),
-        help="The original of PHOTO, or a folder of originals: adds figures.",
+        help="The original, or a folder of originals: adds figures",
     ),
-    click.option(
-        "--shrink",
-        is_flag=True,
-        help="PHOTO is the original: enlarge a small one, made by MATLAB's bicubic.",
-    ),
+    option("--shrink", is_flag=True, help="PHOTO is the original: shrink it by bicubic first"),
+    heading="Originals",
 )

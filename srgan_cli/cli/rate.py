@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from srgan_cli.cli.command import Command, option
+from srgan_cli.cli.parameter_types import folder
 from srgan_cli.errors import DatasetError, OptionError
 
 if TYPE_CHECKING:
@@ -24,27 +26,48 @@ class Making:
     side: int | None
 
 
-@click.command("rate")
+@click.command(
+    "rate",
+    cls=Command,
+    short_help="Let people rate images blindly",
+    examples=(
+        "srgan rate bicubic/ srgan/ originals/ -o study.html",
+        "srgan rate --score results/*.json -o scores.svg",
+    ),
+    notes=(
+        "Give one FOLDER per method, with the same images under the same names (bus.jpg and "
+        "bus_x4.png are the same). The page works offline; each rater saves a RESULT file with it.",
+        "--examples is best a folder of images that are not in the study; without it, images of "
+        "the study are shown much smaller.",
+    ),
+)
 @click.argument("inputs", nargs=-1, required=True, metavar="FOLDER...|RESULT...")
-@click.option(
+@option(
     "-o",
     "--output",
+    metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The page to write (.html); with --score, a plot (.svg).",
+    help="Page to write, .html; with --score a plot, .svg",
+    heading="Output",
 )
-@click.option("--score", is_flag=True, help="Score the results that raters have sent.")
-@click.option("--json", "as_json", is_flag=True, help="With --score: one JSON object, no table.")
-@click.option(
+@option(
     "--examples",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of perfect pictures to show raters first, best not those of the study."
-    " Without it, pictures of the study are shown much smaller.",
+    metavar="FOLDER",
+    type=folder,
+    show_default="from the study",
+    help="Perfect images shown first",
+    heading="Page",
 )
-@click.option(
+@option(
     "--side",
+    metavar="N",
     type=click.IntRange(min=32),
-    help="Cut pictures to the middle so many pixels; 512 if not given.",
+    show_default="512",
+    help="Crop images to the middle N pixels",
+    heading="Page",
 )
+@option("--score", is_flag=True, help="Score the files that raters have sent", heading="Scores")
+@option("--json", "as_json", is_flag=True, help="Print one JSON object, no table", heading="Scores")
 def rate_command(
     inputs: tuple[str, ...],
     output: Path | None,
@@ -53,15 +76,7 @@ def rate_command(
     examples: Path | None,
     side: int | None,
 ) -> None:
-    """Let people judge, blindly: make a page for raters, then score what they send back.
-
-    Give one FOLDER for each method, with the same pictures under the same names (bus.jpg and
-    bus_x4.png are the same). The page works offline; every rater saves a RESULT file with it.
-
-    \b
-      srgan rate bicubic/ srgan/ originals/ -o study.html
-      srgan rate --score results/*.json -o scores.svg
-    """
+    """Make a page on which people rate images blindly, then score what they send back."""
     if score:
         _check_scoring(output, examples, side)
         _score(_result_files(inputs), output, as_json)

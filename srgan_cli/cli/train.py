@@ -2,182 +2,50 @@
 
 import shlex
 import sys
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 
+from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.console import Output
-from srgan_cli.cli.flags import device_option, gathered, precision_option
-from srgan_cli.cli.parameter_types import POSITIVE, folder, weights_file
 from srgan_cli.cli.progress_bars import training_progress
+from srgan_cli.cli.train_flags import train_options
 from srgan_cli.errors import OptionError
-from srgan_cli.training.loss_terms import PixelDistance
-from srgan_cli.training.recipes import RECIPES, OptimizerName
-from srgan_cli.training.train_options import STAGES, TEACHER_WEIGHT, TrainOptions, seconds, size
+from srgan_cli.training.recipes import RECIPES
+from srgan_cli.training.train_options import TrainOptions
 
 CHANGEABLE = {"steps", "budget", "device"}
 """What may differ when a run is resumed."""
 
-RECIPES_OWN = "[default: the recipe's]"
 
-
-def span(ctx: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
-    return None if text is None else seconds(text)
-
-
-def room(ctx: click.Context, parameter: click.Parameter, text: str | None) -> float:
-    return TrainOptions.cache if text is None else size(text)
-
-
-train_options = gathered(
-    "given",
-    dict,
-    click.argument("folders", metavar="FOLDER...", nargs=-1, type=folder),
-    click.option(
-        "-o",
-        "--out",
-        metavar="RUN",
-        required=True,
-        type=click.Path(file_okay=False, path_type=Path),
-        help="The run folder: options, log, checkpoints and the finished weights.",
+@click.command(
+    "train",
+    cls=Command,
+    short_help="Train a network on your images",
+    examples=(
+        "srgan train photos/ -o run --budget 2h",
+        "srgan train photos/ -o run --recipe esrgan --vgg download",
+        "srgan train --resume -o run                # go on after a stop",
     ),
-    click.option(
-        "--recipe",
-        type=click.Choice(list(RECIPES)),
-        default=TrainOptions.recipe,
-        help="Network and settings of a paper.",
+    notes=(
+        f"--recipe is {', '.join(list(RECIPES)[:-1])} or {list(RECIPES)[-1]}.",
+        "--vgg FILE:conv2_2=0.5,conv3_1=1 chooses layers and their weights, and can be "
+        "repeated; --vgg download fetches torchvision's file once.",
+        "RUN/psnr.safetensors (faithful) and RUN/gan.safetensors (vivid) are the best networks so "
+        "far: srgan upscale -w reads them, srgan interp blends them.",
+        "Several GPUs: torchrun --nproc-per-node N -m srgan_cli train ...",
     ),
-    click.option("-s", "--scale", type=POSITIVE, default=TrainOptions.scale),
-    click.option(
-        "--stages",
-        type=click.Choice(STAGES),
-        help="Faithful, vivid or one after the other.  [default: all that the recipe has]",
-    ),
-    click.option(
-        "--steps",
-        type=POSITIVE,
-        help=f"Length of the run; two stages share it.  {RECIPES_OWN}",
-    ),
-    click.option(
-        "--budget",
-        metavar="SPAN",
-        callback=span,
-        help="Length of the run in time, such as 90s, 20m or 2h.",
-    ),
-    click.option(
-        "--from",
-        "start",
-        type=weights_file,
-        help="Begin with these weights, whatever their network; --blocks makes it deeper.",
-    ),
-    click.option(
-        "--teacher",
-        "teachers",
-        metavar="FILE",
-        multiple=True,
-        type=weights_file,
-        help="Teacher network for distillation; repeat to average several.",
-    ),
-    click.option(
-        "--teacher-weight",
-        type=click.FloatRange(0, 1, min_open=True),
-        help="Share of the pixel loss with the teacher's images as its target.  "
-        f"[default: {TEACHER_WEIGHT}]",
-    ),
-    click.option(
-        "--pool",
-        type=click.Path(file_okay=False, path_type=Path),
-        metavar="DIR",
-        help="Train on crops that the teacher upscales once, in DIR/low, DIR/teacher, DIR/high; "
-        "they are made if missing.",
-    ),
-    click.option(
-        "--pool-size",
-        type=POSITIVE,
-        default=TrainOptions.pool_size,
-        help="Crops to make for the pool.",
-    ),
-    click.option(
-        "--val", type=folder, help="Pictures to validate with.  [default: one in twenty held out]"
-    ),
-    click.option(
-        "--low",
-        type=folder,
-        help="The low pictures, of the same names.  [default: made from the high ones]",
-    ),
-    click.option(
-        "--vgg",
-        metavar="FILE[:LAYERS]",
-        multiple=True,
-        help="VGG19 for a GAN stage, with layers such as conv2_2=0.5,conv3_1=1; repeatable; "
-        "download fetches torchvision's.",
-    ),
-    click.option("--batch-size", type=POSITIVE, help=RECIPES_OWN),
-    click.option(
-        "--patch",
-        type=POSITIVE,
-        help=f"Side of the high-resolution crop, in pixels.  {RECIPES_OWN}",
-    ),
-    click.option(
-        "--optimizer",
-        type=click.Choice(get_args(OptimizerName)),
-        help=f"Of the PSNR stage: Muon gets further in as many steps.  {RECIPES_OWN}",
-    ),
-    click.option(
-        "--loss",
-        type=click.Choice(get_args(PixelDistance)),
-        help=f"Of pixels, in the PSNR stage.  {RECIPES_OWN}",
-    ),
-    click.option(
-        "--lr",
-        type=click.FloatRange(min=0, min_open=True),
-        help=f"Learning rate.  {RECIPES_OWN}",
-    ),
-    click.option(
-        "--blocks", type=POSITIVE, help=f"Depth of the network; VDSR's layers.  {RECIPES_OWN}"
-    ),
-    click.option(
-        "--accumulate",
-        type=POSITIVE,
-        default=TrainOptions.accumulate,
-        help="Batches whose gradients make one step.",
-    ),
-    click.option("--seed", type=click.IntRange(min=0), default=TrainOptions.seed),
-    click.option(
-        "--workers",
-        type=click.IntRange(min=0),
-        default=TrainOptions.workers,
-        help="Processes that cut patches.",
-    ),
-    click.option(
-        "--cache",
-        metavar="SIZE",
-        callback=room,
-        help="Decoded pictures kept on disk; those beyond are decoded when needed.  [default: 8GB]",
-    ),
-    device_option,
-    precision_option(TrainOptions.precision),
 )
-
-
-@click.command("train")
 @train_options
-@click.option(
+@option(
     "--resume",
     is_flag=True,
-    help="Go on with RUN, as if nothing had happened; only --steps, --budget and --device may "
-    "differ.",
+    help="Go on with RUN; takes --steps, --budget, --device",
+    heading="Run",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would happen, and stop.")
+@option("--dry-run", is_flag=True, help="Print what would happen, and stop", heading="Run")
 def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
-    """Train a network on the pictures in FOLDER..., scaled to the machine at hand.
-
-    RUN/psnr.safetensors, and gan.safetensors of a recipe with a GAN stage, are the best networks so
-    far: `srgan upscale -w` reads them, `srgan interp` blends them.
-
-    On several GPUs or machines: torchrun --nproc-per-node N -m srgan_cli train ...
-    """
+    """Train a network on the images in FOLDER..., scaled to the machine at hand."""
     options = _recorded(given) if resume else TrainOptions(**given)
 
     from srgan_cli.training.train_run import check

@@ -24,7 +24,7 @@ def run(*words: str, **how: object) -> Result:
     return result
 
 
-@pytest.mark.parametrize("command", ["upscale", "check"])
+@pytest.mark.parametrize("command", main.commands)
 def test_help_begins_with_two_examples_and_has_one_line_per_option(command: str) -> None:
     lines = run(command, "-h").output.splitlines()
     examples = lines.index("Examples:")

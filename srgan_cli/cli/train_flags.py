@@ -1,0 +1,224 @@
+"""Options of `srgan train` that a run records."""
+
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from srgan_cli.cli.command import option
+from srgan_cli.cli.flags import device_option, gathered, precision_option
+from srgan_cli.cli.parameter_types import POSITIVE, folder, weights_file
+from srgan_cli.training.loss_terms import PixelDistance
+from srgan_cli.training.recipes import RECIPES, OptimizerName
+from srgan_cli.training.train_options import STAGES, TEACHER_WEIGHT, TrainOptions, seconds, size
+
+RECIPES_OWN = "by recipe"
+
+
+def span(ctx: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+    return None if text is None else seconds(text)
+
+
+def room(ctx: click.Context, parameter: click.Parameter, text: str | None) -> float:
+    return TrainOptions.cache if text is None else size(text)
+
+
+train_options = gathered(
+    "given",
+    dict,
+    click.argument("folders", metavar="FOLDER...", nargs=-1, type=folder),
+    option(
+        "-o",
+        "--out",
+        metavar="RUN",
+        required=True,
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Log, checkpoints and weights",
+        heading="Run",
+    ),
+    option(
+        "--recipe",
+        metavar="NAME",
+        type=click.Choice(list(RECIPES)),
+        default=TrainOptions.recipe,
+        help="Network and settings, see Notes",
+        heading="Run",
+    ),
+    option(
+        "-s",
+        "--scale",
+        metavar="N",
+        type=POSITIVE,
+        default=TrainOptions.scale,
+        help="Scale to train for",
+        heading="Run",
+    ),
+    option(
+        "--stages",
+        metavar="NAME",
+        type=click.Choice(STAGES),
+        show_default=RECIPES_OWN,
+        help="psnr, gan or both",
+        heading="Run",
+    ),
+    option(
+        "--steps",
+        metavar="N",
+        type=POSITIVE,
+        show_default=RECIPES_OWN,
+        help="Steps of all stages",
+        heading="Run",
+    ),
+    option(
+        "--budget",
+        metavar="TIME",
+        callback=span,
+        help="Train for 90s, 20m, 2h or 1d instead of N steps",
+        heading="Run",
+    ),
+    option(
+        "--seed",
+        metavar="N",
+        type=click.IntRange(min=0),
+        default=TrainOptions.seed,
+        help="Of all random numbers",
+        heading="Run",
+    ),
+    option(
+        "--low",
+        metavar="FOLDER",
+        type=folder,
+        show_default=RECIPES_OWN,
+        help="Low-resolution images",
+        heading="Images",
+    ),
+    option(
+        "--val",
+        metavar="FOLDER",
+        type=folder,
+        show_default="1 of 20 images",
+        help="Validation images",
+        heading="Images",
+    ),
+    option(
+        "--patch",
+        metavar="N",
+        type=POSITIVE,
+        show_default=RECIPES_OWN,
+        help="High-res crop in pixels",
+        heading="Images",
+    ),
+    option(
+        "--cache",
+        metavar="SIZE",
+        callback=room,
+        show_default=f"{TrainOptions.cache / 1e9:g}GB",
+        help="Decoded images kept on disk",
+        heading="Images",
+    ),
+    option(
+        "--from",
+        "start",
+        metavar="FILE",
+        type=weights_file,
+        help="Start from these weights",
+        heading="Network",
+    ),
+    option(
+        "--blocks",
+        metavar="N",
+        type=POSITIVE,
+        show_default=RECIPES_OWN,
+        help="Depth of the network",
+        heading="Network",
+    ),
+    option(
+        "--teacher",
+        "teachers",
+        metavar="FILE",
+        multiple=True,
+        type=weights_file,
+        help="Distill this network; repeat to average several",
+        heading="Network",
+    ),
+    option(
+        "--teacher-weight",
+        metavar="0-1",
+        type=click.FloatRange(0, 1, min_open=True),
+        show_default=f"{TEACHER_WEIGHT:g}",
+        help="Share of the pixel loss against it",
+        heading="Network",
+    ),
+    option(
+        "--pool",
+        metavar="FOLDER",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Crops upscaled once by the teacher",
+        heading="Network",
+    ),
+    option(
+        "--pool-size",
+        metavar="N",
+        type=POSITIVE,
+        default=TrainOptions.pool_size,
+        help="Crops in the pool",
+        heading="Network",
+    ),
+    option(
+        "--vgg",
+        metavar="FILE",
+        multiple=True,
+        help="VGG19 for the GAN stage, or download; see Notes",
+        heading="Optimization",
+    ),
+    option(
+        "--loss",
+        metavar="NAME",
+        type=click.Choice(get_args(PixelDistance)),
+        show_default=RECIPES_OWN,
+        help="Pixel loss, l1 or mse",
+        heading="Optimization",
+    ),
+    option(
+        "--optimizer",
+        metavar="NAME",
+        type=click.Choice(get_args(OptimizerName)),
+        show_default=RECIPES_OWN,
+        help="Of stage psnr, adam or muon",
+        heading="Optimization",
+    ),
+    option(
+        "--lr",
+        metavar="X",
+        type=click.FloatRange(min=0, min_open=True),
+        show_default=RECIPES_OWN,
+        help="Learning rate",
+        heading="Optimization",
+    ),
+    option(
+        "--batch-size",
+        metavar="N",
+        type=POSITIVE,
+        show_default=RECIPES_OWN,
+        help="Of all processes",
+        heading="Optimization",
+    ),
+    option(
+        "--accumulate",
+        metavar="N",
+        type=POSITIVE,
+        default=TrainOptions.accumulate,
+        help="Micro-batches per step",
+        heading="Optimization",
+    ),
+    device_option,
+    precision_option(TrainOptions.precision),
+    option(
+        "--workers",
+        metavar="N",
+        type=click.IntRange(min=0),
+        default=TrainOptions.workers,
+        help="Processes that cut patches",
+        heading="Machine",
+    ),
+)
