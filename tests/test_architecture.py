@@ -12,12 +12,13 @@ PACKAGE = ROOT / "srgan_cli"
 LONGEST_FUNCTION = 40
 LONGEST_FILE = 300
 
-EVERYWHERE = {"errors", "settings", "__version__"}
+EVERYWHERE = {"errors", "settings", "folders", "__version__"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "settings": set(),
     "files": set(),
+    "folders": set(),
     "device": set(),
     "resample": set(),
     "images": {"files"},

@@ -15,14 +15,11 @@ from srgan_cli.errors import ImageError, WeightsError
 from srgan_cli.files import (
     NotRegularFileError,
     atomic_write,
-    count_kinds,
     discard_parts,
     open_regular,
-    picture_name,
     printable,
     read_regular,
     remove_stale_parts,
-    scan_folder,
     try_lock,
 )
 
@@ -264,71 +261,5 @@ def test_where_the_system_has_no_locks_nothing_is_taken_for_stale(tmp_path, monk
     assert names(tmp_path) == [".a.0123abcd.part", "a"]
 
 
-# Names and folders
-
-
 def test_a_name_of_more_than_one_line_becomes_one():
     assert printable("new\nline\x1b[31m.png") == "new\\nline\\x1b[31m.png"
-
-
-@pytest.mark.parametrize(
-    ("file", "name"),
-    [
-        ("bus_x4.png", "bus"),
-        ("0801x4.png", "0801"),
-        ("a-x2.5.jpg", "a"),
-        ("bus.png", "bus"),
-        ("x4.png", "x4"),
-        ("box.png", "box"),
-    ],
-)
-def test_the_scale_is_no_part_of_a_pictures_name(file, name):
-    assert picture_name(Path(file)) == name
-
-
-@pytest.fixture
-def folder(tmp_path) -> Path:
-    for name in (
-        "b.png",
-        "a.JPG",
-        "n.txt",
-        ".hidden.png",
-        "sub/c.png",
-        ".cache/d.png",
-        "out/e.png",
-    ):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.touch()
-    (tmp_path / "gone.png").symlink_to("nowhere")
-    os.mkfifo(tmp_path / "pipe.png")
-    return tmp_path
-
-
-def scanned(folder: Path, **how: object) -> tuple[list[str], list[str]]:
-    found = scan_folder(folder, {".png", ".jpg"}, **how)  # type: ignore[arg-type]
-    pictures = [str(path.relative_to(folder)) for path in found.pictures]
-    return pictures, [str(path.relative_to(folder)) for path in found.others]
-
-
-def test_a_folder_has_pictures_and_others_but_nothing_hidden(folder):
-    assert scanned(folder) == (["a.JPG", "b.png", "gone.png"], ["n.txt", "pipe.png"])
-
-
-def test_a_recursive_scan_leaves_out_hidden_folders_and_the_excluded_one(folder):
-    pictures, others = scanned(folder, recursive=True, exclude=folder / "out")
-    assert pictures == ["a.JPG", "b.png", "gone.png", "sub/c.png"]
-    assert others == ["n.txt", "pipe.png"]
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
-def test_a_folder_that_cannot_be_entered_is_named(folder):
-    (folder / "sub").chmod(0)
-    found = scan_folder(folder, {".png"}, recursive=True)
-    (folder / "sub").chmod(0o700)
-    assert found.unreadable == (folder / "sub",)
-
-
-def test_kinds_are_counted_by_suffix():
-    paths = map(Path, ["a.heic", "b.HEIC", "c.pdf", "README"])
-    assert count_kinds(paths) == {"HEIC": 2, "PDF": 1, "no suffix": 1}

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from srgan_cli.batch.naming import STREAM, Batch
 from srgan_cli.errors import OptionError
-from srgan_cli.files import printable, scan_folder
+from srgan_cli.files import printable
+from srgan_cli.folders import scan_folder
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 
 

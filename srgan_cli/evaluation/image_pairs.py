@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from srgan_cli.errors import ImageError
-from srgan_cli.files import picture_name, scan_folder
+from srgan_cli.folders import picture_name, scan_folder
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image

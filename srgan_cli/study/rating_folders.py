@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srgan_cli.errors import DatasetError
-from srgan_cli.files import picture_name, scan_folder
+from srgan_cli.folders import picture_name, scan_folder
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 
 NAMED = 5  # mismatches that a message lists before it says how many more there are

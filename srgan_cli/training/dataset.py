@@ -10,7 +10,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from srgan_cli.errors import DatasetError, ImageError, describe_error
-from srgan_cli.files import atomic_write, scan_folder
+from srgan_cli.files import atomic_write
+from srgan_cli.folders import scan_folder
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 from srgan_cli.images.image import Image, to_uint8
 from srgan_cli.images.read import read_image

@@ -1,0 +1,63 @@
+"""Images found in folders, by one rule for all commands. Standard library only."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+SCALE_SUFFIX = re.compile(r"[-_]?x\d+(\.\d+)?$")  # bus_x4.png and 0801x4.png are of bus and 0801
+
+
+def picture_name(path: Path) -> str:
+    """The file's name without its suffix and without a scale such as _x4 at its end."""
+    return SCALE_SUFFIX.sub("", path.stem) or path.stem
+
+
+@dataclass(frozen=True)
+class FolderFiles:
+    """Sorted by path. others: files that are no pictures by their names, and no hidden ones.
+
+    unreadable: folders that could not be entered.
+    """
+
+    pictures: tuple[Path, ...]
+    others: tuple[Path, ...]
+    unreadable: tuple[Path, ...] = ()
+
+
+def scan_folder(
+    folder: Path,
+    suffixes: Collection[str],
+    *,
+    recursive: bool = False,
+    exclude: Path | None = None,
+) -> FolderFiles:
+    """The files in `folder`, told apart by their suffixes, which are lower case with the dot.
+
+    Hidden files and folders, and all below `exclude`, are left out. Links to files are files, also
+    those that lead nowhere; links to folders are not entered.
+    """
+    left_out = None if exclude is None else os.path.realpath(exclude)
+    files: list[Path] = []
+    unreadable: list[Path] = []
+    walk = os.walk(folder, onerror=lambda fault: unreadable.append(Path(fault.filename)))
+    for name, below, names in walk:
+        here = Path(name)
+        files += [here / each for each in names if each[0] != "."]
+        below[:] = [
+            each
+            for each in below
+            if recursive and each[0] != "." and os.path.realpath(here / each) != left_out
+        ]
+    pictures = [file for file in sorted(files) if file.suffix.lower() in suffixes]
+    chosen = tuple(file for file in pictures if file.is_file() or file.is_symlink())
+    kept = set(chosen)
+    others = tuple(file for file in sorted(files) if file not in kept)
+    return FolderFiles(chosen, others, tuple(unreadable))
+
+
+def count_kinds(paths: Iterable[Path]) -> dict[str, int]:
+    """How many files there are of each suffix (upper case, no dot), the most frequent first."""
+    return dict(Counter(path.suffix[1:].upper() or "no suffix" for path in paths).most_common())
