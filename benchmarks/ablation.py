@@ -16,16 +16,16 @@ import numpy as np
 from srgan_cli.device import pick_device
 from srgan_cli.figures import Cell, Row, sheet
 from srgan_cli.images.write import write_image
-from srgan_cli.training.builder import Job, build_trainer
+from srgan_cli.training.builder import TrainRun, build_trainer
+from srgan_cli.training.callbacks import NoCallback
 from srgan_cli.training.data import load_data
-from srgan_cli.training.distributed import World
-from srgan_cli.training.feature_extractors import open_eyes
+from srgan_cli.training.distributed import ProcessGroup
+from srgan_cli.training.feature_extractors import load_vggs
 from srgan_cli.training.initial_weights import weights_file
 from srgan_cli.training.patches import bicubic_low
-from srgan_cli.training.progress import Silent
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
 from srgan_cli.training.train_options import TrainOptions
-from srgan_cli.training.validation import Judgement, Sample, centre_samples, middle
+from srgan_cli.training.validation import Sample, ValidationResult, center_samples, middle
 from srgan_cli.weights.container import read_weights, write_weights
 
 
@@ -34,9 +34,9 @@ def perceptual(activated: bool) -> Recipe:
     clean = RECIPES["clean"]
     stage = clean.stages[1]
     assert stage.perceptual is not None
-    looked_at = replace(stage.perceptual, activated=activated)
-    alone = replace(stage, pixel_weight=0.0, colour_weight=0.0, perceptual=looked_at)
-    return replace(clean, stages=(alone,))
+    centers = replace(stage.perceptual, activated=activated)
+    unwrap = replace(stage, pixel_weight=0.0, colour_weight=0.0, perceptual=centers)
+    return replace(clean, stages=(unwrap,))
 
 
 def residual(norm: bool) -> Recipe:
@@ -53,7 +53,9 @@ VARIANTS = {
 }
 
 
-def trained(name: str, recipe: Recipe, given: argparse.Namespace) -> tuple[list[Sample], Judgement]:
+def trained(
+    name: str, recipe: Recipe, given: argparse.Namespace
+) -> tuple[list[Sample], ValidationResult]:
     """Train one variant, and what it makes of the held-out pictures."""
     (stage,) = recipe.stages
     start = given.start if stage.end == "gan" else None
@@ -69,15 +71,17 @@ def trained(name: str, recipe: Recipe, given: argparse.Namespace) -> tuple[list[
     options.out.mkdir(parents=True)
     if start:
         write_weights(read_weights(start), weights_file(options.out, "psnr"))
-    data, eyes = load_data(options, recipe), open_eyes(options.vgg_files())
-    job = Job(options, recipe, data, eyes, pick_device("auto"), World(), Silent(), "ablation")
-    trainer = build_trainer(job, stage)
+    data, vggs = load_data(options, recipe), load_vggs(options.vgg_files())
+    run = TrainRun(
+        options, recipe, data, vggs, pick_device("auto"), ProcessGroup(), NoCallback(), "ablation"
+    )
+    trainer = build_trainer(run, stage)
     trainer.train()
-    samples = centre_samples(data.validation, options.scale, bicubic_low)
+    samples = center_samples(data.validation, options.scale, bicubic_low)
     return samples, trainer.validate(trainer.average)
 
 
-def brightness_error(samples: list[Sample], made: Judgement) -> float:
+def brightness_error(samples: list[Sample], made: ValidationResult) -> float:
     """The mean over pictures of the mean signed difference, in levels."""
     pairs = zip(made.pictures, samples, strict=True)
     return float(np.mean([ours.mean() - sample.high.mean() for ours, sample in pairs]))

@@ -54,7 +54,12 @@ from srgan_cli.images.image import Image
 from srgan_cli.metrics.fidelity import levels
 from srgan_cli.networks.vgg import VGG, available_layers
 from srgan_cli.training.degradation import Degradation, apply
-from srgan_cli.training.feature_extractors import JUDGED, Eyes, Judge, open_eyes
+from srgan_cli.training.feature_extractors import (
+    METRIC_LAYERS,
+    FeatureExtractor,
+    LoadedVgg,
+    load_vggs,
+)
 from srgan_cli.training.vgg_options import VggFile
 
 DEGRADATION = Degradation(
@@ -130,18 +135,20 @@ def _parse() -> argparse.Namespace:
 def spread(pairs: Sequence[ImagePair], count: int | None) -> list[ImagePair]:
     """`count` of them, evenly spread; all if None."""
     places = np.linspace(0, len(pairs), min(count or len(pairs), len(pairs)), endpoint=False)
-    return [pairs[int(place)] for place in places]
+    return [pairs[int(to_batch)] for to_batch in places]
 
 
 def _by_vgg(files: Sequence[str]) -> list[Metric]:
     """At the layers that are named for a file, else at the usual ones that it has."""
-    opened = open_eyes([VggFile.parse(text) for text in files])
-    networks = {eyes.name: VGG(eyes.state, _layers(eyes), after_relu=True) for eyes in opened}
-    return [by_features(Judge(networks, pick_device("auto")))] if networks else []
+    vggs = load_vggs([VggFile.parse(text) for text in files])
+    networks = {vgg.name: VGG(vgg.state, _layers(vgg), after_relu=True) for vgg in vggs}
+    return [by_features(FeatureExtractor(networks, pick_device("auto")))] if networks else []
 
 
-def _layers(eyes: Eyes) -> Sequence[str]:
-    return list(eyes.layers) or [layer for layer in JUDGED if layer in available_layers(eyes.state)]
+def _layers(vgg: LoadedVgg) -> Sequence[str]:
+    return list(vgg.layers) or [
+        layer for layer in METRIC_LAYERS if layer in available_layers(vgg.state)
+    ]
 
 
 def _measured(

@@ -27,17 +27,17 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from srgan_cli.device import keep_memory, pick_device
 from srgan_cli.errors import OptionError
-from srgan_cli.training.builder import Job, build_trainer
-from srgan_cli.training.data import batch_size, cutter, load_data, shrinker
-from srgan_cli.training.distributed import World
-from srgan_cli.training.feature_extractors import open_eyes
+from srgan_cli.training.builder import TrainRun, build_trainer
+from srgan_cli.training.callbacks import NoCallback
+from srgan_cli.training.data import batch_size, downsampler, load_data, pair_sampler
+from srgan_cli.training.distributed import ProcessGroup
+from srgan_cli.training.feature_extractors import load_vggs
 from srgan_cli.training.initial_weights import stage_weights, weights_file
 from srgan_cli.training.patches import Batches, Pair
-from srgan_cli.training.progress import Silent
 from srgan_cli.training.recipes import RECIPES, Stage
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.trainer import Trainer
-from srgan_cli.training.validation import centre_samples
+from srgan_cli.training.validation import center_samples
 from srgan_cli.weights.container import write_weights
 
 STEPS = 3
@@ -64,7 +64,7 @@ class Given:
     seconds: float
     start: Path | None
 
-    def job(self, name: str) -> Job:
+    def run(self, name: str) -> TrainRun:
         options = TrainOptions(
             folders=(self.folder,),
             out=self.out / name,
@@ -75,39 +75,48 @@ class Given:
             start=self.start,
         )
         options.out.mkdir(parents=True)
-        recipe, eyes = RECIPES[name], open_eyes(options.vgg_files())
+        recipe, vggs = RECIPES[name], load_vggs(options.vgg_files())
         device, data = pick_device(options.device), load_data(options, recipe)
-        return Job(options, recipe, data, eyes, device, World(), Silent(), "benchmarks/recipes.py")
-
-
-def stages(job: Job, peak: float) -> Iterator[Row]:
-    """The figures of each stage; the second begins where the first has ended."""
-    recipe = job.recipe
-    write_weights(stage_weights(job.options, recipe, "psnr"), weights_file(job.options.out, "psnr"))
-    for stage in recipe.chosen("gan" if job.options.start else None):
-        trainer = build_trainer(replace_stages(job, stage), stage)
-        pairs = list(islice(trainer.batches(0), STEPS))
-        yield (
-            f"{recipe.name} {stage.end}",
-            paces(job, stage, trainer, pairs, peak) | gains(job, stage),
+        return TrainRun(
+            options,
+            recipe,
+            data,
+            vggs,
+            device,
+            ProcessGroup(),
+            NoCallback(),
+            "benchmarks/recipes.py",
         )
 
 
-def replace_stages(job: Job, stage: Stage) -> Job:
+def stages(run: TrainRun, peak: float) -> Iterator[Row]:
+    """The figures of each stage; the second begins where the first has ended."""
+    recipe = run.recipe
+    write_weights(stage_weights(run.options, recipe, "psnr"), weights_file(run.options.out, "psnr"))
+    for stage in recipe.chosen("gan" if run.options.start else None):
+        trainer = build_trainer(replace_stages(run, stage), stage)
+        pairs = list(islice(trainer.batches(0), STEPS))
+        yield (
+            f"{recipe.name} {stage.end}",
+            paces(run, stage, trainer, pairs, peak) | gains(run, stage),
+        )
+
+
+def replace_stages(run: TrainRun, stage: Stage) -> TrainRun:
     """The same run of that stage alone: the whole budget is its own."""
-    return replace(job, recipe=replace(job.recipe, stages=(stage,)))
+    return replace(run, recipe=replace(run.recipe, stages=(stage,)))
 
 
 def paces(
-    job: Job, stage: Stage, trainer: Trainer, pairs: list[Pair], peak: float
+    run: TrainRun, stage: Stage, trainer: Trainer, pairs: list[Pair], peak: float
 ) -> dict[str, Figure]:
     trainer.step(pairs[:1])
     with FlopCounterMode(display=False) as counter:
         trainer.step(pairs[:1])
-    device = str(job.device)
+    device = str(run.device)
     seconds = float(np.median([timed(lambda p=p: trainer.step([p]), device) for p in pairs]))
-    cut = cutter(job.options, job.recipe, stage, job.data.training)
-    batches = Batches(cut, batch_size(job.options, stage), seed=1)
+    cut = pair_sampler(run.options, run.recipe, stage, run.data.training)
+    batches = Batches(cut, batch_size(run.options, stage), seed=1)
     loading = float(np.median([timed(one) for one in loads(batches)]))
     return {
         "steps/s": 1 / seconds,
@@ -121,17 +130,17 @@ def loads(batches: Batches) -> Iterator[Callable[[], object]]:
         yield lambda: batches[number]  # noqa: B023 it is called before the next
 
 
-def loading(job: Job) -> Iterator[Row]:
+def loading(run: TrainRun) -> Iterator[Row]:
     """Both ways in turn. Between them the workers wait, so each pays for its own batches alone."""
-    stage = job.recipe.stages[0]
-    trainer = build_trainer(replace_stages(job, stage), stage)
+    stage = run.recipe.stages[0]
+    trainer = build_trainer(replace_stages(run, stage), stage)
     coming = trainer.batches(0)
     again = repeat(next(coming))
     cases = {"loaded": lambda: steps(trainer, coming), "again": lambda: steps(trainer, again)}
-    timings = interleaved(cases, ROUNDS, str(job.device))
+    timings = interleaved(cases, ROUNDS, str(run.device))
     faster = timings["again"].times_faster(timings["loaded"])
     yield (
-        f"{job.recipe.name} {stage.end}",
+        f"{run.recipe.name} {stage.end}",
         {
             "steps/s": IN_A_ROW / timings["loaded"].median,
             "steps/s of one batch": IN_A_ROW / timings["again"].median,
@@ -145,14 +154,14 @@ def steps(trainer: Trainer, pairs: Iterator[Pair]) -> None:
         trainer.step([pair])
 
 
-def gains(job: Job, stage: Stage) -> dict[str, Figure]:
+def gains(run: TrainRun, stage: Stage) -> dict[str, Figure]:
     """Of held-out pictures, before and after."""
-    alone = replace_stages(job, stage)
-    trainer = build_trainer(alone, stage)
-    before = looked_at(job, trainer)
+    unwrap = replace_stages(run, stage)
+    trainer = build_trainer(unwrap, stage)
+    before = centers(run, trainer)
     trainer.train()
-    after = looked_at(job, trainer)
-    found: dict[str, Figure] = {"steps": float(trainer.position.done)}
+    after = centers(run, trainer)
+    found: dict[str, Figure] = {"steps": float(trainer.progress.done)}
     for name in before:
         found |= {f"{name} before": exact(before[name]), f"{name} after": exact(after[name])}
     return found
@@ -163,8 +172,8 @@ def exact(figure: float) -> str:
     return f"{figure:.4g}"
 
 
-def looked_at(job: Job, trainer: Trainer) -> dict[str, float]:
-    samples = centre_samples(job.data.validation, job.options.scale, shrinker(job.recipe))
+def centers(run: TrainRun, trainer: Trainer) -> dict[str, float]:
+    samples = center_samples(run.data.validation, run.options.scale, downsampler(run.recipe))
     judged = trainer.validate(trainer.average)
     errors = [
         np.abs(made.astype(np.int16) - sample.high).mean()
@@ -186,19 +195,19 @@ def main() -> None:
     keep_memory()  # as training does
     given = Given(told.folder, told.out, tuple(told.vgg), told.seconds, told.start)
     if told.loading:
-        tell(told.names, lambda name: loading(given.job(name)), "share of loading")
+        tell(told.names, lambda name: loading(given.run(name)), "share of loading")
         return
     limit = product(torch.bfloat16, str(pick_device("auto")))
     timing = interleaved({"product": limit.case}, 5, str(pick_device("auto")))["product"]
     peak = limit.rate(timing) * 1e9
-    about = f"bf16 product: {peak / 1e9:.0f} GFLOP/s"
-    tell(told.names, lambda name: stages(given.job(name), peak), about)
+    check_key = f"bf16 product: {peak / 1e9:.0f} GFLOP/s"
+    tell(told.names, lambda name: stages(given.run(name), peak), check_key)
 
 
-def tell(names: list[str], rows: Callable[[str], Iterator[Row]], about: str) -> None:
+def tell(names: list[str], rows: Callable[[str], Iterator[Row]], check_key: str) -> None:
     for name in names:
         try:
-            print(as_text(Table(f"{name}; {about}", dict(rows(name)))), flush=True)
+            print(as_text(Table(f"{name}; {check_key}", dict(rows(name)))), flush=True)
         except OptionError as error:
             raise SystemExit(str(error)) from error
 

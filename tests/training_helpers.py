@@ -9,8 +9,8 @@ import torch
 
 from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
+from srgan_cli.training.callbacks import NoCallback, Progress
 from srgan_cli.training.checkpoint import checkpoints, load_state
-from srgan_cli.training.progress import Progress, Silent
 from srgan_cli.training.train_options import TrainOptions
 
 
@@ -38,11 +38,11 @@ class Listener:
     def progress(self, now: Progress) -> None:
         self.seen.append(now)
 
-    def say(self, line: str) -> None:
+    def message(self, line: str) -> None:
         self.lines.append(line)
 
 
-class StopAfter(Silent):
+class StopAfter(NoCallback):
     """Sends this process a signal at a step."""
 
     def __init__(self, stage: str, step: int, number: int = signal.SIGINT) -> None:

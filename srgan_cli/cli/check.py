@@ -59,7 +59,7 @@ def check_command(
     from srgan_cli.training.check import inspect
 
     output, found = Output(), inspect(options)
-    for refusal in [*found.others, *found.unfit]:
+    for refusal in [*found.others, *found.invalid]:
         output.result(refusal.line)
     output.info(found.summary)
-    sys.exit(1 if found.unfit or not found.usable else 0)
+    sys.exit(1 if found.invalid or not found.usable else 0)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
     from srgan_cli.batch.naming import Job
-    from srgan_cli.training.progress import Progress as TrainingProgress
-    from srgan_cli.training.progress import Watcher
+    from srgan_cli.training.callbacks import Progress as TrainingProgress
+    from srgan_cli.training.callbacks import TrainingCallback
     from srgan_cli.training.validation import Score
 
 DELAY = 2.0
@@ -125,7 +125,7 @@ def tracked(outcomes: Iterable[Outcome], total: int, output: Output) -> Iterator
 
 
 @contextmanager
-def training_progress(output: Output, budget: float | None = None) -> Iterator["Watcher"]:
+def training_progress(output: Output, budget: float | None = None) -> Iterator["TrainingCallback"]:
     """What is told of each step. budget: seconds that the run may take."""
     if not output.interactive:
         yield TrainingLines(output)
@@ -173,7 +173,7 @@ class TrainingBar:
         losses = describe_losses(now)
         if now.score is not None:
             self.score = describe_score(now.score)
-            self.say(f"{now.stage} step {now.step}: {joined([losses, self.score])}")
+            self.message(f"{now.stage} step {now.step}: {joined([losses, self.score])}")
         self.caption = joined([losses, self.score])
         total = "" if now.steps is None else f" of {now.steps}"
         left = f"{now.stage} step {now.step}{total}"
@@ -196,7 +196,7 @@ class TrainingBar:
             parts.append(f"{clock(max(0, self.budget - time.monotonic() + self.started))} left")
         return " ".join(parts)
 
-    def say(self, line: str) -> None:
+    def message(self, line: str) -> None:
         self.output.info(line)
 
 
@@ -213,7 +213,7 @@ class TrainingLines:
         self.last = time.monotonic()
         total = "" if now.steps is None else f" of {now.steps}"
         figures = joined([describe_losses(now), describe_score(now.score)])
-        self.say(f"{now.stage} step {now.step}{total}: {figures}")
+        self.message(f"{now.stage} step {now.step}{total}: {figures}")
 
-    def say(self, line: str) -> None:
+    def message(self, line: str) -> None:
         self.output.info(line)

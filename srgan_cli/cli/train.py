@@ -50,40 +50,40 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
 
     from srgan_cli.training.train_run import check
 
-    opened = check(options)
+    vggs = check(options)
     if dry_run:
         from srgan_cli.training.plan import plan
 
-        for line in plan(options, opened):
+        for line in plan(options, vggs):
             click.echo(line)
         return
 
-    from srgan_cli.training.distributed import leads
+    from srgan_cli.training.distributed import is_main_process
     from srgan_cli.training.run_folder import begin, locked_run, write_options
 
-    if not leads():
-        _train(options, opened)
+    if not is_main_process():
+        _train(options, vggs)
         return
     with locked_run(options.out):
         (write_options if resume else begin)(options)
-        _train(options, opened)
+        _train(options, vggs)
 
 
-def _train(options: TrainOptions, opened: list[Any]) -> None:
-    from srgan_cli.training.distributed import leads
+def _train(options: TrainOptions, vggs: list[Any]) -> None:
+    from srgan_cli.training.distributed import is_main_process
     from srgan_cli.training.train_run import train
-    from srgan_cli.training.trainer import Interrupted
+    from srgan_cli.training.trainer import TrainingInterrupted
     from srgan_cli.weights.measured_field import complete_file
 
     again = f"srgan train --resume -o {shlex.quote(str(options.out))}"
     output = Output()
-    speak = output.info if leads() else silent
+    speak = output.info if is_main_process() else silent
     try:
-        with training_progress(output, options.budget) as watcher:
-            files = train(options, opened, watcher, shlex.join(["srgan", *sys.argv[1:]]))
-        for file in files if leads() else []:
+        with training_progress(output, options.budget) as callback:
+            files = train(options, vggs, callback, shlex.join(["srgan", *sys.argv[1:]]))
+        for file in files if is_main_process() else []:
             complete_file(file, speak)
-    except Interrupted as stop:
+    except TrainingInterrupted as stop:
         speak(f"Saved. Go on with: {again}")
         sys.exit(stop.code)
     except KeyboardInterrupt:
@@ -98,7 +98,7 @@ def silent(line: str) -> None:
 
 def _recorded(given: dict[str, Any]) -> TrainOptions:
     """The options of the run, with the few that may differ."""
-    from srgan_cli.training.run_folder import resumed
+    from srgan_cli.training.run_folder import resume_options
 
     ctx = click.get_current_context()
     named = {
@@ -110,4 +110,4 @@ def _recorded(given: dict[str, Any]) -> TrainOptions:
         raise OptionError(
             "--resume takes all from RUN; only --steps, --budget and --device may differ"
         )
-    return resumed(given["out"], {name: given[name] for name in named & CHANGEABLE})
+    return resume_options(given["out"], {name: given[name] for name in named & CHANGEABLE})

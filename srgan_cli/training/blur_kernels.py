@@ -19,15 +19,15 @@ SHAPES = {
 }
 """How likely each is."""
 
-RINGING = 0.1
+SINC_SHARE = 0.1
 
 
 def blur_kernel(rng: np.random.Generator, sigma: tuple[float, float]) -> np.ndarray:
     """(K, K) float32, its sum 1; `sigma` is the range of its width in pixels."""
-    if rng.random() < RINGING:
+    if rng.random() < SINC_SHARE:
         return sinc_kernel(rng)
-    chances = np.array(list(SHAPES.values()))
-    name = list(SHAPES)[rng.choice(len(chances), p=chances / chances.sum())]
+    probabilities = np.array(list(SHAPES.values()))
+    name = list(SHAPES)[rng.choice(len(probabilities), p=probabilities / probabilities.sum())]
     across = rng.uniform(*sigma)
     down = across if "round" in name or name == "isotropic" else rng.uniform(*sigma)
     distance = ellipse(across, down, rng.uniform(0, np.pi))

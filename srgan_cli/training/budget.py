@@ -3,25 +3,25 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from srgan_cli.training.distributed import World
+from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.recipes import Stage
 from srgan_cli.training.train_options import TrainOptions
 
-WARM = 10
+WARMUP_STEPS = 10
 """Steps that are slower than the rest, and not counted."""
 
-MEASURED = 20
+TIMED_STEPS = 20
 """Steps after those, whose pace decides."""
 
-COST = 3.0
+GAN_STEP_COST = 3.0
 """A step against a discriminator takes about so many times longer."""
 
-USEFUL = 0.95
+TRAINING_SHARE = 0.95
 """Share of a budget that goes into steps; the rest is for validation."""
 
 
 @dataclass
-class Length:
+class StageLength:
     """Of one stage. `steps` is None until `budget`, in seconds, has been turned into steps."""
 
     steps: int | None = None
@@ -34,18 +34,18 @@ class Length:
     def reached(self, done: int) -> bool:
         return self.steps is not None and done >= self.steps
 
-    def settle(self, done: int, seconds: float, world: World) -> bool:
+    def update(self, done: int, seconds: float, processes: ProcessGroup) -> bool:
         """Look at the pace after each step; returns whether it has decided just now."""
         if self.steps is not None or self.budget is None:
             return False
         self._seen += 1
-        if self._seen == WARM:
+        if self._seen == WARMUP_STEPS:
             self._from = done, seconds
-        if self._from is None or self._seen < WARM + MEASURED:
+        if self._from is None or self._seen < WARMUP_STEPS + TIMED_STEPS:
             return False
-        pace = max(1e-6, (seconds - self._from[1]) / (done - self._from[0]))
-        left = max(0.0, USEFUL * self.budget - seconds)
-        self.steps = done + round(world.first(max(1, int(left / pace))))
+        seconds_per_step = max(1e-6, (seconds - self._from[1]) / (done - self._from[0]))
+        left = max(0.0, TRAINING_SHARE * self.budget - seconds)
+        self.steps = done + round(processes.broadcast(max(1, int(left / seconds_per_step))))
         self.decide(self.steps)
         return True
 
@@ -59,13 +59,13 @@ def shares(stages: Sequence[Stage], cost: float) -> dict[str, float]:
 def steps_of(options: TrainOptions, stages: Sequence[Stage]) -> dict[str, int | None]:
     """Stage -> its steps; None where a budget will decide."""
     if options.steps is not None:
-        return _divided(options.steps, stages)
+        return _split_steps(options.steps, stages)
     if options.budget is not None:
         return {stage.end: options.planned.get(stage.end) for stage in stages}
     return {stage.end: stage.steps for stage in stages}
 
 
-def _divided(steps: int, stages: Sequence[Stage]) -> dict[str, int | None]:
+def _split_steps(steps: int, stages: Sequence[Stage]) -> dict[str, int | None]:
     """As the recipe's own steps are; each stage gets one at least, and all of them make `steps`."""
     part = shares(stages, cost=1.0)
     found: dict[str, int | None] = {}
@@ -79,4 +79,4 @@ def _divided(steps: int, stages: Sequence[Stage]) -> dict[str, int | None]:
 
 def budget_of(options: TrainOptions, stages: Sequence[Stage], stage: Stage) -> float | None:
     """Seconds for one stage."""
-    return options.budget and options.budget * shares(stages, COST)[stage.end]
+    return options.budget and options.budget * shares(stages, GAN_STEP_COST)[stage.end]

@@ -7,44 +7,44 @@ from pathlib import Path
 from srgan_cli.errors import describe_error
 from srgan_cli.images.read import read_image
 from srgan_cli.training.data import needed_check
-from srgan_cli.training.dataset import Check, Refusal, find_pictures
+from srgan_cli.training.dataset import Check, SkippedFile, find_images
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.train_options import TrainOptions
 
 
 @dataclass(frozen=True)
-class Inspection:
+class DatasetReport:
     """What can be trained on and what cannot."""
 
     usable: int
     pixels: int
-    unfit: Sequence[Refusal]
-    others: Sequence[Refusal]
+    invalid: Sequence[SkippedFile]
+    others: Sequence[SkippedFile]
     """Files that are no pictures by their names."""
 
     @property
     def summary(self) -> str:
         return (
             f"{self.usable} pictures can be used ({self.pixels / 1e6:.1f} megapixels), "
-            f"{len(self.unfit)} cannot, {len(self.others)} files are none"
+            f"{len(self.invalid)} cannot, {len(self.others)} files are none"
         )
 
 
-def inspect(options: TrainOptions) -> Inspection:
+def inspect(options: TrainOptions) -> DatasetReport:
     """Raises DatasetError for a missing folder and for low pictures of one name."""
-    paths, others = find_pictures(list(options.folders))
+    paths, others = find_images(list(options.folders))
     check = needed_check(options, RECIPES[options.recipe])
-    found = [_looked_at(path, check) for path in paths]
-    unfit = [one for one in found if isinstance(one, Refusal)]
+    found = [_check_image(path, check) for path in paths]
+    invalid = [one for one in found if isinstance(one, SkippedFile)]
     areas = [one for one in found if isinstance(one, int)]
-    return Inspection(len(areas), sum(areas), unfit, others)
+    return DatasetReport(len(areas), sum(areas), invalid, others)
 
 
-def _looked_at(path: Path, check: Check) -> int | Refusal:
+def _check_image(path: Path, check: Check) -> int | SkippedFile:
     """Its area, or what is wrong with it."""
     try:
         image = read_image(path)
         check(path, image)
     except Exception as error:
-        return Refusal(path, describe_error(path, error))
+        return SkippedFile(path, describe_error(path, error))
     return image.height * image.width

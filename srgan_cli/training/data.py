@@ -15,25 +15,25 @@ from srgan_cli.errors import DatasetError
 from srgan_cli.training.dataset import (
     Cache,
     Check,
-    Photographs,
-    Refusal,
-    at_least,
-    find_pictures,
-    held_out,
-    load_photographs,
+    ImageSet,
+    SkippedFile,
+    find_images,
+    load_images,
+    min_side_check,
+    validation_indices,
 )
 from srgan_cli.training.degradation import bicubic_downsample, degrade
-from srgan_cli.training.paired_images import Partners, both, refuse_broken
+from srgan_cli.training.paired_images import LowResImages, all_checks, raise_for_bad_pairs
 from srgan_cli.training.patches import (
     HALF,
     MARGIN,
     Cut,
-    Cutter,
-    GivenPairs,
-    MadePairs,
-    Shrinker,
+    Downsampler,
+    PairSampler,
+    StoredPairs,
+    SyntheticPairs,
 )
-from srgan_cli.training.pool import HIGH, LOW, TEACHER, MadeCrop, fill_pool, load_pool
+from srgan_cli.training.pool import HIGH, LOW, TEACHER, PoolProgress, fill_pool, load_pool
 from srgan_cli.training.recipes import Recipe, Stage
 from srgan_cli.training.train_options import TrainOptions
 
@@ -47,12 +47,12 @@ SMALLEST_JUDGED = 11
 class Source:
     """High pictures, and the low ones that belong to them, if they are given."""
 
-    high: Photographs
-    low: Photographs | None = None
-    teacher: Photographs | None = None
+    high: ImageSet
+    low: ImageSet | None = None
+    teacher: ImageSet | None = None
 
-    def some(self, numbers: list[int]) -> "Source":
-        return Source(self.high.some(numbers), self.low and self.low.some(numbers))
+    def subset(self, numbers: list[int]) -> "Source":
+        return Source(self.high.subset(numbers), self.low and self.low.subset(numbers))
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Data:
 
     training: Source
     validation: Source
-    refusals: list[Refusal]
+    skipped: list[SkippedFile]
 
 
 def patch_side(options: TrainOptions, stage: Stage) -> int:
@@ -86,7 +86,7 @@ def judged_side(options: TrainOptions) -> int:
     return 3 * options.scale + SMALLEST_JUDGED
 
 
-def halved_side(options: TrainOptions, recipe: Recipe) -> float:
+def half_size_from(options: TrainOptions, recipe: Recipe) -> float:
     """The shorter side from which on patches are cut from a picture's half, too, in pixels."""
     if recipe.shrink >= HALF:
         return float("inf")
@@ -96,20 +96,26 @@ def halved_side(options: TrainOptions, recipe: Recipe) -> float:
 
 def needed_check(options: TrainOptions, recipe: Recipe) -> Check:
     """What a picture to be trained on must pass."""
-    check = at_least(needed_side(options, recipe))
-    return both(check, Partners.of(options.low, options.scale).check) if options.low else check
+    check = min_side_check(needed_side(options, recipe))
+    return (
+        all_checks(check, LowResImages.of(options.low, options.scale).check)
+        if options.low
+        else check
+    )
 
 
 def no_progress(made: int, wanted: int) -> None:
     """Says nothing of how a pool is filled."""
 
 
-def load_data(options: TrainOptions, recipe: Recipe, pool_progress: MadeCrop = no_progress) -> Data:
+def load_data(
+    options: TrainOptions, recipe: Recipe, pool_progress: PoolProgress = no_progress
+) -> Data:
     """The images to train and to validate with, decoded into RUN/cache; a pool is filled first."""
     data = _load_photographs(options, recipe)
     if options.pool is None:
         return data
-    fill_pool(options, data.training.high, shrinker(recipe), pool_progress)
+    fill_pool(options, data.training.high, downsampler(recipe), pool_progress)
     side = max(patch_side(options, stage) for stage in recipe.chosen(options.stages))
     pool = load_pool(options, side)
     return replace(data, training=Source(pool[HIGH], pool[LOW], pool[TEACHER]))
@@ -117,14 +123,14 @@ def load_data(options: TrainOptions, recipe: Recipe, pool_progress: MadeCrop = n
 
 def _load_photographs(options: TrainOptions, recipe: Recipe) -> Data:
     needed = needed_side(options, recipe)
-    halved = halved_side(options, recipe)
-    loaded, refusals = _loaded(options, options.folders, "training", needed, halved)
+    half_from = half_size_from(options, recipe)
+    loaded, skipped = _loaded(options, options.folders, "training", needed, half_from)
     if options.val is None:
-        apart = held_out(len(loaded.high))
+        apart = validation_indices(len(loaded.high))
         rest = [i for i in range(len(loaded.high)) if i not in set(apart)] or apart
-        return Data(loaded.some(rest), loaded.some(apart), refusals)
+        return Data(loaded.subset(rest), loaded.subset(apart), skipped)
     validation, more = _loaded(options, (options.val,), "validation", judged_side(options))
-    return Data(loaded, validation, [*refusals, *more])
+    return Data(loaded, validation, [*skipped, *more])
 
 
 def _loaded(
@@ -132,14 +138,14 @@ def _loaded(
     folders: Sequence[Path],
     name: str,
     smallest: int,
-    halved: float = float("inf"),
-) -> tuple[Source, list[Refusal]]:
-    paths, others = find_pictures(folders, besides=options.out)
+    half_from: float = float("inf"),
+) -> tuple[Source, list[SkippedFile]]:
+    paths, others = find_images(folders, exclude=options.out)
     cache = Cache(options.out / "cache" / f"{name}.bytes", options.cache)
     if options.low is not None:
         return _loaded_pairs(options, paths, cache, smallest), others
-    photographs, refused = load_photographs(paths, cache, at_least(smallest), [smallest], halved)
-    return Source(photographs), [*others, *refused]
+    images, skipped = load_images(paths, cache, min_side_check(smallest), [smallest], half_from)
+    return Source(images), [*others, *skipped]
 
 
 def _loaded_pairs(
@@ -147,46 +153,50 @@ def _loaded_pairs(
 ) -> Source:
     """Raises DatasetError unless all of them are right."""
     assert options.low is not None
-    partners = Partners.of(options.low, options.scale)
-    check = both(at_least(smallest), partners.check)
-    about = [smallest, options.scale, sorted(map(str, partners.names.values()))]
-    high, refused = load_photographs(paths, cache, check, about)
-    refuse_broken(refused)
-    low_paths = [partners.of_picture(Path(entry.path)) for entry in high.entries]
-    low, _ = load_photographs(low_paths, cache.beside("low"), at_least(1), [])
+    low_res_images = LowResImages.of(options.low, options.scale)
+    check = all_checks(min_side_check(smallest), low_res_images.check)
+    check_key = [smallest, options.scale, sorted(map(str, low_res_images.names.values()))]
+    high, skipped = load_images(paths, cache, check, check_key)
+    raise_for_bad_pairs(skipped)
+    low_paths = [low_res_images.of_picture(Path(entry.path)) for entry in high.entries]
+    low, _ = load_images(low_paths, cache.sibling("low"), min_side_check(1), [])
     _refuse_unequal(high, low, options.scale)
     return Source(high, low)
 
 
-def _refuse_unequal(high: Photographs, low: Photographs, scale: int) -> None:
+def _refuse_unequal(high: ImageSet, low: ImageSet, scale: int) -> None:
     """Pictures may have been changed since they were decoded."""
     if len(high) != len(low):
         raise DatasetError("a low picture has become unreadable since it was checked")
-    for ours, partner in zip(high.entries, low.entries, strict=True):
-        if (ours.height, ours.width) != (partner.height * scale, partner.width * scale):
-            raise DatasetError(f"{partner.path} is no longer 1/{scale} of {ours.path}")
+    for large, small in zip(high.entries, low.entries, strict=True):
+        if (large.height, large.width) != (small.height * scale, small.width * scale):
+            raise DatasetError(f"{small.path} is no longer 1/{scale} of {large.path}")
 
 
-def cutter(options: TrainOptions, recipe: Recipe, stage: Stage, source: Source) -> Cutter:
+def pair_sampler(
+    options: TrainOptions, recipe: Recipe, stage: Stage, source: Source
+) -> PairSampler:
     """Where the samples of a stage come from."""
     if source.low is not None:
         augmentation = recipe.color_augmentation if options.pool is not None else 0.0
         cut = Cut(patch_side(options, stage), options.scale, color_augmentation=augmentation)
-        return GivenPairs(source.low, source.high, cut, source.teacher)
-    return made_pairs(options, recipe, stage, source)
+        return StoredPairs(source.low, source.high, cut, source.teacher)
+    return synthetic_pairs(options, recipe, stage, source)
 
 
-def made_pairs(options: TrainOptions, recipe: Recipe, stage: Stage, source: Source) -> MadePairs:
+def synthetic_pairs(
+    options: TrainOptions, recipe: Recipe, stage: Stage, source: Source
+) -> SyntheticPairs:
     """Where they come from if no low pictures are given."""
-    return MadePairs(source.high, _cut(options, recipe, stage), shrinker(recipe))
+    return SyntheticPairs(source.high, _cut(options, recipe, stage), downsampler(recipe))
 
 
 def _cut(options: TrainOptions, recipe: Recipe, stage: Stage) -> Cut:
     return Cut(patch_side(options, stage), options.scale, recipe.shrink, recipe.color_augmentation)
 
 
-def shrinker(recipe: Recipe) -> Shrinker:
-    return degrade if recipe.degraded else bicubic_downsample
+def downsampler(recipe: Recipe) -> Downsampler:
+    return degrade if recipe.degrade else bicubic_downsample
 
 
 @dataclass(frozen=True)

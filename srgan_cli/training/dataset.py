@@ -22,7 +22,7 @@ KEPT = 8
 
 
 @dataclass(frozen=True)
-class Entry:
+class StoredImage:
     """One picture, and where it lies in the cache."""
 
     path: str
@@ -39,7 +39,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class SkippedFile:
     """A file that cannot be trained on, and why."""
 
     path: Path
@@ -52,10 +52,10 @@ class Refusal:
         return self.reason if named else f"{self.path}: {self.reason}"
 
 
-class Photographs:
+class ImageSet:
     """(H, W, 3) uint8 pictures, drawn in proportion to their area."""
 
-    def __init__(self, file: Path, entries: Sequence[Entry]) -> None:
+    def __init__(self, file: Path, entries: Sequence[StoredImage]) -> None:
         self.file = file
         self.entries = tuple(entries)
         self._until = np.cumsum([entry.area for entry in self.entries], dtype=np.float64)
@@ -90,11 +90,11 @@ class Photographs:
 
     def draw(self, rng: np.random.Generator) -> int:
         """The number of a picture."""
-        place = np.searchsorted(self._until, rng.random() * self._until[-1], side="right")
-        return min(int(place), len(self) - 1)
+        index = np.searchsorted(self._until, rng.random() * self._until[-1], side="right")
+        return min(int(index), len(self) - 1)
 
-    def some(self, numbers: Sequence[int]) -> "Photographs":
-        return Photographs(self.file, [self.entries[number] for number in numbers])
+    def subset(self, numbers: Sequence[int]) -> "ImageSet":
+        return ImageSet(self.file, [self.entries[number] for number in numbers])
 
 
 @lru_cache(maxsize=KEPT)
@@ -102,28 +102,30 @@ def _decoded(path: str) -> np.ndarray:
     return as_training(read_image(Path(path)))
 
 
-def find_pictures(
-    folders: Sequence[Path], besides: Path | None = None
-) -> tuple[list[Path], list[Refusal]]:
+def find_images(
+    folders: Sequence[Path], exclude: Path | None = None
+) -> tuple[list[Path], list[SkippedFile]]:
     """All files below `folders`, in order of their names: pictures by their suffix, and others.
 
-    Hidden files and folders, and all below `besides`, are passed over. Raises DatasetError for a
+    Hidden files and folders, and all below `exclude`, are passed over. Raises DatasetError for a
     missing folder.
     """
     for folder in folders:
         if not folder.is_dir():
             raise DatasetError(f"{folder} is not a folder of pictures")
     scans = [
-        scan_folder(folder, FORMAT_BY_SUFFIX, recursive=True, exclude=besides) for folder in folders
+        scan_folder(folder, FORMAT_BY_SUFFIX, recursive=True, exclude=exclude) for folder in folders
     ]
     pictures = dict.fromkeys(path for scan in scans for path in scan.pictures)
     others = dict.fromkeys(path for scan in scans for path in scan.others)
-    refusals = [Refusal(path, "not a picture by its name") for path in others]
-    refusals += [Refusal(path, "no such file") for path in pictures if not path.is_file()]
-    refusals += [
-        Refusal(path, "this folder cannot be read") for scan in scans for path in scan.unreadable
+    skipped = [SkippedFile(path, "not a picture by its name") for path in others]
+    skipped += [SkippedFile(path, "no such file") for path in pictures if not path.is_file()]
+    skipped += [
+        SkippedFile(path, "this folder cannot be read")
+        for scan in scans
+        for path in scan.unreadable
     ]
-    return [path for path in pictures if path.is_file()], refusals
+    return [path for path in pictures if path.is_file()], skipped
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class Cache:
     file: Path
     limit: float = float("inf")
 
-    def beside(self, name: str) -> "Cache":
+    def sibling(self, name: str) -> "Cache":
         """Another one of the same size."""
         return Cache(self.file.with_name(f"{self.file.stem}-{name}.bytes"), self.limit)
 
@@ -142,46 +144,46 @@ Check = Callable[[Path, Image], None]
 """Raises ImageError for a picture that is not to be trained on."""
 
 
-def load_photographs(
+def load_images(
     paths: Sequence[Path],
     cache: Cache,
     check: Check,
-    about: Any,
-    halved: float = float("inf"),
-) -> tuple[Photographs, list[Refusal]]:
+    check_key: Any,
+    half_from: float = float("inf"),
+) -> tuple[ImageSet, list[SkippedFile]]:
     """Decode `paths` into the cache unless it holds them already.
 
-    `about` is what `check` depends on. Pictures whose shorter side is at least `halved` are kept at
-    half their size as well, where there is room. Unreadable pictures and those that fail the check
-    are refused; raises DatasetError if none is left.
+    check_key: what `check` depends on, stored with the cache. Images whose shorter side is at least
+    half_from are kept at half their size as well, where there is room. Unreadable images and those
+    that fail the check are skipped; raises DatasetError if none is left.
     """
     index = cache.file.with_suffix(".json")
     files = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in paths]
-    wanted = {"files": files, "limit": min(cache.limit, 1e18), "about": about}
-    wanted["halved"] = min(halved, 1e18)
+    wanted = {"files": files, "limit": min(cache.limit, 1e18), "about": check_key}
+    wanted["halved"] = min(half_from, 1e18)
     known = json.loads(index.read_text()) if index.exists() and cache.file.exists() else {}
     if known.get("wanted") != json.loads(json.dumps(wanted)):
         index.unlink(missing_ok=True)
         try:
-            known = _decode_all(paths, cache, check, halved)
+            known = _decode_all(paths, cache, check, half_from)
         except OSError as error:
             raise DatasetError(
                 f"{cache.file} cannot be written ({error.strerror}): take a smaller --cache"
             ) from error
         with atomic_write(index, DatasetError) as file:
             file.write(json.dumps(known | {"wanted": wanted}).encode())
-    refusals = [Refusal(Path(path), reason) for path, reason in known["refusals"]]
+    skipped = [SkippedFile(Path(path), reason) for path, reason in known["refusals"]]
     if not known["entries"]:
-        first = f", the first: {refusals[0].reason}" if refusals else ""
+        first = f", the first: {skipped[0].reason}" if skipped else ""
         raise DatasetError(f"no picture to train on among {len(paths)} files{first}")
-    return Photographs(cache.file, [Entry(**entry) for entry in known["entries"]]), refusals
+    return ImageSet(cache.file, [StoredImage(**entry) for entry in known["entries"]]), skipped
 
 
 def _decode_all(
-    paths: Sequence[Path], cache: Cache, check: Check, halved: float
+    paths: Sequence[Path], cache: Cache, check: Check, half_from: float
 ) -> dict[str, list[Any]]:
-    entries: list[Entry] = []
-    refusals: list[tuple[str, str]] = []
+    entries: list[StoredImage] = []
+    skipped: list[tuple[str, str]] = []
     cache.file.parent.mkdir(parents=True, exist_ok=True)
     with cache.file.open("wb") as out:
         for path in paths:
@@ -189,28 +191,30 @@ def _decode_all(
                 image = read_image(path)
                 check(path, image)
             except Exception as error:
-                refusals.append((str(path), describe_error(path, error)))
+                skipped.append((str(path), describe_error(path, error)))
                 continue
             entries.append(_stored(path, as_training(image), out, cache.limit))
-    return {"entries": [*map(asdict, _halved(entries, cache, halved))], "refusals": refusals}
+    return {"entries": [*map(asdict, _halved(entries, cache, half_from))], "refusals": skipped}
 
 
-def _stored(path: Path, pixels: np.ndarray, out: BinaryIO, limit: float) -> Entry:
+def _stored(path: Path, pixels: np.ndarray, out: BinaryIO, limit: float) -> StoredImage:
     offset = out.tell()
     height, width = pixels.shape[:2]
     if offset + pixels.nbytes > limit:
-        return Entry(str(path), height, width, None)
+        return StoredImage(str(path), height, width, None)
     out.write(pixels.tobytes())
-    return Entry(str(path), height, width, offset)
+    return StoredImage(str(path), height, width, offset)
 
 
-def _halved(entries: Sequence[Entry], cache: Cache, halved: float) -> Iterator[Entry]:
+def _halved(
+    entries: Sequence[StoredImage], cache: Cache, half_from: float
+) -> Iterator[StoredImage]:
     """Halves follow when all pictures lie in the cache: to decode one again would cost more."""
-    whole = Photographs(cache.file, entries)
+    whole = ImageSet(cache.file, entries)
     with cache.file.open("ab") as out:
         for number, entry in enumerate(entries):
             kept, size = out.tell(), (entry.height // 2) * (entry.width // 2) * 3
-            small = min(entry.height, entry.width) < halved
+            small = min(entry.height, entry.width) < half_from
             if small or entry.offset is None or kept + size > cache.limit:
                 yield entry
                 continue
@@ -224,7 +228,7 @@ def halve(pixels: np.ndarray) -> np.ndarray:
     return resize_array(pixels[: 2 * height, : 2 * width], height, width)
 
 
-def at_least(side: int) -> Check:
+def min_side_check(side: int) -> Check:
     """Refuses pictures too small to cut a patch from."""
 
     def check(path: Path, image: Image) -> None:
@@ -243,6 +247,6 @@ def as_training(image: Image) -> np.ndarray:
     return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
 
 
-def held_out(count: int, share: int = 20) -> list[int]:
+def validation_indices(count: int, share: int = 20) -> list[int]:
     """The numbers of one in `share` of `count` pictures, at least one."""
     return list(range(0, count, max(1, min(share, count))))

@@ -23,10 +23,10 @@ from srgan_cli.weights.metadata import Metadata
 
 
 def can_deepen(given: Weights) -> bool:
-    return given.architecture in DEEPENING and depth_name(given.hyperparameters) is not None
+    return given.architecture in DEEPEN_FUNCTIONS and depth_name(given.hyperparameters) is not None
 
 
-def deepened(given: Weights, depth: int, lineage: str) -> Weights:
+def deepen_network(given: Weights, depth: int, lineage: str) -> Weights:
     """The same function with `depth` blocks, or layers of a VDSR: more than `given` has.
 
     It begins a lineage of its own: networks of different depth cannot be blended.
@@ -37,7 +37,7 @@ def deepened(given: Weights, depth: int, lineage: str) -> Weights:
     sizes = {**given.hyperparameters, name: depth}
     network = build_generator(given.architecture, sizes)
     with torch.no_grad():
-        DEEPENING[given.architecture](network, given.state, before)
+        DEEPEN_FUNCTIONS[given.architecture](network, given.state, before)
     metadata = Metadata(scale=given.metadata.scale, lineage=lineage)
     return replace(given, hyperparameters=sizes, state=network.state_dict(), metadata=metadata)
 
@@ -83,7 +83,7 @@ def deepen_vdsr(network: nn.Module, state: State, before: int) -> None:
         nn.init.dirac_(layer.weight)
 
 
-DEEPENING: Mapping[str, Callable[[nn.Module, State, int], None]] = {
+DEEPEN_FUNCTIONS: Mapping[str, Callable[[nn.Module, State, int], None]] = {
     "fast": deepen_fast,
     "srresnet": deepen_srresnet,
     "rrdbnet": deepen_rrdbnet,

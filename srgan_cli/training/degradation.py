@@ -18,10 +18,10 @@ from srgan_cli.training.blur_kernels import blur_kernel, sinc_kernel
 Pixels = np.ndarray
 Range = tuple[float, float]
 
-UNTOUCHED_SHARE, HEAVY_SHARE = 0.1, 0.15
+BICUBIC_SHARE, HEAVY_SHARE = 0.1, 0.15
 """Of samples: only downsampled by bicubic, and degraded twice; the rest is degraded lightly."""
 
-CHROMA_SUBSAMPLED = 0.75
+YUV420_SHARE = 0.75
 """Probability of 4:2:0 in JPEG; WebP always has it."""
 
 WEBP_SHARE = 0.15
@@ -60,10 +60,10 @@ LIGHT = Degradation(
     quality=(40, 95),
 )
 
-RESCALED_SHARE = 0.3
+RESIZED_SHARE = 0.3
 """Of lightly degraded samples: resized and compressed once before, as pictures on the web are."""
 
-RESCALED = Degradation(
+RESIZED = Degradation(
     blur=0.3,
     sigma=(0.3, 2.0),
     factor=(0.7, 2.5),
@@ -106,18 +106,18 @@ def bicubic_downsample(high_res: Tensor, scale: int, rng: np.random.Generator) -
 def degrade(high_res: Tensor, scale: int, rng: np.random.Generator) -> Tensor:
     """(3, H, W) levels, H and W multiples of `scale` -> (3, H / scale, W / scale) whole levels."""
     kind = rng.random()
-    if kind < UNTOUCHED_SHARE:
+    if kind < BICUBIC_SHARE:
         return bicubic_downsample(high_res, scale, rng)
     size = (high_res.shape[1] // scale, high_res.shape[2] // scale)
     pixels = np.ascontiguousarray(high_res.permute(1, 2, 0).numpy())
-    heavy = kind < UNTOUCHED_SHARE + HEAVY_SHARE
+    heavy = kind < BICUBIC_SHARE + HEAVY_SHARE
     pixels = _heavy(pixels, size, rng) if heavy else _light(pixels, size, rng)
     return _whole(torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1))
 
 
 def _light(pixels: Pixels, size: tuple[int, int], rng: np.random.Generator) -> Pixels:
-    if rng.random() < RESCALED_SHARE:
-        pixels = apply(RESCALED, pixels, size, rng)
+    if rng.random() < RESIZED_SHARE:
+        pixels = apply(RESIZED, pixels, size, rng)
     return apply(LIGHT, pixels, size, rng)
 
 
@@ -135,18 +135,22 @@ def _heavy(pixels: Pixels, size: tuple[int, int], rng: np.random.Generator) -> P
 
 
 def apply(
-    how: Degradation, pixels: Pixels, size: tuple[int, int], rng: np.random.Generator
+    degradation: Degradation, pixels: Pixels, size: tuple[int, int], rng: np.random.Generator
 ) -> Pixels:
     """Blur, resize to about `size` (height, width), add noise and compress, each by chance."""
-    if rng.random() < how.blur:
-        pixels = _filter(pixels, blur_kernel(rng, how.sigma))
-    low, high = np.log(how.factor)
+    if rng.random() < degradation.blur:
+        pixels = _filter(pixels, blur_kernel(rng, degradation.sigma))
+    low, high = np.log(degradation.factor)
     factor = float(np.exp(rng.uniform(low, high)))
     sides = [max(min(SMALLEST_SIDE, side), round(side * factor)) for side in size]
     pixels = _resize(pixels, (sides[0], sides[1]), rng)
-    if rng.random() < how.noise:
-        pixels = add_noise(pixels, how, rng)
-    return compress(pixels, how.quality, rng) if rng.random() < how.compression else pixels
+    if rng.random() < degradation.noise:
+        pixels = add_noise(pixels, degradation, rng)
+    return (
+        compress(pixels, degradation.quality, rng)
+        if rng.random() < degradation.compression
+        else pixels
+    )
 
 
 def _filter(pixels: Pixels, kernel: np.ndarray) -> Pixels:
@@ -167,14 +171,14 @@ def _resize(pixels: Pixels, size: tuple[int, int], rng: np.random.Generator) -> 
     return cv2.resize(pixels, (width, height), interpolation=kernel)
 
 
-def add_noise(pixels: Pixels, how: Degradation, rng: np.random.Generator) -> Pixels:
+def add_noise(pixels: Pixels, degradation: Degradation, rng: np.random.Generator) -> Pixels:
     """Gaussian noise, or Poisson noise as a Gaussian of the same variance; gray or per channel."""
-    gray = bool(rng.random() < how.gray_noise)
+    gray = bool(rng.random() < degradation.gray_noise)
     light = pixels.mean(axis=2, keepdims=True) if gray else pixels
     if rng.random() < 0.5:
-        deviation: Pixels | float = rng.uniform(*how.gaussian)
+        deviation: Pixels | float = rng.uniform(*degradation.gaussian)
     else:
-        deviation = rng.uniform(*how.poisson) * np.sqrt(light.clip(0, 255))
+        deviation = rng.uniform(*degradation.poisson) * np.sqrt(light.clip(0, 255))
     noise = rng.standard_normal((*pixels.shape[:2], 1 if gray else 3), dtype=np.float32)
     return pixels + (noise * deviation).astype(np.float32)
 
@@ -194,9 +198,9 @@ def compress(pixels: Pixels, quality: tuple[int, int], rng: np.random.Generator)
 
 
 def _jpeg_parameters(quality: int, rng: np.random.Generator) -> list[int]:
-    subsampled = rng.random() < CHROMA_SUBSAMPLED
+    yuv420 = rng.random() < YUV420_SHARE
     sampling = (
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420 if subsampled else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420 if yuv420 else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
     )
     return [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
 

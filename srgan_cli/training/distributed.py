@@ -15,44 +15,44 @@ from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 from torch.nn.parallel import DistributedDataParallel
 
-PATIENCE = timedelta(hours=6)
+TIMEOUT = timedelta(hours=6)
 """How long processes wait for the first one, which decodes and validates alone."""
 
 
 @dataclass(frozen=True)
-class World:
+class ProcessGroup:
     """Which of how many processes this is."""
 
     rank: int = 0
-    size: int = 1
+    world_size: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_main_process(self) -> bool:
         return self.rank == 0
 
     def mean(self, values: list[float]) -> list[float]:
         """Averages over all processes."""
-        if self.size == 1:
+        if self.world_size == 1:
             return values
-        told = torch.tensor(values, dtype=torch.float64, device=_device())
-        dist.all_reduce(told)
-        return [float(value) / self.size for value in told.cpu()]
+        total = torch.tensor(values, dtype=torch.float64, device=_device())
+        dist.all_reduce(total)
+        return [float(value) / self.world_size for value in total.cpu()]
 
-    def first(self, value: float) -> float:
+    def broadcast(self, value: float) -> float:
         """What process 0 has."""
-        if self.size == 1:
+        if self.world_size == 1:
             return value
-        told = torch.tensor([value], dtype=torch.float64, device=_device())
-        dist.broadcast(told, 0)
-        return told.item()
+        total = torch.tensor([value], dtype=torch.float64, device=_device())
+        dist.broadcast(total, 0)
+        return total.item()
 
-    def wait(self) -> None:
-        if self.size > 1:
+    def barrier(self) -> None:
+        if self.world_size > 1:
             dist.barrier()
 
-    def shared(self, network: nn.Module, device: torch.device) -> nn.Module:
+    def wrap(self, network: nn.Module, device: torch.device) -> nn.Module:
         """`network`, whose gradients are averaged over all processes when there are several."""
-        if self.size == 1:
+        if self.world_size == 1:
             return network
         if device.type == "cuda":
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
@@ -60,19 +60,19 @@ class World:
         return DistributedDataParallel(network, device_ids=devices, broadcast_buffers=False)
 
 
-def alone(network: nn.Module) -> nn.Module:
+def unwrap(network: nn.Module) -> nn.Module:
     """The network itself, without what shares it."""
     return network.module if isinstance(network, DistributedDataParallel) else network
 
 
-def unshared(network: nn.Module, last: bool) -> AbstractContextManager[None]:
+def gradient_sync(network: nn.Module, last: bool) -> AbstractContextManager[None]:
     """Inside, gradients are gathered and not yet averaged; the last batch of a step averages."""
     if last or not isinstance(network, DistributedDataParallel):
         return nullcontext()
     return network.no_sync()
 
 
-def mean_of_all(logits: Tensor) -> Tensor:
+def mean_over_processes(logits: Tensor) -> Tensor:
     """The mean over the batches of all processes; the gradient reaches all of them."""
     mean = logits.mean()
     if not (dist.is_available() and dist.is_initialized()):
@@ -82,21 +82,21 @@ def mean_of_all(logits: Tensor) -> Tensor:
 
 
 @contextmanager
-def world(device: torch.device) -> Iterator[World]:
+def distributed_context(device: torch.device) -> Iterator[ProcessGroup]:
     """The processes that torchrun has started, if it has."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1 or not dist.is_available():
-        yield World()
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    if world_size == 1 or not dist.is_available():
+        yield ProcessGroup()
         return
     backend = "nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, timeout=PATIENCE)
+    dist.init_process_group(backend, timeout=TIMEOUT)
     try:
-        yield World(dist.get_rank(), size)
+        yield ProcessGroup(dist.get_rank(), world_size)
     finally:
         dist.destroy_process_group()
 
 
-def leads() -> bool:
+def is_main_process() -> bool:
     """Whether this process is the first, or the only one."""
     return os.environ.get("RANK", "0") == "0"
 

@@ -16,12 +16,12 @@ from srgan_cli.training.recipes import Stage
 from srgan_cli.training.vgg_options import VggFile
 from srgan_cli.weights.tensor_files import read_tensors
 
-JUDGED = ("conv1_2", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
+METRIC_LAYERS = ("conv1_2", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 """Layers that results are judged by, where a file has them and they are not trained on."""
 
 
 @dataclass(frozen=True, eq=False)
-class Eyes:
+class LoadedVgg:
     """A VGG file's tensors and the layers of it that were named."""
 
     name: str
@@ -29,11 +29,12 @@ class Eyes:
     layers: Mapping[str, float]
 
 
-def open_eyes(files: Sequence[VggFile]) -> list[Eyes]:
+def load_vggs(files: Sequence[VggFile]) -> list[LoadedVgg]:
     """Raises WeightsError for a file that cannot be read."""
     paths = [file.path or downloaded_vgg() for file in files]
     return [
-        Eyes(str(path), _read(path), file.layers) for path, file in zip(paths, files, strict=True)
+        LoadedVgg(str(path), _read(path), file.layers)
+        for path, file in zip(paths, files, strict=True)
     ]
 
 
@@ -44,21 +45,21 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     return state
 
 
-def weighed(eyes: Eyes, perceptual: PerceptualTerm) -> Mapping[str, float]:
+def layer_weights(vgg: LoadedVgg, perceptual: PerceptualTerm) -> Mapping[str, float]:
     """The layers to train by: those named for the file, else the recipe's."""
-    return eyes.layers or perceptual.layers
+    return vgg.layers or perceptual.layers
 
 
-def perceptual_loss(opened: Sequence[Eyes], perceptual: PerceptualTerm) -> PerceptualLoss:
+def perceptual_loss(vggs: Sequence[LoadedVgg], perceptual: PerceptualTerm) -> PerceptualLoss:
     """Raises WeightsError for a layer that its file lacks."""
     features = []
-    for eyes in opened:
-        weights = weighed(eyes, perceptual)
+    for vgg in vggs:
+        weights = layer_weights(vgg, perceptual)
         try:
-            network = VGG(eyes.state, weights, perceptual.activated)
+            network = VGG(vgg.state, weights, perceptual.activated)
             features.append(WeightedFeatures(network, weights))
         except WeightsError as error:
-            raise WeightsError(f"{eyes.name}: {error}; name its layers: FILE:conv2_2=1") from error
+            raise WeightsError(f"{vgg.name}: {error}; name its layers: FILE:conv2_2=1") from error
     return PerceptualLoss(features, DISTANCES[perceptual.distance], perceptual.scale)
 
 
@@ -76,7 +77,7 @@ def require_files(recipe: str, stages: Sequence[Stage], files: Sequence[VggFile]
         )
 
 
-class Judge:
+class FeatureExtractor:
     """The features, after activation, by which results are judged."""
 
     def __init__(self, networks: Mapping[str, VGG], device: torch.device) -> None:
@@ -93,18 +94,20 @@ class Judge:
         return {name: sorted(network.layers) for name, network in self.networks.items()}
 
 
-def judge(opened: Sequence[Eyes], stages: Sequence[Stage], device: torch.device) -> Judge | None:
+def metric_extractor(
+    vggs: Sequence[LoadedVgg], stages: Sequence[Stage], device: torch.device
+) -> FeatureExtractor | None:
     """None where no layer is left that the stages do not train on."""
     networks: dict[str, VGG] = {}
-    for eyes in opened:
+    for vgg in vggs:
         trained = {
             layer
             for stage in stages
             for term in perceptual_terms(stage)
-            for layer in weighed(eyes, term)
+            for layer in layer_weights(vgg, term)
         }
-        there = [layer for layer in available_layers(eyes.state) if layer not in trained]
-        layers = [layer for layer in JUDGED if layer in there] or there[-2:]
-        if layers and eyes.name not in networks:
-            networks[eyes.name] = VGG(eyes.state, layers, after_relu=True)
-    return Judge(networks, device) if networks else None
+        there = [layer for layer in available_layers(vgg.state) if layer not in trained]
+        layers = [layer for layer in METRIC_LAYERS if layer in there] or there[-2:]
+        if layers and vgg.name not in networks:
+            networks[vgg.name] = VGG(vgg.state, layers, after_relu=True)
+    return FeatureExtractor(networks, device) if networks else None

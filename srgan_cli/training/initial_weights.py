@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from srgan_cli.errors import OptionError
-from srgan_cli.training.deepen import can_deepen, deepened
+from srgan_cli.training.deepen import can_deepen, deepen_network
 from srgan_cli.training.provenance import CARRIED_OVER, HISTORY, history_of
 from srgan_cli.training.recipes import Recipe, depth_name
 from srgan_cli.training.train_options import TrainOptions
@@ -84,7 +84,7 @@ def _at_depth(options: TrainOptions, given: Weights) -> Weights:
         raise OptionError(
             f"--blocks {options.blocks} does not go with {options.start}: {given} {why}"
         )
-    return deepened(given, options.blocks, options.lineage)
+    return deepen_network(given, options.blocks, options.lineage)
 
 
 def _for_another_scale(options: TrainOptions, given: Weights) -> Weights:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from srgan_cli.training.feature_extractors import Eyes
+    from srgan_cli.training.feature_extractors import LoadedVgg
 
 Target = Literal["original", "teacher"]
 """What a generated image is compared with. Without a teacher, "teacher" means the original."""
@@ -27,7 +27,7 @@ PixelDistance = Literal["l1", "mse"]
 class LossInputs:
     """What building a loss may need of a run."""
 
-    extractors: Sequence[Eyes]
+    extractors: Sequence[LoadedVgg]
     device: torch.device
     luma_only: bool
     """Whether the generator restores luma alone, as SRCNN and VDSR."""
@@ -46,7 +46,7 @@ class LossTerm(ABC):
         """(generated, target) -> a scalar; both (B, 3, H, W) in [0, 1]."""
 
     @abstractmethod
-    def describe(self, extractors: Sequence[Eyes]) -> str:
+    def describe(self, extractors: Sequence[LoadedVgg]) -> str:
         """For people, as in a dry run."""
 
 
@@ -63,7 +63,7 @@ class PixelTerm(LossTerm):
         distance = DISTANCES[self.distance]
         return of_luma(distance) if inputs.luma_only else distance
 
-    def describe(self, extractors: Sequence[Eyes]) -> str:
+    def describe(self, extractors: Sequence[LoadedVgg]) -> str:
         return f"{self.distance} x {self.weight:g} to the {self.target}"
 
 
@@ -85,16 +85,16 @@ class PerceptualTerm(LossTerm):
 
         return perceptual_loss(inputs.extractors, self).to(inputs.device)
 
-    def describe(self, extractors: Sequence[Eyes]) -> str:
-        from srgan_cli.training.feature_extractors import weighed
+    def describe(self, extractors: Sequence[LoadedVgg]) -> str:
+        from srgan_cli.training.feature_extractors import layer_weights
 
         when = "after" if self.activated else "before"
         files = "; ".join(
-            f"{eyes.name}: " + ", ".join(f"{n} x {w:g}" for n, w in weighed(eyes, self).items())
-            for eyes in extractors
+            f"{vgg.name}: " + ", ".join(f"{n} x {w:g}" for n, w in layer_weights(vgg, self).items())
+            for vgg in extractors
         )
-        about = f"features {when} activation ({self.distance})"
-        return f"{about} x {self.weight:g} to the {self.target}, of {files}"
+        features = f"features {when} activation ({self.distance})"
+        return f"{features} x {self.weight:g} to the {self.target}, of {files}"
 
 
 @dataclass(frozen=True, kw_only=True)

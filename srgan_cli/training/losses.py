@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss, softplus
 
 from srgan_cli.networks.srcnn import luma
-from srgan_cli.training.distributed import mean_of_all
+from srgan_cli.training.distributed import mean_over_processes
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 
@@ -48,8 +48,8 @@ class RelativisticAverageGan:
     """
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
-        real_loss = softplus(mean_of_all(fake) - real).mean()
-        return real_loss + softplus(fake - mean_of_all(real)).mean()
+        real_loss = softplus(mean_over_processes(fake) - real).mean()
+        return real_loss + softplus(fake - mean_over_processes(real)).mean()
 
     def generator(self, real: Tensor, fake: Tensor) -> Tensor:
         return self.discriminator(real=fake, fake=real)

@@ -8,9 +8,8 @@ import torch
 
 from srgan_cli.device import pick_precision
 from srgan_cli.training.data import batch_size, patch_side
-from srgan_cli.training.feature_extractors import Eyes
-from srgan_cli.training.memory_estimate import Need
-from srgan_cli.training.memory_need import cast_of, need_of
+from srgan_cli.training.feature_extractors import LoadedVgg
+from srgan_cli.training.memory_estimate import MemoryEstimate, estimate_memory, stage_networks
 from srgan_cli.training.recipes import Stage
 from srgan_cli.training.train_options import TrainOptions
 
@@ -19,7 +18,7 @@ SHARE = 0.85
 
 
 @dataclass(frozen=True)
-class Asked:
+class MemoryRequest:
     """What did not fit on a device."""
 
     device: torch.device
@@ -32,45 +31,47 @@ class Asked:
     processes: int = 1
 
 
-def asked(options: TrainOptions, stage: Stage, device: torch.device, processes: int) -> Asked:
+def memory_request(
+    options: TrainOptions, stage: Stage, device: torch.device, processes: int
+) -> MemoryRequest:
     size, side = batch_size(options, stage), patch_side(options, stage)
-    return Asked(device, size, options.accumulate, side, options.scale, processes)
+    return MemoryRequest(device, size, options.accumulate, side, options.scale, processes)
 
 
-def stage_need(
-    options: TrainOptions, stage: Stage, opened: Sequence[Eyes], device: torch.device
-) -> Need:
+def stage_memory(
+    options: TrainOptions, stage: Stage, vggs: Sequence[LoadedVgg], device: torch.device
+) -> MemoryEstimate:
     dtype = pick_precision(options.precision, device)
-    cast = cast_of(options, stage, opened)
-    return need_of(cast, patch_side(options, stage), options.scale, dtype)
+    networks = stage_networks(options, stage, vggs)
+    return estimate_memory(networks, patch_side(options, stage), options.scale, dtype)
 
 
-def advice(what: Asked, need: Need, available: float) -> str:
+def memory_hint(what: MemoryRequest, estimate: MemoryEstimate, available: float) -> str:
     """Steps as large in the `available` bytes; if they are unknown, infinite, half the batch."""
     room = SHARE * available
     fits = [
         part
         for part in range(what.processes, what.size // 2 + 1, what.processes)
-        if what.size % part == 0 and need.of(part // what.processes) <= room
+        if what.size % part == 0 and estimate.of(part // what.processes) <= room
     ]
     if not fits:
-        return f"not enough memory on {what.device} for one patch: {_smaller(what, need, room)}"
+        return f"not enough memory on {what.device} for one patch: {_smaller(what, estimate, room)}"
     times = what.size // fits[-1] * what.accumulate
-    about = need.of(fits[-1] // what.processes) / 1e9
+    gigabytes = estimate.of(fits[-1] // what.processes) / 1e9
     return (
         f"not enough memory on {what.device} for batches of {what.size}: a run with --batch-size "
-        f"{fits[-1]} --accumulate {times} makes steps as large in about {about:.1f} GB"
+        f"{fits[-1]} --accumulate {times} makes steps as large in about {gigabytes:.1f} GB"
     )
 
 
-def _smaller(what: Asked, need: Need, room: float) -> str:
+def _smaller(what: MemoryRequest, estimate: MemoryEstimate, room: float) -> str:
     """What a patch keeps grows with its area."""
-    if need.fixed > room:
-        gigabytes = need.fixed / 1e9
+    if estimate.fixed > room:
+        gigabytes = estimate.fixed / 1e9
         return (
             f"the networks alone take {gigabytes:.1f} GB: take fewer --blocks or another --device"
         )
-    side = what.side * math.sqrt((room - need.fixed) / need.sample)
+    side = what.side * math.sqrt((room - estimate.fixed) / estimate.sample)
     if side >= what.side:  # the estimate was too low, or there is none of the device
         side = what.side / 2
     return f"take a smaller --patch, {max(1, int(side) // what.scale) * what.scale}"

@@ -22,7 +22,7 @@ ITERATIONS = 5
 RMS = 0.2
 """Of an update of Adam's, in learning rates."""
 
-COLOURS = 3
+IMAGE_CHANNELS = 3
 """Channels up to which a convolution is one from or to colours: left to Adam."""
 
 
@@ -52,8 +52,8 @@ class Muon(Adam):
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
         hidden = self.param_groups[1]
-        for _, alike in groupby(hidden["params"], key=_shape):
-            self._move([weight for weight in alike if weight.grad is not None], hidden)
+        for _, same_shape in groupby(hidden["params"], key=_shape):
+            self._move([weight for weight in same_shape if weight.grad is not None], hidden)
         for weight in hidden["params"]:
             weight.grad = None  # and Adam passes it over
         return super().step(closure)
@@ -62,12 +62,12 @@ class Muon(Adam):
         """Of one shape: their products are computed together."""
         if not weights:
             return
-        wanted = torch.stack([self._averaged(weight).flatten(1) for weight in weights])
+        wanted = torch.stack([self._nesterov(weight).flatten(1) for weight in weights])
         rate = group["lr"] * RMS * max(wanted.shape[1:]) ** 0.5
         for weight, step in zip(weights, orthogonal(wanted), strict=True):
             weight.sub_(step.reshape(weight.shape), alpha=rate)
 
-    def _averaged(self, weight: Tensor) -> Tensor:
+    def _nesterov(self, weight: Tensor) -> Tensor:
         """The gradient with Nesterov's momentum."""
         assert weight.grad is not None
         state = self.state[weight]
@@ -80,7 +80,7 @@ class Muon(Adam):
 
 def is_hidden(weight: Tensor) -> bool:
     """A convolution's weights between one set of features and another."""
-    return weight.ndim == 4 and min(weight.shape[:2]) > COLOURS
+    return weight.ndim == 4 and min(weight.shape[:2]) > IMAGE_CHANNELS
 
 
 def orthogonal(matrices: Tensor) -> Tensor:

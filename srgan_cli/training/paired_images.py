@@ -7,14 +7,14 @@ from pathlib import Path
 from srgan_cli.errors import DatasetError, ImageError
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
-from srgan_cli.training.dataset import Check, Refusal, find_pictures
+from srgan_cli.training.dataset import Check, SkippedFile, find_images
 
 SHOWN = 5
 """Files that an error names."""
 
 
 @dataclass(frozen=True)
-class Partners:
+class LowResImages:
     """Finds the low picture of a high one: the same name, whatever the suffix, anywhere in `low`.
 
     Raises DatasetError where two low pictures have one name.
@@ -25,9 +25,9 @@ class Partners:
     names: dict[str, Path]
 
     @classmethod
-    def of(cls, low: Path, scale: int) -> "Partners":
+    def of(cls, low: Path, scale: int) -> "LowResImages":
         names: dict[str, Path] = {}
-        for path in find_pictures([low])[0]:
+        for path in find_images([low])[0]:
             if path.stem in names:
                 raise DatasetError(
                     f"two low pictures share a name, {names[path.stem]} and {path}: rename one"
@@ -43,17 +43,17 @@ class Partners:
 
     def check(self, high: Path, image: Image) -> None:
         """Raises ImageError for a missing or broken partner and for one of another size."""
-        partner = self.of_picture(high)
-        low = read_image(partner)
+        low_res_path = self.of_picture(high)
+        low = read_image(low_res_path)
         wanted = (low.width * self.scale, low.height * self.scale)
         if (image.width, image.height) != wanted:
             raise ImageError(
-                f"{high}: {image.width} x {image.height} is not {self.scale} times {partner}: "
+                f"{high}: {image.width} x {image.height} is not {self.scale} times {low_res_path}: "
                 f"{low.width} x {low.height}"
             )
 
 
-def both(*checks: Check) -> Check:
+def all_checks(*checks: Check) -> Check:
     def check(path: Path, image: Image) -> None:
         for one in checks:
             one(path, image)
@@ -61,10 +61,10 @@ def both(*checks: Check) -> Check:
     return check
 
 
-def refuse_broken(refusals: Sequence[Refusal]) -> None:
+def raise_for_bad_pairs(skipped: Sequence[SkippedFile]) -> None:
     """Pairs are all right or the folder is not: raises DatasetError naming the first few."""
-    if not refusals:
+    if not skipped:
         return
-    named = "; ".join(refusal.reason for refusal in refusals[:SHOWN])
-    more = f"; and {len(refusals) - SHOWN} more" if len(refusals) > SHOWN else ""
-    raise DatasetError(f"{len(refusals)} pairs are unfit: {named}{more}")
+    named = "; ".join(refusal.reason for refusal in skipped[:SHOWN])
+    more = f"; and {len(skipped) - SHOWN} more" if len(skipped) > SHOWN else ""
+    raise DatasetError(f"{len(skipped)} pairs are unfit: {named}{more}")

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from srgan_cli.resample import resize_levels
-from srgan_cli.training.dataset import Photographs
+from srgan_cli.training.dataset import ImageSet
 
 MARGIN = 4
 """Low-resolution pixels around a patch that its shrinking sees and the network does not."""
@@ -38,10 +38,10 @@ class Pair(_OriginalPair, total=False):
     """(B, 3, P, P) uint8, what a teacher makes of the low-resolution patch."""
 
 
-Cutter = Callable[[np.random.Generator], Pair]
+PairSampler = Callable[[np.random.Generator], Pair]
 """One sample, a function of nothing but the random numbers."""
 
-Shrinker = Callable[[Tensor, int, np.random.Generator], Tensor]
+Downsampler = Callable[[Tensor, int, np.random.Generator], Tensor]
 """(3, H, W) levels from 0 to 255, H and W multiples of the scale -> the low picture's levels."""
 
 
@@ -52,10 +52,10 @@ class Batches(Dataset[Pair]):
     """
 
     def __init__(
-        self, cut: Cutter, batch_size: int, seed: int, rank: int = 0, world: int = 1
+        self, cut: PairSampler, batch_size: int, seed: int, rank: int = 0, world_size: int = 1
     ) -> None:
         self.cut, self.seed = cut, seed
-        self.places = own_places(batch_size, rank, world)
+        self.places = process_slice(batch_size, rank, world_size)
 
     def __getitem__(self, number: int) -> Pair:
         pairs = [self.cut(np.random.default_rng([self.seed, number, i])) for i in self.places]
@@ -68,9 +68,9 @@ class Batches(Dataset[Pair]):
         return batch
 
 
-def own_places(batch_size: int, rank: int, world: int) -> range:
+def process_slice(batch_size: int, rank: int, world_size: int) -> range:
     """Of the samples that process `rank` of `world` makes of each batch."""
-    part = batch_size // world
+    part = batch_size // world_size
     return range(rank * part, (rank + 1) * part)
 
 
@@ -99,66 +99,66 @@ class Cut:
 
 
 @dataclass(frozen=True)
-class MadePairs:
+class SyntheticPairs:
     """Patches of photographs, and the low ones that `shrinker` makes of them."""
 
-    photographs: Photographs
+    images: ImageSet
     cut: Cut
-    shrinker: Shrinker
+    downsampler: Downsampler
 
     def __call__(self, rng: np.random.Generator) -> Pair:
         high = self.high(rng)
-        return self.cut.inside(self.shrinker(high, self.cut.scale, rng), high)
+        return self.cut.inside(self.downsampler(high, self.cut.scale, rng), high)
 
     def high(self, rng: np.random.Generator) -> Tensor:
         """(3, S, S) levels, with the margin."""
         # laid after it is shrunk, when there is less to move: the filter is symmetric
-        planes = turned(self._shrunk(self._region(rng)), rng)
+        planes = random_orientation(self._downscaled(self._region(rng)), rng)
         change = draw_color_change(self.cut.color_augmentation, rng)
         return planes if change is None else change(planes)
 
-    def _shrunk(self, region: np.ndarray) -> Tensor:
+    def _downscaled(self, region: np.ndarray) -> Tensor:
         padded = self.cut.padded
         if len(region) == padded:
             return as_planes(region)
-        return quantised(resize_levels(region, padded, padded))
+        return round_levels(resize_levels(region, padded, padded))
 
     def _region(self, rng: np.random.Generator) -> np.ndarray:
         """(side, side, 3), the patch before it is shrunk, out of a picture or of its half."""
         padded = self.cut.padded
-        number = self.photographs.draw(rng)
-        photograph = self.photographs[number]
-        largest_side = min(int(padded / self.cut.shrink), *photograph.shape[:2])
+        number = self.images.draw(rng)
+        image = self.images[number]
+        largest_side = min(int(padded / self.cut.shrink), *image.shape[:2])
         shrink = float((padded / largest_side) ** rng.random())  # each halving as likely
-        half = self.photographs.half(number) if shrink <= HALF else None
+        half = self.images.half(number) if shrink <= HALF else None
         if half is not None:
-            photograph, shrink = half, shrink / HALF
-        side = min(round(padded / shrink), *photograph.shape[:2])
-        top, left = detailed_place(photograph, side, rng)
-        return photograph[top : top + side, left : left + side]
+            image, shrink = half, shrink / HALF
+        side = min(round(padded / shrink), *image.shape[:2])
+        top, left = detailed_crop(image, side, rng)
+        return image[top : top + side, left : left + side]
 
 
 @dataclass(frozen=True)
-class GivenPairs:
+class StoredPairs:
     """Patches of images that belong together, in the same order: low and high-resolution ones, and
     a teacher's, if there are any."""
 
-    low: Photographs
-    high: Photographs
+    low: ImageSet
+    high: ImageSet
     cut: Cut
-    teacher: Photographs | None = None
+    teacher: ImageSet | None = None
 
     def __call__(self, rng: np.random.Generator) -> Pair:
         number = self.high.draw(rng)
         low = self.low[number]
         side, scale = self.cut.patch // self.cut.scale, self.cut.scale
-        top, left = detailed_place(low, side, rng)
-        turns, flip = int(rng.integers(4)), bool(rng.integers(2))
+        top, left = detailed_crop(low, side, rng)
+        rotations, flip = int(rng.integers(4)), bool(rng.integers(2))
         change = draw_color_change(self.cut.color_augmentation, rng)
 
         def patch(image: np.ndarray, scale: int) -> Tensor:
             y, x, length = top * scale, left * scale, side * scale
-            region = _turned(as_planes(image[y : y + length, x : x + length]), turns, flip)
+            region = _orient(as_planes(image[y : y + length, x : x + length]), rotations, flip)
             return (region if change is None else change(region)).byte()
 
         pair: Pair = {"low": patch(low, 1), "high": patch(self.high[number], scale)}
@@ -167,13 +167,13 @@ class GivenPairs:
         return pair
 
 
-def turned(planes: Tensor, rng: np.random.Generator) -> Tensor:
+def random_orientation(planes: Tensor, rng: np.random.Generator) -> Tensor:
     """(C, P, P) in one of the eight ways to lay a square."""
-    return _turned(planes, int(rng.integers(4)), bool(rng.integers(2)))
+    return _orient(planes, int(rng.integers(4)), bool(rng.integers(2)))
 
 
-def _turned(planes: Tensor, turns: int, flip: bool) -> Tensor:
-    result = np.rot90(planes.numpy(), turns, axes=(1, 2))
+def _orient(planes: Tensor, rotations: int, flip: bool) -> Tensor:
+    result = np.rot90(planes.numpy(), rotations, axes=(1, 2))
     return torch.from_numpy(np.ascontiguousarray(result[..., ::-1] if flip else result))
 
 
@@ -187,7 +187,7 @@ class ColorChange:
     def __call__(self, planes: Tensor) -> Tensor:
         """(3, P, P) levels -> (3, P, P) whole levels."""
         gray = planes.mean(dim=0, keepdim=True)
-        return quantised(gray + self.strength * (planes[list(self.channels)] - gray))
+        return round_levels(gray + self.strength * (planes[list(self.channels)] - gray))
 
 
 def draw_color_change(share: float, rng: np.random.Generator) -> ColorChange | None:
@@ -198,7 +198,7 @@ def draw_color_change(share: float, rng: np.random.Generator) -> ColorChange | N
     return ColorChange(tuple(int(n) for n in rng.permutation(3)), strength)
 
 
-def detailed_place(picture: np.ndarray, side: int, rng: np.random.Generator) -> tuple[int, int]:
+def detailed_crop(picture: np.ndarray, side: int, rng: np.random.Generator) -> tuple[int, int]:
     """Top and left of a square of that side; where there is more to see, more likely."""
     height, width = picture.shape[:2]
     tops = rng.integers(height - side + 1, size=CANDIDATES)
@@ -225,7 +225,7 @@ def as_planes(pixels: np.ndarray) -> Tensor:
     return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)
 
 
-def quantised(levels: Tensor) -> Tensor:
+def round_levels(levels: Tensor) -> Tensor:
     return levels.round().clamp_(0, 255)
 
 

@@ -8,22 +8,22 @@ from torch import nn
 from srgan_cli.device import pick_device, pick_precision
 from srgan_cli.training.budget import budget_of, steps_of
 from srgan_cli.training.data import batch_size, patch_side
-from srgan_cli.training.dataset import find_pictures
-from srgan_cli.training.feature_extractors import Eyes, judge
+from srgan_cli.training.dataset import find_images
+from srgan_cli.training.feature_extractors import LoadedVgg, metric_extractor
 from srgan_cli.training.initial_weights import starting_weights
-from srgan_cli.training.memory_need import cast_of, need_of
+from srgan_cli.training.memory_estimate import estimate_memory, stage_networks
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
 from srgan_cli.training.schedule import gan_of, losses_of, optimizer_of, rate_of
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.loading import load_generator
 
 
-def plan(options: TrainOptions, opened: list[Eyes]) -> Iterator[str]:
+def plan(options: TrainOptions, vggs: list[LoadedVgg]) -> Iterator[str]:
     """Lines for people."""
     recipe = RECIPES[options.recipe]
     stages = recipe.chosen(options.stages)
     weights = starting_weights(options, recipe)
-    found, others = find_pictures(list(options.folders), besides=options.out)
+    found, others = find_images(list(options.folders), exclude=options.out)
     origin = f"from {options.start}" if options.start else "from random numbers"
     yield f"recipe {recipe.name}: {recipe.paper}"
     yield f"generator: {weights}, {count(load_generator(weights))} parameters, {origin}"
@@ -34,9 +34,9 @@ def plan(options: TrainOptions, opened: list[Eyes]) -> Iterator[str]:
     if recipe.color_augmentation and options.low is None:
         yield f"color augmentation: {recipe.color_augmentation:.0%} of the patches"
     for stage in stages:
-        yield from _stage_lines(options, recipe, stage, opened)
-    judged = judge(opened, stages, torch.device("cpu"))
-    for name, layers in (judged.layers if judged else {}).items():
+        yield from _stage_lines(options, recipe, stage, vggs)
+    metric = metric_extractor(vggs, stages, torch.device("cpu"))
+    for name, layers in (metric.layers if metric else {}).items():
         yield f"judged by: {name}: {', '.join(layers)}"
     yield f"written to: {options.out}"
 
@@ -44,11 +44,11 @@ def plan(options: TrainOptions, opened: list[Eyes]) -> Iterator[str]:
 def _lows(options: TrainOptions, recipe: Recipe) -> str:
     if options.low is not None:
         return f"from {options.low}"
-    return "blurred, noisy and compressed by chance" if recipe.degraded else "by MATLAB's bicubic"
+    return "blurred, noisy and compressed by chance" if recipe.degrade else "by MATLAB's bicubic"
 
 
 def _stage_lines(
-    options: TrainOptions, recipe: Recipe, stage: Stage, opened: list[Eyes]
+    options: TrainOptions, recipe: Recipe, stage: Stage, vggs: list[LoadedVgg]
 ) -> Iterator[str]:
     device = pick_device(options.device)
     dtype = pick_precision(options.precision, device)
@@ -62,18 +62,18 @@ def _stage_lines(
         f"({side // options.scale} low), {optimizer_of(options, stage)}, "
         f"learning rate {rate_of(options, stage):g}"
     )
-    cast = cast_of(options, stage, opened)
-    yield f"  losses: {', '.join(_losses(options, stage, opened))}"
-    if cast.discriminator is not None and stage.gan is not None:
+    networks = stage_networks(options, stage, vggs)
+    yield f"  losses: {', '.join(_losses(options, stage, vggs))}"
+    if networks.discriminator is not None and stage.gan is not None:
         name = stage.gan.discriminator
-        yield f"  discriminator: {name}, {count(cast.discriminator)} parameters"
-    need = need_of(cast, side, options.scale, dtype).of(size)
-    yield f"  memory: about {need / 1e9:.1f} GB on {device}, computing in {str(dtype)[6:]}"
+        yield f"  discriminator: {name}, {count(networks.discriminator)} parameters"
+    estimate = estimate_memory(networks, side, options.scale, dtype).of(size)
+    yield f"  memory: about {estimate / 1e9:.1f} GB on {device}, computing in {str(dtype)[6:]}"
 
 
-def _losses(options: TrainOptions, stage: Stage, opened: list[Eyes]) -> Iterator[str]:
+def _losses(options: TrainOptions, stage: Stage, vggs: list[LoadedVgg]) -> Iterator[str]:
     for term in losses_of(options, stage):
-        yield term.describe(opened)
+        yield term.describe(vggs)
     gan = gan_of(options, stage)
     if gan is not None:
         yield f"{gan.loss} GAN x {gan.weight:g}, real is the {gan.target}"

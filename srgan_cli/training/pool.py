@@ -16,9 +16,9 @@ from srgan_cli.device import local_device, pick_device, pick_precision
 from srgan_cli.errors import DatasetError
 from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
-from srgan_cli.training.dataset import Cache, Photographs, at_least, load_photographs
+from srgan_cli.training.dataset import Cache, ImageSet, load_images, min_side_check
 from srgan_cli.training.distillation import open_teachers
-from srgan_cli.training.patches import MARGIN, Cut, MadePairs, Shrinker, inner
+from srgan_cli.training.patches import MARGIN, Cut, Downsampler, SyntheticPairs, inner
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_step import Numerics
 from srgan_cli.weights.loading import load_generator
@@ -28,7 +28,7 @@ LOW, TEACHER, HIGH = FOLDERS = ("low", "teacher", "high")
 SIDE = 96
 """Of a low-resolution crop, in pixels."""
 
-MadeCrop = Callable[[int, int], None]
+PoolProgress = Callable[[int, int], None]
 """Called with the number of crops that there are, and of those that there shall be."""
 
 
@@ -49,7 +49,7 @@ class Teachers:
 
 
 def fill_pool(
-    options: TrainOptions, photographs: Photographs, downsample: Shrinker, progress: MadeCrop
+    options: TrainOptions, images: ImageSet, downsample: Downsampler, progress: PoolProgress
 ) -> None:
     """Make the crops that the pool lacks, from `photographs`. Crop i is a function of the seed and
     i, so that an interrupted pool goes on as it began.
@@ -61,14 +61,14 @@ def fill_pool(
     if there >= options.pool_size:
         return
     cut = Cut(SIDE * options.scale, options.scale, shrink=0.25)
-    if min(min(entry.height, entry.width) for entry in photographs.entries) < cut.padded:
+    if min(min(entry.height, entry.width) for entry in images.entries) < cut.padded:
         raise DatasetError(
             f"a --pool needs photographs of at least {cut.padded} pixels a side to cut crops from"
         )
     device = pick_device(local_device(options.device))
     numerics = Numerics(device, pick_precision(options.precision, device))
     networks = [load_generator(weights).to(device).eval() for weights in open_teachers(options)]
-    teachers, pairs = Teachers(networks, numerics), MadePairs(photographs, cut, downsample)
+    teachers, pairs = Teachers(networks, numerics), SyntheticPairs(images, cut, downsample)
     for number in range(options.pool_size):
         name = f"{number:05d}.png"
         if not (options.pool / HIGH / name).exists():
@@ -80,7 +80,7 @@ def fill_pool(
 
 
 def _make_crop(
-    pairs: MadePairs,
+    pairs: SyntheticPairs,
     teachers: Teachers,
     rng: np.random.Generator,
     name: str,
@@ -89,7 +89,7 @@ def _make_crop(
     """The teacher sees the margin as well; the high one is written last, when all is there."""
     assert options.pool is not None
     high = pairs.high(rng)
-    low = pairs.shrinker(high, options.scale, rng)
+    low = pairs.downsampler(high, options.scale, rng)
     margin = MARGIN * options.scale
     crops = {
         LOW: inner(low, MARGIN),
@@ -108,7 +108,7 @@ def pool_names(pool: Path) -> list[str]:
     return sorted(name for name in set.intersection(*found) if not name.startswith("."))
 
 
-def load_pool(options: TrainOptions, smallest: int) -> dict[str, Photographs]:
+def load_pool(options: TrainOptions, smallest: int) -> dict[str, ImageSet]:
     """Its images by folder, decoded into DIR/cache. Raises DatasetError where they do not match."""
     pool, scale = options.pool, options.scale
     assert pool is not None
@@ -118,9 +118,9 @@ def load_pool(options: TrainOptions, smallest: int) -> dict[str, Photographs]:
         paths = [pool / folder / name for name in names]
         side = smallest if folder != LOW else smallest // scale
         cache = Cache(pool / "cache" / f"{folder}.bytes", options.cache / 3)
-        loaded[folder], refused = load_photographs(paths, cache, at_least(side), [side])
-        if refused:
-            raise DatasetError(f"the pool is not whole: {refused[0].line}")
+        loaded[folder], skipped = load_images(paths, cache, min_side_check(side), [side])
+        if skipped:
+            raise DatasetError(f"the pool is not whole: {skipped[0].line}")
     for low, teacher, high in zip(*(loaded[folder].entries for folder in FOLDERS), strict=True):
         wanted = (low.height * scale, low.width * scale)
         for entry in (teacher, high):

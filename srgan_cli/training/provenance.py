@@ -16,8 +16,8 @@ def history_of(weights: Weights) -> list[dict[str, Any]]:
     """The records of all trainings that led to the file, oldest first."""
     training = weights.metadata.training
     own = {key: value for key, value in training.items() if key not in (HISTORY, CARRIED_OVER)}
-    earlier = training.get(HISTORY, [])
-    records = [*earlier, *([own] if own else [])]
+    previous = training.get(HISTORY, [])
+    records = [*previous, *([own] if own else [])]
     return [without_folders(record) for record in records if isinstance(record, dict)]
 
 

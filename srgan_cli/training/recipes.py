@@ -33,11 +33,11 @@ class Stage:
     milestones: tuple[float, ...] | None = None
     """Where the rate is multiplied by `drop`, as shares of the run; None falls along a cosine."""
     drop: float = 0.5
-    clip: float | None = None
+    max_grad_norm: float | None = None
     """Largest norm of the gradient."""
     ema: float = 0.999
     """How much of the running average of the weights is kept at each step; 0 for none."""
-    settled: float = 1.0
+    freeze_norms_at: float = 1.0
     """The share of the run after which the generator's BatchNorms go by the statistics that they
     have gathered, as they do when pictures are enlarged, and no longer by each batch's."""
 
@@ -56,7 +56,7 @@ class Recipe:
     color_augmentation: float = 0.0
     """The share of patches whose channels are swapped and colors saturated: networks tint colors
     that they have seldom seen."""
-    degraded: bool = False
+    degrade: bool = False
     """Low-resolution images are blurred, noisy and compressed, not only downsampled."""
 
     def sized(self, scale: int, blocks: int | None) -> dict[str, Any]:
@@ -91,7 +91,9 @@ def depth_name(hyperparameters: Mapping[str, Any]) -> str | None:
 # Of Real-ESRGAN, https://arxiv.org/abs/2107.10833, section 4.1.
 REAL_LAYERS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}
 
-OUR_PSNR = Stage(steps=200_000, optimizer="muon", lr=1e-3, warmup=200, clip=1.0, settled=0.75)
+OUR_PSNR = Stage(
+    steps=200_000, optimizer="muon", lr=1e-3, warmup=200, max_grad_norm=1.0, freeze_norms_at=0.75
+)
 
 OUR_GAN = Stage(
     end="gan",
@@ -114,9 +116,9 @@ OUR_GAN = Stage(
     lr=2e-4,
     betas=(0.9, 0.99),
     milestones=(0.6, 0.85),
-    clip=1.0,
+    max_grad_norm=1.0,
     ema=0.998,
-    settled=0.0,
+    freeze_norms_at=0.0,
 )
 
 CLEAN = Recipe(
@@ -140,7 +142,7 @@ PHOTO = Recipe(
     architecture="fast",
     hyperparameters=CLEAN.hyperparameters,
     stages=(OUR_PSNR, OUR_GAN),
-    degraded=True,
+    degrade=True,
     color_augmentation=CLEAN.color_augmentation,
 )
 
@@ -156,7 +158,7 @@ SRRESNET = Recipe(
             patch=96,
             lr=1e-4,
             milestones=(),
-            settled=0.75,
+            freeze_norms_at=0.75,
         ),
     ),
     color_augmentation=0.25,
@@ -187,13 +189,13 @@ SRGAN = Recipe(
             lr=1e-4,
             milestones=(0.5,),
             drop=0.1,
-            settled=0.0,
+            freeze_norms_at=0.0,
         ),
     ),
     color_augmentation=SRRESNET.color_augmentation,
 )
 
-STEADY = Recipe(
+SRGAN_STABLE = Recipe(
     name="steady",
     paper="SRGAN's network, https://arxiv.org/abs/1609.04802, with a GAN stage of ours",
     architecture="srresnet",
@@ -254,11 +256,13 @@ VDSR = Recipe(
     architecture="vdsr",
     hyperparameters={"depth": 20},
     stages=(
-        Stage(losses=(PixelTerm(distance="mse"),), steps=100_000, patch=96, lr=5e-4, clip=0.4),
+        Stage(
+            losses=(PixelTerm(distance="mse"),), steps=100_000, patch=96, lr=5e-4, max_grad_norm=0.4
+        ),
     ),
 )
 
 RECIPES = {
     recipe.name: recipe
-    for recipe in (CLEAN, PHOTO, SRGAN, ESRGAN, STEADY, SRRESNET, RRDB, SRCNN, VDSR)
+    for recipe in (CLEAN, PHOTO, SRGAN, ESRGAN, SRGAN_STABLE, SRRESNET, RRDB, SRCNN, VDSR)
 }

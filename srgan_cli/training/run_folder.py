@@ -13,7 +13,7 @@ from srgan_cli.training.train_options import TrainOptions
 
 PATHS = ("out", "start", "val", "low", "pool")
 
-OLDER = {"optimizer": "adam"}
+OLD_DEFAULTS = {"optimizer": "adam"}
 """What runs did that were begun before it was an option."""
 
 
@@ -65,21 +65,21 @@ def _plain(value: Any) -> Any:
 def read_options(run: Path) -> TrainOptions:
     """The options a run was begun with; the folder may have been moved."""
     try:
-        record = OLDER | json.loads((run / "options.json").read_text())
+        record = OLD_DEFAULTS | json.loads((run / "options.json").read_text())
         paths = {name: Path(record[name]) for name in PATHS if record.get(name) is not None}
-        several = {
+        tuples = {
             "folders": tuple(map(Path, record["folders"])),
             "teachers": tuple(map(Path, record.get("teachers", ()))),
             "vgg": tuple(record.get("vgg", ())),
         }
-        return TrainOptions(**record | paths | several | {"out": run})
+        return TrainOptions(**record | paths | tuples | {"out": run})
     except FileNotFoundError as error:
         raise OptionError(f"{run} is not a run folder: it has no options.json") from error
     except (TypeError, KeyError, ValueError) as error:
         raise OptionError(f"{run / 'options.json'} is damaged: {error}") from error
 
 
-def resumed(run: Path, changes: dict[str, Any]) -> TrainOptions:
+def resume_options(run: Path, changes: dict[str, Any]) -> TrainOptions:
     """The recorded options with `changes` of --steps, --budget or --device."""
     if {"steps", "budget"} & set(changes):
         changes = {"steps": None, "budget": None, "planned": {}} | changes

@@ -76,7 +76,7 @@ def average_(average: nn.Module, network: nn.Module, keep: float, step: int) -> 
 
 
 @torch.no_grad()
-def settle_(network: nn.Module, average: nn.Module) -> None:
+def freeze_norms_(network: nn.Module, average: nn.Module) -> None:
     """Let the BatchNorms of `network` go by the statistics of `average`, and leave them.
 
     What is learnt from then on fits the network as it is used, and no longer each batch's own

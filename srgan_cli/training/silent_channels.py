@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from srgan_cli.networks.fast import Block, Fast
 from srgan_cli.training.validation import Sample
 
-FIRING = 0.002
+ACTIVE_SHARE = 0.002
 """The share of pixels on which a channel must be positive not to count as silent."""
 
 IMAGES = 6
@@ -21,12 +21,12 @@ IMAGES = 6
 
 def silent_share(network: nn.Module, samples: Sequence[Sample]) -> float | None:
     """The share of silent channels over all blocks; None for networks without blocks."""
-    rates = firing_rates(network, samples)
-    return float((torch.cat(rates) < FIRING).float().mean()) if rates else None
+    rates = active_shares(network, samples)
+    return float((torch.cat(rates) < ACTIVE_SHARE).float().mean()) if rates else None
 
 
 @torch.no_grad()
-def firing_rates(network: nn.Module, samples: Sequence[Sample]) -> list[Tensor]:
+def active_shares(network: nn.Module, samples: Sequence[Sample]) -> list[Tensor]:
     """The share of pixels on which each channel is positive, for every block."""
     if not isinstance(network, Fast):
         return []
@@ -34,11 +34,11 @@ def firing_rates(network: nn.Module, samples: Sequence[Sample]) -> list[Tensor]:
     found: list[list[Tensor]] = [[] for _ in blocks]
     device = next(network.parameters()).device
 
-    def remember(rates: list[Tensor]) -> object:
+    def record_to(rates: list[Tensor]) -> object:
         return lambda module, inputs, output: rates.append((output > 0).float().mean((0, 2, 3)))
 
     hooks = [
-        block.activation.register_forward_hook(remember(rates))  # type: ignore[arg-type]
+        block.activation.register_forward_hook(record_to(rates))  # type: ignore[arg-type]
         for block, rates in zip(blocks, found, strict=True)
     ]
     try:
@@ -51,17 +51,17 @@ def firing_rates(network: nn.Module, samples: Sequence[Sample]) -> list[Tensor]:
 
 
 @torch.no_grad()
-def redraw_silent_(network: nn.Module, samples: Sequence[Sample]) -> int:
+def reinit_silent_(network: nn.Module, samples: Sequence[Sample]) -> int:
     """Draw silent channels of a body that was trained with ReLU anew; returns how many.
 
     Their rows get the median norm of the layer, their columns in the next layer are zero: the
     network's output stays as it was.
     """
     assert isinstance(network, Fast)
-    with _rectified(network):
-        rates = firing_rates(network, samples)
+    with _with_relu(network):
+        rates = active_shares(network, samples)
     for block, rate in zip(_blocks(network), rates, strict=True):
-        silent = (rate < FIRING).to(block.conv1.weight.device)
+        silent = (rate < ACTIVE_SHARE).to(block.conv1.weight.device)
         weight = block.conv1.weight
         rows = torch.randn_like(weight[silent])
         norms = weight.flatten(1).norm(dim=1)
@@ -70,7 +70,7 @@ def redraw_silent_(network: nn.Module, samples: Sequence[Sample]) -> int:
         if block.conv1.bias is not None:
             block.conv1.bias[silent] = 0
         block.conv2.weight[:, silent] = 0
-    return int(sum((rate < FIRING).sum() for rate in rates))
+    return int(sum((rate < ACTIVE_SHARE).sum() for rate in rates))
 
 
 def _blocks(network: Fast) -> list[Block]:
@@ -78,7 +78,7 @@ def _blocks(network: Fast) -> list[Block]:
 
 
 @contextmanager
-def _rectified(network: Fast) -> Iterator[None]:
+def _with_relu(network: Fast) -> Iterator[None]:
     """With ReLU in place of each LeakyReLU."""
     activations = [b.activation for b in _blocks(network) if isinstance(b.activation, nn.LeakyReLU)]
     slopes = [activation.negative_slope for activation in activations]

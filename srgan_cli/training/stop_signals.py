@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-WATCHED = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass
@@ -23,15 +23,15 @@ class Stop:
 
 
 @contextmanager
-def watched_signals() -> Iterator[Stop]:
+def catch_signals() -> Iterator[Stop]:
     """Outside of the main thread, where signals do not arrive, nothing is watched."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = [signal.signal(number, stop) for number in WATCHED]
+    before = [signal.signal(number, stop) for number in SIGNALS]
     try:
         yield stop
     finally:
-        for number, handler in zip(WATCHED, before, strict=True):
+        for number, handler in zip(SIGNALS, before, strict=True):
             signal.signal(number, handler)

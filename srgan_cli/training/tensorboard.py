@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-Chart = Callable[[str, int, Mapping[str, Any]], None]
+ScalarWriter = Callable[[str, int, Mapping[str, Any]], None]
 """Told the stage, the step and figures by name."""
 
 
-def charts(run: Path) -> Chart:
+def scalar_writer(run: Path) -> ScalarWriter:
     """Writes what it is told, or nothing where the package is missing."""
     try:
         from torch.utils.tensorboard import SummaryWriter  # optional, and adapted here alone
@@ -16,10 +16,10 @@ def charts(run: Path) -> Chart:
         return lambda stage, step, figures: None
     writer = SummaryWriter(str(run / "tensorboard"))
 
-    def chart(stage: str, step: int, figures: Mapping[str, Any]) -> None:
+    def write_scalars(stage: str, step: int, figures: Mapping[str, Any]) -> None:
         for name, value in figures.items():
             if isinstance(value, int | float):
                 writer.add_scalar(f"{stage}/{name}", value, step)
         writer.flush()
 
-    return chart
+    return write_scalars

@@ -106,7 +106,7 @@ class TrainOptions:
                     f"{name} goes with the PSNR stage, and --stages gan has none"
                     + ("; a GAN stage takes a teacher's images from a --pool" * bool(self.teachers))
                 )
-        self._check_teaching()
+        self._check_distillation()
         if self.stages == "gan" and self.start is None:
             raise OptionError(
                 "--stages gan begins with a trained network: name it with --from, or take "
@@ -114,7 +114,7 @@ class TrainOptions:
             )
         self.vgg_files()
 
-    def _check_teaching(self) -> None:
+    def _check_distillation(self) -> None:
         if self.pool is not None and not self.teachers:
             raise OptionError("--pool holds what a --teacher makes: name the teacher")
         if self.pool is not None and self.low is not None:
@@ -146,9 +146,9 @@ def size(text: str) -> float:
     return _measured(text, BYTES, "GB", "--cache takes a size such as 500MB or 8GB")
 
 
-def _measured(text: str, units: dict[str, Any], usual: str, wanted: str) -> float:
+def _measured(text: str, units: dict[str, Any], default_unit: str, wanted: str) -> float:
     match = re.fullmatch(rf"(\d+(?:\.\d+)?)\s*({'|'.join(units)})?", text.strip(), re.IGNORECASE)
     if match is None or float(match[1]) <= 0:
         raise OptionError(f"{wanted}, not {text!r}")
     names = {unit.lower(): value for unit, value in units.items()}
-    return float(match[1]) * names[(match[2] or usual).lower()]
+    return float(match[1]) * names[(match[2] or default_unit).lower()]

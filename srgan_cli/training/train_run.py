@@ -8,23 +8,23 @@ import torch
 
 from srgan_cli.device import keep_memory, local_device, out_of_memory, pick_device
 from srgan_cli.errors import DeviceError
-from srgan_cli.training.builder import Job, build_trainer
+from srgan_cli.training.builder import TrainRun, build_trainer
+from srgan_cli.training.callbacks import Progress, TrainingCallback
 from srgan_cli.training.checkpoint import checkpoints, load_state
 from srgan_cli.training.data import Data, load_data
-from srgan_cli.training.dataset import Refusal
+from srgan_cli.training.dataset import SkippedFile
 from srgan_cli.training.distillation import open_teachers
-from srgan_cli.training.distributed import World, world
+from srgan_cli.training.distributed import ProcessGroup, distributed_context
 from srgan_cli.training.feature_extractors import (
-    Eyes,
-    open_eyes,
+    LoadedVgg,
+    load_vggs,
     perceptual_loss,
     perceptual_terms,
     require_files,
 )
 from srgan_cli.training.initial_weights import starting_weights, weights_file
 from srgan_cli.training.memory_estimate import available_bytes
-from srgan_cli.training.memory_hint import advice, asked, stage_need
-from srgan_cli.training.progress import Progress, Watcher
+from srgan_cli.training.memory_hint import memory_hint, memory_request, stage_memory
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.container import write_weights
@@ -36,7 +36,7 @@ SHOWN = 10
 """Refused files that are named one by one."""
 
 
-def check(options: TrainOptions) -> list[Eyes]:
+def check(options: TrainOptions) -> list[LoadedVgg]:
     """All that can be found wrong before a run folder is made; the VGG files of the run."""
     recipe = RECIPES[options.recipe]
     stages = recipe.chosen(options.stages)
@@ -44,17 +44,17 @@ def check(options: TrainOptions) -> list[Eyes]:
     open_teachers(options)
     files = options.vgg_files()
     require_files(recipe.name, stages, files)
-    opened = open_eyes(files)
+    vggs = load_vggs(files)
     for stage in stages:
         for term in perceptual_terms(stage):
-            perceptual_loss(opened, term)
-    return opened
+            perceptual_loss(vggs, term)
+    return vggs
 
 
 def train(
     options: TrainOptions,
-    opened: Sequence[Eyes],
-    watcher: Watcher,
+    vggs: Sequence[LoadedVgg],
+    callback: TrainingCallback,
     command: str,
     memory: Memory = available_bytes,
 ) -> list[Path]:
@@ -65,80 +65,82 @@ def train(
     recipe = RECIPES[options.recipe]
     keep_memory()
     device = pick_device(local_device(options.device))
-    with world(device) as here:
-        data = _data(options, recipe, here, watcher)
-        job = Job(options, recipe, data, opened, device, here, watcher, command)
-        if here.leads:
-            _tell_network(job)
-            _provide_start(job)
-        here.wait()
-        for stage in _stages_left(job):
-            _train_stage(job, stage, memory)
-    return [weights_file(options.out, stage.end) for stage in job.stages]
+    with distributed_context(device) as processes:
+        data = _data(options, recipe, processes, callback)
+        run = TrainRun(options, recipe, data, vggs, device, processes, callback, command)
+        if processes.is_main_process:
+            _tell_network(run)
+            _provide_start(run)
+        processes.barrier()
+        for stage in _stages_left(run):
+            _train_stage(run, stage, memory)
+    return [weights_file(options.out, stage.end) for stage in run.stages]
 
 
-def _data(options: TrainOptions, recipe: Recipe, here: World, watcher: Watcher) -> Data:
+def _data(
+    options: TrainOptions, recipe: Recipe, processes: ProcessGroup, callback: TrainingCallback
+) -> Data:
     """The first process decodes; the others then find the cache complete."""
-    if not here.leads:
-        here.wait()
+    if not processes.is_main_process:
+        processes.barrier()
 
     def show_pool(there: int, wanted: int) -> None:
-        watcher.progress(Progress("pool", there, wanted, {}, None))
+        callback.progress(Progress("pool", there, wanted, {}, None))
 
     data = load_data(options, recipe, show_pool)
-    if here.leads:
-        here.wait()
-        _tell_refusals(data.refusals, watcher)
+    if processes.is_main_process:
+        processes.barrier()
+        _tell_refusals(data.skipped, callback)
     return data
 
 
-def _tell_refusals(refusals: Sequence[Refusal], watcher: Watcher) -> None:
-    for refusal in refusals[:SHOWN]:
-        watcher.say(f"left out: {refusal.line}")
-    if len(refusals) > SHOWN:
-        watcher.say(f"left out: {len(refusals) - SHOWN} more files; srgan check lists all")
+def _tell_refusals(skipped: Sequence[SkippedFile], callback: TrainingCallback) -> None:
+    for refusal in skipped[:SHOWN]:
+        callback.message(f"left out: {refusal.line}")
+    if len(skipped) > SHOWN:
+        callback.message(f"left out: {len(skipped) - SHOWN} more files; srgan check lists all")
 
 
-def _tell_network(job: Job) -> None:
+def _tell_network(run: TrainRun) -> None:
     """Where it is not the recipe's own, somebody may have named the wrong file."""
-    if job.options.start is None:
+    if run.options.start is None:
         return
-    weights = starting_weights(job.options, job.recipe)
-    if weights.architecture != job.recipe.architecture:
-        job.watcher.say(f"recipe {job.recipe.name} trains {weights}: {job.options.start}")
+    weights = starting_weights(run.options, run.recipe)
+    if weights.architecture != run.recipe.architecture:
+        run.callback.message(f"recipe {run.recipe.name} trains {weights}: {run.options.start}")
 
 
-def _provide_start(job: Job) -> None:
+def _provide_start(run: TrainRun) -> None:
     """A run of the GAN stage alone holds the other end as well, ready for `srgan interp`."""
-    file = weights_file(job.options.out, "psnr")
-    if job.stages[0].end == "gan" and not file.exists():
-        weights = starting_weights(job.options, job.recipe)
+    file = weights_file(run.options.out, "psnr")
+    if run.stages[0].end == "gan" and not file.exists():
+        weights = starting_weights(run.options, run.recipe)
         write_weights(replace(weights, metadata=replace(weights.metadata, objective="psnr")), file)
 
 
-def _stages_left(job: Job) -> tuple[Stage, ...]:
+def _stages_left(run: TrainRun) -> tuple[Stage, ...]:
     """From the stage of the newest checkpoint on."""
-    saved = checkpoints(job.options.out)
-    ends = [stage.end for stage in job.stages]
+    saved = checkpoints(run.options.out)
+    ends = [stage.end for stage in run.stages]
     if not saved:
-        return job.stages
+        return run.stages
     reached = load_state(saved[-1]).stage
-    return job.stages[ends.index(reached) :] if reached in ends else job.stages
+    return run.stages[ends.index(reached) :] if reached in ends else run.stages
 
 
-def _train_stage(job: Job, stage: Stage, memory: Memory) -> None:
-    trainer = build_trainer(job, stage)
-    saved = checkpoints(job.options.out)
+def _train_stage(run: TrainRun, stage: Stage, memory: Memory) -> None:
+    trainer = build_trainer(run, stage)
+    saved = checkpoints(run.options.out)
     state = load_state(saved[-1]) if saved else None
     if state is not None and state.stage == stage.end:
         trainer.restore(state)
-    job.world.wait()
+    run.processes.barrier()
     try:
         trainer.train()
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
-        what = asked(job.options, stage, job.device, job.world.size)
-        need = stage_need(job.options, stage, job.eyes, job.device)
-        raise DeviceError(advice(what, need, memory(job.device))) from error
-    job.world.wait()
+        what = memory_request(run.options, stage, run.device, run.processes.world_size)
+        estimate = stage_memory(run.options, stage, run.vggs, run.device)
+        raise DeviceError(memory_hint(what, estimate, memory(run.device))) from error
+    run.processes.barrier()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
-from srgan_cli.training.distributed import World, alone, unshared
+from srgan_cli.training.distributed import ProcessGroup, gradient_sync, unwrap
 from srgan_cli.training.loss_terms import Target
 from srgan_cli.training.losses import GanLoss, accuracy
 from srgan_cli.training.patches import Pair
@@ -45,13 +45,13 @@ class Numerics:
         """Scales gradients into the range of fp16; idle in other precisions."""
         return torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
 
-    def place(self, pair: Pair) -> TrainBatch:
-        targets: dict[Target, Tensor] = {"original": self._placed(pair["high"])}
+    def to_batch(self, pair: Pair) -> TrainBatch:
+        targets: dict[Target, Tensor] = {"original": self._to_device(pair["high"])}
         if "teacher" in pair:
-            targets["teacher"] = self._placed(pair["teacher"])
-        return TrainBatch(self._placed(pair["low"]), targets)
+            targets["teacher"] = self._to_device(pair["teacher"])
+        return TrainBatch(self._to_device(pair["low"]), targets)
 
-    def _placed(self, images: Tensor) -> Tensor:
+    def _to_device(self, images: Tensor) -> Tensor:
         moved = images.to(self.device, non_blocking=True)
         moved = moved.contiguous(memory_format=torch.channels_last)
         return moved.float().div_(255) if moved.dtype == torch.uint8 else moved
@@ -74,13 +74,13 @@ class OptimizedNetwork:
     """Its learning rate, as a multiple of the stage's."""
 
     @property
-    def alone(self) -> nn.Module:
-        return alone(self.network)
+    def module(self) -> nn.Module:
+        return unwrap(self.network)
 
     def clip_gradient(self) -> bool:
         """Returns whether it is finite."""
         limit = self.max_grad_norm if self.max_grad_norm is not None else float("inf")
-        return bool(clip_grad_norm_(self.alone.parameters(), limit).isfinite())
+        return bool(clip_grad_norm_(self.module.parameters(), limit).isfinite())
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +116,7 @@ class TrainStep:
     gan: GanObjective | None = None
     teacher: Callable[[Tensor], Tensor] | None = None
     """Makes the teacher's target of low_res, for batches that hold none."""
-    world: World = field(default_factory=World)
+    processes: ProcessGroup = field(default_factory=ProcessGroup)
 
     def __post_init__(self) -> None:
         self.scaler = self.numerics.scaler()
@@ -132,7 +132,7 @@ class TrainStep:
         """
         for trained in self.networks:
             trained.optimizer.zero_grad(set_to_none=True)
-        with buffers_kept([trained.alone for trained in self.networks]):
+        with buffers_kept([trained.module for trained in self.networks]):
             losses = self._mean_losses(pairs)
             self._check_finite(losses)
         for trained in self.networks:
@@ -145,14 +145,14 @@ class TrainStep:
         totals: Losses = {}
         for number, pair in enumerate(pairs, start=1):
             last = number == len(pairs)
-            losses = self._accumulate(self.numerics.place(pair), 1 / len(pairs), last)
+            losses = self._accumulate(self.numerics.to_batch(pair), 1 / len(pairs), last)
             for name, value in losses.items():
                 totals[name] = totals.get(name, 0.0) + value / len(pairs)
-        return dict(zip(totals, self.world.mean(list(totals.values())), strict=True))
+        return dict(zip(totals, self.processes.mean(list(totals.values())), strict=True))
 
     def _accumulate(self, batch: TrainBatch, share: float, last: bool) -> Losses:
         """Adds the gradients of one micro-batch, times its share. Returns its losses."""
-        with unshared(self.generator.network, last):
+        with gradient_sync(self.generator.network, last):
             with self.numerics.autocast():
                 generated = self.generator.network(batch.low_res).float()
             self._add_teacher(batch)
@@ -183,7 +183,7 @@ class TrainStep:
         """Returns the logits of `real` as well."""
         assert self.gan is not None
         network = self.gan.discriminator.network
-        with unshared(network, last):
+        with gradient_sync(network, last):
             with self.numerics.autocast():
                 real_logits = network(real).float()
                 fake_logits = network(generated.detach()).float()
@@ -195,7 +195,7 @@ class TrainStep:
 
     def _generator_gan_loss(self, generated: Tensor, real_logits: Tensor) -> Tensor:
         assert self.gan is not None
-        discriminator = self.gan.discriminator.alone
+        discriminator = self.gan.discriminator.module
         with frozen(discriminator):
             fake_logits = discriminator(generated).float()
         return self.gan.loss.generator(real_logits, fake_logits)
@@ -233,13 +233,13 @@ class TrainStep:
     def state_dict(self) -> dict[str, Any]:
         state: dict[str, Any] = {"scaler": self.scaler.state_dict()}
         for trained, (network, optimizer) in zip(self.networks, KEYS, strict=False):
-            state[network] = trained.alone.state_dict()
+            state[network] = trained.module.state_dict()
             state[optimizer] = trained.optimizer.state_dict()
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for trained, (network, optimizer) in zip(self.networks, KEYS, strict=False):
-            trained.alone.load_state_dict(state[network])
+            trained.module.load_state_dict(state[network])
             trained.optimizer.load_state_dict(state[optimizer])
         self.scaler.load_state_dict(state.get("scaler", {}) or self.scaler.state_dict())
 

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from srgan_cli.metrics import Extractor, feature_distance, psnr, ssim
 from srgan_cli.training.data import Source
-from srgan_cli.training.patches import Shrinker, as_planes, quantised
+from srgan_cli.training.patches import Downsampler, as_planes, round_levels
 
 SIDE = 384
 """Validation looks at the centre of each picture, at most so many pixels a side."""
 
-LOOKED_AT = 192
+FEATURE_SIDE = 192
 """Features, which cost more than the network itself, are compared in so many pixels a side."""
 
 SEED = 2017
@@ -31,7 +31,7 @@ class Score:
     features: float | None = None
     """The feature distance of the middle of each; None without a VGG file."""
 
-    def merit(self, end: str) -> float:
+    def selection_score(self, end: str) -> float:
         """What the best network of a stage has most of."""
         if end == "gan" and self.features is not None:
             return -self.features
@@ -50,19 +50,19 @@ class Sample:
 
 
 @dataclass(frozen=True, eq=False)
-class Judgement:
+class ValidationResult:
     """A score and the pictures it is of, in the samples' order: (sh, sw, 3) uint8."""
 
     score: Score
     pictures: Sequence[np.ndarray]
 
 
-def centre_samples(source: Source, scale: int, shrinker: Shrinker) -> list[Sample]:
+def center_samples(source: Source, scale: int, downsampler: Downsampler) -> list[Sample]:
     """The middle of each picture; the low one as given, or as the shrinker makes it."""
-    return [_centre(source, number, scale, shrinker) for number in range(len(source.high))]
+    return [_center(source, number, scale, downsampler) for number in range(len(source.high))]
 
 
-def _centre(source: Source, number: int, scale: int, shrinker: Shrinker) -> Sample:
+def _center(source: Source, number: int, scale: int, downsampler: Downsampler) -> Sample:
     pixels = source.high[number]
     height, width = (min(SIDE, side) // scale for side in pixels.shape[:2])
     top, left = (
@@ -73,7 +73,7 @@ def _centre(source: Source, number: int, scale: int, shrinker: Shrinker) -> Samp
     if source.low is not None:
         low = as_planes(_cut(source.low[number], top, left, height, width))
     else:
-        low = shrinker(as_planes(high), scale, np.random.default_rng([SEED, number]))
+        low = downsampler(as_planes(high), scale, np.random.default_rng([SEED, number]))
     return Sample(low[None] / 255, high)
 
 
@@ -82,24 +82,27 @@ def _cut(pixels: np.ndarray, top: int, left: int, height: int, width: int) -> np
 
 
 def validator(
-    samples: Sequence[Sample], device: torch.device, judge: Extractor | None
-) -> Callable[[nn.Module], Judgement]:
+    samples: Sequence[Sample], device: torch.device, extractor: Extractor | None
+) -> Callable[[nn.Module], ValidationResult]:
     @torch.no_grad()
-    def validate(network: nn.Module) -> Judgement:
+    def validate(network: nn.Module) -> ValidationResult:
         network.eval()
         made = [as_pixels(network(sample.low.to(device))) for sample in samples]
         truth = [sample.high for sample in samples]
-        return Judgement(score(made, truth, int(network.scale), judge), made)  # type: ignore[arg-type]
+        return ValidationResult(score(made, truth, int(network.scale), extractor), made)  # type: ignore[arg-type]
 
     return validate
 
 
 def score(
-    made: Sequence[np.ndarray], truth: Sequence[np.ndarray], border: int, judge: Extractor | None
+    made: Sequence[np.ndarray],
+    truth: Sequence[np.ndarray],
+    border: int,
+    extractor: Extractor | None,
 ) -> Score:
     pairs = list(zip(made, truth, strict=True))
-    looked_at = [tuple(middle(picture) for picture in pair) for pair in pairs]
-    distances = [feature_distance(judge, *pair) for pair in looked_at] if judge else []
+    centers = [tuple(middle(picture) for picture in pair) for pair in pairs]
+    distances = [feature_distance(extractor, *pair) for pair in centers] if extractor else []
     return Score(
         psnr=float(np.mean([psnr(a, b, border) for a, b in pairs])),
         ssim=float(np.mean([ssim(a, b, border) for a, b in pairs])),
@@ -107,7 +110,7 @@ def score(
     )
 
 
-def middle(pixels: np.ndarray, side: int = LOOKED_AT) -> np.ndarray:
+def middle(pixels: np.ndarray, side: int = FEATURE_SIDE) -> np.ndarray:
     """At most `side` pixels a side."""
     top, left = (max(0, (length - side) // 2) for length in pixels.shape[:2])
     return pixels[top : top + side, left : left + side]
@@ -115,4 +118,4 @@ def middle(pixels: np.ndarray, side: int = LOOKED_AT) -> np.ndarray:
 
 def as_pixels(picture: Tensor) -> np.ndarray:
     """(1, 3, H, W) in [0, 1] -> (H, W, 3) uint8."""
-    return quantised(picture[0] * 255).byte().permute(1, 2, 0).cpu().numpy()
+    return round_levels(picture[0] * 255).byte().permute(1, 2, 0).cpu().numpy()

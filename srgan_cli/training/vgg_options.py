@@ -32,10 +32,10 @@ class VggFile:
         if match is None:
             raise OptionError("--vgg takes FILE, FILE:conv2_2=0.5,conv3_1=1 or download")
         parts = match["layers"].split(",") if match["layers"] else []
-        return cls(match["file"], dict(_weighed(part) for part in parts))
+        return cls(match["file"], dict(_parse_layer(part) for part in parts))
 
 
-def _weighed(part: str) -> tuple[str, float]:
+def _parse_layer(part: str) -> tuple[str, float]:
     name, _, number = part.partition("=")
     try:
         weight = float(number or 1)

@@ -16,7 +16,7 @@ from srgan_cli.cli.console import Output
 from srgan_cli.cli.progress_bars import BatchProgress, TrainingBar, _new_bar, clock, shorten
 from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
-from srgan_cli.training.progress import Progress as TrainingProgress
+from srgan_cli.training.callbacks import Progress as TrainingProgress
 from srgan_cli.training.validation import Score
 
 BAR = "\N{BOX DRAWINGS HEAVY HORIZONTAL}"
@@ -124,7 +124,7 @@ def test_training_shows_steps_losses_and_validation(capsys: pytest.CaptureFixtur
     assert bar.tasks[0].fields["left"] == "psnr step 3 of 9"
     display.progress(TrainingProgress("gan", 1, 9, {}))
     assert (bar.tasks[0].completed, bar.tasks[0].total, display.caption) == (1, 9, "")
-    display.say("left out: [a].png")
+    display.message("left out: [a].png")
     text = capsys.readouterr().err
     assert "psnr step 2: pixel 0.5000 | PSNR 30.000 dB" in text
     assert "left out: [a].png" in text

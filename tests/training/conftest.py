@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from training_helpers import Listener, save_picture
 
 from srgan_cli.networks.vgg import LAYER_INDEX
-from srgan_cli.training.feature_extractors import open_eyes
+from srgan_cli.training.feature_extractors import load_vggs
 from srgan_cli.training.run_folder import begin
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_run import check, train
@@ -86,5 +86,5 @@ def run() -> Run:
 
 
 @pytest.fixture
-def eyes(vgg_file: Path, make: Make) -> Any:
-    return open_eyes(make().vgg_files())
+def vggs(vgg_file: Path, make: Make) -> Any:
+    return load_vggs(make().vgg_files())

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from srgan_cli.errors import OptionError
-from srgan_cli.training.deepen import deepened
+from srgan_cli.training.deepen import deepen_network
 from srgan_cli.training.initial_weights import starting_weights
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.train_run import check
@@ -37,7 +37,7 @@ def trained(architecture: str, sizes: dict) -> Weights:
 @pytest.mark.parametrize(("architecture", "depth", "sizes"), SHALLOW)
 def test_a_deeper_network_begins_as_the_shallower_one(architecture, depth, sizes) -> None:
     before = trained(architecture, sizes)
-    after = deepened(before, sizes[depth] + 3, "new")
+    after = deepen_network(before, sizes[depth] + 3, "new")
     assert after.hyperparameters[depth] == sizes[depth] + 3
     assert (after.metadata.scale, after.metadata.lineage) == (2, "new")
     low = torch.rand(1, 3, 12, 12)
@@ -49,7 +49,7 @@ def test_a_deeper_network_begins_as_the_shallower_one(architecture, depth, sizes
 @pytest.mark.parametrize(("architecture", "depth", "sizes"), SHALLOW)
 def test_each_new_layer_learns_from_the_first_step_on(architecture, depth, sizes) -> None:
     before = trained(architecture, sizes)
-    network = load_generator(deepened(before, sizes[depth] + 2, "new")).train()
+    network = load_generator(deepen_network(before, sizes[depth] + 2, "new")).train()
     network(torch.rand(2, 3, 12, 12)).square().mean().backward()
     added = {
         name: parameter

@@ -13,7 +13,7 @@ import torch
 from srgan_cli.errors import OptionError
 from srgan_cli.training.builder import check_batch
 from srgan_cli.training.checkpoint import checkpoints, load_state
-from srgan_cli.training.distributed import World
+from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.run_folder import begin
 from srgan_cli.training.train_options import TrainOptions
 
@@ -100,25 +100,25 @@ def of_one_and_two(make, folder: Path, **changes: Any) -> None:
 GRADIENTS = """
 import sys, torch
 from torch import nn
-from srgan_cli.training.distributed import World, alone, world
+from srgan_cli.training.distributed import ProcessGroup, distributed_context, unwrap
 from srgan_cli.training.losses import RelativisticAverageGan
 
 def gradients(here):
     torch.manual_seed(0)
     cpu = torch.device("cpu")
-    judge = here.shared(nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 1)), cpu)
-    maker = here.shared(nn.Linear(5, 5), cpu)
-    part = slice(here.rank * 4 // here.size, (here.rank + 1) * 4 // here.size)
+    judge = here.wrap(nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 1)), cpu)
+    maker = here.wrap(nn.Linear(5, 5), cpu)
+    part = slice(here.rank * 4 // here.world_size, (here.rank + 1) * 4 // here.world_size)
     real, noise = torch.randn(4, 5)[part], torch.randn(4, 5)[part]
     made = maker(noise)
     verdict = judge(real)
     RelativisticAverageGan().discriminator(verdict, judge(made.detach())).backward()
-    alone(judge).requires_grad_(False)
-    RelativisticAverageGan().generator(verdict.detach(), alone(judge)(made)).backward()
-    return [p.grad for n in (judge, maker) for p in alone(n).parameters() if p.grad is not None]
+    unwrap(judge).requires_grad_(False)
+    RelativisticAverageGan().generator(verdict.detach(), unwrap(judge)(made)).backward()
+    return [p.grad for n in (judge, maker) for p in unwrap(n).parameters() if p.grad is not None]
 
-with world(torch.device("cpu")) as here:
-    torch.save(gradients(here), f"{sys.argv[1]}-{here.rank}-of-{here.size}.pt")
+with distributed_context(torch.device("cpu")) as here:
+    torch.save(gradients(here), f"{sys.argv[1]}-{here.rank}-of-{here.world_size}.pt")
 """
 
 
@@ -139,12 +139,12 @@ def test_relativistic_gradients_reach_all_processes(tmp_path: Path) -> None:
 
 def test_a_batch_must_divide_among_the_processes(make) -> None:
     options = make(batch_size=3)
-    assert World(1, 2).leads is False
+    assert ProcessGroup(1, 2).is_main_process is False
 
-    class Job:
+    class TrainRun:
         """As much of a job as the check looks at."""
 
-    job = Job()
-    job.options, job.world = options, World(0, 2)
+    run = TrainRun()
+    run.options, run.processes = options, ProcessGroup(0, 2)
     with pytest.raises(OptionError, match="--batch-size 3 cannot be divided among 2 processes"):
-        check_batch(job, None)
+        check_batch(run, None)

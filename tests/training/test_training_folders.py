@@ -19,11 +19,11 @@ from srgan_cli.training.check import inspect
 from srgan_cli.training.data import load_data
 from srgan_cli.training.dataset import (
     Cache,
-    Photographs,
-    at_least,
-    find_pictures,
-    held_out,
-    load_photographs,
+    ImageSet,
+    find_images,
+    load_images,
+    min_side_check,
+    validation_indices,
 )
 from srgan_cli.training.recipes import RECIPES
 
@@ -68,8 +68,8 @@ def test_what_is_usable_comes_out_as_eight_bits_in_three_channels(make, mixed) -
         for entry in part.high.entries
     ]
     assert sorted(names) == ["cmyk.jpg", "deep.png", "gray.png", "whole.jpg"]
-    paths, _ = find_pictures([mixed / "inner"])
-    deep, _ = load_photographs(paths, Cache(options.out / "deep.bytes"), at_least(1), [])
+    paths, _ = find_images([mixed / "inner"])
+    deep, _ = load_images(paths, Cache(options.out / "deep.bytes"), min_side_check(1), [])
     assert np.array_equal(deep[0], picture(2))
 
 
@@ -85,30 +85,30 @@ def test_the_run_folder_is_not_trained_on(photos, make, run) -> None:
     options = make(out=photos / "run", steps=2)
     run(options)
     assert list((options.out / "samples").glob("*.png"))
-    paths, others = find_pictures([photos], besides=options.out)
+    paths, others = find_images([photos], exclude=options.out)
     assert [path.name for path in paths] == ["0.png", "1.png", "2.png", "3.png"]
     assert others == []
 
 
 def test_one_in_twenty_is_held_out() -> None:
-    assert held_out(60) == [0, 20, 40]
-    assert held_out(3) == [0]
-    assert held_out(1) == [0]
+    assert validation_indices(60) == [0, 20, 40]
+    assert validation_indices(3) == [0]
+    assert validation_indices(1) == [0]
 
 
 def test_pictures_beyond_the_cache_are_decoded_when_drawn(photos: Path, tmp_path: Path) -> None:
-    paths, _ = find_pictures([photos])
+    paths, _ = find_images([photos])
     room = 2.5 * picture(0).nbytes
-    half, _ = load_photographs(paths, Cache(tmp_path / "half.bytes", room), at_least(1), [])
+    half, _ = load_images(paths, Cache(tmp_path / "half.bytes", room), min_side_check(1), [])
     assert (tmp_path / "half.bytes").stat().st_size == 2 * picture(0).nbytes
     assert [entry.offset is None for entry in half.entries] == [False, False, True, True]
     assert all(np.array_equal(half[i], picture(i)) for i in range(4))
 
 
 def test_a_cache_is_used_again_and_renewed_when_a_picture_changes(photos, tmp_path) -> None:
-    def load() -> Photographs:
-        paths, _ = find_pictures([photos])
-        return load_photographs(paths, Cache(tmp_path / "c.bytes"), at_least(1), [])[0]
+    def load() -> ImageSet:
+        paths, _ = find_images([photos])
+        return load_images(paths, Cache(tmp_path / "c.bytes"), min_side_check(1), [])[0]
 
     load()
     written = (tmp_path / "c.bytes").stat().st_mtime_ns
@@ -120,7 +120,7 @@ def test_a_cache_is_used_again_and_renewed_when_a_picture_changes(photos, tmp_pa
 
 def test_the_half_is_what_matlab_makes_of_a_picture_without_its_odd_edge(tmp_path) -> None:
     path = save_picture(tmp_path / "odd.png", height=73, width=81)
-    kept, _ = load_photographs([path], Cache(tmp_path / "c.bytes"), at_least(1), [], halved=73)
+    kept, _ = load_images([path], Cache(tmp_path / "c.bytes"), min_side_check(1), [], half_from=73)
     even = torch.from_numpy(kept[0][:72, :80].astype(float)).permute(2, 0, 1)
     wanted = resize(even, 36, 40).round().clamp(0, 255).permute(1, 2, 0).numpy()
     assert np.array_equal(kept[0], picture(0, 73, 81))
@@ -135,8 +135,8 @@ def test_halves_are_kept_of_large_pictures_and_where_all_pictures_leave_room(pho
         (ample, [False, True, True, False]),
         (2.5 * size, [False, True, False, False]),
     ):
-        kept, _ = load_photographs(
-            find_pictures([photos])[0], Cache(file, room), at_least(1), [], 72
+        kept, _ = load_images(
+            find_images([photos])[0], Cache(file, room), min_side_check(1), [], 72
         )
         assert [kept.half(i) is not None for i in range(4)] == halves
         assert file.stat().st_size <= room
@@ -145,29 +145,29 @@ def test_halves_are_kept_of_large_pictures_and_where_all_pictures_leave_room(pho
 def test_only_pictures_that_patches_are_cut_from_are_halved(make, photos) -> None:
     make().out.mkdir()
     data = load_data(make(val=photos), RECIPES["clean"])
-    for source, halved in ((data.training, True), (data.validation, False)):
-        assert {source.high.half(i) is not None for i in range(4)} == {halved}
+    for source, half_from in ((data.training, True), (data.validation, False)):
+        assert {source.high.half(i) is not None for i in range(4)} == {half_from}
     large = load_data(make(patch=32), RECIPES["clean"])  # 48 pixels with their margin
     assert {entry.half for entry in large.training.high.entries} == {None}
 
 
 def test_a_cache_of_an_older_version_is_renewed(photos, tmp_path) -> None:
-    paths, cache = find_pictures([photos])[0], Cache(tmp_path / "c.bytes")
-    load_photographs(paths, cache, at_least(1), [], halved=72)
+    paths, cache = find_images([photos])[0], Cache(tmp_path / "c.bytes")
+    load_images(paths, cache, min_side_check(1), [], half_from=72)
     index = tmp_path / "c.json"
     old = json.loads(index.read_text())
     del old["wanted"]["halved"]
     for entry in old["entries"]:
         del entry["half"]
     index.write_text(json.dumps(old))
-    kept, _ = load_photographs(paths, cache, at_least(1), [], halved=72)
+    kept, _ = load_images(paths, cache, min_side_check(1), [], half_from=72)
     assert all(kept.half(i).shape == (36, 40, 3) for i in range(4))
 
 
 def test_pictures_are_drawn_in_proportion_to_their_area(photos, tmp_path) -> None:
     save_picture(photos / "4.png", 4, height=144, width=160)
-    paths, _ = find_pictures([photos])
-    drawn = load_photographs(paths, Cache(tmp_path / "c.bytes"), at_least(1), [])[0]
+    paths, _ = find_images([photos])
+    drawn = load_images(paths, Cache(tmp_path / "c.bytes"), min_side_check(1), [])[0]
     rng = np.random.default_rng(0)
     counts = np.bincount([drawn.draw(rng) for _ in range(4000)], minlength=5)
     assert counts[4] == pytest.approx(2000, abs=150)
@@ -177,7 +177,7 @@ def test_pictures_are_drawn_in_proportion_to_their_area(photos, tmp_path) -> Non
 def test_inspection_counts_what_a_run_would_use(make, mixed) -> None:
     found = inspect(make(folders=(mixed,)))
     assert found.usable == 4
-    assert {refusal.path.name for refusal in found.unfit} == {
+    assert {refusal.path.name for refusal in found.invalid} == {
         "a-truncated.jpg",
         "small.png",
         "line.png",
@@ -186,24 +186,24 @@ def test_inspection_counts_what_a_run_would_use(make, mixed) -> None:
 
 
 def test_an_error_that_nobody_foresaw_refuses_its_picture_alone(make, mixed, monkeypatch) -> None:
-    def broken(path: Path, **how: object) -> Image:
+    def broken(path: Path, **degradation: object) -> Image:
         if path.name == "gray.png":
             raise TypeError("of a codec")
-        return read_image(path, **how)
+        return read_image(path, **degradation)
 
     monkeypatch.setattr(check, "read_image", broken)
     monkeypatch.setattr(dataset, "read_image", broken)
     found = check.inspect(make(folders=(mixed,)))
-    assert any("gray.png: failed (TypeError: of a codec)" in one.reason for one in found.unfit)
+    assert any("gray.png: failed (TypeError: of a codec)" in one.reason for one in found.invalid)
     assert found.usable == 3
     data = load_data(make(folders=(mixed,)), RECIPES["clean"])
-    assert any("gray.png" in refusal.reason for refusal in data.refusals)
+    assert any("gray.png" in refusal.reason for refusal in data.skipped)
 
 
 def test_hidden_folders_and_links_to_nowhere_are_not_trained_on(make, mixed) -> None:
     (mixed / ".thumbnails").mkdir()
     (mixed / "whole.jpg").rename(mixed / ".thumbnails" / "whole.jpg")
     (mixed / "gone.png").symlink_to("nowhere")
-    pictures, refusals = find_pictures([mixed])
+    pictures, skipped = find_images([mixed])
     assert "whole.jpg" not in {path.name for path in pictures}
-    assert "gone.png" in {refusal.path.name for refusal in refusals}
+    assert "gone.png" in {refusal.path.name for refusal in skipped}

@@ -86,29 +86,33 @@ def test_luma_is_blind_to_chroma_and_sees_brightness_as_matlab_does(term: str) -
 
 @pytest.mark.parametrize("activated", [True, False])
 @pytest.mark.parametrize("distance", ["l1", "mse"])
-def test_the_perceptual_loss_reaches_every_parameter(eyes, activated, distance) -> None:
+def test_the_perceptual_loss_reaches_every_parameter(vggs, activated, distance) -> None:
     network, (low, high) = generator(), pair()
     recipe = PerceptualTerm(layers={}, activated=activated, distance=distance)
-    perceptual_loss(eyes, recipe)(network(low), high).backward()
+    perceptual_loss(vggs, recipe)(network(low), high).backward()
     assert without_gradient(network) == []
 
 
 @pytest.mark.parametrize("loss", list(GAN_LOSSES))
 @pytest.mark.parametrize("name", list(DISCRIMINATOR_SIZES))
 def test_the_gan_loss_reaches_every_parameter_of_the_generator(loss, name) -> None:
-    network, judge, (low, high) = generator(), discriminator(name), pair()
-    GAN_LOSSES[loss].generator(judge(high).detach(), judge(network(low))).backward()
+    network, discriminator_network, (low, high) = generator(), discriminator(name), pair()
+    GAN_LOSSES[loss].generator(
+        discriminator_network(high).detach(), discriminator_network(network(low))
+    ).backward()
     assert without_gradient(network) == []
 
 
 @pytest.mark.parametrize("loss", list(GAN_LOSSES))
 @pytest.mark.parametrize("name", list(DISCRIMINATOR_SIZES))
 def test_the_discriminators_loss_reaches_all_but_biases_that_cancel(loss, name) -> None:
-    judge, high = discriminator(name).double(), pair()[1].double()
+    discriminator_network, high = discriminator(name).double(), pair()[1].double()
     fake = high.flip(0) * 0.5
-    GAN_LOSSES[loss].discriminator(judge(high), judge(fake)).backward()
+    GAN_LOSSES[loss].discriminator(
+        discriminator_network(high), discriminator_network(fake)
+    ).backward()
     cancels = ["to_logits.bias"] if loss == "relativistic" else []  # it compares logits
-    assert without_gradient(judge) == cancels
+    assert without_gradient(discriminator_network) == cancels
 
 
 def test_the_relativistic_loss_is_the_papers_formula() -> None:
@@ -137,26 +141,26 @@ def test_accuracy_is_a_half_at_chance_and_one_where_classes_are_apart() -> None:
     assert accuracy(same - 10, same) == 0
 
 
-def test_features_before_activation_are_partly_negative(eyes) -> None:
+def test_features_before_activation_are_partly_negative(vggs) -> None:
     _, high = pair()
-    layers = eyes[0].layers
-    before = VGG(eyes[0].state, layers)(high)
-    after = VGG(eyes[0].state, layers, after_relu=True)(high)
+    layers = vggs[0].layers
+    before = VGG(vggs[0].state, layers)(high)
+    after = VGG(vggs[0].state, layers, after_relu=True)(high)
     assert all(found.min() < 0 for found in before.values())
     assert all(found.min() >= 0 for found in after.values())
 
 
-def test_the_perceptual_loss_is_the_weighted_sum_of_its_layers(eyes) -> None:
+def test_the_perceptual_loss_is_the_weighted_sum_of_its_layers(vggs) -> None:
     made, real = pair()[1], pair()[1].flip(0)
     recipe = PerceptualTerm(layers={}, activated=True, distance="mse", scale=1 / 12.75)
-    network = VGG(eyes[0].state, eyes[0].layers, after_relu=True)
+    network = VGG(vggs[0].state, vggs[0].layers, after_relu=True)
     a, b = network(made), network(real)
     by_hand = sum(
         weight * ((a[name] - b[name]) / 12.75).square().mean()
         for name, weight in {"conv2_2": 0.5, "conv3_1": 1.0}.items()
     )
-    both = perceptual_loss([*eyes, *eyes], recipe)(made, real)
-    assert both.item() == pytest.approx(2 * by_hand.item(), rel=1e-5)
+    all_checks = perceptual_loss([*vggs, *vggs], recipe)(made, real)
+    assert all_checks.item() == pytest.approx(2 * by_hand.item(), rel=1e-5)
 
 
 def test_srgans_and_esrgans_terms_are_the_papers() -> None:
@@ -191,18 +195,18 @@ def gradients(network: nn.Module) -> list[torch.Tensor]:
 @pytest.mark.parametrize("loss", list(GAN_LOSSES))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("name", list(DISCRIMINATOR_SIZES))
-def test_each_loss_gives_its_own_network_gradients_alone(eyes, name, dtype, loss) -> None:
+def test_each_loss_gives_its_own_network_gradients_alone(vggs, name, dtype, loss) -> None:
     """Scaling the generator's losses leaves the discriminator's gradients as they are."""
     term = PerceptualTerm(layers={}, activated=False, distance="l1")
     low, high = pair()
     found = []
     for factor in (1.0, 3.0):
-        step = gan_step(name, loss, dtype, perceptual_loss(eyes, term))
+        step = gan_step(name, loss, dtype, perceptual_loss(vggs, term))
         step.terms = [replace(one, weight=factor * one.weight) for one in step.terms]
         assert step.gan is not None
         step.gan.weight *= factor
         step([{"low": low, "high": high}])
-        found.append([gradients(one.alone) for one in step.networks])
+        found.append([gradients(one.module) for one in step.networks])
     (first_generator, first), (second_generator, second) = found
     assert first
     assert all(map(torch.equal, first, second))

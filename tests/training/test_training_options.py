@@ -10,7 +10,7 @@ import pytest
 from srgan_cli.errors import OptionError
 from srgan_cli.training.loss_terms import PixelTerm
 from srgan_cli.training.recipes import RECIPES
-from srgan_cli.training.run_folder import begin, read_options, resumed, write_options
+from srgan_cli.training.run_folder import begin, read_options, resume_options, write_options
 from srgan_cli.training.schedule import losses_of, optimizer_of, rate_of
 from srgan_cli.training.train_options import TrainOptions, seconds, size
 from srgan_cli.training.vgg_options import VggFile
@@ -66,8 +66,8 @@ def test_a_run_folder_remembers_its_options(make, monkeypatch, tmp_path) -> None
     monkeypatch.chdir("/")
     found = read_options(tmp_path / "run")
     paths = {"val": tmp_path / "photos", "out": tmp_path / "run"}
-    several = {"folders": (tmp_path / "photos",), "teachers": (tmp_path / "a.pth",)}
-    assert found == replace(given, **paths, **several)
+    tuples = {"folders": (tmp_path / "photos",), "teachers": (tmp_path / "a.pth",)}
+    assert found == replace(given, **paths, **tuples)
 
 
 def test_an_existing_run_is_not_begun_again(make) -> None:
@@ -136,10 +136,10 @@ def test_the_pixel_loss_is_of_the_faithful_stage() -> None:
 def test_resuming_with_other_steps_forgets_the_budget_and_its_plan(make) -> None:
     options = make(steps=None, budget=60.0, planned={"psnr": 40})
     begin(options)
-    assert resumed(options.out, {}) == options
-    more = resumed(options.out, {"steps": 80})
+    assert resume_options(options.out, {}) == options
+    more = resume_options(options.out, {"steps": 80})
     assert (more.steps, more.budget, more.planned) == (80, None, {})
-    longer = resumed(options.out, {"budget": 90.0})
+    longer = resume_options(options.out, {"budget": 90.0})
     write_options(longer)
     assert (longer.steps, longer.budget, longer.planned) == (None, 90.0, {})
 

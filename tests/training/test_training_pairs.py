@@ -10,7 +10,7 @@ from srgan_cli.errors import DatasetError
 from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 from srgan_cli.training.check import inspect
-from srgan_cli.training.data import cutter, load_data
+from srgan_cli.training.data import load_data, pair_sampler
 from srgan_cli.training.recipes import RECIPES
 
 
@@ -27,7 +27,7 @@ def low(photos: Path, tmp_path: Path) -> Path:
 def test_patches_of_pairs_lie_at_the_same_place(make, low) -> None:
     options = make(low=low)
     recipe = RECIPES["clean"]
-    cut = cutter(options, recipe, recipe.stages[0], load_data(options, recipe).training)
+    cut = pair_sampler(options, recipe, recipe.stages[0], load_data(options, recipe).training)
     for number in range(20):
         pair = cut(np.random.default_rng(number))
         small, large = pair["low"], pair["high"]
@@ -52,7 +52,7 @@ def test_a_bad_pair_is_named_before_the_first_step(make, run, low, fault) -> Non
     with pytest.raises(DatasetError, match=r"1 pairs are unfit: .*2\.png"):
         run(options)
     assert not (options.out / "log.jsonl").exists()
-    assert [refusal.path.name for refusal in inspect(options).unfit] == ["2.png"]
+    assert [refusal.path.name for refusal in inspect(options).invalid] == ["2.png"]
 
 
 def test_two_low_pictures_of_one_name_are_refused(make, run, low) -> None:

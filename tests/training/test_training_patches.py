@@ -10,32 +10,32 @@ from training_helpers import picture, save_picture
 
 from srgan_cli.resample import resize, resize_levels
 from srgan_cli.training.data import Loading, load_batches
-from srgan_cli.training.dataset import Cache, Entry, Photographs, at_least, load_photographs
+from srgan_cli.training.dataset import Cache, ImageSet, StoredImage, load_images, min_side_check
 from srgan_cli.training.degradation import bicubic_downsample
 from srgan_cli.training.patches import (
     STRENGTH,
     Batches,
     Cut,
-    GivenPairs,
-    MadePairs,
+    StoredPairs,
+    SyntheticPairs,
     as_planes,
     detail,
-    detailed_place,
+    detailed_crop,
     draw_color_change,
-    quantised,
-    turned,
+    random_orientation,
+    round_levels,
 )
 
 
 @pytest.fixture
-def photographs(photos: Path, tmp_path: Path) -> Photographs:
+def images(photos: Path, tmp_path: Path) -> ImageSet:
     paths = sorted(photos.iterdir())
-    return load_photographs(paths, Cache(tmp_path / "c.bytes"), at_least(1), [])[0]
+    return load_images(paths, Cache(tmp_path / "c.bytes"), min_side_check(1), [])[0]
 
 
 @pytest.fixture
-def cut(photographs: Photographs) -> MadePairs:
-    return MadePairs(photographs, Cut(patch=16, scale=2, shrink=0.5), bicubic_downsample)
+def cut(images: ImageSet) -> SyntheticPairs:
+    return SyntheticPairs(images, Cut(patch=16, scale=2, shrink=0.5), bicubic_downsample)
 
 
 def test_a_batch_is_a_function_of_its_number(cut) -> None:
@@ -48,14 +48,14 @@ def test_a_batch_is_a_function_of_its_number(cut) -> None:
 
 def test_workers_deliver_the_same_batches_in_the_same_order(cut) -> None:
     batches = Batches(cut, 2, seed=1)
-    alone, helped = (load_batches(batches, 3, Loading(workers)) for workers in (0, 2))
+    unwrap, helped = (load_batches(batches, 3, Loading(workers)) for workers in (0, 2))
     for _ in range(5):
-        assert torch.equal(next(alone)["low"], next(helped)["low"])
+        assert torch.equal(next(unwrap)["low"], next(helped)["low"])
 
 
 def test_processes_share_a_batch_without_overlap(cut) -> None:
     whole = Batches(cut, 4, seed=1)[7]["high"]
-    parts = [Batches(cut, 4, seed=1, rank=rank, world=2)[7]["high"] for rank in (0, 1)]
+    parts = [Batches(cut, 4, seed=1, rank=rank, world_size=2)[7]["high"] for rank in (0, 1)]
     assert torch.equal(torch.cat(parts), whole)
 
 
@@ -68,22 +68,22 @@ def test_patches_are_whole_levels_of_the_right_size(cut) -> None:
         assert batch[name].unique().numel() > 50
 
 
-def test_the_low_patch_is_the_high_one_shrunk_with_what_lies_around_it(photographs) -> None:
+def test_the_low_patch_is_the_high_one_shrunk_with_what_lies_around_it(images) -> None:
     """So that its border is what a picture's inside is, not what an edge is."""
-    cut = MadePairs(photographs, Cut(patch=16, scale=2, shrink=1.0), bicubic_downsample)
+    cut = SyntheticPairs(images, Cut(patch=16, scale=2, shrink=1.0), bicubic_downsample)
     pairs = [cut(np.random.default_rng(seed)) for seed in range(20)]
-    alone = [quantised(resize(pair["high"].float(), 8, 8)) for pair in pairs]
+    unwrap = [round_levels(resize(pair["high"].float(), 8, 8)) for pair in pairs]
     difference = torch.stack(
-        [(pair["low"] - low).abs() for pair, low in zip(pairs, alone, strict=True)]
+        [(pair["low"] - low).abs() for pair, low in zip(pairs, unwrap, strict=True)]
     )
     assert difference[..., 2:-2, 2:-2].max() < 0.01
     assert difference.max() > 1.5
 
 
-def test_patches_are_laid_in_all_eight_ways(photographs) -> None:
-    one = photographs.some([0])
+def test_patches_are_laid_in_all_eight_ways(images) -> None:
+    one = images.subset([0])
     side = 2 * 8 + 56  # with its margin the whole height
-    cut = MadePairs(one, Cut(patch=56, scale=2, shrink=1.0), bicubic_downsample)
+    cut = SyntheticPairs(one, Cut(patch=56, scale=2, shrink=1.0), bicubic_downsample)
     assert cut.cut.padded == side == picture(0).shape[0]
     corners = {
         tuple(cut(np.random.default_rng(seed))["high"][:, 0, 0].tolist()) for seed in range(200)
@@ -94,31 +94,33 @@ def test_patches_are_laid_in_all_eight_ways(photographs) -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_a_patch_may_be_laid_before_or_after_it_is_shrunk(seed) -> None:
     region = picture(seed, 70, 70)
-    laid = turned(as_planes(region), np.random.default_rng(seed)).permute(1, 2, 0).byte()
+    laid = (
+        random_orientation(as_planes(region), np.random.default_rng(seed)).permute(1, 2, 0).byte()
+    )
     before = resize_levels(laid.numpy(), 24, 24)
-    after = turned(resize_levels(region, 24, 24), np.random.default_rng(seed))
+    after = random_orientation(resize_levels(region, 24, 24), np.random.default_rng(seed))
     torch.testing.assert_close(before, after, atol=2e-4, rtol=0)
 
 
 @pytest.fixture
-def marked(tmp_path: Path) -> Photographs:
+def marked(tmp_path: Path) -> ImageSet:
     """One picture of level 200 whose half is of level 7."""
     height, width = 150, 160
     whole, half = (
         bytes([level]) * (height // by * (width // by) * 3) for level, by in ((200, 1), (7, 2))
     )
     (tmp_path / "m.bytes").write_bytes(whole + half)
-    return Photographs(tmp_path / "m.bytes", [Entry("", height, width, 0, len(whole))])
+    return ImageSet(tmp_path / "m.bytes", [StoredImage("", height, width, 0, len(whole))])
 
 
-def regions(photographs: Photographs) -> list[np.ndarray]:
+def regions(images: ImageSet) -> list[np.ndarray]:
     """Those of patches of 32 pixels, cut out of the same random numbers."""
-    cut = MadePairs(photographs, Cut(patch=16, scale=2, shrink=0.25), bicubic_downsample)
+    cut = SyntheticPairs(images, Cut(patch=16, scale=2, shrink=0.25), bicubic_downsample)
     return [cut._region(np.random.default_rng(seed)) for seed in range(300)]
 
 
 def test_what_is_shrunk_by_two_or_more_is_cut_from_the_half(marked) -> None:
-    unhalved = Photographs(marked.file, [replace(marked.entries[0], half=None)])
+    unhalved = ImageSet(marked.file, [replace(marked.entries[0], half=None)])
     sides = [len(region) for region in regions(unhalved)]
     assert {region.max() for region in regions(unhalved)} == {200}
     for region, side in zip(regions(marked), sides, strict=True):
@@ -127,7 +129,7 @@ def test_what_is_shrunk_by_two_or_more_is_cut_from_the_half(marked) -> None:
 
 
 def test_the_half_changes_nothing_about_how_much_patches_are_shrunk(marked) -> None:
-    unhalved = Photographs(marked.file, [replace(marked.entries[0], half=None)])
+    unhalved = ImageSet(marked.file, [replace(marked.entries[0], half=None)])
     before = np.array([len(region) for region in regions(unhalved)])
     after = np.array([len(region) * (1 + (region.max() == 7)) for region in regions(marked)])
     assert np.abs(after - before).max() <= 1  # sides in the half are even ones
@@ -137,10 +139,10 @@ def test_the_half_changes_nothing_about_how_much_patches_are_shrunk(marked) -> N
 def test_patches_of_the_half_show_what_those_of_the_picture_show(tmp_path) -> None:
     """The same place, wherever it lies, shrunk at once or in two steps."""
     save_picture(tmp_path / "0.png", height=150, width=161)
-    both, _ = load_photographs(
-        [tmp_path / "0.png"], Cache(tmp_path / "c.bytes"), at_least(1), [], 64
+    all_checks, _ = load_images(
+        [tmp_path / "0.png"], Cache(tmp_path / "c.bytes"), min_side_check(1), [], 64
     )
-    whole, half = both[0][20:116, 30:126], both.half(0)
+    whole, half = all_checks[0][20:116, 30:126], all_checks.half(0)
     assert half is not None
     twice = resize_levels(half[10:58, 15:63], 32, 32)
     once = resize_levels(whole, 32, 32)
@@ -166,7 +168,7 @@ def test_detail_attracts() -> None:
     half_flat = np.full((64, 128, 3), 90, np.uint8)
     half_flat[:, 64:] = np.random.default_rng(0).integers(0, 255, (64, 64, 3))
     rng = np.random.default_rng(1)
-    lefts = np.array([detailed_place(half_flat, 16, rng)[1] for _ in range(300)])
+    lefts = np.array([detailed_crop(half_flat, 16, rng)[1] for _ in range(300)])
     assert np.mean(lefts > 56) > 0.75
     assert np.mean(lefts < 48) > 0.01  # flat places are drawn as well
 
@@ -197,9 +199,9 @@ def test_color_augmentation_swaps_channels_and_saturates_as_far_as_levels_allow(
     assert any({0.0, 255.0} <= set(colour) for colour in made)
 
 
-def test_as_many_patches_as_asked_for_are_augmented(photographs) -> None:
+def test_as_many_patches_as_asked_for_are_augmented(images) -> None:
     def highs(share: float) -> list[torch.Tensor]:
-        cut = MadePairs(photographs, Cut(16, 2, 0.5, share), bicubic_downsample)
+        cut = SyntheticPairs(images, Cut(16, 2, 0.5, share), bicubic_downsample)
         return [cut(np.random.default_rng(seed))["high"] for seed in range(300)]
 
     def same(theirs: list[torch.Tensor]) -> int:
@@ -211,18 +213,18 @@ def test_as_many_patches_as_asked_for_are_augmented(photographs) -> None:
     assert 180 < same(highs(0.25)) < 260
 
 
-def test_the_low_patch_is_made_of_the_augmented_high_one(photographs) -> None:
-    cut = MadePairs(photographs, Cut(16, 2, 1.0, color_augmentation=1), bicubic_downsample)
+def test_the_low_patch_is_made_of_the_augmented_high_one(images) -> None:
+    cut = SyntheticPairs(images, Cut(16, 2, 1.0, color_augmentation=1), bicubic_downsample)
     for seed in range(5):
         pair = cut(np.random.default_rng(seed))
-        alone = quantised(resize(pair["high"].float(), 8, 8))
-        assert (pair["low"] - alone)[..., 2:-2, 2:-2].abs().max() <= 1
+        unwrap = round_levels(resize(pair["high"].float(), 8, 8))
+        assert (pair["low"] - unwrap)[..., 2:-2, 2:-2].abs().max() <= 1
 
 
-def test_pairs_and_their_teacher_are_augmented_alike(photographs) -> None:
+def test_pairs_and_their_teacher_are_augmented_alike(images) -> None:
     """The three images are the same one here, at a scale of 1."""
-    cut = GivenPairs(photographs, photographs, Cut(16, 1, color_augmentation=1), photographs)
-    plain = GivenPairs(photographs, photographs, Cut(16, 1), photographs)
+    cut = StoredPairs(images, images, Cut(16, 1, color_augmentation=1), images)
+    plain = StoredPairs(images, images, Cut(16, 1), images)
     for seed in range(5):
         pair = cut(np.random.default_rng(seed))
         assert torch.equal(pair["low"], pair["high"])

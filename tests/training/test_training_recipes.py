@@ -9,13 +9,13 @@ from training_helpers import picture
 
 from srgan_cli.networks import GENERATORS
 from srgan_cli.networks.srcnn import LUMA
-from srgan_cli.training.builder import Job, build_step, placed
+from srgan_cli.training.builder import TrainRun, build_step, to_channels_last
+from srgan_cli.training.callbacks import NoCallback
 from srgan_cli.training.data import Data
 from srgan_cli.training.degradation import bicubic_downsample
-from srgan_cli.training.distributed import World
-from srgan_cli.training.feature_extractors import open_eyes
+from srgan_cli.training.distributed import ProcessGroup
+from srgan_cli.training.feature_extractors import load_vggs
 from srgan_cli.training.patches import as_planes
-from srgan_cli.training.progress import Silent
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
 from srgan_cli.training.train_step import Losses, TrainStep
 
@@ -37,11 +37,11 @@ def step_of(make):
         options = make(lr=2e-3 if stage.end == "psnr" else 5e-4)
         cpu = torch.device("cpu")
         nothing = Data(None, None, [])  # type: ignore[arg-type]
-        eyes = open_eyes(options.vgg_files())
-        job = Job(options, recipe, nothing, eyes, cpu, World(), Silent(), "")
+        vggs = load_vggs(options.vgg_files())
+        run = TrainRun(options, recipe, nothing, vggs, cpu, ProcessGroup(), NoCallback(), "")
         torch.manual_seed(0)
         network = GENERATORS[architecture](scale=2, **SMALL[architecture])
-        return build_step(job, stage, placed(network.train(), cpu))
+        return build_step(run, stage, to_channels_last(network.train(), cpu))
 
     return built
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from srgan_cli.errors import OptionError, WeightsError
-from srgan_cli.training.budget import Length, budget_of, steps_of
+from srgan_cli.training.budget import StageLength, budget_of, steps_of
 from srgan_cli.training.checkpoint import checkpoints, load_state
-from srgan_cli.training.distributed import World
-from srgan_cli.training.feature_extractors import judge, open_eyes
+from srgan_cli.training.distributed import ProcessGroup
+from srgan_cli.training.feature_extractors import load_vggs, metric_extractor
 from srgan_cli.training.initial_weights import starting_weights
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.report import read_log
@@ -139,8 +139,8 @@ def test_a_file_that_is_no_vgg_is_refused(make, tmp_path) -> None:
 
 
 def test_results_are_judged_by_layers_that_are_not_trained_on(make) -> None:
-    eyes = open_eyes(make().vgg_files())
-    judged = judge(eyes, RECIPES["clean"].stages, torch.device("cpu"))
+    vggs = load_vggs(make().vgg_files())
+    judged = metric_extractor(vggs, RECIPES["clean"].stages, torch.device("cpu"))
     assert list(judged.layers.values()) == [["conv1_2", "conv2_1"]]
 
 
@@ -161,8 +161,8 @@ def test_a_budget_is_divided_by_what_steps_cost(make) -> None:
 
 def test_a_budget_becomes_steps_after_the_first_ones() -> None:
     told = []
-    length = Length(budget=100.0, decide=told.append)
-    settled = [length.settle(done, 5.0 + 0.5 * done, World()) for done in range(1, 41)]
+    length = StageLength(budget=100.0, decide=told.append)
+    settled = [length.update(done, 5.0 + 0.5 * done, ProcessGroup()) for done in range(1, 41)]
     assert settled.index(True) == 29
     assert sum(settled) == 1
     assert told == [30 + int((95 - 20) / 0.5)]
@@ -171,9 +171,9 @@ def test_a_budget_becomes_steps_after_the_first_ones() -> None:
 
 
 def test_a_budget_resumed_before_it_was_settled_measures_anew() -> None:
-    length = Length(budget=10.0)
-    assert not any(length.settle(done, done * 0.1, World()) for done in range(25, 54))
-    assert length.settle(54, 5.4, World())
+    length = StageLength(budget=10.0)
+    assert not any(length.update(done, done * 0.1, ProcessGroup()) for done in range(25, 54))
+    assert length.update(54, 5.4, ProcessGroup())
 
 
 def test_a_run_with_a_budget_records_its_steps_and_ends(make, run) -> None:

@@ -12,7 +12,7 @@ from srgan_cli.training.checkpoint import checkpoints, load_state
 from srgan_cli.training.losses import DISTANCES, GAN_LOSSES
 from srgan_cli.training.patches import Pair
 from srgan_cli.training.recipes import RECIPES, Stage
-from srgan_cli.training.schedule import average_, learning_rate, norms, settle_
+from srgan_cli.training.schedule import average_, freeze_norms_, learning_rate, norms
 from srgan_cli.training.train_step import (
     GanObjective,
     NonFiniteError,
@@ -41,7 +41,7 @@ def step(architecture: str = "srresnet", dtype: torch.dtype = torch.float32) -> 
 
 
 def network_of(step: TrainStep) -> torch.nn.Module:
-    return step.generator.alone
+    return step.generator.module
 
 
 def same_state(a: dict, b: dict) -> bool:
@@ -110,8 +110,8 @@ def test_settled_networks_learn_as_they_will_be_used() -> None:
     average = copy.deepcopy(network)
     for number in range(3):
         taught([batch(number)])
-    settle_(network, average)
-    low = taught.numerics.place(batch(5)).low_res
+    freeze_norms_(network, average)
+    low = taught.numerics.to_batch(batch(5)).low_res
     with torch.no_grad():
         learning, used = network(low), copy.deepcopy(network).eval()(low)
     assert network.training
@@ -147,10 +147,10 @@ def test_the_rate_rises_then_falls_as_the_stage_says() -> None:
 def test_bytes_become_pictures_between_0_and_1() -> None:
     levels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
     numerics = Numerics(torch.device("cpu"), torch.float32)
-    placed = numerics.place({"low": levels, "high": levels})
-    assert torch.equal(placed.low_res, torch.arange(256).view(1, 1, 16, 16) / 255)
-    assert torch.equal(placed.target("original"), placed.low_res)
-    assert placed.target("teacher") is placed.target("original")  # there is no teacher
+    batched = numerics.to_batch({"low": levels, "high": levels})
+    assert torch.equal(batched.low_res, torch.arange(256).view(1, 1, 16, 16) / 255)
+    assert torch.equal(batched.target("original"), batched.low_res)
+    assert batched.target("teacher") is batched.target("original")  # there is no teacher
 
 
 def test_each_term_is_compared_with_its_own_target() -> None:

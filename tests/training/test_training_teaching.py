@@ -14,7 +14,7 @@ from srgan_cli.networks import GENERATORS
 from srgan_cli.networks.orientations import ORIENTATIONS, upscale_oriented
 from srgan_cli.training.checkpoint import checkpoints, load_state
 from srgan_cli.training.distillation import TeacherEnsemble, weight_of_teachers
-from srgan_cli.training.memory_need import cast_of, need_of
+from srgan_cli.training.memory_estimate import estimate_memory, stage_networks
 from srgan_cli.training.plan import plan
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.report import read_log
@@ -65,11 +65,11 @@ def test_a_network_comes_nearer_to_what_its_teacher_makes(make, run, teacher, tm
         network.load_state_dict(load_state(checkpoints(options.out)[-1]).networks["generator"])
         return l1_loss(network(low), wanted).item()
 
-    alone = distance("alone")
+    unwrap = distance("alone")
     half = distance("half", teachers=(teacher,), teacher_weight=0.5)
     whole = distance("whole", teachers=(teacher,), teacher_weight=1.0)
-    assert whole < half < alone
-    assert whole < 0.8 * alone
+    assert whole < half < unwrap
+    assert whole < 0.8 * unwrap
 
 
 def test_of_several_teachers_the_mean_is_learnt() -> None:
@@ -79,9 +79,9 @@ def test_of_several_teachers_the_mean_is_learnt() -> None:
 
     low = torch.rand(1, 3, 6, 6)
     torch.manual_seed(1)
-    alone = TeacherEnsemble([Lopsided()])(low)
+    unwrap = TeacherEnsemble([Lopsided()])(low)
     torch.manual_seed(1)
-    torch.testing.assert_close(TeacherEnsemble([Lopsided(), Grey()])(low), (alone + 0.5) / 2)
+    torch.testing.assert_close(TeacherEnsemble([Lopsided(), Grey()])(low), (unwrap + 0.5) / 2)
 
 
 def test_with_a_weight_of_one_the_originals_are_no_target(make, run, teacher, tmp_path) -> None:
@@ -133,9 +133,10 @@ def test_a_dry_run_tells_of_the_teacher_and_counts_its_memory(make, teacher) -> 
     assert "  losses: l1 x 0.25 to the original, l1 x 0.75 to the teacher" in lines
     stage = RECIPES["clean"].stages[0]
     casts = [
-        cast_of(o, stage, []) for o in (options, replace(options, teachers=(), teacher_weight=None))
+        stage_networks(o, stage, [])
+        for o in (options, replace(options, teachers=(), teacher_weight=None))
     ]
-    needs = [need_of(cast, 16, 2, torch.float32) for cast in casts]
+    needs = [estimate_memory(networks, 16, 2, torch.float32) for networks in casts]
     large = GENERATORS["srresnet"](**read_weights(teacher).hyperparameters)
     assert needs[0].sample == needs[1].sample
     assert needs[0].fixed - needs[1].fixed == 4 * sum(p.numel() for p in large.parameters())

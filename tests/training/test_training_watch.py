@@ -8,27 +8,27 @@ import torch
 
 from srgan_cli.errors import DeviceError, WeightsError
 from srgan_cli.networks import GENERATORS
+from srgan_cli.training.callbacks import NoCallback, Progress
 from srgan_cli.training.download import download
-from srgan_cli.training.gan_watch import GanWatch
-from srgan_cli.training.memory_estimate import Need, kept_bytes
-from srgan_cli.training.memory_hint import SHARE, Asked, advice, stage_need
+from srgan_cli.training.gan_monitor import GanMonitor
+from srgan_cli.training.memory_estimate import MemoryEstimate, kept_bytes
+from srgan_cli.training.memory_hint import SHARE, MemoryRequest, memory_hint, stage_memory
 from srgan_cli.training.plan import plan
-from srgan_cli.training.progress import Progress, Silent
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_run import check, train
 
 
 def follow(accuracy: float, steps: int = 2000) -> list[str]:
-    watch = GanWatch()
-    warnings = [watch({"discriminator_accuracy": accuracy}) for _ in range(steps)]
+    monitor = GanMonitor()
+    warnings = [monitor({"discriminator_accuracy": accuracy}) for _ in range(steps)]
     return [line for line in warnings if line is not None]
 
 
 def test_a_discriminator_between_chance_and_certainty_is_not_warned_about() -> None:
     assert follow(0.7) == []
     assert follow(0.97) == []
-    assert GanWatch()({"pixel": 1.0}) is None
+    assert GanMonitor()({"pixel": 1.0}) is None
 
 
 def test_a_discriminator_that_is_always_right_is_warned_about_once() -> None:
@@ -43,16 +43,16 @@ def test_a_discriminator_at_chance_is_warned_about_after_300_steps() -> None:
     assert len(follow(0.5, steps=300)) == 1
 
 
-class OutOfMemory(Silent):
+class OutOfMemory(NoCallback):
     """Fails as a GPU does."""
 
     def progress(self, now: Progress) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
 
-def needs(options: TrainOptions) -> Need:
+def needs(options: TrainOptions) -> MemoryEstimate:
     (stage,) = RECIPES[options.recipe].chosen(options.stages)
-    return stage_need(options, stage, [], torch.device("cpu"))
+    return stage_memory(options, stage, [], torch.device("cpu"))
 
 
 @pytest.mark.parametrize(("fitting", "expected"), [(7, (6, 4)), (5, (4, 6)), (1, (1, 24))])
@@ -75,22 +75,24 @@ def test_where_a_device_does_not_tell_its_memory_half_the_batch_is_suggested(mak
 @pytest.mark.parametrize(("share", "side"), [(0.3, 68), (0.26, 64), (0.1, 40), (2.0, 64)])
 def test_where_not_even_one_patch_fits_a_smaller_one_is_suggested(share, side) -> None:
     """What it keeps grows with its area; 128 pixels become the next multiple of 4 below."""
-    what = Asked(torch.device("cuda"), size=1, accumulate=2, side=128, scale=4)
-    told = advice(what, Need(fixed=1e9, sample=8e9), (1e9 + share * 8e9) / SHARE)
-    assert told.endswith(f"for one patch: take a smaller --patch, {side}")
+    what = MemoryRequest(torch.device("cuda"), size=1, accumulate=2, side=128, scale=4)
+    line = memory_hint(what, MemoryEstimate(fixed=1e9, sample=8e9), (1e9 + share * 8e9) / SHARE)
+    assert line.endswith(f"for one patch: take a smaller --patch, {side}")
 
 
 def test_networks_that_do_not_fit_need_another_device() -> None:
-    what = Asked(torch.device("cuda"), size=16, accumulate=1, side=128, scale=4)
-    told = advice(what, Need(fixed=3e9, sample=1e9), available=2e9)
-    assert "the networks alone take 3.0 GB" in told
-    assert told.endswith("another --device")
+    what = MemoryRequest(torch.device("cuda"), size=16, accumulate=1, side=128, scale=4)
+    line = memory_hint(what, MemoryEstimate(fixed=3e9, sample=1e9), available=2e9)
+    assert "the networks alone take 3.0 GB" in line
+    assert line.endswith("another --device")
 
 
 def test_each_process_has_a_device_for_its_part_of_the_batch() -> None:
-    what = Asked(torch.device("cuda"), size=24, accumulate=1, side=128, scale=4, processes=2)
-    told = advice(what, Need(fixed=1e9, sample=1e9), available=6e9 / SHARE)
-    assert "--batch-size 8 --accumulate 3" in told  # 4 a device; 12 would be 6
+    what = MemoryRequest(
+        torch.device("cuda"), size=24, accumulate=1, side=128, scale=4, processes=2
+    )
+    line = memory_hint(what, MemoryEstimate(fixed=1e9, sample=1e9), available=6e9 / SHARE)
+    assert "--batch-size 8 --accumulate 3" in line  # 4 a device; 12 would be 6
 
 
 def test_memory_is_counted_without_computing() -> None:
@@ -126,10 +128,10 @@ def test_a_plan_says_it_all(make) -> None:
 
 
 def test_a_plan_tells_of_color_augmentation_where_patches_are_made(make, photos: Path) -> None:
-    told = "color augmentation: 25% of the patches"
-    assert told in [*plan(make(recipe="srresnet", stages="psnr"), [])]
+    line = "color augmentation: 25% of the patches"
+    assert line in [*plan(make(recipe="srresnet", stages="psnr"), [])]
     given = make(recipe="srresnet", stages="psnr", low=photos)
-    assert told not in [*plan(given, [])]
+    assert line not in [*plan(given, [])]
 
 
 @pytest.fixture

@@ -7,19 +7,19 @@ from srgan_cli.training.train_step import Losses
 KEEP = 0.98
 """Share of the running mean of the accuracy that each step keeps."""
 
-CHANCE, CERTAIN = 0.55, 0.99
+LOW_ACCURACY, HIGH_ACCURACY = 0.55, 0.99
 
-PATIENCE = 300
+WARN_AFTER = 300
 """Steps at one of the extremes before a warning."""
 
 
 @dataclass
-class GanWatch:
+class GanMonitor:
     """Follows the running mean of the discriminator's accuracy."""
 
     mean: float = 0.5
-    steps_at_chance: int = 0
-    steps_certain: int = 0
+    low_steps: int = 0
+    high_steps: int = 0
     warned: bool = False
 
     def __call__(self, losses: Losses) -> str | None:
@@ -27,15 +27,15 @@ class GanWatch:
         if "discriminator_accuracy" not in losses:
             return None
         self.mean = KEEP * self.mean + (1 - KEEP) * losses["discriminator_accuracy"]
-        self.steps_at_chance = self.steps_at_chance + 1 if self.mean < CHANCE else 0
-        self.steps_certain = self.steps_certain + 1 if self.mean > CERTAIN else 0
-        if self.warned or max(self.steps_at_chance, self.steps_certain) < PATIENCE:
+        self.low_steps = self.low_steps + 1 if self.mean < LOW_ACCURACY else 0
+        self.high_steps = self.high_steps + 1 if self.mean > HIGH_ACCURACY else 0
+        if self.warned or max(self.low_steps, self.high_steps) < WARN_AFTER:
             return None
         self.warned = True
-        return f"{self._finding()} (accuracy {self.mean:.3f} over {PATIENCE} steps)"
+        return f"{self._finding()} (accuracy {self.mean:.3f} over {WARN_AFTER} steps)"
 
     def _finding(self) -> str:
-        if self.steps_certain >= PATIENCE:
+        if self.high_steps >= WARN_AFTER:
             return (
                 "the discriminator is always right, so the generator learns little from it: "
                 "lower --lr or train the PSNR stage longer"

@@ -18,16 +18,16 @@ class Progress:
     score: Score | None = None
 
 
-class Watcher(Protocol):
+class TrainingCallback(Protocol):
     def progress(self, now: Progress) -> None: ...
 
-    def say(self, line: str) -> None:
+    def message(self, line: str) -> None:
         """Something worth a line of its own."""
 
 
-class Silent:
+class NoCallback:
     """A watcher that keeps to itself."""
 
     def progress(self, now: Progress) -> None: ...
 
-    def say(self, line: str) -> None: ...
+    def message(self, line: str) -> None: ...
