@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Callable, Iterator
+from configparser import ConfigParser
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,7 @@ PARSED_ONLY = {"--vgg", "--lpips", "--device"}
 OPTIONS_OF_TOOLS = {"--nproc-per-node", "--index-url", "--no-deps"}
 """Of torchrun and pip."""
 
-FOLDERS = ("photos", "holiday/lake", "run", "personal", "tests/data")
+FOLDERS = ("photos", "holiday/lake", "run", "models", "personal", "tests/data")
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,24 @@ def test_links_and_pictures_exist(page: str) -> None:
     folder = (ROOT / page).parent
     for target in re.findall(r"\]\(([^)#\s]+)", PAGES[page]):
         assert "://" in target or (folder / target).exists(), target
+
+
+def test_modules_named_exist() -> None:
+    """In docs/architecture.md: `weights/loading.py`, or a folder such as `images/codecs/`."""
+    code = re.findall(r"`([\w/]+(?:\.py|/))`", PAGES["docs/architecture.md"])
+    folders = (ROOT, ROOT / "srgan_cli")
+    assert len(code) > 20
+    assert not [name for name in code if not any((folder / name).exists() for folder in folders)]
+
+
+def test_what_readme_links_to_is_distributed() -> None:
+    settings = ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    patterns = " ".join(settings["options.data_files"].values()).split()
+    found = {path for pattern in patterns for path in ROOT.glob(pattern)}
+    linked = {ROOT / link for link in re.findall(r"\]\(([^)#\s]+)", README) if "://" not in link}
+    assert linked <= found
+    assert (ROOT / "docs/json.md") in found
 
 
 def test_readme_is_short() -> None:
