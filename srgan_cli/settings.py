@@ -79,6 +79,27 @@ NO_POSTPROCESS = Postprocess()
 
 
 @dataclass(frozen=True)
+class Conversion:
+    """What is changed in an image before it is upscaled."""
+
+    frame: int | None = None
+    """The one frame or page to take, counted from 1."""
+    background: tuple[int, int, int] | None = None
+    """8-bit RGB that is put behind transparency; None keeps alpha."""
+    depth: int | None = None
+    """Bits per sample, 8 or 16; None keeps the image's own."""
+
+    def __post_init__(self) -> None:
+        if self.frame is not None and self.frame < 1:
+            raise OptionError("--frame counts from 1")
+        if self.depth not in (None, 8, 16):
+            raise OptionError("--depth is 8 or 16")
+
+
+NO_CONVERSION = Conversion()
+
+
+@dataclass(frozen=True)
 class ImageSize:
     height: int
     width: int

@@ -19,6 +19,7 @@ from typing import TypeVar
 from srgan_cli.batch.inputs import exists
 from srgan_cli.batch.naming import STREAM, Job
 from srgan_cli.batch.outputs import make_folder, put
+from srgan_cli.batch.prepare import convert_header, convert_picture
 from srgan_cli.batch.upscaling import Maker, check_output, first_frame
 from srgan_cli.device import free_bytes
 from srgan_cli.errors import ImageError, SrganError, describe_error
@@ -37,7 +38,7 @@ from srgan_cli.images.lazy import LazyImage, open_lazy
 from srgan_cli.images.read import read_bytes, read_picture
 from srgan_cli.inference.engine import CPU, ProgressCallback, no_progress
 from srgan_cli.inference.pipeline import UpscalePipeline
-from srgan_cli.settings import ImageSize
+from srgan_cli.settings import NO_CONVERSION, Conversion, ImageSize
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -55,6 +56,7 @@ class Work:
     encoding: Encoding
     max_pixels: int
     skip_existing: bool = False
+    conversion: Conversion = NO_CONVERSION
     watch: Callable[[Job], ProgressCallback] = lambda job: no_progress
     free: Callable[[], int] = lambda: free_bytes(CPU)
 
@@ -128,7 +130,7 @@ def dry_run(job: Job, work: Work) -> Outcome:
 
 def _dry_run(outcome: Outcome, work: Work) -> Outcome:
     job = outcome.job
-    header = read_header(job.source, max_pixels=work.max_pixels)
+    header = convert_header(read_header(job.source, max_pixels=work.max_pixels), work.conversion)
     size = work.pipeline.output_size(header.height, header.width)
     check_target(
         job.target,
@@ -191,7 +193,8 @@ class _Run:
             remove_stale_parts(_real(job.target))
         if self._is_done(job):
             return _Stage(replace(outcome, skipped=True), began)
-        picture = read_input(job.source, work.max_pixels, work.free())
+        original = read_input(job.source, work.max_pixels, work.free())
+        picture = convert_picture(original, work.conversion)
         first = first_frame(picture)
         sizes = check_output(picture, job.target, work.encoding, work.pipeline)
         passes = work.pipeline.passes(first.height, first.width)

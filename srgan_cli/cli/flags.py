@@ -15,6 +15,7 @@ from srgan_cli.cli.console import Output
 from srgan_cli.cli.parameter_types import (
     POSITIVE,
     BoxType,
+    ColorType,
     DeviceType,
     FormatType,
     ModelType,
@@ -23,7 +24,7 @@ from srgan_cli.cli.parameter_types import (
     weights_file,
 )
 from srgan_cli.images.formats import Encoding
-from srgan_cli.settings import PRECISION_NAMES, Machine, ModelChoice, OutputSize
+from srgan_cli.settings import PRECISION_NAMES, Conversion, Machine, ModelChoice, OutputSize
 from srgan_cli.weights.zoo import DEFAULT_BLEND, PREFERRED, default_model
 
 Function = Callable[..., Any]
@@ -210,6 +211,26 @@ encoding_options = gathered(
         help="Of PNG, TIFF: 0 is fast, 9 is small",
     ),
     option("--strip", is_flag=True, help="Drop metadata; the color profile is kept"),
+    heading="Output",
+)
+
+conversion_options = gathered(
+    "conversion",
+    Conversion,
+    option(
+        "--depth",
+        metavar="8|16",
+        type=click.Choice([8, 16]),
+        show_default="the input's",
+        help="Bits per sample",
+    ),
+    option(
+        "--background",
+        metavar="COLOR",
+        type=ColorType(),
+        help="Put white, #8080ff, ... behind transparency",
+    ),
+    option("--frame", metavar="N", type=POSITIVE, help="Only frame or page N, from 1"),
     heading="Output",
 )
 

@@ -87,6 +87,23 @@ class BoxType(click.ParamType):  # type: ignore[type-arg]
         return int(width), int(height)
 
 
+class ColorType(click.ParamType):  # type: ignore[type-arg]
+    """A name such as white, or #rrggbb, as 8-bit RGB."""
+
+    name = "color"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int, int]:
+        from PIL import ImageColor
+
+        try:
+            red, green, blue = ImageColor.getrgb(str(value))[:3]
+        except ValueError:
+            self.fail(f"{value!r} is not a color such as white or #8080ff", param, ctx)
+        return red, green, blue
+
+
 class FormatType(click.ParamType):  # type: ignore[type-arg]
     name = "name"
 

@@ -21,6 +21,7 @@ from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.console import Output
 from srgan_cli.cli.flags import (
     choice_options,
+    conversion_options,
     encoding_options,
     gathered,
     machine_options,
@@ -32,7 +33,7 @@ from srgan_cli.cli.progress_bars import batch_progress
 from srgan_cli.cli.signals import stopping
 from srgan_cli.errors import OptionError, SrganError
 from srgan_cli.images.formats import Encoding
-from srgan_cli.settings import ImageSize, Machine, ModelChoice, OutputSize, Postprocess
+from srgan_cli.settings import Conversion, ImageSize, Machine, ModelChoice, OutputSize, Postprocess
 
 if TYPE_CHECKING:
     from srgan_cli.batch.run import Work
@@ -137,6 +138,7 @@ max_pixels_option = option(
 @choice_options
 @batch_options
 @encoding_options
+@conversion_options
 @machine_options
 @max_pixels_option
 @postprocess_options
@@ -148,6 +150,7 @@ def upscale_command(
     machine: Machine,
     postprocess: Postprocess,
     encoding: Encoding,
+    conversion: Conversion,
     output: Output,
     max_pixels: int,
 ) -> None:
@@ -162,7 +165,7 @@ def upscale_command(
         model = select_model(choice)
         pipeline = build_pipeline(model.weights, machine, size, postprocess, output.info)
         jobs = plan(sharded(batch, os.environ), _naming(model, pipeline, encoding))
-        work = Work(pipeline, encoding, max_pixels, batch.skip_existing)
+        work = Work(pipeline, encoding, max_pixels, batch.skip_existing, conversion)
         report = BatchReport(output, _settings(model, pipeline), encoding)
         sys.exit(_print_plan(jobs, work, report) if batch.dry_run else _run(jobs, work, report))
 

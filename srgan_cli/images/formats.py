@@ -78,7 +78,17 @@ def format_of(path: Path, encoding: Encoding) -> str:
 
 ENDLESS = 2**31 - 1
 LEAST_JP2_SIDE = 32  # OpenCV makes six resolutions of every picture
-NO_DEEP_ANIMATION = "convert it to 8 bits a sample, or its frames to the pages of a TIFF file"
+NO_DEEP_ANIMATION = (
+    "convert it to 8 bits a sample (--depth 8), or its frames to the pages of a TIFF file"
+)
+REMEDIES = {
+    "no alpha": "; or use --background COLOR",
+    "no 16 bits a sample": "; or use --depth 8",
+    "no colour profile of 16-bit samples": "; or use --depth 8",
+    "no animation": "; or use --frame N",
+    "no pages": "; or use --frame N",
+}
+"""What a format lacks -> the option with which it can do without."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +159,9 @@ def check_target(
         return
     able = [n for n, f in CAPABILITIES.items() if all(holds(f) for holds in needs.values())]
     remedy = f"give --format or a name for one of: {', '.join(able)}" if able else NO_DEEP_ANIMATION
-    raise ImageError(f"{printable(path)}: {own.title} holds {lacking}; {remedy}")
+    raise ImageError(
+        f"{printable(path)}: {own.title} holds {lacking}; {remedy}{REMEDIES.get(lacking, '')}"
+    )
 
 
 def format_note(format: str) -> str | None:

@@ -281,3 +281,37 @@ def test_an_animation_of_16_bits_is_refused_with_what_to_do(channels):
     line = refusal("in.png")
     assert "animations of 16 bits are not supported; convert it to 8 bits" in line
     assert read_image(Path("in.png")).pixels.shape == (3, 4, channels)
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("clear.png", "--background"), ("deep.png", "--depth"), ("moving.gif", "--frame")],
+)
+def test_a_refusal_names_the_option_that_helps(name, option, tmp_path):
+    Pillow.new("RGBA", (6, 5), (255, 0, 0, 0)).save(tmp_path / "clear.png")
+    Pillow.new("I;16", (6, 5), 40_000).save(tmp_path / "deep.png")
+    frames = [Pillow.new("L", (6, 5), level) for level in (0, 128, 255)]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    value = {"--background": "#0000ff", "--depth": "8", "--frame": "2"}[option]
+    out = tmp_path / "out.jpg"
+    words = ["upscale", str(tmp_path / name), "-o", str(out), "-m", "bicubic"]
+    for more in ([], ["--dry-run"]):
+        refused = CliRunner().invoke(main, [*words, *more])
+        assert refused.exit_code == 1
+        assert option in refused.stderr
+    planned = CliRunner().invoke(main, [*words, option, value, "--dry-run"])
+    assert planned.exit_code == 0, planned.output
+    assert not out.exists()
+    made = CliRunner().invoke(main, [*words, option, value])
+    assert made.exit_code == 0, made.output
+    with Pillow.open(out) as image:
+        assert image.size == (24, 20)
+        level = image.convert("RGB").getpixel((12, 10))
+    expected = {"--background": (0, 0, 255), "--depth": (156,) * 3, "--frame": (128,) * 3}[option]
+    assert max(abs(a - b) for a, b in zip(level, expected, strict=True)) <= 3
+
+
+def test_a_color_that_is_none_is_a_usage_error(tmp_path):
+    result = CliRunner().invoke(main, ["upscale", "a.png", "--background", "bluish"])
+    assert result.exit_code == 2
+    assert "#8080ff" in result.stderr

@@ -1,0 +1,76 @@
+"""What `--frame`, `--background` and `--depth` make of an image before it is upscaled."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from srgan_cli.errors import ImageError
+from srgan_cli.images.header import Header
+from srgan_cli.images.image import Image, ImageSequence, Picture, Pixels, to_uint8, to_uint16
+from srgan_cli.images.lazy import LazyImage
+from srgan_cli.settings import Conversion
+
+
+def convert_picture(picture: Picture | LazyImage, conversion: Conversion) -> Picture | LazyImage:
+    """Raises ImageError for a frame that the picture does not have."""
+    if isinstance(picture, LazyImage):  # one frame, without alpha
+        _check_frame(conversion, 1)
+        return _lazy_to_depth(picture, conversion.depth)
+    images = picture.images if isinstance(picture, ImageSequence) else (picture,)
+    _check_frame(conversion, len(images))
+    if conversion.frame is not None:
+        return _converted(images[conversion.frame - 1], conversion)
+    if isinstance(picture, ImageSequence):
+        return replace(picture, images=tuple(_converted(one, conversion) for one in images))
+    return _converted(picture, conversion)
+
+
+def convert_header(header: Header, conversion: Conversion) -> Header:
+    """The same for what is known before decoding."""
+    _check_frame(conversion, header.frames)
+    if conversion.frame is not None:
+        header = replace(header, frames=1, animated=False)
+    if conversion.background is not None:
+        header = replace(header, alpha=False)
+    return replace(header, depth=conversion.depth or header.depth)
+
+
+def _check_frame(conversion: Conversion, frames: int) -> None:
+    if conversion.frame is not None and conversion.frame > frames:
+        have = "one frame" if frames == 1 else f"{frames} frames"
+        raise ImageError(f"has {have}: there is no --frame {conversion.frame}")
+
+
+def _converted(image: Image, conversion: Conversion) -> Image:
+    if conversion.background is not None and image.alpha is not None:
+        image = _flattened(image, conversion.background)
+    if conversion.depth is None:
+        return image
+    alpha = None if image.alpha is None else _to_depth(image.alpha, conversion.depth)
+    return replace(image, pixels=_to_depth(image.pixels, conversion.depth), alpha=alpha)
+
+
+def _flattened(image: Image, background: tuple[int, int, int]) -> Image:
+    """Without alpha: what is transparent shows `background`, 8-bit RGB."""
+    assert image.alpha is not None
+    gray = image.pixels.shape[2] == 1 and len(set(background)) == 1
+    white = np.iinfo(image.pixels.dtype).max
+    behind = np.array(background[:1] if gray else background, np.float64) * (white / 255)
+    opacity = image.alpha[..., None] / white
+    mixed = image.pixels * opacity + behind * (1 - opacity)
+    return replace(image, pixels=np.rint(mixed).astype(image.pixels.dtype), alpha=None)
+
+
+def _to_depth(samples: Pixels, depth: int) -> Pixels:
+    if depth == 8:
+        return to_uint8(samples)
+    return to_uint16(samples, 255) if samples.dtype == np.uint8 else samples
+
+
+def _lazy_to_depth(picture: LazyImage, depth: int | None) -> LazyImage:
+    if depth is None or depth == picture.image.depth:
+        return picture
+    shape = picture.image.pixels.shape
+    empty = np.broadcast_to(np.zeros((1, 1, 1), f"u{depth // 8}"), shape)
+    image = replace(picture.image, pixels=empty)
+    return LazyImage(image, lambda top, bottom: _to_depth(picture.rows(top, bottom), depth))
