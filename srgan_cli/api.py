@@ -11,6 +11,8 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 import PIL.Image
+import torch
+from torch import nn
 
 from srgan_cli.device import keep_memory, pick_devices, pick_precision
 from srgan_cli.errors import ImageError, OptionError
@@ -18,9 +20,11 @@ from srgan_cli.images.image import Image
 from srgan_cli.images.in_memory import convert_back, open_image
 from srgan_cli.inference.engine import Replica, TiledEngine
 from srgan_cli.inference.pipeline import UpscalePipeline
+from srgan_cli.inference.quantization import quantize, takes_int8
 from srgan_cli.inference.tta import Ensemble
 from srgan_cli.inference.worker import LogCallback, warn
 from srgan_cli.settings import NATIVE, NO_POSTPROCESS, Machine, ModelChoice, OutputSize, Postprocess
+from srgan_cli.weights.activation_ranges import calibrate, recorded_ranges
 from srgan_cli.weights.container import Weights
 from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.measured_field import tile_padding
@@ -86,7 +90,8 @@ def load(
     model: a name from `srgan models`, or a weights file, ours or another project's.
     blend: from 0, faithful (PSNR-trained), to 1, vivid (GAN-trained), the default.
     device: "auto", "cpu", "cuda", "cuda:1", "mps", or several: "cuda:0,cuda:1".
-    precision: "auto", "fp32", "bf16" or "fp16"; auto takes the fastest that the device has.
+    precision: "auto", "fp32", "bf16", "fp16" or "int8" (on CPUs); auto takes the fastest that the
+    device has, int8 only for networks whose file records that it is faithful.
     tile: side of a tile in input pixels; None fits it to the free memory.
     exact: pad tiles by the full receptive field: exact, slower. tta: average over eight
     orientations: eight times the work.
@@ -225,8 +230,9 @@ def build_engine(weights: Weights, machine: Machine, log: LogCallback = warn) ->
     theoretical = int(generator.receptive_field)  # type: ignore[arg-type]
     margin = theoretical if machine.exact else tile_padding(weights, theoretical)
     running = Ensemble(generator) if machine.tta else generator
+    int8 = takes_int8(machine.precision, generator, devices, weights.metadata.int8_psnr)
     replicas = [Replica(copy.deepcopy(running).to(device), device) for device in devices[1:]]
-    return TiledEngine(
+    engine = TiledEngine(
         generator=running.to(devices[0]),
         device=devices[0],
         dtype=pick_precision(machine.precision, *devices),
@@ -235,6 +241,18 @@ def build_engine(weights: Weights, machine: Machine, log: LogCallback = warn) ->
         mirrored=weights.metadata.reflect_padding,
         replicas=tuple(replicas),
         log=log,
+    )
+    return _in_int8(engine, generator, weights, machine.tta) if int8 else engine
+
+
+def _in_int8(engine: TiledEngine, generator: nn.Module, weights: Weights, tta: bool) -> TiledEngine:
+    ranges = recorded_ranges(weights, generator)
+    quantized = quantize(generator, ranges or calibrate(generator))
+    return replace(
+        engine,
+        dtype=torch.int8,
+        quantized=Ensemble(quantized) if tta else quantized,
+        calibrated=ranges is None,
     )
 
 

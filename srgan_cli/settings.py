@@ -7,7 +7,10 @@ from pathlib import Path
 
 from srgan_cli.errors import OptionError
 
-PRECISION_NAMES = ("auto", "fp32", "bf16", "fp16")
+FLOAT_PRECISION_NAMES = ("auto", "fp32", "bf16", "fp16")
+PRECISION_NAMES = (*FLOAT_PRECISION_NAMES, "int8")
+"""int8 is for upscaling, not for training."""
+
 LEAST_TILE = 16
 MAX_SCALE = 1000
 MAX_SIDE = 10**9

@@ -136,6 +136,7 @@ def _kind(output: Path, kind: str | None) -> str:
 
 def _write(weights: "Weights", output: Path, kind: str) -> str:
     """Returns what there is to say about it."""
+    from srgan_cli.weights.activation_ranges import complete_ranges
     from srgan_cli.weights.container import write_weights
     from srgan_cli.weights.foreign.conversion import export_foreign
     from srgan_cli.weights.measured_field import complete_metadata
@@ -144,7 +145,8 @@ def _write(weights: "Weights", output: Path, kind: str) -> str:
     if kind == "onnx":
         return f"ONNX opset {OPSET}, within {export_onnx(weights, output):.1g} of torch"
     if kind == "srgan":
-        write_weights(complete_metadata(weights, partial(click.echo, err=True)), output)
+        completed = complete_metadata(weights, partial(click.echo, err=True))
+        write_weights(complete_ranges(completed), output)
     else:
         export_foreign(weights, output, kind)
     return f"{kind} naming"

@@ -148,14 +148,14 @@ device_option = option(
 )
 
 
-def precision_option(default: str) -> Decorator:
+def precision_option(default: str, names: tuple[str, ...] = PRECISION_NAMES) -> Decorator:
     return option(
         "--precision",
         metavar="NAME",
-        type=click.Choice(PRECISION_NAMES),
+        type=click.Choice(names),
         envvar="SRGAN_PRECISION",
         default=default,
-        help="auto, fp32, bf16 or fp16",
+        help=f"{', '.join(names[:-1])} or {names[-1]}",
         heading="Machine",
     )
 

@@ -8,6 +8,7 @@ import click
 from srgan_cli.cli.command import option
 from srgan_cli.cli.flags import device_option, gathered, precision_option
 from srgan_cli.cli.parameter_types import POSITIVE, folder, weights_file
+from srgan_cli.settings import FLOAT_PRECISION_NAMES
 from srgan_cli.training.loss_terms import PixelDistance
 from srgan_cli.training.recipes import RECIPES, OptimizerName
 from srgan_cli.training.train_options import STAGES, TEACHER_WEIGHT, TrainOptions, seconds, size
@@ -212,7 +213,7 @@ train_options = gathered(
         heading="Optimization",
     ),
     device_option,
-    precision_option(TrainOptions.precision),
+    precision_option(TrainOptions.precision, FLOAT_PRECISION_NAMES),
     option(
         "--workers",
         metavar="N",

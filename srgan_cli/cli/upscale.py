@@ -270,4 +270,6 @@ def _print_settings(pipeline: "UpscalePipeline", report: BatchReport) -> None:
             continue
         devices = " and ".join(map(str, one.devices))
         tiles = f"tiles of {one.core} + {one.context} pixels"
-        report.output.detail(f"x{scale}: {devices}, {settings.precision}, {tiles}")
+        precision = str(one.dtype).removeprefix("torch.")
+        calibrated = ", calibrated on a built-in image" if one.calibrated else ""
+        report.output.detail(f"x{scale}: {devices}, {precision}{calibrated}, {tiles}")

@@ -53,6 +53,10 @@ class TiledEngine:
     replicas: tuple[Replica, ...] = ()
     """The same generator on other devices, which take a share of each image's tiles."""
     log: LogCallback = warn
+    quantized: nn.Module | None = None
+    """The generator in int8, where `dtype` is torch.int8; it runs on the CPU."""
+    calibrated: bool = False
+    """Whether the ranges of its activations were measured on loading."""
 
     def __post_init__(self) -> None:
         """Channels last is the layout in which convolutions are fastest, on CPUs as on GPUs."""
@@ -88,7 +92,9 @@ class TiledEngine:
     @cached_property
     def _workers(self) -> tuple[Worker, ...]:
         return tuple(
-            Worker(place.generator, place.device, self.dtype, self.context, self.log)
+            Worker(
+                place.generator, place.device, self.dtype, self.context, self.log, self.quantized
+            )
             for place in self._places
         )
 

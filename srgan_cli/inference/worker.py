@@ -81,6 +81,8 @@ class Worker:
     margin: int
     """What must be seen around a core."""
     log: LogCallback = warn
+    quantized: nn.Module | None = None
+    """The same generator in int8, where `dtype` is torch.int8."""
     _failed: dict[torch.dtype, int] = field(default_factory=dict)
     """The fewest pixels, context included, for which memory did not suffice."""
     _lock: Lock = field(default_factory=Lock)
@@ -192,6 +194,9 @@ class Worker:
         """(B, 3, H, W) -> (B, 3, sH, sW) float32."""
         if dtype == torch.float32:
             return self.generator(low).float()
+        if dtype == torch.int8:
+            assert self.quantized is not None
+            return self.quantized(low).float()
         with torch.autocast(self.device.type, dtype):
             return self.generator(low).float()
 

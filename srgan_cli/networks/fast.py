@@ -91,7 +91,10 @@ class Fast(nn.Module):
 
     def forward(self, low_res: Tensor) -> Tensor:
         shallow = self.head(to_weight_dtype(low_res, self))  # (B, F, H, W)
-        x = self.body_end(self.body(shallow)).add_(shallow)
+        return self.upsample(low_res, self.body_end(self.body(shallow)).add_(shallow))
+
+    def upsample(self, low_res: Tensor, x: Tensor) -> Tensor:
+        """x: features, (B, F, H, W)."""
         for up in self.up:
             x = up(x)  # H -> 2H -> 4H
             x = leaky_relu(binomial_filter(x) if self.binomial else x, 0.2)

@@ -49,7 +49,7 @@ from srgan_cli.training.train_step import (
     WeightedLoss,
 )
 from srgan_cli.training.trainer import StageOutputs, StageProgress, Trainer
-from srgan_cli.training.validation import Score, ValidationResult, center_samples, validator
+from srgan_cli.training.validation import Sample, Score, ValidationResult, center_samples, validator
 from srgan_cli.weights.container import Weights, write_weights
 from srgan_cli.weights.loading import load_generator
 
@@ -202,14 +202,19 @@ def _length(run: TrainRun, stage: Stage) -> StageLength:
     return StageLength(steps, budget_of(options, run.stages, stage), decide)
 
 
+def validation_samples(run: TrainRun) -> list[Sample]:
+    return center_samples(run.data.validation, run.options.scale, downsampler(run.recipe))
+
+
 def _outputs(run: TrainRun, stage: Stage, weights: Weights) -> StageOutputs:
-    folder = run.options.out
-    samples = center_samples(run.data.validation, run.options.scale, downsampler(run.recipe))
+    folder, samples = run.options.out, validation_samples(run)
     metadata = replace(
         weights.metadata,
         objective=stage.end,
         measured_receptive_field=None,
         reflect_padding=None,
+        activation_ranges=None,
+        int8_psnr=None,
         figures={},
     )
 

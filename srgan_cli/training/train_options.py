@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from srgan_cli.errors import OptionError
+from srgan_cli.settings import FLOAT_PRECISION_NAMES
 from srgan_cli.training.vgg_options import VggFile
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -106,6 +107,8 @@ class TrainOptions:
                     f"{name} goes with the PSNR stage, and --stages gan has none"
                     + ("; a GAN stage takes a teacher's images from a --pool" * bool(self.teachers))
                 )
+        if self.precision not in FLOAT_PRECISION_NAMES:
+            raise OptionError(f"--precision is one of {', '.join(FLOAT_PRECISION_NAMES)}")
         self._check_distillation()
         if self.stages == "gan" and self.start is None:
             raise OptionError(

@@ -8,7 +8,7 @@ import torch
 
 from srgan_cli.device import keep_memory, local_device, out_of_memory, pick_device
 from srgan_cli.errors import DeviceError
-from srgan_cli.training.builder import TrainRun, build_trainer
+from srgan_cli.training.builder import TrainRun, build_trainer, validation_samples
 from srgan_cli.training.callbacks import Progress, TrainingCallback
 from srgan_cli.training.checkpoint import checkpoints, load_state
 from srgan_cli.training.data import Data, load_data
@@ -27,6 +27,7 @@ from srgan_cli.training.memory_estimate import available_bytes
 from srgan_cli.training.memory_hint import memory_hint, memory_request, stage_memory
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
 from srgan_cli.training.train_options import TrainOptions
+from srgan_cli.weights.activation_ranges import complete_ranges_of_file
 from srgan_cli.weights.container import write_weights
 
 Memory = Callable[[torch.device], float]
@@ -143,4 +144,7 @@ def _train_stage(run: TrainRun, stage: Stage, memory: Memory) -> None:
         what = memory_request(run.options, stage, run.device, run.processes.world_size)
         estimate = stage_memory(run.options, stage, run.vggs, run.device)
         raise DeviceError(memory_hint(what, estimate, memory(run.device))) from error
+    if run.processes.is_main_process:
+        crops = [sample.low for sample in validation_samples(run)]
+        complete_ranges_of_file(weights_file(run.options.out, stage.end), crops)
     run.processes.barrier()

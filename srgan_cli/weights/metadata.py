@@ -7,9 +7,13 @@ from typing import Any
 JSON_NAMES = {"measured_receptive_field": "effective_reach", "reflect_padding": "mirrored"}
 """Field of Metadata -> its key in weights files. The other fields are named alike in both."""
 
+OPTIONAL = ("activation_ranges", "int8_psnr")
+"""Fields that files have only where they say something."""
+
 MAX_SCALE = 64
 MAX_PIXELS = 1 << 16
 MAX_NESTING = 200
+MAX_ACTIVATION = 1e30
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,12 @@ class Metadata:
     """Low-resolution pixels of reflection padding that suffice at the image's edges: more changes
     no output value by more than one 8-bit level, as measured."""
 
+    activation_ranges: tuple[tuple[float, float], ...] | None = None
+    """Least and largest input of each convolution that can run in int8, in forward order."""
+
+    int8_psnr: float | None = None
+    """dB between the output in int8 and in float32, as measured on validation crops."""
+
     training: dict[str, Any] = field(default_factory=dict)
     """Recipe, options, steps, data, version, validation results."""
 
@@ -47,8 +57,25 @@ class Metadata:
         texts = isinstance(self.objective, str) and isinstance(self.lineage, str)
         if not (texts and isinstance(self.training, dict) and isinstance(self.figures, dict)):
             raise TypeError("facts of a wrong type")
+        _check_int8(self.activation_ranges, self.int8_psnr)
         _check_figures(self.figures)
         _check_depth(self.training)
+
+
+def _check_int8(ranges: object, psnr: object) -> None:
+    if psnr is not None and not _is_finite(psnr):
+        raise ValueError(f"a PSNR of int8 of {psnr!r}")
+    if ranges is None:
+        return
+    pairs = isinstance(ranges, tuple) and all(isinstance(pair, tuple) for pair in ranges)
+    if not pairs or not all(len(pair) == 2 and all(map(_is_finite, pair)) for pair in ranges):  # type: ignore[attr-defined]
+        raise ValueError("activation ranges that are not pairs of numbers")
+    if not all(low <= 0 <= high for low, high in ranges):  # type: ignore[attr-defined]
+        raise ValueError("activation ranges without 0")
+
+
+def _is_finite(value: object) -> bool:
+    return type(value) in (int, float) and abs(value) < MAX_ACTIVATION  # type: ignore[arg-type]
 
 
 def _check_figures(figures: Mapping[str, Any]) -> None:
@@ -74,13 +101,22 @@ def _check_depth(record: object, most: int = MAX_NESTING) -> None:
 
 def metadata_to_json(metadata: Metadata) -> dict[str, Any]:
     """The JSON object that weights files hold."""
-    return {JSON_NAMES.get(name, name): value for name, value in asdict(metadata).items()}
+    return {
+        JSON_NAMES.get(name, name): value
+        for name, value in asdict(metadata).items()
+        if value is not None or name not in OPTIONAL
+    }
 
 
 def metadata_from_json(record: Mapping[str, Any]) -> Metadata:
     """The inverse of `metadata_to_json`; unknown keys are ignored. Raises TypeError, ValueError."""
     keys = {one.name: JSON_NAMES.get(one.name, one.name) for one in fields(Metadata)}
-    return Metadata(**{name: record[key] for name, key in keys.items() if key in record})
+    values = {name: record[key] for name, key in keys.items() if key in record}
+    if isinstance(ranges := values.get("activation_ranges"), list):
+        values["activation_ranges"] = tuple(
+            tuple(pair) if isinstance(pair, list) else pair for pair in ranges
+        )
+    return Metadata(**values)
 
 
 def blend_metadata(parts: Sequence[Metadata], shares: Sequence[float]) -> Metadata:

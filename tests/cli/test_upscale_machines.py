@@ -1,13 +1,18 @@
 """`srgan upscale` on several devices, and in several processes."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 from click.testing import CliRunner, Result
 from helpers import noise_file
+from small_networks import RRDB, random_weights
 
 from srgan_cli.cli import main
+from srgan_cli.networks.fast import Fast
+from srgan_cli.networks.int8 import int8_problem
+from srgan_cli.weights.container import write_weights
 
 
 def srgan(*words: object) -> Result:
@@ -98,3 +103,22 @@ def test_shards_beside_their_sources_do_not_enlarge_each_others_results(rank):
         rank(number, 2)
         assert srgan("*.png", "-m", "bicubic").exit_code == 0
     assert len(contents(".")) == 8
+
+
+@pytest.mark.skipif(int8_problem(Fast(features=4, blocks=1, thin=2)) is not None, reason="no int8")
+def test_verbose_and_json_say_that_int8_was_taken(tiny_file):
+    noise_file(Path("in.png"), 20)
+    words = ("in.png", "-o", "out.png", "-w", tiny_file, "--device", "cpu", "--precision", "int8")
+    result = srgan(*words, "-v", "--json")
+    assert result.exit_code == 0, result.output
+    assert "x4: cpu, int8, calibrated on a built-in image" in result.stderr
+    assert json.loads(result.stdout)["precision"] == "int8"
+
+
+def test_int8_for_a_network_that_has_none_is_an_error_of_one_line(tmp_path):
+    write_weights(random_weights("rrdbnet", RRDB), tmp_path / "rrdb.safetensors")
+    noise_file(Path("in.png"))
+    result = srgan("in.png", "-w", "rrdb.safetensors", "--precision", "int8", "--device", "cpu")
+    assert result.exit_code != 0
+    assert "RRDBNet do not run in int8: take --precision auto" in result.stderr
+    assert result.stderr.count("\n") == 1

@@ -25,6 +25,7 @@ from srgan_cli.training.vgg_options import VggFile
         ({"lr": math.nan}, "--lr must be more than 0, and finite"),
         ({"lr": math.inf}, "--lr must be more than 0, and finite"),
         ({"batch_size": -1}, "--batch-size must be more than 0"),
+        ({"precision": "int8"}, "--precision is one of"),
         ({"patch": 15}, "multiple of the scale 2"),
         ({"stages": "gan"}, "--from"),
         ({"vgg": ("f.pth:conv2_2=x",)}, "is a number"),

@@ -26,6 +26,14 @@ def test_keys_on_disk_are_those_of_older_files():
     assert metadata_to_json(metadata) == RECORD
 
 
+def test_ranges_for_int8_are_written_only_where_they_are_known():
+    record = RECORD | {"activation_ranges": [[-1.5, 2], [0, 3.0]], "int8_psnr": 58.5}
+    metadata = metadata_from_json(record)
+    assert metadata.activation_ranges == ((-1.5, 2), (0, 3.0))
+    assert metadata_from_json(metadata_to_json(metadata)) == metadata
+    assert not {"activation_ranges", "int8_psnr"} & metadata_to_json(Metadata(scale=2)).keys()
+
+
 def test_unknown_keys_of_later_versions_are_ignored():
     assert metadata_from_json({"scale": 2, "unheard": [1]}) == Metadata(scale=2)
 
@@ -51,6 +59,15 @@ def nested(depth: int) -> dict:
         {"figures": {"set5": 31.5}},
         {"figures": {"set5": {"psnr_y": "high"}}},
         {"figures": {"set5": {"psnr_y": [31.5]}}},
+        {"activation_ranges": 3},
+        {"activation_ranges": [3]},
+        {"activation_ranges": [[0, 1, 2]]},
+        {"activation_ranges": [[1, 2]]},
+        {"activation_ranges": [[0, float("nan")]]},
+        {"activation_ranges": [["0", 1]]},
+        {"activation_ranges": [[0, 10**400]]},
+        {"int8_psnr": "60"},
+        {"int8_psnr": float("inf")},
         {"training": []},
         {"training": nested(MAX_NESTING)},
     ],

@@ -1,0 +1,59 @@
+"""When a network runs in int8: asked for, or by itself where that is known to be faithful."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from srgan_cli.device import pick_precision
+from srgan_cli.errors import DeviceError
+from srgan_cli.networks.fast import Fast
+from srgan_cli.networks.int8 import (
+    WEIGHT_LEVELS,
+    Int8Fast,
+    Range,
+    int8_problem,
+    weight_levels,
+)
+
+MIN_PSNR = 54.0
+"""dB from float32 that a weights file must record for `--precision auto` to take int8."""
+
+
+def takes_int8(
+    precision: str, network: nn.Module, devices: Sequence[torch.device], psnr: float | None
+) -> bool:
+    """Whether the network runs in int8 on these devices.
+
+    precision: an option value. psnr: dB from float32 that the network's file records, if it does.
+    Raises DeviceError where int8 is asked for and cannot be had.
+    """
+    if precision not in ("auto", "int8"):
+        return False
+    if precision == "auto" and (psnr is None or psnr < MIN_PSNR):
+        return False
+    problem = _problem(network, devices)
+    if precision == "auto":  # with shorter weights the recorded figure does not hold
+        return problem is None and weight_levels() == WEIGHT_LEVELS
+    if problem is not None:
+        raise DeviceError(f"{problem}: take --precision auto")
+    return True
+
+
+def _problem(network: nn.Module, devices: Sequence[torch.device]) -> str | None:
+    other = next((device for device in devices if device.type != "cpu"), None)
+    if other is not None:
+        return f"int8 runs on CPUs only, not on {other}"
+    return int8_problem(network)
+
+
+def quantize(network: nn.Module, ranges: Sequence[Range]) -> Int8Fast:
+    """For the CPU; what is not in int8 runs as by `--precision auto` without it.
+
+    network: one for which `takes_int8` is true; it shares its other layers with the result.
+    ranges: see `srgan_cli.networks.int8.measure_ranges`.
+    """
+    assert isinstance(network, Fast)
+    levels = weight_levels()
+    assert levels is not None
+    return Int8Fast(network, ranges, pick_precision("auto", torch.device("cpu")), levels)

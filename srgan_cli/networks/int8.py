@@ -1,0 +1,208 @@
+"""8-bit integer convolutions on CPUs, by the operators of PyTorch's own compiler (oneDNN).
+
+Weights have a scale per output channel, activations one scale and zero point per tensor, as in
+Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only
+inference", 2018, https://arxiv.org/abs/1712.05877. The operators are private: `int8_problem` says
+where they are missing or do not work. Tried with PyTorch 2.13.
+"""
+
+import warnings
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu_
+
+from srgan_cli.networks.fast import Block, Fast
+
+Range = tuple[float, float]
+"""The least and the largest value of a tensor."""
+
+LEVELS = 255
+WEIGHT_LEVELS = 127
+SAFE_WEIGHT_LEVELS = 63
+"""For processors without VNNI, which add two products in 16 bits: 2 x 255 x 63 still fits."""
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """real = scale (quantized - zero_point), quantized from 0 to 255."""
+
+    scale: float
+    zero_point: int
+
+    @classmethod
+    def of_range(cls, values: Range) -> "Quantization":
+        """Zero, with which images are padded, is always represented exactly."""
+        low, high = min(values[0], 0.0), max(values[1], 0.0)
+        scale = (high - low) / LEVELS or 1.0
+        return cls(scale, round(-low / scale))
+
+    def quantize(self, x: Tensor) -> Tensor:
+        """float32 -> uint8, in the same layout; values out of range are clipped."""
+        made = torch.quantize_per_tensor(x, self.scale, self.zero_point, torch.quint8)
+        integers = torch.empty(0, dtype=torch.uint8)
+        return integers.set_(made.untyped_storage(), 0, made.size(), made.stride())
+
+
+class Int8Conv(nn.Module):
+    """A convolution of stride 1 on uint8 tensors, (B, inputs, H, W) -> (B, outputs, H, W).
+
+    Its parameters are not in `parameters()`: oneDNN packs them.
+    """
+
+    def __init__(self, layer: nn.Conv2d, inputs: Quantization, weight_levels: int) -> None:
+        super().__init__()
+        self.inputs = inputs
+        weight = layer.weight.detach().float()  # (O, I, k, k)
+        largest = weight.abs().amax(dim=(1, 2, 3))
+        scales = largest.where(largest > 0, 1.0) / weight_levels
+        rounded = (weight / scales.view(-1, 1, 1, 1)).round_().to(torch.int8)
+        self._padding = list(map(int, layer.padding))
+        self._scales = scales
+        self._zeros = torch.zeros(len(scales), dtype=torch.int32)
+        self._bias = None if layer.bias is None else layer.bias.detach().float()
+        self._packed = torch.ops.onednn.qconv_prepack(
+            rounded, scales, inputs.scale, inputs.zero_point, [1, 1], self._padding, [1, 1], 1, None
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """uint8 -> float32."""
+        return self._run(x, 1.0, 0, torch.float32, "none")
+
+    def relu(self, x: Tensor, outputs: Quantization) -> Tensor:
+        """uint8 -> uint8 of max(0, convolution); what `outputs` cannot hold is clipped."""
+        return self._run(x, outputs.scale, outputs.zero_point, torch.uint8, "relu")
+
+    def _run(self, x: Tensor, *outputs: Any) -> Tensor:
+        scale, zero_point, dtype, activation = outputs
+        made: Tensor = torch.ops.onednn.qconv2d_pointwise(
+            *(x, self.inputs.scale, self.inputs.zero_point),
+            *(self._packed, self._scales, self._zeros, self._bias),
+            *([1, 1], self._padding, [1, 1], 1),
+            *(scale, zero_point, dtype, activation, [], ""),
+        )
+        return made
+
+
+class Int8Block(nn.Module):
+    """networks.fast.Block on a float32 tensor, which it changes: the sum stays in float32."""
+
+    def __init__(self, block: Block, ranges: Sequence[Range], weight_levels: int) -> None:
+        super().__init__()
+        activation = block.activation
+        self.slope = activation.negative_slope if isinstance(activation, nn.LeakyReLU) else 0.0
+        first, second = map(Quantization.of_range, ranges)
+        self.conv1 = Int8Conv(block.conv1, first, weight_levels)
+        self.conv2 = Int8Conv(block.conv2, second, weight_levels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        integers = self.conv1.inputs.quantize(x)
+        return x.add_(self.conv2(self._activated(integers)))
+
+    def _activated(self, integers: Tensor) -> Tensor:
+        """uint8 -> uint8; oneDNN fuses a ReLU, and no LeakyReLU."""
+        middle = self.conv2.inputs
+        if not self.slope:
+            return self.conv1.relu(integers, middle)
+        return middle.quantize(leaky_relu_(self.conv1(integers), self.slope))
+
+
+class Int8Fast(nn.Module):
+    """`Fast` with its body in int8. Head and upsampler run in `dtype`, the base in float32.
+
+    ranges: of the inputs of `int8_convolutions(network)`, as `measure_ranges` gives them.
+    """
+
+    def __init__(
+        self, network: Fast, ranges: Sequence[Range], dtype: torch.dtype, weight_levels: int
+    ) -> None:
+        super().__init__()
+        self.network, self.dtype = network, dtype
+        self.scale, self.receptive_field = network.scale, network.receptive_field
+        self.body = nn.Sequential(
+            *(
+                Int8Block(block, ranges[2 * i : 2 * i + 2], weight_levels)
+                for i, block in enumerate(network.body)
+                if isinstance(block, Block)
+            )
+        )
+        last = Quantization.of_range(ranges[-1])
+        self.body_end = Int8Conv(network.body_end, last, weight_levels)
+
+    def forward(self, low_res: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, 3, sH, sW), float32."""
+        half = self.dtype != torch.float32
+        with torch.autocast("cpu", self.dtype if half else None, enabled=half):
+            shallow = self.network.head(low_res)  # (B, F, H, W)
+            x = self.body(shallow.to(torch.float32, copy=True))
+            x = self.body_end(self.body_end.inputs.quantize(x)).add_(shallow)
+            return self.network.upsample(low_res, x)
+
+
+def int8_convolutions(network: Fast) -> list[nn.Conv2d]:
+    """Those that run in int8, in forward order."""
+    return [
+        layer
+        for part in (network.body, network.body_end)
+        for layer in part.modules()
+        if isinstance(layer, nn.Conv2d)
+    ]
+
+
+@torch.inference_mode()
+def measure_ranges(network: Fast, images: Sequence[Tensor]) -> list[Range]:
+    """Of the input of each of `int8_convolutions`, over images (B, 3, H, W) in [0, 1]."""
+    layers = int8_convolutions(network)
+    seen: dict[nn.Module, list[float]] = {layer: [0.0] for layer in layers}
+
+    def see(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        seen[layer] += [float(value) for value in inputs[0].aminmax()]
+
+    with ExitStack() as hooks:
+        for layer in layers:
+            hooks.callback(layer.register_forward_pre_hook(see).remove)
+        for image in images:
+            network(image)
+    extremes = [torch.tensor(seen[layer]).aminmax() for layer in layers]  # which keep a NaN
+    return [(float(least), float(largest)) for least, largest in extremes]
+
+
+def int8_problem(network: nn.Module) -> str | None:
+    """Why the network cannot run in int8 on this processor; None if it can."""
+    if not isinstance(network, Fast):
+        return f"networks of the kind {type(network).__name__} do not run in int8"
+    if not torch.backends.cpu.get_cpu_capability().startswith("AVX"):
+        return "int8 needs a processor with AVX2"
+    if weight_levels() is None:
+        return f"PyTorch {torch.__version__} has not the operators that int8 needs"
+    return None
+
+
+@cache
+def weight_levels() -> int | None:
+    """127 where sums of products are exact, 63 where they saturate; None: no working operators."""
+    for levels in (WEIGHT_LEVELS, SAFE_WEIGHT_LEVELS):
+        try:
+            if _sums_are_exact(levels):
+                return levels
+        except (AttributeError, NotImplementedError, RuntimeError, TypeError):
+            return None
+    return None
+
+
+@torch.inference_mode()
+def _sums_are_exact(levels: int) -> bool:
+    """Whether a convolution of the largest numbers there are is right."""
+    layer = nn.Conv2d(64, 16, 3, padding=1, bias=False)
+    nn.init.constant_(layer.weight, float(levels))
+    ones = torch.full((1, 64, 8, 8), float(LEVELS)).to(memory_format=torch.channels_last)
+    integers = Quantization(1.0, 0)
+    with warnings.catch_warnings():  # quantized tensors are deprecated: told once, here
+        warnings.simplefilter("ignore")
+        made = Int8Conv(layer, integers, levels)(integers.quantize(ones))
+    return bool(torch.allclose(made, layer(ones)))

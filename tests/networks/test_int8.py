@@ -1,0 +1,138 @@
+"""Integer convolutions against the same sums in float32."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import conv2d
+
+from srgan_cli.networks import int8
+from srgan_cli.networks.fast import Fast
+from srgan_cli.networks.int8 import (
+    SAFE_WEIGHT_LEVELS,
+    Int8Conv,
+    Int8Fast,
+    Quantization,
+    int8_problem,
+    measure_ranges,
+    weight_levels,
+)
+from srgan_cli.networks.srcnn import SRCNN
+
+needs_int8 = pytest.mark.skipif(
+    int8_problem(Fast(features=4, blocks=1, thin=2)) is not None, reason="no int8 here"
+)
+
+
+def network(slope: float, binomial: bool = True) -> Fast:
+    torch.manual_seed(1)
+    made = Fast(4, 16, 3, 4, negative_slope=slope, binomial=binomial)
+    nn.init.normal_(made.to_rgb.weight, std=0.05)
+    return made.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def image(side: int = 48, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    made = torch.rand(1, 3, side, side + 5, generator=generator)
+    return made.contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("values", [(-1.0, 3.0), (0.0, 2.0), (-5.0, 0.0), (0.5, 1.0), (0.0, 0.0)])
+@needs_int8
+def test_zero_and_the_range_are_represented(values):
+    quantization = Quantization.of_range(values)
+    x = torch.tensor([0.0, *values]).view(1, 3, 1, 1)
+    back = (quantization.quantize(x).float() - quantization.zero_point) * quantization.scale
+    assert back[0, 0] == 0
+    torch.testing.assert_close(back, x, rtol=0, atol=quantization.scale / 1.9)
+
+
+@needs_int8
+def test_what_is_out_of_range_is_clipped():
+    quantized = Quantization.of_range((-1.0, 1.0)).quantize(torch.tensor([-9.0, 9.0]))
+    assert quantized.tolist() == [0, 255]
+
+
+@needs_int8
+@torch.inference_mode()
+def test_a_convolution_is_that_of_the_rounded_numbers_borders_included():
+    torch.manual_seed(0)
+    layer = nn.Conv2d(16, 8, 3, padding=1)
+    inputs = Quantization.of_range((-2.0, 3.0))
+    x = torch.randn(1, 16, 9, 11).contiguous(memory_format=torch.channels_last)
+    integers = inputs.quantize(x)
+    made = Int8Conv(layer, inputs, weight_levels())(integers)
+    scale = layer.weight.abs().amax(dim=(1, 2, 3), keepdim=True) / weight_levels()
+    weight = (layer.weight / scale).round() * scale
+    rounded = (integers.float() - inputs.zero_point) * inputs.scale
+    torch.testing.assert_close(made, conv2d(rounded, weight, layer.bias, padding=1))
+
+
+@needs_int8
+def test_a_channel_of_zeros_stays_zero():
+    layer = nn.Conv2d(4, 4, 3, padding=1, bias=False)
+    nn.init.zeros_(layer.weight[1])
+    inputs = Quantization(0.01, 0)
+    with torch.inference_mode():
+        made = Int8Conv(layer, inputs, weight_levels())(inputs.quantize(torch.rand(1, 4, 5, 5)))
+    assert made.isfinite().all()
+    assert not made[:, 1].any()
+
+
+@needs_int8
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("slope", [0.0, 0.1])
+@torch.inference_mode()
+def test_a_network_in_int8_is_close_to_float32(slope, dtype):
+    net = network(slope)
+    ranges = measure_ranges(net, [image(seed=1)])
+    quantized = Int8Fast(net, ranges, dtype, weight_levels())
+    expected, made = net(image()), quantized(image())
+    detail = expected - Fast(4, 16, 3, 4).eval()(image())  # a new network is bicubic alone
+    psnr = -10 * torch.log10((made - expected).square().mean())
+    share = (made - expected).square().mean() / detail.square().mean()
+    assert made.dtype == torch.float32
+    assert psnr > 54
+    assert share < 1e-3
+    assert (made != expected).any()
+
+
+def test_ranges_are_those_of_the_inputs_of_the_body():
+    ranges = measure_ranges(network(0.1), [image(), image(seed=1)])
+    assert len(ranges) == 2 * 3 + 1
+    assert all(low <= 0 <= high for low, high in ranges)
+    assert all(low < 0 for low, _ in ranges)  # behind a LeakyReLU as well
+    assert all(low == 0 for low, _ in measure_ranges(network(0.0), [image()])[1:6:2])
+
+
+@pytest.fixture
+def fresh_probe():
+    weight_levels.cache_clear()
+    yield
+    weight_levels.cache_clear()
+
+
+def test_other_networks_are_named():
+    assert "SRCNN" in (int8_problem(SRCNN(scale=2)) or "")
+
+
+def test_a_processor_without_avx2_is_a_problem(monkeypatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
+    assert "AVX2" in (int8_problem(network(0.1)) or "")
+
+
+@pytest.mark.usefixtures("fresh_probe")
+@pytest.mark.parametrize("error", [AttributeError, RuntimeError, NotImplementedError, TypeError])
+def test_without_the_operators_there_is_no_int8(monkeypatch, error):
+    def missing(*args: object) -> None:
+        raise error("no such operator")
+
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    monkeypatch.setattr(Int8Conv, "_run", missing)
+    assert weight_levels() is None
+    assert "operators" in (int8_problem(network(0.1)) or "")
+
+
+@pytest.mark.usefixtures("fresh_probe")
+def test_where_sums_saturate_weights_are_shorter(monkeypatch):
+    monkeypatch.setattr(int8, "_sums_are_exact", lambda levels: levels == SAFE_WEIGHT_LEVELS)
+    assert weight_levels() == SAFE_WEIGHT_LEVELS

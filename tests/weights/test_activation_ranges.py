@@ -1,0 +1,48 @@
+"""Ranges for int8 are measured once and travel in weights files."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from small_networks import RRDB, random_weights
+
+from srgan_cli.errors import WeightsError
+from srgan_cli.networks.int8 import WEIGHT_LEVELS, weight_levels
+from srgan_cli.weights.activation_ranges import complete_ranges
+from srgan_cli.weights.container import read_weights, write_weights
+
+
+def test_ranges_travel_in_the_file(tiny, tmp_path):
+    completed = complete_ranges(tiny)
+    write_weights(completed, tmp_path / "ranges.safetensors")
+    read = read_weights(tmp_path / "ranges.safetensors").metadata
+    assert read == completed.metadata
+    assert len(read.activation_ranges) == 3
+    assert read.int8_psnr is None
+
+
+def test_what_is_complete_stays_and_other_networks_are_left_alone(tiny):
+    completed = complete_ranges(tiny)
+    assert complete_ranges(completed) is completed
+    other = random_weights("rrdbnet", RRDB)
+    assert complete_ranges(other) is other
+
+
+def test_a_network_that_overflows_is_an_error_not_a_wrong_range(tiny):
+    state = dict(tiny.state) | {"body.0.conv1.weight": tiny.state["body.0.conv1.weight"] * 1e38}
+    with pytest.raises(WeightsError, match="not numbers"):
+        complete_ranges(replace(tiny, state=state))
+
+
+@pytest.mark.skipif(weight_levels() != WEIGHT_LEVELS, reason="sums are not exact here")
+def test_the_distance_from_float32_is_measured_on_the_images_given(tiny):
+    images = [torch.rand(1, 3, 24, 30) for _ in range(2)]
+    good = complete_ranges(tiny, images).metadata.int8_psnr
+    narrow = tuple(
+        (low / 8, high / 8) for low, high in complete_ranges(tiny).metadata.activation_ranges
+    )
+    metadata = replace(tiny.metadata, activation_ranges=narrow)
+    clipped = complete_ranges(replace(tiny, metadata=metadata), images).metadata
+    assert clipped.activation_ranges == narrow
+    assert 40 < good <= 100
+    assert clipped.int8_psnr < good - 3
