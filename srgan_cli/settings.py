@@ -13,6 +13,8 @@ PRECISION_NAMES = (*FLOAT_PRECISION_NAMES, "int8")
 
 LEAST_TILE = 16
 MAX_SCALE = 1000
+MAX_PIXELS = 200_000_000
+"""Of an image that is decoded as a whole: at 16 bits with alpha that takes about 6 GB."""
 MAX_SIDE = 10**9
 """Pixels; no file format holds many more."""
 

@@ -264,7 +264,7 @@ def _real(path: Path) -> Path:
 def read_input(source: Path, max_pixels: int, free: int) -> Picture | LazyImage:
     """free: bytes of memory, which bound standard input. Raises ImageError."""
     if source != STREAM:
-        lazy = open_lazy(source, max_pixels=max_pixels)
+        lazy = open_lazy(source)
         return lazy or read_picture(source, max_pixels=max_pixels)
     if sys.stdin is None:
         raise ImageError("standard input is closed: give a file, or pipe a picture into it")

@@ -1,5 +1,7 @@
 """The `srgan` command."""
 
+import os
+
 import click
 
 from srgan_cli import __version__
@@ -21,6 +23,11 @@ SECTIONS = {
     "Weights files": (info_command, convert_command),
     "Compare": (eval_command, compare_command, rate_command),
 }
+
+# OpenCV reads these once, when it is imported. --max-pixels refuses before any codec decodes, so
+# OpenCV's own fixed limits would only stand in the way of a larger one.
+for _name, _bits in (("PIXELS", 44), ("WIDTH", 31), ("HEIGHT", 31)):
+    os.environ.setdefault(f"OPENCV_IO_MAX_IMAGE_{_name}", str(2**_bits - 1))
 
 
 @click.group(

@@ -33,7 +33,15 @@ from srgan_cli.cli.progress_bars import batch_progress
 from srgan_cli.cli.signals import stopping
 from srgan_cli.errors import OptionError, SrganError
 from srgan_cli.images.formats import Encoding
-from srgan_cli.settings import Conversion, ImageSize, Machine, ModelChoice, OutputSize, Postprocess
+from srgan_cli.settings import (
+    MAX_PIXELS,
+    Conversion,
+    ImageSize,
+    Machine,
+    ModelChoice,
+    OutputSize,
+    Postprocess,
+)
 
 if TYPE_CHECKING:
     from srgan_cli.batch.run import Work
@@ -111,7 +119,7 @@ max_pixels_option = option(
     "--max-pixels",
     metavar="N",
     type=click.IntRange(min=1),
-    default=1_000_000_000,
+    default=MAX_PIXELS,
     help="Refuse larger inputs",
     heading="Machine",
 )

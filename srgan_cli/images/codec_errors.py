@@ -10,15 +10,15 @@ from pathlib import Path
 
 import cv2
 from PIL import Image as Pillow
-from PIL import UnidentifiedImageError
+from PIL import ImageFile, UnidentifiedImageError
 
 from srgan_cli.errors import ImageError
 from srgan_cli.files import printable
 
-# What OpenCV would print is in the ImageError.
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-
-LARGER = "raise --max-pixels if the file can be trusted"
+LARGER = (
+    "raise --max-pixels of srgan upscale where there is memory for it (a TIFF without alpha is "
+    "read by parts and has no limit)"
+)
 # What Pillow and OpenCV raise for damaged files, as their code and many mutated files show.
 BROKEN = (
     OSError,
@@ -46,25 +46,27 @@ EXPLAINED = {
 
 
 @contextmanager
-def reading(name: str | Path) -> Iterator[None]:
+def reading(name: str | Path, max_pixels: int | None = None) -> Iterator[None]:
     """Faults of the file `name` become an ImageError of one line; codecs' warnings are silent.
 
-    An ImageError of the body gets the name in front.
+    An ImageError of the body gets the name in front. max_pixels: what Pillow refuses to open,
+    also inside of an ICO; None for its own limit.
     """
     try:
         if isinstance(name, Path) and name.is_fifo():  # would be empty when it is opened again
             raise ImageError("is a pipe; give - for the input and send the picture there")
-        with _quiet:
+        with _globals.changed(max_pixels):
             yield
     except (ImageError, MemoryError, *BOMBS, *BROKEN) as error:
-        raise ImageError(f"{printable(name)}: {_explained(error)}") from error
+        raise ImageError(f"{printable(name)}: {_explained(error, max_pixels)}") from error
 
 
-def _explained(error: BaseException) -> str:
+def _explained(error: BaseException, max_pixels: int | None) -> str:
     if isinstance(error, ImageError):
         return str(error)
     if isinstance(error, BOMBS):
-        return f"its pixels are more than {Pillow.MAX_IMAGE_PIXELS:,}; {LARGER}"
+        limit = "Pillow's limit" if max_pixels is None else f"{max_pixels:,}"
+        return f"its pixels are more than {limit}; {LARGER}"
     known = (text for kind, text in EXPLAINED.items() if isinstance(error, kind))
     return next(known, f"cannot be read ({_line(error)})")
 
@@ -73,7 +75,7 @@ def _explained(error: BaseException) -> str:
 def encoding(format: str) -> Iterator[None]:
     """What an encoder refuses becomes an ImageError of one line."""
     try:
-        with _quiet:
+        with _globals.changed():
             yield
     except MemoryError as error:
         raise ImageError(f"{format}: encoding needs more memory than there is") from error
@@ -88,27 +90,54 @@ def _line(error: BaseException) -> str:
     return printable(words[:200]) if words else type(error).__name__
 
 
-class _Quiet:
-    """Python's warning filters are global: the first thread in silences, the last one restores."""
+class _Globals:
+    """Settings that all threads share: the first one in changes them, the last one restores them.
+
+    These are Python's warning filters, Pillow's limits and OpenCV's log.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._inside = 0
+        self._limits: list[int] = []
         self._restore = ExitStack()
 
-    def __enter__(self) -> None:
+    @contextmanager
+    def changed(self, max_pixels: int | None = None) -> Iterator[None]:
+        """max_pixels: Pillow's limit, the largest of those that threads want; None wants none."""
+        limit = max_pixels or 0
         with self._lock:
-            self._inside += 1
-            if self._inside == 1:
-                self._restore.enter_context(warnings.catch_warnings())
-                warnings.simplefilter("ignore")
-                warnings.simplefilter("error", Pillow.DecompressionBombWarning)
+            if not self._limits:
+                self._restore.enter_context(_restored())
+            self._limits.append(limit)
+            self._apply()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._limits.remove(limit)
+                if self._limits:
+                    self._apply()
+                else:
+                    self._restore.close()
 
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._restore.close()
+    def _apply(self) -> None:
+        if largest := max(self._limits):
+            Pillow.MAX_IMAGE_PIXELS = largest
 
 
-_quiet = _Quiet()
+@contextmanager
+def _restored() -> Iterator[None]:
+    pixels, block = Pillow.MAX_IMAGE_PIXELS, ImageFile.MAXBLOCK
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the ImageError says it
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Pillow.DecompressionBombWarning)
+            yield
+    finally:
+        Pillow.MAX_IMAGE_PIXELS, ImageFile.MAXBLOCK = pixels, block
+        cv2.utils.logging.setLogLevel(level)
+
+
+_globals = _Globals()

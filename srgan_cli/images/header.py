@@ -14,19 +14,20 @@ from srgan_cli.images.codec_errors import LARGER, reading
 from srgan_cli.images.codecs import opencv16 as deep
 from srgan_cli.images.codecs import pnm, tiff_read
 from srgan_cli.images.codecs.png_color import png_profile
+from srgan_cli.images.codecs.tiff_read import SMALL
 from srgan_cli.images.exif import ORIENTATION, orientation, valid_exif
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 from srgan_cli.images.tiff_tags import Block
+from srgan_cli.settings import MAX_PIXELS
 
 # Never those that run an interpreter (EPS, PDF) or another system's drawing calls (WMF).
 OPENED = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "JPEG2000", "PPM", "ICO")
 TGA_MARK = b"TRUEVISION-XFILE.\0"  # at the end of newer ones
 OURS = {"JPEG2000": "jpeg2000", "PPM": "pnm", "MPO": "jpeg", "DIB": "bmp"}
 ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
-MAX_PIXELS = 1_000_000_000
-SMALL = 1 << 22  # pixels that are decoded whatever the size of the file
 PIXELS_PER_BYTE = {"JPEG": 1024, "MPO": 1024, "GIF": 4096, "BMP": 256, "TGA": 256, "PPM": 8}
-"""At most, by the formats' own codes. A blank PNG or WebP may be far smaller."""
+PIXELS_PER_BYTE |= {"PNG": 8 * 1040, "ICO": 8 * 1040}  # deflate's 1032, of one bit each
+"""At most, by the formats' own codes. A blank WebP, AVIF or JPEG 2000 may be far smaller."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +49,16 @@ def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> Header:
 
     `max_pixels` limits a single frame here; who wants to count all multiplies by `frames`.
     """
-    with reading(path), open_regular(path) as file:
+    with reading(path, max_pixels), open_regular(path) as file:
         if file.read(4) in tiff_read.MAGIC:
             return _of_tiff(Block(file))
-        with opening(file, path.name, max_pixels) as opened:
+        with opening(file, path.name) as opened:
             return _of_pillow(opened, head_of(file))
 
 
 @contextmanager
-def opening(file: BinaryIO, name: str, max_pixels: int) -> Iterator[Pillow.Image]:
+def opening(file: BinaryIO, name: str) -> Iterator[Pillow.Image]:
     """With Pillow, restricted to the formats that are read. name: what the file is called."""
-    Pillow.MAX_IMAGE_PIXELS = max_pixels  # checked on opening, and inside of an ICO
     file.seek(0)
     formats = (*OPENED, "TGA") if _may_be_tga(file, name) else OPENED
     with Pillow.open(file, formats=formats) as opened:

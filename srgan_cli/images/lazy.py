@@ -13,7 +13,6 @@ from srgan_cli.images.codec_errors import reading
 from srgan_cli.images.codecs import tiff_read
 from srgan_cli.images.codecs.tiff_read import Page
 from srgan_cli.images.decode import finished
-from srgan_cli.images.header import MAX_PIXELS, refuse_more
 from srgan_cli.images.image import Image, Pixels, blank
 from srgan_cli.images.tiff_tags import Block
 
@@ -32,10 +31,10 @@ class LazyImage:
     rows: Callable[[int, int], Pixels]
 
 
-def open_lazy(path: Path, *, max_pixels: int = MAX_PIXELS, large: int = LARGE) -> LazyImage | None:
+def open_lazy(path: Path, *, large: int = LARGE) -> LazyImage | None:
     """A picture that can be read by parts; None for any other, and one of at most `large` bytes.
 
-    ImageError as `read_image`.
+    ImageError as `read_image`; the number of pixels is not limited.
     """
     with reading(path), open_regular(path) as file:
         if file.read(4) not in tiff_read.MAGIC:
@@ -45,7 +44,6 @@ def open_lazy(path: Path, *, max_pixels: int = MAX_PIXELS, large: int = LARGE) -
         page = tiff_read.with_low_strips(pages[0])
         if len(pages) > 1 or not _in_parts(page) or page.height * page.row <= large:
             return None
-        refuse_more(page.width * page.height, 1, max_pixels)
         return LazyImage(_described(block, page), _reader(path, page, _state(file)))
 
 

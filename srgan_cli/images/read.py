@@ -21,7 +21,6 @@ from srgan_cli.images.codecs import pnm, tiff_read
 from srgan_cli.images.decode import decoded, finished
 from srgan_cli.images.formats import NO_DEEP_ANIMATION
 from srgan_cli.images.header import (
-    MAX_PIXELS,
     depth_of,
     frames_of,
     head_of,
@@ -31,6 +30,7 @@ from srgan_cli.images.header import (
 )
 from srgan_cli.images.image import Image, ImageSequence, Picture, to_uint16
 from srgan_cli.images.tiff_tags import Block, check_tree
+from srgan_cli.settings import MAX_PIXELS
 
 LEGACY_EXIF = ("Raw profile type exif", "Raw profile type APP1")  # texts of old PNG files
 
@@ -51,12 +51,12 @@ def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
 
 def read_bytes(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """As `read_picture`. name: for messages; "-" for standard input."""
-    with reading(name):
+    with reading(name, max_pixels):
         return _all(_Source(io.BytesIO(data), name, max_pixels, first_only=False))
 
 
 def _opened(path: Path, max_pixels: int, first_only: bool) -> Picture:
-    with reading(path), open_regular(path) as file:
+    with reading(path, max_pixels), open_regular(path) as file:
         return _all(_Source(file, path.name, max_pixels, first_only))
 
 
@@ -79,7 +79,7 @@ def _all(source: _Source) -> Picture:
 
 def _frames(source: _Source) -> Picture:
     head = head_of(source.file)
-    with opening(source.file, source.name, source.max_pixels) as opened:
+    with opening(source.file, source.name) as opened:
         numbers = frames_of(opened)[:1] if source.first_only else frames_of(opened)
         pixels = opened.width * opened.height * len(numbers)
         refuse_more(pixels, len(numbers), source.max_pixels)
@@ -165,9 +165,7 @@ def _pages(source: _Source) -> Picture:
     pages = pages[:1] if source.first_only else pages
     refuse_more(sum(page.width * page.height for page in pages), len(pages), source.max_pixels)
     with ExitStack() as stack:  # opened once: to open it for each page takes quadratic time
-        opened = cache(
-            lambda: stack.enter_context(opening(source.file, source.name, source.max_pixels))
-        )
+        opened = cache(lambda: stack.enter_context(opening(source.file, source.name)))
         images = tuple(_page(block, page, opened) for page in pages)
     return ImageSequence(images) if images[1:] else images[0]
 

@@ -13,10 +13,11 @@ import pytest
 
 from srgan_cli.batch import run, upscaling
 from srgan_cli.batch.naming import Job
-from srgan_cli.batch.run import Outcome, Work, dry_run, run_jobs
+from srgan_cli.batch.run import Outcome, Work, dry_run, read_input, run_jobs
 from srgan_cli.files import try_lock
 from srgan_cli.images.formats import Encoding
-from srgan_cli.images.image import Image
+from srgan_cli.images.image import Image, blank
+from srgan_cli.images.lazy import LazyImage
 from srgan_cli.images.read import read_image
 from srgan_cli.images.write import write_image
 from srgan_cli.inference.pipeline import UpscalePipeline
@@ -199,3 +200,11 @@ def test_a_dry_run_knows_what_exists_and_cannot_be_replaced():
     work = Work(UpscalePipeline(), Encoding(), 10**6, skip_existing=True)
     assert dry_run(first, work).skipped
     assert "is a folder" in str(dry_run(second, replace(work, skip_existing=False)).error)
+
+
+def test_what_is_read_by_parts_has_no_limit_of_pixels(tmp_path):
+    side = 8200
+    write_image(blank(side, side, 1, np.uint8), tmp_path / "a.tif")
+    picture = read_input(tmp_path / "a.tif", max_pixels=100, free=1 << 30)
+    assert isinstance(picture, LazyImage)
+    assert not picture.rows(side - 20, side).any()

@@ -20,9 +20,9 @@ from srgan_cli.batch.run import Work, run_jobs
 from srgan_cli.cli import main
 from srgan_cli.cli.upscale import upscale_command
 from srgan_cli.images.formats import Encoding
-from srgan_cli.images.header import MAX_PIXELS
 from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.resample import resize_array
+from srgan_cli.settings import MAX_PIXELS
 
 
 def srgan(*words: object, model: str = "bicubic", **how: object) -> Result:

@@ -102,13 +102,13 @@ def saved(format: str, **settings: object) -> bytes:
 def jpeg_header() -> bytes:
     data = bytearray(saved("JPEG"))
     at = data.find(b"\xff\xc0")
-    data[at + 5 : at + 9] = struct.pack(">HH", 31_000, 31_000)
+    data[at + 5 : at + 9] = struct.pack(">HH", 14_000, 14_000)
     return bytes(data)
 
 
 def gif_header() -> bytes:
     frame = b"," + struct.pack("<HHHH", 0, 0, 1, 1) + b"\0\x02\x02\x44\x01\0;"
-    return b"GIF89a" + struct.pack("<HH", 31_000, 31_000) + b"\x80\0\0" + bytes(6) + frame
+    return b"GIF89a" + struct.pack("<HH", 14_000, 14_000) + b"\x80\0\0" + bytes(6) + frame
 
 
 def palette_pages() -> bytes:

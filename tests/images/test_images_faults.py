@@ -4,16 +4,21 @@ import io
 import os
 import random
 import struct
+import subprocess
+import sys
 import threading
 import warnings
 import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from PIL import ImageFile
 
 from srgan_cli.errors import ImageError, SrganError
+from srgan_cli.images.codec_errors import reading
 from srgan_cli.images.formats import FORMAT_NAMES, Encoding
 from srgan_cli.images.header import read_header
 from srgan_cli.images.image import Image, ImageSequence
@@ -84,7 +89,7 @@ def huge_png(depth: int) -> bytes:
 
 @pytest.mark.parametrize("depth", [8, 16])
 def test_a_bomb_is_refused_by_its_size(depth):
-    with pytest.raises(ImageError, match=r"more than 1,000,000,000; raise"):
+    with pytest.raises(ImageError, match=r"more than 200,000,000; raise"):
         read_bytes(huge_png(depth), "bomb.png")
 
 
@@ -93,6 +98,39 @@ def test_the_limit_is_the_callers(make, tmp_path):
     assert read_image(tmp_path / "a.png", max_pixels=600)
     with pytest.raises(ImageError, match=r"more than 599; .*max-pixels"):
         read_image(tmp_path / "a.png", max_pixels=599)
+
+
+def test_more_pixels_than_deflate_can_hold_are_damage():
+    with pytest.raises(ImageError, match="damaged: 1,600,000,000 pixels"):
+        read_bytes(huge_png(8), "bomb.png", max_pixels=2 * 10**9)
+
+
+def test_limits_and_logs_of_the_host_program_stay(make, tmp_path, monkeypatch):
+    monkeypatch.setattr(Pillow, "MAX_IMAGE_PIXELS", 50)
+    monkeypatch.setattr(ImageFile, "MAXBLOCK", 1 << 16)
+    level = cv2.utils.logging.getLogLevel()
+    write_image(make(20, 30), tmp_path / "a.jpg")
+    assert read_image(tmp_path / "a.jpg", max_pixels=600)
+    with pytest.raises(ImageError):
+        read_image(tmp_path / "a.jpg", max_pixels=5)
+    assert (Pillow.MAX_IMAGE_PIXELS, ImageFile.MAXBLOCK) == (50, 1 << 16)
+    assert cv2.utils.logging.getLogLevel() == level
+
+
+def test_threads_share_the_largest_limit(make, tmp_path, monkeypatch):
+    monkeypatch.setattr(Pillow, "MAX_IMAGE_PIXELS", 50)
+    with reading("a", 600):
+        with reading("b", 70):
+            assert Pillow.MAX_IMAGE_PIXELS == 600
+        assert Pillow.MAX_IMAGE_PIXELS == 600
+    assert Pillow.MAX_IMAGE_PIXELS == 50
+
+
+def test_an_import_changes_no_settings():
+    code = "import cv2, os; before = dict(os.environ); import srgan_cli.images.read;"
+    code += "import PIL.Image as p; assert dict(os.environ) == before;"
+    code += "assert p.MAX_IMAGE_PIXELS == 89478485"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_picture_inside_an_icon_is_limited_too():

@@ -59,12 +59,6 @@ def test_what_is_small_or_hidden_or_another_format_is_read_whole(make, tmp_path)
     assert open_lazy(tmp_path / "c.png", large=0) is None
 
 
-def test_what_is_too_large_is_refused(make, tmp_path):
-    write_image(make(), tmp_path / "a.tif")
-    with pytest.raises(ImageError, match="max-pixels"):
-        open_lazy(tmp_path / "a.tif", max_pixels=100, large=0)
-
-
 def test_a_file_that_is_cut_off_names_itself(make, tmp_path):
     path = tmp_path / "a.tif"
     write_image(make(), path, Encoding(compression=0))

@@ -27,7 +27,8 @@ DEFLATE = (8, 32946)
 PACKED = (1, 5, 8, 32773, 32946, 34925, 50000)  # compressions of bytes, whatever they mean
 MOST_CHANNELS = 8  # of a pixel; more are only found in damaged files
 LOW = 16  # rows of a strip
-SMALL_TILE = 1 << 22  # pixels; a tile of that many may be larger than the picture
+SMALL = 1 << 22  # pixels that are decoded whatever the size of the file says
+PACKED_AT_MOST = {1: 1, 5: 4096, 8: 1040, 32773: 64, 32946: 1040}  # bytes out of one, by format
 THUMBNAIL, MASK = 1, 4  # bits of NewSubfileType
 KINDS = {2: "signed integer", 3: "floating-point", 5: "complex", 6: "complex"}
 
@@ -115,17 +116,20 @@ def pages(block: Block) -> list[Page]:
             raise ImageError(f"{kind} samples are not supported; convert to 8 or 16 bits")
         if not page.width or not page.height:
             raise ImageError("a TIFF page without width or height")
-        _check_pieces(page)
+        _check_pieces(page, block.size)
     return shown
 
 
-def _check_pieces(page: Page) -> None:
+def _check_pieces(page: Page, file_size: int) -> None:
     starts, lengths = (page.directory.array(tag) for tag in page.places)
     if not len(starts) or len(starts) != len(lengths):
         raise ImageError("damaged: does not say where its strips or tiles are")
+    size = page.row * page.height
+    if size > SMALL + PACKED_AT_MOST.get(page.directory.integer(259, 1), size) * file_size:
+        raise ImageError(f"damaged: {size:,} bytes of pixels cannot be in {file_size:,} bytes")
     tall, wide = page.piece
     needed = (-(-page.height // 16) * 16) * (-(-page.width // 16) * 16)
-    if page.tiled and tall * wide > max(needed, SMALL_TILE):
+    if page.tiled and tall * wide > max(needed, SMALL):
         raise ImageError(f"damaged: tiles of {wide:,} x {tall:,} pixels, larger than the picture")
 
 
