@@ -1,18 +1,29 @@
 """The state of a run in one file: torch.save of tensors and plain values, replaced atomic_write."""
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from srgan_cli.errors import TrainingError
+from srgan_cli.errors import TrainingError, WeightsError
 from srgan_cli.files import atomic_write
-from srgan_cli.weights.tensor_files import write_torch_file
+from srgan_cli.weights.tensor_files import read_tensors, write_torch_file
 
 KEPT = 2
 """The newest checkpoints that stay."""
+
+KINDS: dict[str, tuple[type, ...]] = {
+    "stage": (str,),
+    "step": (int,),
+    "networks": (dict,),
+    "average": (dict,),
+    "best": (int, float),
+    "seconds": (int, float),
+    "skipped": (int,),
+    "rng": (torch.Tensor,),
+}
+"""The types of the values of a TrainingState."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +59,13 @@ def checkpoints(run: Path) -> list[Path]:
 
 
 def load_state(path: Path) -> TrainingState:
+    """Raises TrainingError for what is missing, damaged or holds values of other types."""
     try:
-        return TrainingState(**torch.load(path, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, EOFError, TypeError, pickle.UnpicklingError) as error:
+        state = TrainingState(**read_tensors(path))
+    except (WeightsError, TypeError) as error:
         raise TrainingError(f"{path} is not a readable checkpoint: {error}") from error
+    for name, kinds in KINDS.items():
+        if not isinstance(getattr(state, name), kinds):
+            kind = type(getattr(state, name)).__name__
+            raise TrainingError(f"{path} is not a readable checkpoint: its {name} is a {kind}")
+    return state

@@ -1,0 +1,58 @@
+"""Checkpoints are read as weights files are: without trusting them."""
+
+import io
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from srgan_cli.errors import TrainingError
+from srgan_cli.training.checkpoint import TrainingState, load_state, save_state
+from srgan_cli.weights.tensor_files import write_torch_file
+
+
+def saved(folder: Path, **changes: object) -> Path:
+    layer = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.Adam(layer.parameters())
+    layer(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    networks = {"generator": layer.state_dict(), "optimizer": optimizer.state_dict()}
+    state = TrainingState("psnr", 3, networks, layer.state_dict(), 1.0, 2.5, 0, torch.zeros(4))
+    path = save_state(state, folder)
+    if changes:
+        with path.open("wb") as file:
+            write_torch_file(vars(state) | changes, file)
+    return path
+
+
+def test_what_was_saved_is_loaded(tmp_path) -> None:
+    path = saved(tmp_path)
+    plain, state = torch.load(path, weights_only=True), load_state(path)
+    assert (state.step, state.best, state.seconds) == (3, 1.0, 2.5)
+    assert (
+        state.networks["optimizer"]["param_groups"]
+        == (plain["networks"]["optimizer"]["param_groups"])
+    )
+    moments = state.networks["optimizer"]["state"][0]["exp_avg"]
+    assert torch.equal(moments, plain["networks"]["optimizer"]["state"][0]["exp_avg"])
+
+
+@pytest.mark.parametrize(
+    "changes", [{"step": "3"}, {"networks": [1]}, {"rng": 0}, {"unknown": 1}, {"best": None}]
+)
+def test_values_of_another_type_are_refused(tmp_path, changes) -> None:
+    with pytest.raises(TrainingError, match="not a readable checkpoint"):
+        load_state(saved(tmp_path, **changes))
+
+
+def test_pipes_code_and_nothing_are_refused(tmp_path) -> None:
+    os.mkfifo(tmp_path / "checkpoint-psnr-00000001.pt")
+    program = io.BytesIO()
+    with zipfile.ZipFile(program, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02cos\nsystem\nX\4\0\0\0true\x85R.")
+    (tmp_path / "code.pt").write_bytes(program.getvalue())
+    for name in ("checkpoint-psnr-00000001.pt", "code.pt", "missing.pt"):
+        with pytest.raises(TrainingError, match="not a readable checkpoint"):
+            load_state(tmp_path / name)
