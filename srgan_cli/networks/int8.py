@@ -167,7 +167,7 @@ def measure_ranges(network: Fast, images: Sequence[Tensor]) -> list[Range]:
         for layer in layers:
             hooks.callback(layer.register_forward_pre_hook(see).remove)
         for image in images:
-            network(image)
+            network.body_end(network.body(network.head(image)))
     extremes = [torch.tensor(seen[layer]).aminmax() for layer in layers]  # which keep a NaN
     return [(float(least), float(largest)) for least, largest in extremes]
 
