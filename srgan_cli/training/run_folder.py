@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from srgan_cli.errors import OptionError
-from srgan_cli.files import atomic_write, try_lock
+from srgan_cli.files import atomic_write, read_regular, try_lock
 from srgan_cli.training.train_options import TrainOptions
 
+MAX_OPTIONS = 1 << 24  # bytes of options.json
 PATHS = ("out", "start", "val", "low", "pool")
 
 OLD_DEFAULTS = {"optimizer": "adam"}
@@ -65,7 +66,7 @@ def _plain(value: Any) -> Any:
 def read_options(run: Path) -> TrainOptions:
     """The options a run was begun with; the folder may have been moved."""
     try:
-        record = OLD_DEFAULTS | json.loads((run / "options.json").read_text())
+        record = OLD_DEFAULTS | json.loads(read_regular(run / "options.json", MAX_OPTIONS))
         paths = {name: Path(record[name]) for name in PATHS if record.get(name) is not None}
         tuples = {
             "folders": tuple(map(Path, record["folders"])),
@@ -75,7 +76,7 @@ def read_options(run: Path) -> TrainOptions:
         return TrainOptions(**record | paths | tuples | {"out": run})
     except FileNotFoundError as error:
         raise OptionError(f"{run} is not a run folder: it has no options.json") from error
-    except (TypeError, KeyError, ValueError) as error:
+    except (OSError, AttributeError, TypeError, KeyError, ValueError, RecursionError) as error:
         raise OptionError(f"{run / 'options.json'} is damaged: {error}") from error
 
 

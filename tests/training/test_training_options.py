@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -157,3 +158,13 @@ def test_blocks_belong_to_networks_that_have_some() -> None:
     assert RECIPES["esrgan"].sized(2, 3) == {"scale": 2, "blocks": 3}
     with pytest.raises(OptionError, match="it has no blocks"):
         RECIPES["srcnn"].sized(4, 3)
+
+
+def test_options_that_are_a_pipe_or_nested_too_deeply_are_damaged(tmp_path) -> None:
+    os.mkfifo(tmp_path / "options.json")
+    with pytest.raises(OptionError, match=r"damaged: .*pipe"):
+        read_options(tmp_path)
+    (tmp_path / "options.json").unlink()
+    (tmp_path / "options.json").write_text("[" * 100_000)
+    with pytest.raises(OptionError, match="damaged"):
+        read_options(tmp_path)
