@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from srgan_cli.evaluation.image_pairs import Pair, pair_up
+from srgan_cli.evaluation.image_pairs import ImagePair, pair_up
 from srgan_cli.evaluation.method_options import REPRODUCIBLE
-from srgan_cli.evaluation.methods import by_network
-from srgan_cli.evaluation.scoring import FIDELITY, Judged, judge_all, means
+from srgan_cli.evaluation.methods import network_method
+from srgan_cli.evaluation.scoring import FIDELITY, ImageMeasurements, means, measure_all
 from srgan_cli.training.checkpoint import load_state
 from srgan_cli.weights.container import Weights, read_weights, to_half, write_weights
 from srgan_cli.weights.measured_field import complete_metadata
@@ -74,13 +74,14 @@ def _trained(arguments: argparse.Namespace) -> Weights:
     return replace(weights, state=last.average, metadata=unknown)
 
 
-def _figures(weights: Weights, pairs: Sequence[Pair]) -> dict[str, float]:
+def _figures(weights: Weights, pairs: Sequence[ImagePair]) -> dict[str, float]:
     scale = weights.metadata.scale
-    way = by_network(SelectedModel("ours", {scale: weights}), REPRODUCIBLE)
-    results = list(judge_all(pairs, [way], FIDELITY, scale))
-    judged = [one for one in results if isinstance(one, Judged)]
-    if len(judged) < len(results):
-        raise SystemExit("\n".join(str(one) for one in results if not isinstance(one, Judged)))
+    way = network_method(SelectedModel("ours", {scale: weights}), REPRODUCIBLE)
+    results = list(measure_all(pairs, [way], FIDELITY, scale))
+    judged = [one for one in results if isinstance(one, ImageMeasurements)]
+    failures = [str(one) for one in results if not isinstance(one, ImageMeasurements)]
+    if failures:
+        raise SystemExit("\n".join(failures))
     return {key: round(value, 4) for key, value in means(judged)[0].figures.items()}
 
 

@@ -100,12 +100,12 @@ OUR_GAN = Stage(
     losses=(
         PixelTerm(),
         PerceptualTerm(
-            layers=REAL_LAYERS, activated=False, distance="l1", weight=0.2, target="teacher"
+            layers=REAL_LAYERS, activated=False, distance="l1", weight=0.4, target="teacher"
         ),
     ),
     gan=GanTerm(
         loss="vanilla",
-        weight=0.005,
+        weight=0.01,
         target="teacher",
         discriminator="unet",
         lr=4e-4,
