@@ -117,7 +117,7 @@ def parse(words: list[str], make_stand_in: Callable[[Path], None]) -> None:
     """Raises click.ClickException for what the command line would refuse."""
     for word in words:
         path = Path(word)
-        if path.suffix in (".safetensors", ".pth") and not path.exists():
+        if path.suffix in (".safetensors", ".pth", ".param") and not path.exists():
             make_stand_in(path)
         elif word.startswith("photos/") and not path.suffix:
             path.mkdir(parents=True, exist_ok=True)
