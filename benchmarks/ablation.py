@@ -29,12 +29,12 @@ from srgan_cli.training.validation import Sample, ValidationResult, center_sampl
 from srgan_cli.weights.container import read_weights, write_weights
 
 
-def perceptual(activated: bool) -> Recipe:
+def perceptual(after_relu: bool) -> Recipe:
     """Our GAN stage led by the features alone."""
     clean = RECIPES["clean"]
     stage = clean.stages[1]
     assert stage.perceptual is not None
-    centers = replace(stage.perceptual, activated=activated)
+    centers = replace(stage.perceptual, after_relu=after_relu)
     unwrap = replace(stage, pixel_weight=0.0, colour_weight=0.0, perceptual=centers)
     return replace(clean, stages=(unwrap,))
 
@@ -46,8 +46,8 @@ def residual(norm: bool) -> Recipe:
 
 
 VARIANTS = {
-    "features before activation": perceptual(activated=False),
-    "features after activation": perceptual(activated=True),
+    "features before activation": perceptual(after_relu=False),
+    "features after activation": perceptual(after_relu=True),
     "without BatchNorm": residual(norm=False),
     "with BatchNorm": residual(norm=True),
 }

@@ -227,8 +227,8 @@ def build_engine(weights: Weights, machine: Machine, log: LogCallback = warn) ->
     keep_memory()
     devices = pick_devices(machine.device)
     generator = load_generator(weights)
-    theoretical = int(generator.receptive_field)  # type: ignore[arg-type]
-    margin = theoretical if machine.exact else tile_padding(weights, theoretical)
+    analytic = int(generator.receptive_field)  # type: ignore[arg-type]
+    margin = analytic if machine.exact else tile_padding(weights, analytic)
     running = Ensemble(generator) if machine.tta else generator
     int8 = takes_int8(machine.precision, generator, devices, weights.metadata.int8_psnr)
     replicas = [Replica(copy.deepcopy(running).to(device), device) for device in devices[1:]]

@@ -34,11 +34,11 @@ def taps(length: int, target: int, scale: float, start: int = 0) -> tuple[np.nda
     (target, taps); beyond the ends the edge samples are repeated, as in the low images that the
     field's benchmarks come with.
     """
-    index, weight = _unclamped_taps(target, scale, start)
+    index, weight = _raw_taps(target, scale, start)
     return index.clip(0, length - 1), weight
 
 
-def _unclamped_taps(target: int, scale: float, start: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def _raw_taps(target: int, scale: float, start: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """The same of a signal without ends: ascending indices."""
     shrink = min(scale, 1.0)
     support = SUPPORT / shrink
@@ -167,7 +167,7 @@ class _Blocks:
 @lru_cache(maxsize=8)
 def _blocks(length: int, target: int, dtype: torch.dtype, device: torch.device) -> _Blocks:
     count = -(-target // BLOCK)
-    index, weight = _unclamped_taps(count * BLOCK, target / length)
+    index, weight = _raw_taps(count * BLOCK, target / length)
     first = index[::BLOCK, 0]
     seen = int((index[BLOCK - 1 :: BLOCK, -1] - first).max()) + 1
     dense = _dense(index - np.repeat(first, BLOCK)[:, None], weight, seen)

@@ -264,8 +264,8 @@ def known(weights: Weights, reach: int) -> Weights:
 
 def test_a_tile_sees_what_matters_or_what_is_paid_for_or_all_with_exact(deep, tiny):
     whole = load_generator(deep).receptive_field
-    assert whole > measured_field.MAX_UNMEASURED
-    assert build_engine(deep, ON_CPU).context == measured_field.MAX_UNMEASURED
+    assert whole > measured_field.MAX_ANALYTIC
+    assert build_engine(deep, ON_CPU).context == measured_field.MAX_ANALYTIC
     assert build_engine(known(deep, 7), ON_CPU).context == 7
     assert build_engine(known(deep, 0), ON_CPU).context == 0
     assert build_engine(known(deep, 7), replace(ON_CPU, exact=True)).context == whole

@@ -203,13 +203,13 @@ def interp_command(
 
 def _opened(networks: Sequence[Path]) -> "list[Weights]":
     """Raises WeightsError, naming the files, unless all are of one shape."""
-    from srgan_cli.weights.blending import incompatibilities
+    from srgan_cli.weights.blending import blend_problems
     from srgan_cli.weights.generators import join_problems
     from srgan_cli.weights.loading import load_weights
 
     opened = [load_weights(path) for path in networks]
     for path, other in zip(networks[1:], opened[1:], strict=True):
-        if faults := incompatibilities(opened[0], other):
+        if faults := blend_problems(opened[0], other):
             raise WeightsError(f"cannot blend {networks[0]} with {path}: {join_problems(faults)}")
     return opened
 

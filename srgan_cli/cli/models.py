@@ -9,7 +9,7 @@ from srgan_cli.cli.command import Command
 from srgan_cli.cli.flags import json_option
 from srgan_cli.errors import WeightsError
 from srgan_cli.settings import BICUBIC
-from srgan_cli.weights.zoo import Network, default_model, networks, personal_folder
+from srgan_cli.weights.zoo import Network, default_model, networks, user_folder
 
 BICUBIC_ON_SET5 = {2: 33.68, 3: 30.41, 4: 28.43}
 """PSNR on Y in dB, as the networks' own: `srgan eval SET5/high SET5/low -m bicubic`."""
@@ -52,14 +52,14 @@ def models_command(as_json: bool) -> None:
             click.echo(json.dumps(asdict(row)))
         return
     _print_table(rows)
-    click.echo(f"Default: {default_model()}. Your own go to {personal_folder()}.", err=True)
+    click.echo(f"Default: {default_model()}. Your own go to {user_folder()}.", err=True)
 
 
 def _row(network: Network) -> Row:
     from srgan_cli.weights.container import count_parameters
     from srgan_cli.weights.loading import load_weights
 
-    folder = network.package or ("yours" if network.personal else "shipped")
+    folder = network.package or ("yours" if network.user else "shipped")
     try:
         weights = load_weights(network.path)
     except WeightsError as error:

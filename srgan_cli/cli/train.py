@@ -72,7 +72,7 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
 def _train(options: TrainOptions, vggs: list[Any]) -> None:
     from srgan_cli.training.distributed import is_main_process
     from srgan_cli.training.train_run import train
-    from srgan_cli.training.trainer import TrainingInterrupted
+    from srgan_cli.training.trainer import StopTraining
     from srgan_cli.weights.measured_field import complete_file
 
     again = f"srgan train --resume -o {shlex.quote(str(options.out))}"
@@ -83,7 +83,7 @@ def _train(options: TrainOptions, vggs: list[Any]) -> None:
             files = train(options, vggs, callback, shlex.join(["srgan", *sys.argv[1:]]))
         for file in files if is_main_process() else []:
             complete_file(file, speak)
-    except TrainingInterrupted as stop:
+    except StopTraining as stop:
         speak(f"Saved. Go on with: {again}")
         sys.exit(stop.code)
     except KeyboardInterrupt:

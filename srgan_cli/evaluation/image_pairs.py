@@ -66,9 +66,9 @@ def pictures_in(place: Path) -> list[Path]:
     return found
 
 
-def find_counterpart(path: Path, among: Iterable[Path]) -> Path | None:
+def find_reference(path: Path, candidates: Iterable[Path]) -> Path | None:
     """The file that shows the same picture, to judge by the name."""
-    others = {picture_name(other): other for other in among}
+    others = {picture_name(other): other for other in candidates}
     return others.get(path.stem) or others.get(picture_name(path))
 
 
@@ -76,20 +76,20 @@ def original_of(photo: Path, high: Path) -> Path:
     """`high` itself, or the file in that folder; one that is not there if none fits."""
     if not high.is_dir():
         return high
-    return find_counterpart(photo, pictures_in(high)) or high / photo.name
+    return find_reference(photo, pictures_in(high)) or high / photo.name
 
 
 def _matched(highs: list[Path], lows: list[Path], place: Path) -> MatchedImages:
     pairs, failures, used = [], [], set()
     for high in highs:
-        low = find_counterpart(high, lows)
+        low = find_reference(high, lows)
         used.add(low)
         if low is None:
             failures.append(Failure(high.name, f"{place} has no low picture of {high}"))
         else:
             pairs.append(ImagePair(high, low))
-    spare = [low for low in lows if low not in used]
-    failures += [Failure(low.name, f"there is no high picture for {low}") for low in spare]
+    unmatched = [low for low in lows if low not in used]
+    failures += [Failure(low.name, f"there is no high picture for {low}") for low in unmatched]
     return MatchedImages(tuple(pairs), tuple(failures))
 
 

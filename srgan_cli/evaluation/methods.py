@@ -99,8 +99,8 @@ def _of_default(model: str, amounts: tuple[float, ...]) -> list[ModelChoice]:
 
 def _of_model(model: str, lineup: MethodOptions) -> list[ModelChoice]:
     """An amount that suits another model is not asked of one with a single end."""
-    spared = not _has_both_blends(model) and len(lineup.models) + len(lineup.files) > 1
-    return _at(model, () if spared else lineup.amounts)
+    copied = not _has_both_blends(model) and len(lineup.models) + len(lineup.files) > 1
+    return _at(model, () if copied else lineup.amounts)
 
 
 def _of_files(lineup: MethodOptions) -> list[ModelChoice]:

@@ -69,9 +69,9 @@ def _strip(compared: CropComparison, metrics: Sequence[Metric]) -> Image:
 
 def _curve(compared: CropComparison, metrics: Sequence[Metric]) -> Image:
     """Bicubic as a lone point, the blends joined."""
-    lone, *blends, _ = compared.seen
+    single, *blends, _ = compared.seen
     distortion, perception = metrics
-    shown = _points("blends", blends, metrics), _points(lone.method, [lone], metrics)
+    shown = _points("blends", blends, metrics), _points(single.method, [single], metrics)
     panel = Panel(
         f"Perception and distortion, {compared.title}",
         f"{distortion.label} in dB: more is more faithful",

@@ -64,13 +64,13 @@ def comparison_page(
     layers = [layer for comparison in comparisons for layer in comparison.layers]
     urls = iter(code_pictures([layer.image for layer in layers], limit).urls)
     pictures = [
-        _described(comparison, [next(urls) for _ in comparison.layers])
+        _description(comparison, [next(urls) for _ in comparison.layers])
         for comparison in comparisons
     ]
     return fill("comparison", title, pictures)
 
 
-def _described(comparison: Comparison, urls: Sequence[str]) -> dict[str, object]:
+def _description(comparison: Comparison, urls: Sequence[str]) -> dict[str, object]:
     return {
         "title": comparison.title,
         "width": comparison.width,

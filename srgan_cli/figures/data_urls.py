@@ -16,7 +16,7 @@ from srgan_cli.images.image import Image, to_uint8
 from srgan_cli.images.write import encode
 
 LONGEST_SIDE = 16_383  # of a WebP; browsers show little beyond it anyway
-BACKDROP = 128  # what shows through a transparent picture: dark and light fringes stand out on it
+BACKGROUND = 128  # what shows through a transparent picture: dark and light fringes stand out on it
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ CODINGS = (
 
 
 @dataclass(frozen=True)
-class CodedPictures:
+class EncodedImages:
     """urls: in the order of the images. coding: the name of what all of them are written in."""
 
     urls: tuple[str, ...]
     coding: str
 
 
-def code_pictures(images: Sequence[Image], limit: int) -> CodedPictures:
+def code_pictures(images: Sequence[Image], limit: int) -> EncodedImages:
     """In the first of CODINGS in which all together take at most `limit` characters.
 
     Lossless is the rule, since a judge should see no artefact but the method's; a JPEG of high
@@ -57,7 +57,7 @@ def code_pictures(images: Sequence[Image], limit: int) -> CodedPictures:
     for coding in CODINGS:
         urls = _urls(shown, coding.encoding, limit)
         if urls is not None:
-            return CodedPictures(urls, coding.name)
+            return EncodedImages(urls, coding.name)
     raise ImageError(
         f"the pictures do not fit into {limit / 1e6:.0f} MB; use fewer or smaller ones"
     )
@@ -68,8 +68,8 @@ def _urls(images: Sequence[Image], encoding: Encoding, limit: int) -> tuple[str,
     urls: list[str] = []
     size = 0
     for image in images:
-        coded = base64.b64encode(encode(image, encoding)).decode("ascii")
-        urls.append(f"data:image/{encoding.format};base64,{coded}")
+        encoded = base64.b64encode(encode(image, encoding)).decode("ascii")
+        urls.append(f"data:image/{encoding.format};base64,{encoded}")
         size += len(urls[-1])
         if size > limit:
             return None
@@ -80,12 +80,12 @@ def _shown(image: Image) -> Image:
     """8-bit RGB without alpha, and nothing of the file's metadata but a profile of RGB."""
     pixels = np.broadcast_to(to_uint8(image.pixels), (image.height, image.width, 3))
     if image.alpha is not None:
-        pixels = _over_backdrop(pixels, to_uint8(image.alpha))
+        pixels = _over_background(pixels, to_uint8(image.alpha))
     profile = image.icc_profile
     of_rgb = profile is not None and profile[16:20] == b"RGB "
     return Image(np.ascontiguousarray(pixels), icc_profile=profile if of_rgb else None)
 
 
-def _over_backdrop(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _over_background(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     share = alpha[..., None].astype(np.float32) / 255
-    return (pixels * share + BACKDROP * (1 - share) + 0.5).astype(np.uint8)
+    return (pixels * share + BACKGROUND * (1 - share) + 0.5).astype(np.uint8)

@@ -48,12 +48,12 @@ def sheet(rows: Sequence[Row], title: str = "") -> Image:
     for row in rows:
         parts += [_heading(row.title, across, LABEL + 2)] if row.title else []
         parts.append(_draw_row(row.cells, widths))
-    return _to_image(_framed(_piled(parts)))
+    return _to_image(_with_border(_stacked(parts)))
 
 
 def stack(pictures: Iterable[Image]) -> Image:
     """Finished figures under one another on white."""
-    return _to_image(_piled([Pillow.fromarray(eight_bit(p.pixels)) for p in pictures], gap=0))
+    return _to_image(_stacked([Pillow.fromarray(eight_bit(p.pixels)) for p in pictures], gap=0))
 
 
 def eight_bit(pixels: np.ndarray) -> np.ndarray:
@@ -85,7 +85,7 @@ def _draw_row(cells: Sequence[Cell], widths: Sequence[int]) -> Pillow.Image:
     for cell, width, label, note in zip(cells, widths, labels, notes, strict=False):
         text.write_lines(draw, (left, top - text.height_of(len(label), LABEL)), label, LABEL)
         canvas.paste(Pillow.fromarray(eight_bit(cell.pixels)), (left, top))
-        text.write_lines(draw, (left, top + cell.pixels.shape[0] + 4), note, NOTE, text.PALE)
+        text.write_lines(draw, (left, top + cell.pixels.shape[0] + 4), note, NOTE, text.LIGHT_GRAY)
         left += width + GAP
     return canvas
 
@@ -98,7 +98,7 @@ def _heading(words: str, width: int, size: int) -> Pillow.Image:
     return canvas
 
 
-def _piled(parts: Sequence[Pillow.Image], gap: int = GAP) -> Pillow.Image:
+def _stacked(parts: Sequence[Pillow.Image], gap: int = GAP) -> Pillow.Image:
     height = sum(part.height for part in parts) + gap * (len(parts) - 1)
     canvas = Pillow.new("RGB", (max(part.width for part in parts), height), text.PAPER)
     top = 0
@@ -108,7 +108,7 @@ def _piled(parts: Sequence[Pillow.Image], gap: int = GAP) -> Pillow.Image:
     return canvas
 
 
-def _framed(picture: Pillow.Image) -> Pillow.Image:
+def _with_border(picture: Pillow.Image) -> Pillow.Image:
     size = (picture.width + 2 * MARGIN, picture.height + 2 * MARGIN)
     canvas = Pillow.new("RGB", size, text.PAPER)
     canvas.paste(picture, (MARGIN, MARGIN))

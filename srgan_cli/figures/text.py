@@ -8,7 +8,7 @@ from PIL import ImageDraw, ImageFont
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 INK = (32, 32, 32)
-PALE = (104, 104, 104)
+LIGHT_GRAY = (104, 104, 104)
 PAPER = (255, 255, 255)
 SPACING = 1.35  # from one line of text to the next, in font sizes
 
@@ -43,11 +43,11 @@ def wrapped(text: str, width: int, size: int) -> list[str]:
     for paragraph in text.splitlines():
         lines.append("")
         for word in paragraph.split():
-            longer = f"{lines[-1]} {word}".strip()
-            if lines[-1] and width_of(longer, size) > width:
+            combined = f"{lines[-1]} {word}".strip()
+            if lines[-1] and width_of(combined, size) > width:
                 lines.append(word)
             else:
-                lines[-1] = longer
+                lines[-1] = combined
     return lines
 
 

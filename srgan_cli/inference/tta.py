@@ -7,7 +7,7 @@ https://arxiv.org/abs/1511.02228.
 import torch
 from torch import Tensor, nn
 
-from srgan_cli.networks.orientations import ORIENTATIONS, upscale_oriented
+from srgan_cli.networks.orientations import ORIENTATIONS, upscale_rotated
 
 
 class Ensemble(nn.Module):
@@ -21,5 +21,5 @@ class Ensemble(nn.Module):
         self.alignment = getattr(generator, "alignment", 1)
 
     def forward(self, low: Tensor) -> Tensor:
-        made = [upscale_oriented(self.generator, low, *orientation) for orientation in ORIENTATIONS]
+        made = [upscale_rotated(self.generator, low, *orientation) for orientation in ORIENTATIONS]
         return torch.stack(made).mean(dim=0)

@@ -8,8 +8,8 @@ ORIENTATIONS = tuple(product(range(4), (False, True)))
 """Quarter turns counterclockwise, and whether the image is flipped left to right before them."""
 
 
-def upscale_oriented(generator: nn.Module, low_res: Tensor, turns: int, flip: bool) -> Tensor:
+def upscale_rotated(generator: nn.Module, low_res: Tensor, rotations: int, flip: bool) -> Tensor:
     """(B, 3, H, W) -> (B, 3, sH, sW) in float32: upscaled in that orientation, then turned back."""
     flipped = low_res.flip(3) if flip else low_res
-    high_res = generator(flipped.rot90(turns, (2, 3))).float().rot90(-turns, (2, 3))
+    high_res = generator(flipped.rot90(rotations, (2, 3))).float().rot90(-rotations, (2, 3))
     return high_res.flip(3) if flip else high_res

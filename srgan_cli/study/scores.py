@@ -112,17 +112,17 @@ class _Draws:
     def of(cls, ratings: Floats) -> "_Draws":
         random = np.random.default_rng(SEED)
         raters, pictures = ratings.shape[:2]
-        return cls(_multiplicities(random, raters), _multiplicities(random, pictures))
+        return cls(_counts(random, raters), _counts(random, pictures))
 
     def estimate(self, values: Floats) -> Estimate | None:
         """values: (R, P), NaN where there is none. Draws that took no value do not count."""
-        there = ~np.isnan(values)
-        if not there.any():
+        present = ~np.isnan(values)
+        if not present.any():
             return None
-        mean = float(values[there].mean())
-        if there.sum() == 1:
+        mean = float(values[present].mean())
+        if present.sum() == 1:
             return Estimate(mean, None, None)
-        numbers, sums = self._sums(there.astype(float)), self._sums(np.where(there, values, 0))
+        numbers, sums = self._sums(present.astype(float)), self._sums(np.where(present, values, 0))
         means = sums[numbers > 0] / numbers[numbers > 0]
         low, high = np.quantile(means, (OUTSIDE, 1 - OUTSIDE))
         return Estimate(mean, float(low), float(high))
@@ -133,7 +133,7 @@ class _Draws:
         return sums
 
 
-def _multiplicities(random: np.random.Generator, count: int) -> Floats:
+def _counts(random: np.random.Generator, count: int) -> Floats:
     return random.multinomial(count, np.full(count, 1 / count), size=DRAWS).astype(float)
 
 

@@ -27,7 +27,7 @@ TITLE = "How good are these pictures?"
 
 
 @dataclass(frozen=True, eq=False)
-class RatedImage:
+class StudyImage:
     """One picture to be rated."""
 
     method: str
@@ -47,7 +47,7 @@ class QualityExample:
 class Study:
     methods: tuple[str, ...]
     pictures: tuple[str, ...]
-    trials: tuple[RatedImage, ...]
+    trials: tuple[StudyImage, ...]
     examples: tuple[QualityExample, ...]
 
 
@@ -85,40 +85,40 @@ def read_study(folders: Sequence[Path], examples: Path | None = None, side: int 
 def study_page(study: Study, limit: int = PAGE_LIMIT) -> StudyPage:
     """limit: of the pictures' characters, above which they are made JPEG, all of them alike."""
     ends = [image for example in study.examples for image in (example.bad, example.excellent)]
-    coded = code_pictures([*ends, *(trial.image for trial in study.trials)], limit)
-    shown, rated = coded.urls[: len(ends)], coded.urls[len(ends) :]
+    encoded = code_pictures([*ends, *(trial.image for trial in study.trials)], limit)
+    example_urls, trial_urls = encoded.urls[: len(ends)], encoded.urls[len(ends) :]
     data = {
         "methods": study.methods,
         "pictures": study.pictures,
         "trials": [
             {"method": trial.method, "picture": trial.picture, "url": url}
-            for trial, url in zip(study.trials, rated, strict=True)
+            for trial, url in zip(study.trials, trial_urls, strict=True)
         ],
         "examples": [
             {"bad": bad, "excellent": excellent}
-            for bad, excellent in zip(shown[::2], shown[1::2], strict=True)
+            for bad, excellent in zip(example_urls[::2], example_urls[1::2], strict=True)
         ],
     }
     identity = hashlib.sha256(json.dumps(data).encode()).hexdigest()[:16]
     return StudyPage(
-        fill("study", TITLE, {"id": identity, **data}, "srgan_cli.study"), coded.coding
+        fill("study", TITLE, {"id": identity, **data}, "srgan_cli.study"), encoded.coding
     )
 
 
-def _trials(picture: str, files: Mapping[str, Path], side: int) -> list[RatedImage]:
+def _trials(picture: str, files: Mapping[str, Path], side: int) -> list[StudyImage]:
     """One picture by every method, all of one size: another size would give the method away."""
     images = {method: read_image(file) for method, file in files.items()}
     sizes = {method: f"{image.width} x {image.height}" for method, image in images.items()}
     if len(set(sizes.values())) > 1:
         seen = ", ".join(f"{size} in {method}" for method, size in sizes.items())
         raise DatasetError(f"{picture} differs in size: {seen}; make them equal")
-    return [RatedImage(method, picture, _middle(image, side)) for method, image in images.items()]
+    return [StudyImage(method, picture, _middle(image, side)) for method, image in images.items()]
 
 
 def _perfect(folder: Path | None, own: Mapping[str, Path]) -> list[Image]:
     files = list((pictures_in(folder) if folder else own).values())[:EXAMPLES]
     images = [read_image(file) for file in files]
-    return images if folder else [_shrunk(image) for image in images]
+    return images if folder else [_downscaled(image) for image in images]
 
 
 def _example(image: Image, side: int) -> QualityExample:
@@ -136,7 +136,7 @@ def _middle(image: Image, side: int) -> Image:
     return Image(image.pixels[window].copy(), alpha, image.icc_profile)
 
 
-def _shrunk(image: Image) -> Image:
+def _downscaled(image: Image) -> Image:
     alpha = None if image.alpha is None else _block_means(image.alpha[..., None])[..., 0]
     return Image(_block_means(image.pixels), alpha, image.icc_profile)
 

@@ -16,7 +16,7 @@ from srgan_cli.training.train_options import TrainOptions
 class DatasetReport:
     """What can be trained on and what cannot."""
 
-    usable: int
+    valid: int
     pixels: int
     invalid: Sequence[SkippedFile]
     others: Sequence[SkippedFile]
@@ -25,7 +25,7 @@ class DatasetReport:
     @property
     def summary(self) -> str:
         return (
-            f"{self.usable} pictures can be used ({self.pixels / 1e6:.1f} megapixels), "
+            f"{self.valid} pictures can be used ({self.pixels / 1e6:.1f} megapixels), "
             f"{len(self.invalid)} cannot, {len(self.others)} files are none"
         )
 

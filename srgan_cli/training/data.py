@@ -234,5 +234,5 @@ def _leave_no_workers() -> None:
 def _quiet_worker(number: int) -> None:
     """Ctrl-C, and often SIGTERM, reach the whole group of processes; the main one decides."""
     torch.set_num_threads(1)
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

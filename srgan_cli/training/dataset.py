@@ -194,7 +194,10 @@ def _decode_all(
                 skipped.append((str(path), describe_error(path, error)))
                 continue
             entries.append(_stored(path, as_training(image), out, cache.limit))
-    return {"entries": [*map(asdict, _halved(entries, cache, half_from))], "refusals": skipped}
+    return {
+        "entries": [*map(asdict, _with_half_size(entries, cache, half_from))],
+        "refusals": skipped,
+    }
 
 
 def _stored(path: Path, pixels: np.ndarray, out: BinaryIO, limit: float) -> StoredImage:
@@ -206,7 +209,7 @@ def _stored(path: Path, pixels: np.ndarray, out: BinaryIO, limit: float) -> Stor
     return StoredImage(str(path), height, width, offset)
 
 
-def _halved(
+def _with_half_size(
     entries: Sequence[StoredImage], cache: Cache, half_from: float
 ) -> Iterator[StoredImage]:
     """Halves follow when all pictures lie in the cache: to decode one again would cost more."""
@@ -218,11 +221,11 @@ def _halved(
             if small or entry.offset is None or kept + size > cache.limit:
                 yield entry
                 continue
-            out.write(halve(whole[number]).tobytes())
+            out.write(half_size(whole[number]).tobytes())
             yield replace(entry, half=kept)
 
 
-def halve(pixels: np.ndarray) -> np.ndarray:
+def half_size(pixels: np.ndarray) -> np.ndarray:
     """(H // 2, W // 2, 3), by exactly 2: an odd last row or column is left out."""
     height, width = (side // 2 for side in pixels.shape[:2])
     return resize_array(pixels[: 2 * height, : 2 * width], height, width)

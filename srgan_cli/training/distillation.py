@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from srgan_cli.errors import OptionError
-from srgan_cli.networks.orientations import ORIENTATIONS, upscale_oriented
+from srgan_cli.networks.orientations import ORIENTATIONS, upscale_rotated
 from srgan_cli.training.recipes import Stage
 from srgan_cli.training.train_options import TEACHER_WEIGHT, TrainOptions
 from srgan_cli.weights.container import Weights
@@ -28,7 +28,7 @@ class TeacherEnsemble:
 
     def __call__(self, low: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 3, sH, sW)."""
-        made = [upscale_oriented(network, low, *drawn_orientation()) for network in self.networks]
+        made = [upscale_rotated(network, low, *drawn_orientation()) for network in self.networks]
         return torch.stack(made).mean(dim=0)
 
 

@@ -56,7 +56,7 @@ def perceptual_loss(vggs: Sequence[LoadedVgg], perceptual: PerceptualTerm) -> Pe
     for vgg in vggs:
         weights = layer_weights(vgg, perceptual)
         try:
-            network = VGG(vgg.state, weights, perceptual.activated)
+            network = VGG(vgg.state, weights, perceptual.after_relu)
             features.append(WeightedFeatures(network, weights))
         except WeightsError as error:
             raise WeightsError(f"{vgg.name}: {error}; name its layers: FILE:conv2_2=1") from error
@@ -100,14 +100,14 @@ def metric_extractor(
     """None where no layer is left that the stages do not train on."""
     networks: dict[str, VGG] = {}
     for vgg in vggs:
-        trained = {
+        training_layers = {
             layer
             for stage in stages
             for term in perceptual_terms(stage)
             for layer in layer_weights(vgg, term)
         }
-        there = [layer for layer in available_layers(vgg.state) if layer not in trained]
-        layers = [layer for layer in METRIC_LAYERS if layer in there] or there[-2:]
+        present = [layer for layer in available_layers(vgg.state) if layer not in training_layers]
+        layers = [layer for layer in METRIC_LAYERS if layer in present] or present[-2:]
         if layers and vgg.name not in networks:
             networks[vgg.name] = VGG(vgg.state, layers, after_relu=True)
     return FeatureExtractor(networks, device) if networks else None

@@ -32,9 +32,9 @@ class GanMonitor:
         if self.warned or max(self.low_steps, self.high_steps) < WARN_AFTER:
             return None
         self.warned = True
-        return f"{self._finding()} (accuracy {self.mean:.3f} over {WARN_AFTER} steps)"
+        return f"{self._description()} (accuracy {self.mean:.3f} over {WARN_AFTER} steps)"
 
-    def _finding(self) -> str:
+    def _description(self) -> str:
         if self.high_steps >= WARN_AFTER:
             return (
                 "the discriminator is always right, so the generator learns little from it: "

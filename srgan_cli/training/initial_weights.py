@@ -45,17 +45,18 @@ def starting_weights(options: TrainOptions, recipe: Recipe) -> Weights:
 def _carried_over(options: TrainOptions, recipe: Recipe, given: Weights) -> Weights:
     """Head and body of an older form of the recipe's `fast` network, in today's form: as many
     blocks as are asked for, if there are so many, and a new tail. A lineage of its own."""
-    older = given.architecture == recipe.architecture == "fast" and not given.hyperparameters.get(
-        "binomial"
+    is_old_form = (
+        given.architecture == recipe.architecture == "fast"
+        and not given.hyperparameters.get("binomial")
     )
-    if not older or options.stages == "gan":
+    if not is_old_form or options.stages == "gan":
         return given
-    there = int(given.hyperparameters["blocks"])
+    given_blocks = int(given.hyperparameters["blocks"])
     wanted = options.blocks or recipe.hyperparameters["blocks"]
     sizes = {
         **recipe.hyperparameters,
         "scale": given.metadata.scale,
-        "blocks": min(there, wanted),
+        "blocks": min(given_blocks, wanted),
         "features": given.hyperparameters["features"],
     }
     network = build_generator("fast", sizes)
@@ -76,10 +77,10 @@ def _random(options: TrainOptions, recipe: Recipe) -> Weights:
 
 
 def _at_depth(options: TrainOptions, given: Weights) -> Weights:
-    there: int = given.hyperparameters.get(depth_name(given.hyperparameters) or "", 0)
-    if options.blocks is None or options.blocks == there:
+    given_blocks: int = given.hyperparameters.get(depth_name(given.hyperparameters) or "", 0)
+    if options.blocks is None or options.blocks == given_blocks:
         return given
-    if not can_deepen(given) or options.blocks < there:
+    if not can_deepen(given) or options.blocks < given_blocks:
         why = "can only become deeper" if can_deepen(given) else "has no blocks to add to"
         raise OptionError(
             f"--blocks {options.blocks} does not go with {options.start}: {given} {why}"

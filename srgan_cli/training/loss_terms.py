@@ -74,7 +74,7 @@ class PerceptualTerm(LossTerm):
     name: str = "perceptual"
     layers: Mapping[str, float]
     """Weights of the layers, unless --vgg names others."""
-    activated: bool
+    after_relu: bool
     """Whether features are taken after their ReLU."""
     distance: PixelDistance
     scale: float = 1.0
@@ -88,7 +88,7 @@ class PerceptualTerm(LossTerm):
     def describe(self, extractors: Sequence[LoadedVgg]) -> str:
         from srgan_cli.training.feature_extractors import layer_weights
 
-        when = "after" if self.activated else "before"
+        when = "after" if self.after_relu else "before"
         files = "; ".join(
             f"{vgg.name}: " + ", ".join(f"{n} x {w:g}" for n, w in layer_weights(vgg, self).items())
             for vgg in extractors

@@ -116,8 +116,8 @@ def estimate_memory(
 
     networks.generator.train()
     sample = kept_bytes(networks.all, compute) * dtype.itemsize / 4
-    trained = [n for n in (networks.generator, networks.discriminator) if n is not None]
-    fixed = sum(weight_bytes(network) * COPIES for network in trained)
+    optimized = [n for n in (networks.generator, networks.discriminator) if n is not None]
+    fixed = sum(weight_bytes(network) * COPIES for network in optimized)
     fixed += weight_bytes(networks.generator)  # the running average
     fixed += weight_bytes(networks.perceptual) if networks.perceptual is not None else 0
     fixed += sum(map(weight_bytes, networks.teachers))

@@ -48,14 +48,16 @@ def stage_memory(
 
 def memory_hint(what: MemoryRequest, estimate: MemoryEstimate, available: float) -> str:
     """Steps as large in the `available` bytes; if they are unknown, infinite, half the batch."""
-    room = SHARE * available
+    limit = SHARE * available
     fits = [
         part
         for part in range(what.processes, what.size // 2 + 1, what.processes)
-        if what.size % part == 0 and estimate.of(part // what.processes) <= room
+        if what.size % part == 0 and estimate.of(part // what.processes) <= limit
     ]
     if not fits:
-        return f"not enough memory on {what.device} for one patch: {_smaller(what, estimate, room)}"
+        return (
+            f"not enough memory on {what.device} for one patch: {_smaller(what, estimate, limit)}"
+        )
     times = what.size // fits[-1] * what.accumulate
     gigabytes = estimate.of(fits[-1] // what.processes) / 1e9
     return (
@@ -64,14 +66,14 @@ def memory_hint(what: MemoryRequest, estimate: MemoryEstimate, available: float)
     )
 
 
-def _smaller(what: MemoryRequest, estimate: MemoryEstimate, room: float) -> str:
+def _smaller(what: MemoryRequest, estimate: MemoryEstimate, limit: float) -> str:
     """What a patch keeps grows with its area."""
-    if estimate.fixed > room:
+    if estimate.fixed > limit:
         gigabytes = estimate.fixed / 1e9
         return (
             f"the networks alone take {gigabytes:.1f} GB: take fewer --blocks or another --device"
         )
-    side = what.side * math.sqrt((room - estimate.fixed) / estimate.sample)
+    side = what.side * math.sqrt((limit - estimate.fixed) / estimate.sample)
     if side >= what.side:  # the estimate was too low, or there is none of the device
         side = what.side / 2
     return f"take a smaller --patch, {max(1, int(side) // what.scale) * what.scale}"

@@ -65,6 +65,6 @@ def raise_for_bad_pairs(skipped: Sequence[SkippedFile]) -> None:
     """Pairs are all right or the folder is not: raises DatasetError naming the first few."""
     if not skipped:
         return
-    named = "; ".join(refusal.reason for refusal in skipped[:SHOWN])
+    named = "; ".join(file.reason for file in skipped[:SHOWN])
     more = f"; and {len(skipped) - SHOWN} more" if len(skipped) > SHOWN else ""
     raise DatasetError(f"{len(skipped)} pairs are unfit: {named}{more}")

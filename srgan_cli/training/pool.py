@@ -57,8 +57,8 @@ def fill_pool(
     Raises DatasetError for photographs too small for a crop.
     """
     assert options.pool is not None
-    there = len(pool_names(options.pool))
-    if there >= options.pool_size:
+    existing = len(pool_names(options.pool))
+    if existing >= options.pool_size:
         return
     cut = Cut(SIDE * options.scale, options.scale, shrink=0.25)
     if min(min(entry.height, entry.width) for entry in images.entries) < cut.padded:
@@ -75,8 +75,8 @@ def fill_pool(
             _make_crop(
                 pairs, teachers, np.random.default_rng([options.seed, number]), name, options
             )
-            there += 1
-            progress(there, options.pool_size)
+            existing += 1
+            progress(existing, options.pool_size)
 
 
 def _make_crop(

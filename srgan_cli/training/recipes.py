@@ -100,7 +100,7 @@ OUR_GAN = Stage(
     losses=(
         PixelTerm(),
         PerceptualTerm(
-            layers=REAL_LAYERS, activated=False, distance="l1", weight=0.4, target="teacher"
+            layers=REAL_LAYERS, after_relu=False, distance="l1", weight=0.4, target="teacher"
         ),
     ),
     gan=GanTerm(
@@ -175,7 +175,7 @@ SRGAN = Recipe(
             end="gan",
             losses=(
                 PerceptualTerm(
-                    layers={"conv5_4": 1.0}, activated=True, distance="mse", scale=1 / 12.75
+                    layers={"conv5_4": 1.0}, after_relu=True, distance="mse", scale=1 / 12.75
                 ),
             ),
             gan=GanTerm(
@@ -227,7 +227,7 @@ ESRGAN = Recipe(
             end="gan",
             losses=(
                 PixelTerm(weight=1e-2),
-                PerceptualTerm(layers={"conv5_4": 1.0}, activated=False, distance="l1"),
+                PerceptualTerm(layers={"conv5_4": 1.0}, after_relu=False, distance="l1"),
             ),
             gan=GanTerm(
                 loss="relativistic",

@@ -52,11 +52,11 @@ def rate_of(options: TrainOptions, stage: Stage) -> float:
 
 def learning_rate(stage: Stage, lr: float, step: int, steps: int) -> float:
     """The rate of step number `step` (from 0) of `steps`."""
-    warm = min(1.0, (step + 1) / stage.warmup) if stage.warmup else 1.0
+    warmup = min(1.0, (step + 1) / stage.warmup) if stage.warmup else 1.0
     progress = step / steps
     if stage.milestones is None:
-        return lr * warm * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
-    return lr * warm * stage.drop ** sum(progress >= share for share in stage.milestones)
+        return lr * warmup * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+    return lr * warmup * stage.drop ** sum(progress >= share for share in stage.milestones)
 
 
 @torch.no_grad()
@@ -82,8 +82,8 @@ def freeze_norms_(network: nn.Module, average: nn.Module) -> None:
     What is learnt from then on fits the network as it is used, and no longer each batch's own
     statistics, which are those of a few patches with a zero border.
     """
-    for ours, averaged in zip(norms(network), norms(average), strict=True):
-        for buffer, value in zip(ours.buffers(), averaged.buffers(), strict=True):
+    for ours, average_norm in zip(norms(network), norms(average), strict=True):
+        for buffer, value in zip(ours.buffers(), average_norm.buffers(), strict=True):
             buffer.copy_(value)
         ours.eval()
 

@@ -70,8 +70,8 @@ def train(
         data = _data(options, recipe, processes, callback)
         run = TrainRun(options, recipe, data, vggs, device, processes, callback, command)
         if processes.is_main_process:
-            _tell_network(run)
-            _provide_start(run)
+            _report_network(run)
+            _write_start(run)
         processes.barrier()
         for stage in _stages_left(run):
             _train_stage(run, stage, memory)
@@ -91,18 +91,18 @@ def _data(
     data = load_data(options, recipe, show_pool)
     if processes.is_main_process:
         processes.barrier()
-        _tell_refusals(data.skipped, callback)
+        _report_skipped(data.skipped, callback)
     return data
 
 
-def _tell_refusals(skipped: Sequence[SkippedFile], callback: TrainingCallback) -> None:
-    for refusal in skipped[:SHOWN]:
-        callback.message(f"left out: {refusal.line}")
+def _report_skipped(skipped: Sequence[SkippedFile], callback: TrainingCallback) -> None:
+    for file in skipped[:SHOWN]:
+        callback.message(f"left out: {file.line}")
     if len(skipped) > SHOWN:
         callback.message(f"left out: {len(skipped) - SHOWN} more files; srgan check lists all")
 
 
-def _tell_network(run: TrainRun) -> None:
+def _report_network(run: TrainRun) -> None:
     """Where it is not the recipe's own, somebody may have named the wrong file."""
     if run.options.start is None:
         return
@@ -111,7 +111,7 @@ def _tell_network(run: TrainRun) -> None:
         run.callback.message(f"recipe {run.recipe.name} trains {weights}: {run.options.start}")
 
 
-def _provide_start(run: TrainRun) -> None:
+def _write_start(run: TrainRun) -> None:
     """A run of the GAN stage alone holds the other end as well, ready for `srgan interp`."""
     file = weights_file(run.options.out, "psnr")
     if run.stages[0].end == "gan" and not file.exists():

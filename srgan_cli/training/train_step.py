@@ -130,13 +130,13 @@ class TrainStep:
 
         Raises NonFiniteError, and leaves everything as it was, where that is not a number.
         """
-        for trained in self.networks:
-            trained.optimizer.zero_grad(set_to_none=True)
-        with buffers_kept([trained.module for trained in self.networks]):
+        for optimized in self.networks:
+            optimized.optimizer.zero_grad(set_to_none=True)
+        with buffers_kept([optimized.module for optimized in self.networks]):
             losses = self._mean_losses(pairs)
             self._check_finite(losses)
-        for trained in self.networks:
-            self.scaler.step(trained.optimizer)
+        for optimized in self.networks:
+            self.scaler.step(optimized.optimizer)
         self.scaler.update()
         return losses
 
@@ -202,10 +202,10 @@ class TrainStep:
 
     def _check_finite(self, losses: Losses) -> None:
         broken = [f"the {name} loss" for name, value in losses.items() if not _finite(value)]
-        for trained in self.networks:
-            self.scaler.unscale_(trained.optimizer)
-            if not trained.clip_gradient():
-                broken.append(f"the {trained.name}'s gradient")
+        for optimized in self.networks:
+            self.scaler.unscale_(optimized.optimizer)
+            if not optimized.clip_gradient():
+                broken.append(f"the {optimized.name}'s gradient")
         if broken:
             self.scaler.update()  # fp16 tries a smaller factor next time
             raise NonFiniteError(broken[0])
@@ -214,9 +214,9 @@ class TrainStep:
         """lr: the stage's, of so many steps. While the discriminator is warmed up, which takes a
         tenth of them at most, the generator's is 0."""
         waits = self.gan is not None and step < min(self.gan.warmup, steps // 10)
-        for trained in self.networks:
-            rate = 0.0 if waits and trained is self.generator else lr * trained.lr_factor
-            for group in trained.optimizer.param_groups:
+        for optimized in self.networks:
+            rate = 0.0 if waits and optimized is self.generator else lr * optimized.lr_factor
+            for group in optimized.optimizer.param_groups:
                 group["lr"] = rate
 
     def shares(self, losses: Losses) -> Losses:
@@ -232,15 +232,15 @@ class TrainStep:
 
     def state_dict(self) -> dict[str, Any]:
         state: dict[str, Any] = {"scaler": self.scaler.state_dict()}
-        for trained, (network, optimizer) in zip(self.networks, KEYS, strict=False):
-            state[network] = trained.module.state_dict()
-            state[optimizer] = trained.optimizer.state_dict()
+        for optimized, (network, optimizer) in zip(self.networks, KEYS, strict=False):
+            state[network] = optimized.module.state_dict()
+            state[optimizer] = optimized.optimizer.state_dict()
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        for trained, (network, optimizer) in zip(self.networks, KEYS, strict=False):
-            trained.module.load_state_dict(state[network])
-            trained.optimizer.load_state_dict(state[optimizer])
+        for optimized, (network, optimizer) in zip(self.networks, KEYS, strict=False):
+            optimized.module.load_state_dict(state[network])
+            optimized.optimizer.load_state_dict(state[optimizer])
         self.scaler.load_state_dict(state.get("scaler", {}) or self.scaler.state_dict())
 
 

@@ -42,7 +42,7 @@ UNKNOWN_STEPS = 10**9
 """Stands for a length that is not decided yet."""
 
 
-class TrainingInterrupted(Exception):  # noqa: N818 it is not an error
+class StopTraining(Exception):  # noqa: N818 it is not an error
     """The user asked the run to stop; it has been saved. `code` is the shell's exit code."""
 
     def __init__(self, code: int) -> None:
@@ -139,12 +139,12 @@ class Trainer:
                 losses = self._one_step([next(batches) for _ in range(self.accumulate)])
                 now = time.monotonic()
                 self.progress.seconds, clock = self.progress.seconds + now - clock, now
-                decided = self.length.update(
+                length_known = self.length.update(
                     self.progress.done, self.progress.seconds, self.processes
                 )
                 validated = self._report(losses)
-                self._stop_if_signaled(stop)
-                due = decided or validated or now - saved > SAVE_EVERY
+                self._stop_on_signal(stop)
+                due = length_known or validated or now - saved > SAVE_EVERY
                 if due and not self._failures:  # what may be broken replaces nothing good
                     self.save()
                     saved = time.monotonic()
@@ -183,11 +183,11 @@ class Trainer:
                 f"{self.outputs.run}: begin a new run with a lower --lr, --from its weights"
             )
 
-    def _stop_if_signaled(self, stop: Stop) -> None:
-        signaled = float(stop.number is not None)
-        if self.processes.mean([signaled]) != [0.0]:  # one process asked, all stop
+    def _stop_on_signal(self, stop: Stop) -> None:
+        received = float(stop.number is not None)
+        if self.processes.mean([received]) != [0.0]:  # one process asked, all stop
             self.save()
-            raise TrainingInterrupted(128 + (stop.number or signal.SIGINT))
+            raise StopTraining(128 + (stop.number or signal.SIGINT))
 
     def _report(self, losses: Losses) -> bool:
         """Returns whether there was a validation, which only the first process makes."""

@@ -51,7 +51,7 @@ def blend_all(networks: Sequence[Weights], shares: Sequence[float]) -> Weights:
     """
     first = networks[0]
     for other in networks[1:]:
-        if problems := incompatibilities(first, other):
+        if problems := blend_problems(first, other):
             raise WeightsError(f"cannot blend {first} with {other}: {join_problems(problems)}")
     if 1 in shares:
         return networks[shares.index(1)]
@@ -61,7 +61,7 @@ def blend_all(networks: Sequence[Weights], shares: Sequence[float]) -> Weights:
     return replace(first, state=state, metadata=metadata)
 
 
-def incompatibilities(a: Weights, b: Weights) -> list[str]:
+def blend_problems(a: Weights, b: Weights) -> list[str]:
     """Why the two cannot be blended, one phrase each."""
     if a.architecture != b.architecture:
         return [f"one is of the kind {a.architecture}, the other {b.architecture}"]
@@ -86,14 +86,14 @@ def _weighted_sum(tensors: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
 
 def lineage_warning(networks: Sequence[Weights], shares: Sequence[float]) -> str | None:
     """What their blend would do to an image, if they are unrelated; None if they are related."""
-    if not unrelated(networks):
+    if not different_lineage(networks):
         return None
     even = [1 / len(networks)] * len(networks)  # a share of 1 is no blend to measure
     measured = describe_blend(networks, even if 1 in shares else shares)
     return f"these networks were not trained from one another: {measured}"
 
 
-def unrelated(networks: Sequence[Weights]) -> bool:
+def different_lineage(networks: Sequence[Weights]) -> bool:
     """Whether two of them share no lineage and lie far apart. All must have the same shapes."""
     return any(
         not _same_lineage(a, b) and distance(a.state, b.state) > MAX_DISTANCE
@@ -121,11 +121,11 @@ def describe_blend(networks: Sequence[Weights], shares: Sequence[float]) -> str:
     """How far the blend's output is from the mean of its parts' outputs, on a test image."""
     low_res = _test_image()
     outputs = [load_generator(one)(low_res).clamp(0, 1) for one in networks]
-    blended = load_generator(blend_all(networks, shares))(low_res).clamp(0, 1)
+    output = load_generator(blend_all(networks, shares))(low_res).clamp(0, 1)
     mean = sum(output * share for output, share in zip(outputs, shares, strict=True))
-    error = _levels(blended - mean)
+    error = _levels(output - mean)
     spread = max(_levels(a - b) for a, b in combinations(outputs, 2))
-    drop = 255 * float((mean - blended).mean())
+    drop = 255 * float((mean - output).mean())
     change = f", {abs(drop):.0f} levels {'darker' if drop > 0 else 'brighter'} on the whole"
     return (
         f"on a test picture the blend is off by {error:.1f} levels, where the networks "
@@ -139,10 +139,10 @@ def _test_image() -> Tensor:
     y, x = torch.meshgrid(line, line, indexing="ij")
     gradient = torch.stack([x, y, 1 - x]) * 0.6 + 0.2
     disc = ((x - 0.35) ** 2 + (y - 0.4) ** 2 < 0.06).float() * 0.4
-    stripes = torch.sin(40 * x + 25 * y) * (y > 0.65) * 0.2
+    chunks = torch.sin(40 * x + 25 * y) * (y > 0.65) * 0.2
     generator = torch.Generator().manual_seed(0)
     noise = torch.rand((3, TEST_SIDE, TEST_SIDE), generator=generator) * 0.05
-    return (gradient - disc + stripes + noise).clamp(0, 1)[None]
+    return (gradient - disc + chunks + noise).clamp(0, 1)[None]
 
 
 def _levels(difference: Tensor) -> float:

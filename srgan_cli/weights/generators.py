@@ -57,9 +57,9 @@ def _hyperparameter_problems(architecture: str, given: Hyperparameters, state: S
     defaults = {p.name: p.default for p in signature(GENERATORS[architecture]).parameters.values()}
     limits = _limits(state)
     return [
-        f"{name} {_brief(value)} is out of range"
+        f"{name} {_summary(value)} is out of range"
         if type(value) is type(defaults[name])
-        else f"{name} {_brief(value)} is not of type {type(defaults[name]).__name__}"
+        else f"{name} {_summary(value)} is not of type {type(defaults[name]).__name__}"
         for name, value in given.items()
         if name in defaults and not _is_allowed(name, value, defaults[name], limits)
     ]
@@ -90,7 +90,7 @@ def _is_allowed(name: str, value: object, default: object, limits: _Limits) -> b
     return 1 <= value <= (MAX_SCALE if name in FACTORS else limits.width)
 
 
-def _brief(value: object) -> str:
+def _summary(value: object) -> str:
     return repr(value)[:40]
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from srgan_cli.weights.container import Weights, read_weights, write_weights
 from srgan_cli.weights.loading import load_generator
 
-MAX_UNMEASURED = 64
+MAX_ANALYTIC = 64
 """Padding of a tile, in low-resolution pixels, at most where the field was not measured."""
 
 PADDING_TOLERANCE = 1
@@ -43,20 +43,20 @@ def measure_receptive_field(network: nn.Module, tolerance: int = 0) -> int:
     value may differ. The network must be on the CPU in float32: elsewhere libraries round images
     of different sizes differently.
     """
-    theoretical = int(network.receptive_field)  # type: ignore[arg-type]
+    analytic = int(network.receptive_field)  # type: ignore[arg-type]
     step = math.lcm(STEP, int(getattr(network, "alignment", 1)))
-    max_steps = -(-theoretical // step)
+    max_steps = -(-analytic // step)
     limit = min(FIRST_LIMIT // step, max_steps)
     steps = _min_steps(network, step, limit, tolerance)
     while steps > 0.75 * limit and limit < max_steps:
         limit = min(2 * limit, max_steps)
         steps = _min_steps(network, step, limit, tolerance)
-    return min(steps * step, theoretical)
+    return min(steps * step, analytic)
 
 
 def _min_steps(network: nn.Module, step: int, limit: int, tolerance: int) -> int:
     """The fewest steps of padding that give what `limit` of them give, by bisection."""
-    image = torch.from_numpy(synthetic_image(CENTER + 2 * limit * step))[None]
+    image = torch.from_numpy(test_image(CENTER + 2 * limit * step))[None]
     expected = _center_levels(network, image, limit * step)
     too_few, enough = -1, limit
     while enough - too_few > 1:
@@ -80,7 +80,7 @@ def _center_levels(network: nn.Module, image: Tensor, padding: int) -> Tensor:
     return (center.clamp(0, 1) * 255).round()
 
 
-def synthetic_image(side: int) -> NDArray[np.float32]:
+def test_image(side: int) -> NDArray[np.float32]:
     """(3, side, side) in [0, 1], 8-bit levels: gradients, bars, discs and noise everywhere."""
     y, x = np.mgrid[:side, :side] - side // 2
     gradients = np.abs(np.stack([x, y, x + y]) / 48 % 2 - 1)  # up and down
@@ -91,10 +91,10 @@ def synthetic_image(side: int) -> NDArray[np.float32]:
     return (np.rint(255 * mixed) / 255).astype(np.float32)
 
 
-def tile_padding(weights: Weights, theoretical: int) -> int:
+def tile_padding(weights: Weights, analytic: int) -> int:
     """Low-resolution pixels around a tile that suffice, as far as they were measured."""
     measured = weights.metadata.measured_receptive_field
-    return min(theoretical, MAX_UNMEASURED if measured is None else measured)
+    return min(analytic, MAX_ANALYTIC if measured is None else measured)
 
 
 def complete_metadata(weights: Weights, log: Log) -> Weights:
@@ -104,12 +104,12 @@ def complete_metadata(weights: Weights, log: Log) -> Weights:
     minutes, which is logged. Returns `weights` itself where nothing is missing.
     """
     network, metadata = load_generator(weights), weights.metadata
-    theoretical = int(network.receptive_field)  # type: ignore[arg-type]
-    enough = theoretical <= MAX_UNMEASURED or metadata.measured_receptive_field is not None
+    analytic = int(network.receptive_field)  # type: ignore[arg-type]
+    enough = analytic <= MAX_ANALYTIC or metadata.measured_receptive_field is not None
     if enough and metadata.reflect_padding is not None:
         return weights
     if not enough:
-        log(f"measuring the receptive field (at most {theoretical} pixels): may take minutes")
+        log(f"measuring the receptive field (at most {analytic} pixels): may take minutes")
         metadata = replace(metadata, measured_receptive_field=measure_receptive_field(network))
     padding = measure_receptive_field(network, PADDING_TOLERANCE)
     return replace(weights, metadata=replace(metadata, reflect_padding=padding))

@@ -78,7 +78,7 @@ def _from_files(choice: ModelChoice) -> SelectedModel:
     name = " + ".join(path.stem for path in choice.files)
     weights = load_weights(choice.files[0])
     if choice.blend is not None:
-        weights = _blended(weights, load_weights(choice.files[1]), choice.blend)
+        weights = _blend_weights(weights, load_weights(choice.files[1]), choice.blend)
     return SelectedModel(name, {weights.metadata.scale: weights}, choice.blend)
 
 
@@ -92,13 +92,13 @@ def _single(choice: ModelChoice) -> SelectedModel:
 
 def _blend_of(choice: ModelChoice, scales: Mapping[int, Mapping[End, Path]]) -> float | None:
     """None where no scale has two ends."""
-    two_ended = any(len(ends) == len(ENDS) for ends in scales.values())
-    if choice.blend is not None and not two_ended:
+    has_both_objectives = any(len(ends) == len(ENDS) for ends in scales.values())
+    if choice.blend is not None and not has_both_objectives:
         there = next(iter(next(iter(scales.values()))))
         raise OptionError(
             f"--blend needs two ends, and model {choice.model!r} has only its {there} end"
         )
-    if not two_ended:
+    if not has_both_objectives:
         return None
     return choice.blend if choice.blend is not None else DEFAULT_BLEND
 
@@ -121,10 +121,10 @@ def _between(ends: Mapping[End, Path], amount: float | None) -> Weights:
     if amount in (0.0, 1.0):
         return load_weights(ends["gan" if amount else "psnr"])
     assert amount is not None
-    return _blended(load_weights(ends["psnr"]), load_weights(ends["gan"]), amount)
+    return _blend_weights(load_weights(ends["psnr"]), load_weights(ends["gan"]), amount)
 
 
-def _blended(psnr: Weights, gan: Weights, amount: float) -> Weights:
+def _blend_weights(psnr: Weights, gan: Weights, amount: float) -> Weights:
     """Raises WeightsError for networks that do not fit, or were not trained from one another."""
     made = blend(psnr, gan, amount)
     if 0 < amount < 1 and (found := lineage_warning((psnr, gan), (1 - amount, amount))):

@@ -30,7 +30,7 @@ MAX_FILE = 1 << 30  # bytes
 MAX_HEADER = 1 << 24  # bytes of a safetensors header
 MAX_PICKLE = 1 << 24  # bytes; tensors lie outside of it
 MAX_EXPANSION = 4  # times its own size that a file may take in memory
-ALLOWANCE = 1 << 20  # bytes on top, for very small files
+EXTRA_BYTES = 1 << 20  # bytes on top, for very small files
 LEGACY_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 LEGACY_PICKLES = 5  # magic number, protocol, machine, the object, keys of the storages
 
@@ -44,7 +44,7 @@ SIGNATURES = (
 )
 """First bytes of files that are often given by mistake -> what they are."""
 
-DAMAGED = (
+CORRUPT = (
     SafetensorError,
     pickle.UnpicklingError,
     zipfile.BadZipFile,
@@ -62,7 +62,7 @@ DAMAGED = (
 )
 """What the readers of Python, torch and safetensors raise for damaged files."""
 
-REMEDY = (
+SUGGESTION = (
     "where you trust it, load it in the program it comes from and save the network's "
     "state_dict() by safetensors.torch.save_file"
 )
@@ -101,11 +101,11 @@ def read_tensor_file(path: Path) -> TensorFile:
     except WeightsError as error:
         raise _refusal(path, str(error)) from error
     except ForbiddenCallError as error:
-        code = f"wants to run {error.name}, and code in weights files is not run; {REMEDY}"
+        code = f"wants to run {error.name}, and code in weights files is not run; {SUGGESTION}"
         raise _refusal(path, code) from error
     except UnsupportedOpcodeError as error:
         raise _refusal(path, str(_unreadable(error))) from error
-    except DAMAGED as error:
+    except CORRUPT as error:
         raise _refusal(path, f"damaged or cut off; get it again ({_first_line(error)})") from error
     return found
 
@@ -133,7 +133,7 @@ def _read(file: BinaryIO) -> TensorFile:
     if 0 < int.from_bytes(start[:8], "little") < size and start[8:9] == b"{":
         return _read_safetensors(file)
     if start[:1] == b"\x80":
-        raise WeightsError(f"a pickle that torch.save did not write; {REMEDY}")
+        raise WeightsError(f"a pickle that torch.save did not write; {SUGGESTION}")
     raise WeightsError("neither a PyTorch nor a safetensors file")
 
 
@@ -168,7 +168,7 @@ def _load(file: IO[bytes]) -> object:
 
 
 def _unreadable(error: pickle.UnpicklingError) -> WeightsError:
-    return WeightsError(f"torch cannot read it safely ({_first_line(error)}); {REMEDY}")
+    return WeightsError(f"torch cannot read it safely ({_first_line(error)}); {SUGGESTION}")
 
 
 def _mapping(found: object) -> dict[str, Any]:
@@ -184,7 +184,7 @@ def _checked_zip(file: BinaryIO, size: int) -> IO[bytes]:
         members = _member_sizes(archive, size)
         folder = next(iter(members), "").split("/")[0]
         if any(name.startswith(f"{folder}/code/") for name in members):
-            raise WeightsError(f"a TorchScript program, and its code is not run; {REMEDY}")
+            raise WeightsError(f"a TorchScript program, and its code is not run; {SUGGESTION}")
         if members.get(f"{folder}/data.pkl", MAX_PICKLE) >= MAX_PICKLE:
             raise WeightsError("a zip archive, but not one that torch.save wrote")
         contents = check_pickle(io.BytesIO(archive.read(f"{folder}/data.pkl")))
@@ -200,7 +200,7 @@ def _member_sizes(archive: zipfile.ZipFile, size: int) -> dict[str, int]:
     if len(members) != len(archive.infolist()):
         raise WeightsError("names one part twice; get it again")
     total = sum(members.values())
-    if total > MAX_EXPANSION * size + ALLOWANCE:
+    if total > MAX_EXPANSION * size + EXTRA_BYTES:
         raise WeightsError(f"would unpack to {total} bytes from {size}; refused")
     return members
 
@@ -227,7 +227,7 @@ def _check_legacy(file: BinaryIO, size: int) -> None:
 
 
 def _check_expansion(contents: PickleContents, size: int) -> None:
-    if contents.tensor_bytes > MAX_EXPANSION * size + ALLOWANCE:
+    if contents.tensor_bytes > MAX_EXPANSION * size + EXTRA_BYTES:
         raise WeightsError("claims tensors larger than the file; refused")
 
 

@@ -47,19 +47,19 @@ class Network:
     scale: int | None
     """None where the name does not tell: the file does."""
     end: End | None
-    personal: bool
+    user: bool
     package: str = ""
     """The Python package that it belongs to, if it is another one's."""
 
 
-def shipped_folder() -> Path:
+def bundled_folder() -> Path:
     """The installed folder, else `weights/` beside a source checkout."""
     package = Path(__file__).parent.parent
     installed = package / "shipped"
     return installed if installed.is_dir() else package.parent / "weights"
 
 
-def personal_folder() -> Path:
+def user_folder() -> Path:
     """`$SRGAN_WEIGHTS`, else where this system keeps a user's data."""
     if named := os.environ.get("SRGAN_WEIGHTS"):
         return Path(os.path.expanduser(named))  # noqa: PTH111 Path's raises for an unknown ~user
@@ -73,12 +73,12 @@ def personal_folder() -> Path:
 def networks() -> list[Network]:
     """All there are, by name. A personal model hides the shipped one of its name and scale: ends
     of two origins must not be blended."""
-    yours = [_network(path, personal=True) for path in _files(personal_folder())]
-    ours = [_network(path, personal=False) for path in _files(shipped_folder())]
-    hidden = {(one.model, one.scale) for one in yours}
+    users = [_network(path, user=True) for path in _files(user_folder())]
+    ours = [_network(path, user=False) for path in _files(bundled_folder())]
+    hidden = {(one.model, one.scale) for one in users}
     others = [*ours, *_realesrgan_networks()]
     shown = [one for one in others if not {(one.model, one.scale), (one.model, None)} & hidden]
-    return sorted([*yours, *shown], key=lambda one: one.path.name)
+    return sorted([*users, *shown], key=lambda one: one.path.name)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -102,19 +102,19 @@ def _realesrgan_networks() -> list[Network]:
         return []
     folders = [Path(place) / "models" for place in (spec and spec.submodule_search_locations) or ()]
     return [
-        Network(folder / name, model, None, None, personal=False, package=REALESRGAN_PACKAGE)
+        Network(folder / name, model, None, None, user=False, package=REALESRGAN_PACKAGE)
         for folder in folders
         for model, name in REALESRGAN_FILES.items()
         if _is_network(folder / name) and (folder / name).is_file()
     ]
 
 
-def _network(path: Path, personal: bool) -> Network:
+def _network(path: Path, user: bool) -> Network:
     match = _PATTERN.fullmatch(path.stem)
     if match is None:
-        return Network(path, path.stem, None, None, personal)
+        return Network(path, path.stem, None, None, user)
     end: End = "gan" if match["end"] == "gan" else "psnr"
-    return Network(path, match["model"], int(match["scale"]), end, personal)
+    return Network(path, match["model"], int(match["scale"]), end, user)
 
 
 def model_names() -> list[str]:

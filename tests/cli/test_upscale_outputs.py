@@ -26,10 +26,10 @@ from srgan_cli.inference.engine import ProgressCallback, no_progress
 from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.resample import resize_array
 from srgan_cli.weights.container import read_weights
-from srgan_cli.weights.zoo import shipped_folder
+from srgan_cli.weights.zoo import bundled_folder
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = sorted(shipped_folder().glob("*.safetensors"))
+SHIPPED = sorted(bundled_folder().glob("*.safetensors"))
 
 PLAIN = {"srcnn": (4, 1), "srresnet": (1, 2)}
 """Levels by which a network may miss full black and other plain colours, where the rest may miss 1:

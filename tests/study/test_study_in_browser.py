@@ -10,7 +10,7 @@ import pytest
 from helpers import noise
 
 from srgan_cli.study.answers import read_result
-from srgan_cli.study.study_page import QualityExample, RatedImage, Study, read_study, study_page
+from srgan_cli.study.study_page import QualityExample, Study, StudyImage, read_study, study_page
 
 pytestmark = pytest.mark.browser
 
@@ -182,7 +182,7 @@ def test_five_methods_by_twenty_pictures_are_small_and_open_at_once(
 ) -> None:
     methods, pictures = tuple("abcde"), tuple(f"p{number}" for number in range(20))
     pairs = [(method, picture) for picture in pictures for method in methods]
-    trials = [RatedImage(*pair, noise(260, 260, seed)) for seed, pair in enumerate(pairs)]
+    trials = [StudyImage(*pair, noise(260, 260, seed)) for seed, pair in enumerate(pairs)]
     study = Study(methods, pictures, tuple(trials), (QualityExample(noise(64, 64), noise(64, 64)),))
     file = tmp_path / "large.html"
     file.write_text(study_page(study).html, encoding="utf-8")

@@ -98,8 +98,8 @@ def test_one_in_twenty_is_held_out() -> None:
 
 def test_pictures_beyond_the_cache_are_decoded_when_drawn(photos: Path, tmp_path: Path) -> None:
     paths, _ = find_images([photos])
-    room = 2.5 * picture(0).nbytes
-    half, _ = load_images(paths, Cache(tmp_path / "half.bytes", room), min_side_check(1), [])
+    limit = 2.5 * picture(0).nbytes
+    half, _ = load_images(paths, Cache(tmp_path / "half.bytes", limit), min_side_check(1), [])
     assert (tmp_path / "half.bytes").stat().st_size == 2 * picture(0).nbytes
     assert [entry.offset is None for entry in half.entries] == [False, False, True, True]
     assert all(np.array_equal(half[i], picture(i)) for i in range(4))
@@ -131,15 +131,15 @@ def test_halves_are_kept_of_large_pictures_and_where_all_pictures_leave_room(pho
     save_picture(photos / "0.png", height=60)
     file, size = photos.parent / "c.bytes", picture(0).nbytes
     ample = picture(0, 60).nbytes + 3 * size + 2.5 * size / 4
-    for room, halves in (
+    for limit, halves in (
         (ample, [False, True, True, False]),
         (2.5 * size, [False, True, False, False]),
     ):
         kept, _ = load_images(
-            find_images([photos])[0], Cache(file, room), min_side_check(1), [], 72
+            find_images([photos])[0], Cache(file, limit), min_side_check(1), [], 72
         )
         assert [kept.half(i) is not None for i in range(4)] == halves
-        assert file.stat().st_size <= room
+        assert file.stat().st_size <= limit
 
 
 def test_only_pictures_that_patches_are_cut_from_are_halved(make, photos) -> None:
@@ -176,7 +176,7 @@ def test_pictures_are_drawn_in_proportion_to_their_area(photos, tmp_path) -> Non
 
 def test_inspection_counts_what_a_run_would_use(make, mixed) -> None:
     found = inspect(make(folders=(mixed,)))
-    assert found.usable == 4
+    assert found.valid == 4
     assert {refusal.path.name for refusal in found.invalid} == {
         "a-truncated.jpg",
         "small.png",
@@ -195,7 +195,7 @@ def test_an_error_that_nobody_foresaw_refuses_its_picture_alone(make, mixed, mon
     monkeypatch.setattr(dataset, "read_image", broken)
     found = check.inspect(make(folders=(mixed,)))
     assert any("gray.png: failed (TypeError: of a codec)" in one.reason for one in found.invalid)
-    assert found.usable == 3
+    assert found.valid == 3
     data = load_data(make(folders=(mixed,)), RECIPES["clean"])
     assert any("gray.png" in refusal.reason for refusal in data.skipped)
 

@@ -11,7 +11,7 @@ from training_helpers import picture
 
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.networks import GENERATORS
-from srgan_cli.networks.orientations import ORIENTATIONS, upscale_oriented
+from srgan_cli.networks.orientations import ORIENTATIONS, upscale_rotated
 from srgan_cli.training.checkpoint import checkpoints, load_state
 from srgan_cli.training.distillation import TeacherEnsemble, weight_of_teachers
 from srgan_cli.training.memory_estimate import estimate_memory, stage_networks
@@ -32,7 +32,7 @@ class Lopsided(nn.Module):
 
 def test_a_teacher_looks_at_pictures_in_all_orientations_as_the_seed_draws_them() -> None:
     low = torch.rand(1, 3, 6, 6)
-    each = [upscale_oriented(Lopsided(), low, *orientation) for orientation in ORIENTATIONS]
+    each = [upscale_rotated(Lopsided(), low, *orientation) for orientation in ORIENTATIONS]
     teacher = TeacherEnsemble([Lopsided()])
 
     def drawn() -> list[int]:

@@ -86,9 +86,9 @@ def test_luma_is_blind_to_chroma_and_sees_brightness_as_matlab_does(term: str) -
 
 @pytest.mark.parametrize("activated", [True, False])
 @pytest.mark.parametrize("distance", ["l1", "mse"])
-def test_the_perceptual_loss_reaches_every_parameter(vggs, activated, distance) -> None:
+def test_the_perceptual_loss_reaches_every_parameter(vggs, after_relu, distance) -> None:
     network, (low, high) = generator(), pair()
-    recipe = PerceptualTerm(layers={}, activated=activated, distance=distance)
+    recipe = PerceptualTerm(layers={}, after_relu=after_relu, distance=distance)
     perceptual_loss(vggs, recipe)(network(low), high).backward()
     assert without_gradient(network) == []
 
@@ -152,7 +152,7 @@ def test_features_before_activation_are_partly_negative(vggs) -> None:
 
 def test_the_perceptual_loss_is_the_weighted_sum_of_its_layers(vggs) -> None:
     made, real = pair()[1], pair()[1].flip(0)
-    recipe = PerceptualTerm(layers={}, activated=True, distance="mse", scale=1 / 12.75)
+    recipe = PerceptualTerm(layers={}, after_relu=True, distance="mse", scale=1 / 12.75)
     network = VGG(vggs[0].state, vggs[0].layers, after_relu=True)
     a, b = network(made), network(real)
     by_hand = sum(
@@ -170,8 +170,8 @@ def test_srgans_and_esrgans_terms_are_the_papers() -> None:
         ("pixel", 1e-2),
         ("perceptual", 1.0),
     ]
-    assert srgan.losses[0].activated
-    assert not esrgan.losses[1].activated
+    assert srgan.losses[0].after_relu
+    assert not esrgan.losses[1].after_relu
     assert (srgan.gan.weight, esrgan.gan.weight) == (1e-3, 5e-3)
 
 
@@ -197,7 +197,7 @@ def gradients(network: nn.Module) -> list[torch.Tensor]:
 @pytest.mark.parametrize("name", list(DISCRIMINATOR_SIZES))
 def test_each_loss_gives_its_own_network_gradients_alone(vggs, name, dtype, loss) -> None:
     """Scaling the generator's losses leaves the discriminator's gradients as they are."""
-    term = PerceptualTerm(layers={}, activated=False, distance="l1")
+    term = PerceptualTerm(layers={}, after_relu=False, distance="l1")
     low, high = pair()
     found = []
     for factor in (1.0, 3.0):

@@ -59,10 +59,10 @@ def needs(options: TrainOptions) -> MemoryEstimate:
 def test_too_little_memory_suggests_the_batch_that_fits(make, fitting, expected) -> None:
     options = make(batch_size=12, accumulate=2)
     options.out.mkdir()
-    room = needs(options).of(fitting) / SHARE + 1
+    limit = needs(options).of(fitting) / SHARE + 1
     wanted = "--batch-size {} --accumulate {} makes".format(*expected)
     with pytest.raises(DeviceError, match=wanted):
-        train(options, check(options), OutOfMemory(), "", memory=lambda device: room)
+        train(options, check(options), OutOfMemory(), "", memory=lambda device: limit)
 
 
 def test_where_a_device_does_not_tell_its_memory_half_the_batch_is_suggested(make) -> None:

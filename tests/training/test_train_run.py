@@ -18,7 +18,7 @@ from srgan_cli.training.report import read_log
 from srgan_cli.training.run_folder import begin, read_options, write_options
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_run import check, train
-from srgan_cli.training.trainer import TrainingInterrupted
+from srgan_cli.training.trainer import StopTraining
 from srgan_cli.weights.container import read_weights
 from srgan_cli.weights.tensor_files import write_torch_file
 
@@ -39,7 +39,7 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(make, run, tmp_path, n
     run(whole)
     stopped = replace(whole, out=tmp_path / "stopped")
     stopped.out.mkdir()
-    with pytest.raises(TrainingInterrupted) as caught:
+    with pytest.raises(StopTraining) as caught:
         train(stopped, check(stopped), StopAfter("psnr", 3, number), "")
     assert caught.value.code == 128 + number
     assert load_state(checkpoints(stopped.out)[-1]).step == 3
@@ -53,7 +53,7 @@ def test_a_run_of_two_stages_resumes_in_either(make, run, tmp_path, stage, step)
     assert len(run(whole).seen) == 10
     stopped = replace(whole, out=tmp_path / "stopped")
     stopped.out.mkdir()
-    with pytest.raises(TrainingInterrupted):
+    with pytest.raises(StopTraining):
         train(stopped, check(stopped), StopAfter(stage, step), "")
     run(stopped)
     assert_same_end(stopped, whole)
@@ -65,7 +65,7 @@ def test_a_teacher_goes_on_with_the_orientations_it_would_have_drawn(make, run, 
     run(whole)
     stopped = replace(whole, out=tmp_path / "stopped")
     begin(stopped)
-    with pytest.raises(TrainingInterrupted):
+    with pytest.raises(StopTraining):
         train(stopped, check(stopped), StopAfter("psnr", 3), "")
     run(read_options(stopped.out))
     assert_same_end(stopped, whole)

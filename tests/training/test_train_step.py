@@ -117,8 +117,8 @@ def test_settled_networks_learn_as_they_will_be_used() -> None:
     assert network.training
     assert torch.equal(learning, used)
     taught([batch(3)])
-    for ours, averaged in zip(norms(network), norms(average), strict=True):
-        assert all(map(torch.equal, ours.buffers(), averaged.buffers()))
+    for ours, average_norm in zip(norms(network), norms(average), strict=True):
+        assert all(map(torch.equal, ours.buffers(), average_norm.buffers()))
 
 
 def test_ten_broken_steps_in_a_row_end_the_run_and_leave_its_checkpoint(make, run) -> None:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from srgan_cli.weights.blending import describe_blend, distance, lineage_warning, unrelated
+from srgan_cli.weights.blending import describe_blend, different_lineage, distance, lineage_warning
 from srgan_cli.weights.generators import build_generator
 
 
@@ -26,11 +26,11 @@ def test_independent_networks_lie_about_1_4_apart(make_weights):
 
 def test_networks_are_strangers_if_far_apart_and_of_no_common_lineage(make_weights):
     a, b = make_weights(0, lineage=""), make_weights(1, lineage="")
-    assert unrelated([a, b])
-    assert unrelated([a, a, b])
-    assert unrelated([replace(a, metadata=replace(a.metadata, lineage="one")), b])
-    assert not unrelated([a, nudged(a, 0.3)])
-    assert not unrelated([make_weights(0), make_weights(1)])
+    assert different_lineage([a, b])
+    assert different_lineage([a, a, b])
+    assert different_lineage([replace(a, metadata=replace(a.metadata, lineage="one")), b])
+    assert not different_lineage([a, nudged(a, 0.3)])
+    assert not different_lineage([make_weights(0), make_weights(1)])
 
 
 def test_a_picture_shows_what_blending_does(make_weights):

@@ -9,7 +9,7 @@ from safetensors.torch import load, save, save_file
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.networks import GENERATORS
-from srgan_cli.weights.blending import blend, blend_all, incompatibilities
+from srgan_cli.weights.blending import blend, blend_all, blend_problems
 from srgan_cli.weights.container import (
     Weights,
     count_parameters,
@@ -137,7 +137,7 @@ def test_a_size_left_at_its_default_is_no_difference(tiny):
     told, untold = (
         replace(tiny, hyperparameters=h) for h in (given, dict(list(given.items())[:3]))
     )
-    assert incompatibilities(told, untold) == []
+    assert blend_problems(told, untold) == []
 
 
 def test_networks_of_different_size_do_not_blend(tiny):

@@ -64,12 +64,12 @@ def test_a_personal_network_of_a_shipped_models_name_is_that_model(folders):
 def test_the_variable_may_name_the_home_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SRGAN_WEIGHTS", "~/networks")
-    assert library.personal_folder() == tmp_path / "networks"
+    assert library.user_folder() == tmp_path / "networks"
 
 
 def test_the_home_of_nobody_is_a_folder_that_is_not_there(monkeypatch):
     monkeypatch.setenv("SRGAN_WEIGHTS", "~no-such-user/networks")
-    assert library.personal_folder() == Path("~no-such-user/networks")
+    assert library.user_folder() == Path("~no-such-user/networks")
     assert library.default_model()
 
 
@@ -98,7 +98,7 @@ def test_without_the_variable_the_users_data_folder_is_meant(monkeypatch):
     monkeypatch.delenv("SRGAN_WEIGHTS")
     monkeypatch.setattr(library.sys, "platform", "linux")
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
-    assert library.personal_folder() == Path("/data/srgan")
+    assert library.user_folder() == Path("/data/srgan")
 
 
 @pytest.mark.parametrize(

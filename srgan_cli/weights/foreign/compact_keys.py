@@ -16,7 +16,7 @@ from srgan_cli.weights.foreign.layout import (
 )
 
 
-def lay_out(hyperparameters: Hyperparameters) -> Layout:
+def build_layout(hyperparameters: Hyperparameters) -> Layout:
     scale, features = int(hyperparameters["scale"]), int(hyperparameters["features"])
     last = 2 * int(hyperparameters["convolutions"]) + 2
     entries: list[Entry] = []
@@ -36,7 +36,7 @@ def measure(state: State, hints: Hints) -> Layout:
     outputs = sides(state, f"body.{last}.weight")[1]
     if outputs % 3:
         raise WeightsError(f"body.{last} has {outputs} outputs: only networks for RGB can be used")
-    return lay_out(
+    return build_layout(
         {
             "scale": root(outputs // 3, f"a third of body.{last}'s outputs"),
             "features": sides(state, "body.0.weight")[1],
@@ -59,6 +59,6 @@ FAMILIES = (
     Family(
         "Compact (SRVGGNetCompact)",
         measure,
-        lay_out({"scale": 4, "features": 64, "convolutions": 2, "activation": "prelu"}),
+        build_layout({"scale": 4, "features": 64, "convolutions": 2, "activation": "prelu"}),
     ),
 )

@@ -26,7 +26,7 @@ from srgan_cli.weights.tensor_files import write_torch_file
 
 FAMILIES = (*rrdbnet.FAMILIES, *compact.FAMILIES, *srresnet.FAMILIES, *luma.FAMILIES)
 
-NAMINGS = ("real-esrgan", "esrgan", "esrgan-old")
+LAYOUTS = ("real-esrgan", "esrgan", "esrgan-old")
 
 WRAPPER_KEYS = {"real-esrgan": "params_ema"}
 """Key under which the programs of a naming look for the state dict; the others take it as it is."""
@@ -75,18 +75,20 @@ def from_foreign(
 
 def check(state: State, layout: Layout) -> None:
     """Every tensor there, of its shape and finite; no other."""
-    expected = {entry.theirs: entry for entry in layout.entries}
-    lacking = [e.theirs for e in layout.entries if e.absent is None and e.theirs not in state]
-    strange = [key for key in state if key not in expected]
-    faults = [f"{first_keys(lacking)} is missing"] if lacking else []
-    faults += [f"{first_keys(strange)} does not belong to it"] if strange else []
+    expected = {entry.source_key: entry for entry in layout.entries}
+    missing = [
+        e.source_key for e in layout.entries if e.absent is None and e.source_key not in state
+    ]
+    unexpected = [key for key in state if key not in expected]
+    problems = [f"{first_keys(missing)} is missing"] if missing else []
+    problems += [f"{first_keys(unexpected)} does not belong to it"] if unexpected else []
     for key, entry in expected.items():
-        faults += unfit(key, entry, state[key]) if key in state else []
-    if faults:
-        raise WeightsError("; ".join(faults[:3]))
+        problems += unusable(key, entry, state[key]) if key in state else []
+    if problems:
+        raise WeightsError("; ".join(problems[:3]))
 
 
-def unfit(key: str, entry: Entry, tensor: Tensor) -> list[str]:
+def unusable(key: str, entry: Entry, tensor: Tensor) -> list[str]:
     if tuple(tensor.shape) != entry.shape:
         return [f"{key} has shape {tuple(tensor.shape)}, not {entry.shape}"]
     if tensor.layout != torch.strided or tensor.is_complex() or tensor.is_quantized:
@@ -104,9 +106,9 @@ def unfit(key: str, entry: Entry, tensor: Tensor) -> list[str]:
 def take(state: State, entry: Entry) -> Tensor:
     integer = entry.ours.endswith("num_batches_tracked")
     dtype = torch.int64 if integer else torch.float32
-    if entry.theirs not in state:
+    if entry.source_key not in state:
         return torch.full(entry.shape, entry.absent or 0.0).to(dtype)
-    return state[entry.theirs].detach().to("cpu", dtype).contiguous()
+    return state[entry.source_key].detach().to("cpu", dtype).contiguous()
 
 
 def to_foreign(
@@ -117,15 +119,15 @@ def to_foreign(
     Raises WeightsError where those programs have no such network.
     """
     layout = foreign_layout(architecture, hyperparameters, state, naming)
-    return {entry.theirs: state[entry.ours] for entry in layout.entries}
+    return {entry.source_key: state[entry.ours] for entry in layout.entries}
 
 
 def foreign_layout(
     architecture: str, given: Mapping[str, Any], state: State, naming: str
 ) -> Layout:
     """What `given` leaves at its default is read off the state dict: our names are theirs."""
-    if naming not in NAMINGS:
-        raise WeightsError(f"unknown naming {naming!r}: there are {', '.join(NAMINGS)}")
+    if naming not in LAYOUTS:
+        raise WeightsError(f"unknown naming {naming!r}: there are {', '.join(LAYOUTS)}")
     if architecture == "rrdbnet":
         measured = rrdbnet.measure_real_esrgan(state, Hints()).hyperparameters
         return rrdbnet.layout_for(naming, {**measured, **given})

@@ -16,7 +16,7 @@ Hyperparameters = dict[str, int | float | str | bool]
 class Entry:
     """One tensor: its name there, its name here, its shape; `absent` stands in where it lacks."""
 
-    theirs: str
+    source_key: str
     ours: str
     shape: tuple[int, ...]
     absent: float | None = None
@@ -55,28 +55,28 @@ class Family:
 
 
 def conv(
-    theirs: str, ours: str, sides: tuple[int, int], kernel: int = 3, bias: bool | None = True
+    source_key: str, ours: str, sides: tuple[int, int], kernel: int = 3, bias: bool | None = True
 ) -> tuple[Entry, ...]:
     """`sides`: input and output channels. `bias` None: zero where the file has none."""
     inputs, outputs = sides
-    weight = Entry(f"{theirs}.weight", f"{ours}.weight", (outputs, inputs, kernel, kernel))
+    weight = Entry(f"{source_key}.weight", f"{ours}.weight", (outputs, inputs, kernel, kernel))
     if bias is False:
         return (weight,)
     absent = 0.0 if bias is None else None
-    return weight, Entry(f"{theirs}.bias", f"{ours}.bias", (outputs,), absent)
+    return weight, Entry(f"{source_key}.bias", f"{ours}.bias", (outputs,), absent)
 
 
-def norm(theirs: str, ours: str, features: int) -> tuple[Entry, ...]:
+def norm(source_key: str, ours: str, features: int) -> tuple[Entry, ...]:
     """A BatchNorm; files older than torch 0.4.1 do not count its batches."""
     names = ("weight", "bias", "running_mean", "running_var")
-    entries = (Entry(f"{theirs}.{name}", f"{ours}.{name}", (features,)) for name in names)
+    entries = (Entry(f"{source_key}.{name}", f"{ours}.{name}", (features,)) for name in names)
     counter = "num_batches_tracked"
-    return *entries, Entry(f"{theirs}.{counter}", f"{ours}.{counter}", (), absent=0)
+    return *entries, Entry(f"{source_key}.{counter}", f"{ours}.{counter}", (), absent=0)
 
 
-def slope(theirs: str, ours: str, features: int = 1) -> tuple[Entry, ...]:
+def slope(source_key: str, ours: str, features: int = 1) -> tuple[Entry, ...]:
     """A PReLU."""
-    return (Entry(f"{theirs}.weight", f"{ours}.weight", (features,)),)
+    return (Entry(f"{source_key}.weight", f"{ours}.weight", (features,)),)
 
 
 def sides(state: State, key: str) -> tuple[int, int, int]:

@@ -16,16 +16,16 @@ from srgan_cli.weights.foreign.layout import (
 )
 
 
-def oldest(blocks: int, ups: int) -> dict[str, str]:
+def original(blocks: int, ups: int) -> dict[str, str]:
     """Our prefixes -> theirs, in the numbered sequence of 2018."""
     names = {"conv_first": "model.0", "conv_body": f"model.1.sub.{blocks}"}
     dense = "model.1.sub.{block}.RDB{part}.conv{layer}.0"
-    upward = {f"conv_up{i + 1}": f"model.{3 * i + 3}" for i in range(ups)}
+    up_convs = {f"conv_up{i + 1}": f"model.{3 * i + 3}" for i in range(ups)}
     ends = {"conv_hr": f"model.{3 * ups + 2}", "conv_last": f"model.{3 * ups + 4}"}
-    return names | ends | upward | dense_blocks(dense, blocks)
+    return names | ends | up_convs | dense_blocks(dense, blocks)
 
 
-def published(blocks: int, ups: int) -> dict[str, str]:
+def official(blocks: int, ups: int) -> dict[str, str]:
     names = {
         "conv_first": "conv_first",
         "conv_body": "trunk_conv",
@@ -39,8 +39,8 @@ def published(blocks: int, ups: int) -> dict[str, str]:
 def real_esrgan(blocks: int, ups: int) -> dict[str, str]:
     """The names that ours took over."""
     names = {name: name for name in ("conv_first", "conv_body", "conv_hr", "conv_last")}
-    upward = {f"conv_up{i}": f"conv_up{i}" for i in each(ups)}
-    return names | upward | dense_blocks(OURS, blocks)
+    up_convs = {f"conv_up{i}": f"conv_up{i}" for i in each(ups)}
+    return names | up_convs | dense_blocks(OURS, blocks)
 
 
 OURS = "body.{block}.rdb{part}.conv{layer}"
@@ -61,13 +61,13 @@ def dense_blocks(pattern: str, blocks: int) -> dict[str, str]:
     }
 
 
-def lay_out(names: dict[str, str], hyperparameters: Hyperparameters) -> Layout:
+def build_layout(names: dict[str, str], hyperparameters: Hyperparameters) -> Layout:
     """`names`: our prefixes -> theirs."""
     features, growth = int(hyperparameters["features"]), int(hyperparameters["growth"])
     unshuffle = int(hyperparameters["unshuffle"])
     entries: list[Entry] = []
-    for ours, theirs in names.items():
-        entries += conv(theirs, ours, channels(ours, features, growth, unshuffle))
+    for ours, source_key in names.items():
+        entries += conv(source_key, ours, channels(ours, features, growth, unshuffle))
     return Layout("rrdbnet", hyperparameters, tuple(entries))
 
 
@@ -100,7 +100,7 @@ def read_sizes(state: State, first: str, dense: str, blocks: int, ups: int) -> H
     }
 
 
-def measure_oldest(state: State, _: Hints) -> Layout:
+def measure_original(state: State, _: Hints) -> Layout:
     last = max(numbers(state, "model."), default=0)
     ups = (last - 4) // 3
     if ups not in range(8) or 3 * ups + 4 != last:
@@ -108,32 +108,32 @@ def measure_oldest(state: State, _: Hints) -> Layout:
     blocks = count(state, "model.1.sub.", "RDB")
     dense = "model.1.sub.0.RDB1.conv1.0.weight"
     sizes = read_sizes(state, "model.0.weight", dense, blocks, ups)
-    return lay_out(oldest(blocks, ups), sizes)
+    return build_layout(original(blocks, ups), sizes)
 
 
-def measure_published(state: State, _: Hints) -> Layout:
+def measure_official(state: State, _: Hints) -> Layout:
     blocks, ups = count(state, "RRDB_trunk."), count(state, "upconv", start=1)
     dense = "RRDB_trunk.0.RDB1.conv1.weight"
     sizes = read_sizes(state, "conv_first.weight", dense, blocks, ups)
-    return lay_out(published(blocks, ups), sizes)
+    return build_layout(official(blocks, ups), sizes)
 
 
 def measure_real_esrgan(state: State, _: Hints) -> Layout:
     blocks, ups = count(state, "body."), count(state, "conv_up", start=1)
     dense = "body.0.rdb1.conv1.weight"
     sizes = read_sizes(state, "conv_first.weight", dense, blocks, ups)
-    return lay_out(real_esrgan(blocks, ups), sizes)
+    return build_layout(real_esrgan(blocks, ups), sizes)
 
 
 TYPICAL: Hyperparameters = {"scale": 4, "features": 64, "blocks": 2, "growth": 32, "unshuffle": 1}
 
 FAMILIES = (
-    Family("ESRGAN, oldest naming", measure_oldest, lay_out(oldest(2, 2), TYPICAL)),
-    Family("ESRGAN", measure_published, lay_out(published(2, 2), TYPICAL)),
-    Family("Real-ESRGAN", measure_real_esrgan, lay_out(real_esrgan(2, 2), TYPICAL)),
+    Family("ESRGAN, oldest naming", measure_original, build_layout(original(2, 2), TYPICAL)),
+    Family("ESRGAN", measure_official, build_layout(official(2, 2), TYPICAL)),
+    Family("Real-ESRGAN", measure_real_esrgan, build_layout(real_esrgan(2, 2), TYPICAL)),
 )
 
-NAMINGS = {"esrgan-old": oldest, "esrgan": published, "real-esrgan": real_esrgan}
+LAYOUTS = {"esrgan-old": original, "esrgan": official, "real-esrgan": real_esrgan}
 
 
 def layout_for(naming: str, hyperparameters: Hyperparameters) -> Layout:
@@ -148,5 +148,5 @@ def layout_for(naming: str, hyperparameters: Hyperparameters) -> Layout:
             f"{naming} naming has no RRDBNet that enlarges {factor} times behind its input layer; "
             "it has 4 (esrgan-old: any power of 2)"
         )
-    names = NAMINGS[naming](int(hyperparameters["blocks"]), ups)
-    return lay_out(names, hyperparameters)
+    names = LAYOUTS[naming](int(hyperparameters["blocks"]), ups)
+    return build_layout(names, hyperparameters)

@@ -39,10 +39,10 @@ class Described(nn.Module):
 def generator(state: Mapping[str, Tensor]) -> Described:
     """Raises WeightsError where spandrel is missing, does not know it, or it is not RGB to RGB."""
     spandrel = _spandrel()
-    refused = (spandrel.UnsupportedModelError, LookupError, RuntimeError, TypeError, ValueError)
+    unsupported = (spandrel.UnsupportedModelError, LookupError, RuntimeError, TypeError, ValueError)
     try:
         found = spandrel.ModelLoader().load_from_state_dict(dict(state))
-    except (*refused, AssertionError) as error:
+    except (*unsupported, AssertionError) as error:
         raise WeightsError(f"spandrel does not know this network either ({error})") from error
     if not isinstance(found, spandrel.ImageModelDescriptor):
         raise WeightsError("spandrel knows this network, but it does not make pictures larger")

@@ -14,7 +14,7 @@ def scale_of(hints: Hints) -> int:
     return scale
 
 
-def lay_out_srcnn(scale: int, widths: tuple[int, int], kernels: tuple[int, int, int]) -> Layout:
+def srcnn_layout(scale: int, widths: tuple[int, int], kernels: tuple[int, int, int]) -> Layout:
     (n1, n2), (f1, f2, f3) = widths, kernels
     entries = (
         *conv("conv1", "conv1", (1, n1), f1),
@@ -30,7 +30,7 @@ def measure_srcnn(state: State, hints: Hints) -> Layout:
     _, n1, f1 = sides(state, "conv1.weight")
     _, n2, f2 = sides(state, "conv2.weight")
     _, _, f3 = sides(state, "conv3.weight")
-    return lay_out_srcnn(scale_of(hints), (n1, n2), (f1, f2, f3))
+    return srcnn_layout(scale_of(hints), (n1, n2), (f1, f2, f3))
 
 
 def lay_out_vdsr(scale: int, features: int, depth: int) -> Layout:
@@ -48,6 +48,6 @@ def measure_vdsr(state: State, hints: Hints) -> Layout:
 
 
 FAMILIES = (
-    Family("SRCNN", measure_srcnn, lay_out_srcnn(4, (64, 32), (9, 5, 5))),
+    Family("SRCNN", measure_srcnn, srcnn_layout(4, (64, 32), (9, 5, 5))),
     Family("VDSR", measure_vdsr, lay_out_vdsr(4, 64, 4)),
 )

@@ -40,7 +40,7 @@ def sizes(
     }
 
 
-def lay_out(hyperparameters: Hyperparameters, *parts: tuple[Entry, ...]) -> Layout:
+def build_layout(hyperparameters: Hyperparameters, *parts: tuple[Entry, ...]) -> Layout:
     return Layout("srresnet", hyperparameters, tuple(entry for part in parts for entry in part))
 
 
@@ -51,27 +51,27 @@ def lay_out_paper(features: int, blocks: int, steps: list[int], bias: bool) -> L
     within = (features, features)
     parts = [conv("conv1.0", "conv_first", (3, features), 9), slope("conv1.1", "act_first")]
     for i in range(blocks):
-        theirs, ours = f"trunk.{i}.rcb", f"body.{i}"
+        source_key, ours = f"trunk.{i}.rcb", f"body.{i}"
         parts += [
-            conv(f"{theirs}.0", f"{ours}.conv1", within, bias=bias),
-            norm(f"{theirs}.1", f"{ours}.norm1", features),
-            slope(f"{theirs}.2", f"{ours}.act"),
-            conv(f"{theirs}.3", f"{ours}.conv2", within, bias=bias),
-            norm(f"{theirs}.4", f"{ours}.norm2", features),
+            conv(f"{source_key}.0", f"{ours}.conv1", within, bias=bias),
+            norm(f"{source_key}.1", f"{ours}.norm1", features),
+            slope(f"{source_key}.2", f"{ours}.act"),
+            conv(f"{source_key}.3", f"{ours}.conv2", within, bias=bias),
+            norm(f"{source_key}.4", f"{ours}.norm2", features),
         ]
     parts += [
         conv("conv2.0", "conv_body", within, bias=bias),
         norm("conv2.1", "end_body", features),
     ]
     for i, step in enumerate(steps):
-        theirs = f"upsampling.{i}.upsample_block"
+        source_key = f"upsampling.{i}.upsample_block"
         parts += [
-            conv(f"{theirs}.0", f"ups.{i}.0", (features, features * step * step)),
-            slope(f"{theirs}.2", f"act_ups.{i}"),
+            conv(f"{source_key}.0", f"ups.{i}.0", (features, features * step * step)),
+            slope(f"{source_key}.2", f"act_ups.{i}"),
         ]
     parts.append(conv("conv3", "conv_last", (features, 3), 9))
     found = sizes(steps, features, blocks, norm=True, bias=bias, form="paper")
-    return lay_out(found, *parts)
+    return build_layout(found, *parts)
 
 
 def measure_paper(state: State, _: Hints) -> Layout:
@@ -84,17 +84,17 @@ def measure_paper(state: State, _: Hints) -> Layout:
 # leftthomas/SRGAN: tanh at the end; in 2018 a PReLU where the BatchNorm behind the blocks is now
 
 
-def lay_out_leftthomas(features: int, blocks: int, steps: list[int], form: str) -> Layout:
+def leftthomas_layout(features: int, blocks: int, steps: list[int], form: str) -> Layout:
     within, end, tail = (features, features), f"block{blocks + 2}", f"block{blocks + 3}"
     parts = [conv("block1.0", "conv_first", (3, features), 9), slope("block1.1", "act_first")]
     for i in range(blocks):
-        theirs, ours = f"block{i + 2}", f"body.{i}"
+        source_key, ours = f"block{i + 2}", f"body.{i}"
         parts += [
-            conv(f"{theirs}.conv1", f"{ours}.conv1", within),
-            norm(f"{theirs}.bn1", f"{ours}.norm1", features),
-            slope(f"{theirs}.prelu", f"{ours}.act"),
-            conv(f"{theirs}.conv2", f"{ours}.conv2", within),
-            norm(f"{theirs}.bn2", f"{ours}.norm2", features),
+            conv(f"{source_key}.conv1", f"{ours}.conv1", within),
+            norm(f"{source_key}.bn1", f"{ours}.norm1", features),
+            slope(f"{source_key}.prelu", f"{ours}.act"),
+            conv(f"{source_key}.conv2", f"{ours}.conv2", within),
+            norm(f"{source_key}.bn2", f"{ours}.norm2", features),
         ]
     parts.append(conv(f"{end}.0", "conv_body", within))
     normed = form == "paper"
@@ -108,7 +108,7 @@ def lay_out_leftthomas(features: int, blocks: int, steps: list[int], form: str) 
         ]
     parts.append(conv(f"{tail}.{len(steps)}", "conv_last", (features, 3), 9))
     found = sizes(steps, features, blocks, norm=True, bias=True, form=form, output="tanh")
-    return lay_out(found, *parts)
+    return build_layout(found, *parts)
 
 
 def measure_leftthomas(state: State, _: Hints) -> Layout:
@@ -120,7 +120,7 @@ def measure_leftthomas(state: State, _: Hints) -> Layout:
     steps = [shuffle_step(state, f"{tail}{i}.conv.weight") for i in range(ups)]
     normed = f"block{blocks + 2}.1.running_mean" in state
     features = sides(state, "block1.0.weight")[1]
-    return lay_out_leftthomas(features, blocks, steps, "paper" if normed else "closing-prelu")
+    return leftthomas_layout(features, blocks, steps, "paper" if normed else "closing-prelu")
 
 
 # Without BatchNorm: MSRResNet of BasicSR and KAIR
@@ -131,7 +131,7 @@ MSR_NAMES = {
 }
 
 
-def lay_out_msr(naming: str, features: int, blocks: int, steps: list[int]) -> Layout:
+def msr_layout(naming: str, features: int, blocks: int, steps: list[int]) -> Layout:
     names, within = MSR_NAMES[naming], (features, features)
     parts = [conv("conv_first", "conv_first", (3, features))]
     for i in range(blocks):
@@ -142,14 +142,14 @@ def lay_out_msr(naming: str, features: int, blocks: int, steps: list[int]) -> La
     parts.append(conv(names["conv_hr"], "conv_hr", within))
     parts.append(conv("conv_last", "conv_last", (features, 3)))
     found = sizes(steps, features, blocks, norm=False, bias=True, form="msrresnet")
-    return lay_out(found, *parts)
+    return build_layout(found, *parts)
 
 
 def measure_msr(naming: str, state: State) -> Layout:
     ups = count(state, "upconv", start=1)
     steps = [shuffle_step(state, f"upconv{i + 1}.weight") for i in range(ups)]
     features = sides(state, "conv_first.weight")[1]
-    return lay_out_msr(naming, features, count(state, f"{MSR_NAMES[naming]['body']}."), steps)
+    return msr_layout(naming, features, count(state, f"{MSR_NAMES[naming]['body']}."), steps)
 
 
 # What MSRResNet was before: a numbered sequence, by pixel-shuffle or by repeated pixels
@@ -169,7 +169,7 @@ def lay_out_early(features: int, blocks: int, steps: list[int], nearest: bool) -
     parts.append(conv(f"model.{3 * ups + 2}", "conv_hr", within))
     parts.append(conv(f"model.{3 * ups + 4}", "conv_last", (features, 3), bias=None))
     form = "early-nearest" if nearest else "early"
-    return lay_out(sizes(steps, features, blocks, norm=False, bias=True, form=form), *parts)
+    return build_layout(sizes(steps, features, blocks, norm=False, bias=True, form=form), *parts)
 
 
 def measure_early(state: State, _: Hints) -> Layout:
@@ -189,17 +189,17 @@ def measure_early(state: State, _: Hints) -> Layout:
 FAMILIES = (
     Family("SRResNet (SRGAN)", measure_paper, lay_out_paper(64, 2, [2, 2], bias=False)),
     Family(
-        "SRGAN, leftthomas", measure_leftthomas, lay_out_leftthomas(64, 2, [2, 2], "closing-prelu")
+        "SRGAN, leftthomas", measure_leftthomas, leftthomas_layout(64, 2, [2, 2], "closing-prelu")
     ),
     Family(
         "MSRResNet",
         lambda state, _: measure_msr("basicsr", state),
-        lay_out_msr("basicsr", 64, 2, [2, 2]),
+        msr_layout("basicsr", 64, 2, [2, 2]),
     ),
     Family(
         "MSRResNet, older naming",
         lambda state, _: measure_msr("older", state),
-        lay_out_msr("older", 64, 2, [2, 2]),
+        msr_layout("older", 64, 2, [2, 2]),
     ),
     Family("SRResNet, oldest naming", measure_early, lay_out_early(64, 2, [2, 2], nearest=False)),
 )

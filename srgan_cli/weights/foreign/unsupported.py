@@ -26,7 +26,7 @@ KINDS = (
 
 TRANSFORMER = r"(relative_position_bias_table|relative_position_index|\.attn\.qkv\.)"
 
-OTHERWISE = "give a generator of the families of ESRGAN, Compact (Real-ESRGAN's) or SRResNet"
+SUPPORTED_HINT = "give a generator of the families of ESRGAN, Compact (Real-ESRGAN's) or SRResNet"
 SIMILAR = 0.5
 
 
@@ -34,10 +34,12 @@ def refuse_unsupported(state: State) -> None:
     for pattern, what in KINDS:
         key = next((key for key in state if re.search(pattern, key)), None)
         if key is not None:
-            raise WeightsError(f"this looks like {what} (it holds {key}); {OTHERWISE}")
+            raise WeightsError(f"this looks like {what} (it holds {key}); {SUPPORTED_HINT}")
     key = next((key for key in state if re.search(TRANSFORMER, key)), None)
     if key is not None:
-        raise UnknownNetworkError(f"this looks like a transformer (it holds {key}); {OTHERWISE}")
+        raise UnknownNetworkError(
+            f"this looks like a transformer (it holds {key}); {SUPPORTED_HINT}"
+        )
 
 
 def patterns(keys: Iterable[str]) -> set[str]:
@@ -45,25 +47,25 @@ def patterns(keys: Iterable[str]) -> set[str]:
     return {re.sub(r"\d+", "#", key) for key in keys}
 
 
-def likeness(state: State, family: Family) -> float:
+def similarity(state: State, family: Family) -> float:
     """Share of the key patterns of the two that they have in common: 0 to 1."""
     given = patterns(state)
     entries = family.example.entries
-    possible = patterns(entry.theirs for entry in entries)
-    needed = patterns(entry.theirs for entry in entries if entry.absent is None)
+    possible = patterns(entry.source_key for entry in entries)
+    needed = patterns(entry.source_key for entry in entries if entry.absent is None)
     return len(given & possible) / len(given | needed)
 
 
 def nearest(state: State, families: Iterable[Family]) -> Family:
     """Raises WeightsError where even the nearest is far away."""
-    family = max(families, key=lambda family: likeness(state, family))
-    if likeness(state, family) < SIMILAR:
-        usual = [entry.theirs for entry in family.example.entries]
-        strange = [key for key in state if not patterns([key]) & patterns(usual)]
-        lacking = [key for key in usual if not patterns([key]) & patterns(state)]
+    family = max(families, key=lambda family: similarity(state, family))
+    if similarity(state, family) < SIMILAR:
+        expected = [entry.source_key for entry in family.example.entries]
+        unexpected = [key for key in state if not patterns([key]) & patterns(expected)]
+        missing = [key for key in expected if not patterns([key]) & patterns(state)]
         raise UnknownNetworkError(
             f"this is no network known here; nearest is {family.name}, "
-            f"but the file has {first_keys(strange, 2)} and not {first_keys(lacking, 2)}; "
-            f"{OTHERWISE}"
+            f"but the file has {first_keys(unexpected, 2)} and not {first_keys(missing, 2)}; "
+            f"{SUPPORTED_HINT}"
         )
     return family

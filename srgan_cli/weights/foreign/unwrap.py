@@ -21,12 +21,12 @@ WRAPPERS = (
 """Best first: averaged weights give the better pictures."""
 
 PREFIXES = ("module.", "_orig_mod.", "netG.", "generator.", "net_g.")
-DEEPEST = 8
+MAX_DEPTH = 8
 
 
 def unwrap_state(found: Mapping[str, Any]) -> dict[str, Tensor]:
     """Raises WeightsError where there is no network in it, naming what there is."""
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         inner = next((key for key in WRAPPERS if isinstance(found.get(key), Mapping)), None)
         if inner is None:
             break
@@ -38,13 +38,13 @@ def unwrap_state(found: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def refuse_empty(found: Mapping[str, Any]) -> None:
-    holds = f"it holds {first_keys(found)}"
+    contents = f"it holds {first_keys(found)}"
     if {"optimizers", "schedulers"} & set(found) or {"state", "param_groups"} <= set(found):
         raise WeightsError(
-            f"this looks like an optimiser state, saved to resume a training: {holds}; "
+            f"this looks like an optimiser state, saved to resume a training: {contents}; "
             "give the file of the generator that belongs to it"
         )
-    raise WeightsError(f"there are no tensors by name in it: {holds}")
+    raise WeightsError(f"there are no tensors by name in it: {contents}")
 
 
 def first_keys(keys: Iterable[str], most: int = 3) -> str:
@@ -56,7 +56,7 @@ def first_keys(keys: Iterable[str], most: int = 3) -> str:
 def without_prefixes(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Also picks the generator where a discriminator lies beside it."""
     tensors.pop("n_averaged", None)  # torch's AveragedModel counts
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         prefix = shared_prefix(tensors)
         if prefix is None:
             break

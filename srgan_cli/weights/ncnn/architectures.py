@@ -53,8 +53,8 @@ def dense_block(graph: Graph, x: int, name: str, features: int, growth: int) -> 
     for number in range(1, 5):
         inputs = features + (number - 1) * growth
         together = graph.concat(*seen) if len(seen) > 1 else x
-        grown = graph.conv(together, f"{name}.conv{number}", inputs, growth)
-        seen.append(graph.leaky_relu(grown, 0.2))
+        upscaled_features = graph.conv(together, f"{name}.conv{number}", inputs, growth)
+        seen.append(graph.leaky_relu(upscaled_features, 0.2))
     made = graph.conv(graph.concat(*seen), f"{name}.conv5", features + 4 * growth, features)
     return graph.add(x, graph.times(made, RESIDUAL_SCALE))
 
@@ -63,12 +63,12 @@ def compact(graph: Graph, scale: int, features: int, convolutions: int, activati
     x = 0
     for number in range(convolutions + 1):
         x = graph.conv(x, f"body.{2 * number}", features if number else 3, features)
-        x = activated(graph, x, activation, f"body.{2 * number + 1}", features)
+        x = with_activation(graph, x, activation, f"body.{2 * number + 1}", features)
     x = graph.conv(x, f"body.{2 * convolutions + 2}", features, 3 * scale * scale)
     graph.add(graph.pixel_shuffle(x, scale), graph.nearest(0, scale))
 
 
-def activated(graph: Graph, x: int, activation: str, name: str, slopes: int = 1) -> int:
+def with_activation(graph: Graph, x: int, activation: str, name: str, slopes: int = 1) -> int:
     match activation:
         case "prelu":
             return graph.prelu(x, name, slopes)
@@ -92,10 +92,10 @@ def srresnet(
     del norm, bias  # folded
     variant = FORMS[form]
     x = graph.conv(0, "conv_first", 3, features, variant.kernel)
-    shallow = x = activated(graph, x, variant.first_activation, "act_first")
+    shallow = x = with_activation(graph, x, variant.first_activation, "act_first")
     for block in range(blocks):
         inner = graph.conv(x, f"body.{block}.conv1", features, features)
-        inner = activated(graph, inner, variant.block_activation, f"body.{block}.act")
+        inner = with_activation(graph, inner, variant.block_activation, f"body.{block}.act")
         x = graph.add(x, graph.conv(inner, f"body.{block}.conv2", features, features))
     if variant.body_end is not None:
         x = graph.conv(x, "conv_body", features, features)
@@ -105,9 +105,9 @@ def srresnet(
             x = graph.conv(graph.nearest(x, step), f"ups.{number}.1", features, features)
         else:
             x = sub_pixel(graph, x, f"ups.{number}.0", features, features, step)
-        x = activated(graph, x, variant.up_activation, f"act_ups.{number}")
+        x = with_activation(graph, x, variant.up_activation, f"act_ups.{number}")
     if variant.conv_hr:
-        x = activated(
+        x = with_activation(
             graph, graph.conv(x, "conv_hr", features, features), variant.up_activation, "act_hr"
         )
     x = graph.conv(x, "conv_last", features, 3, variant.kernel)

@@ -50,8 +50,8 @@ class _Cursor:
     def _take(self, layer: NcnnLayer, kind: "np.dtype[Any]", count: int) -> np.ndarray:
         size = count * kind.itemsize
         if count < 0 or size > len(self.data) - self.place:
-            lacks = f"layer {layer} needs {size} bytes and {len(self.data) - self.place} are left"
-            raise WeightsError(f"the .bin is cut off, or belongs to another .param: {lacks}")
+            missing = f"layer {layer} needs {size} bytes and {len(self.data) - self.place} are left"
+            raise WeightsError(f"the .bin is cut off, or belongs to another .param: {missing}")
         found = np.frombuffer(self.data, kind, count, self.place)
         self.place += size
         return found

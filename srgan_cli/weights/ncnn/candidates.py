@@ -43,7 +43,7 @@ class _Summary:
 
     convolutions: Sequence[np.ndarray]
     types: Counter[str]
-    enlarged: Sequence[int]
+    upscaled: Sequence[int]
     shuffled: Sequence[int]
     slope: float | None
 
@@ -65,10 +65,10 @@ def list_candidates(layers: Sequence[NcnnLayer], arrays: Mapping[str, Arrays]) -
 def _summarize(layers: Sequence[NcnnLayer], arrays: Mapping[str, Arrays]) -> _Summary:
     convolutions = [arrays[n.outputs[0]]["weight"] for n in layers if n.type == "Convolution"]
     slopes = [slope for layer in layers if (slope := _slope(layer)) is not None]
-    enlarged = [_factor(n.number(1, 1.0)) for n in layers if n.type == "Interp"]
+    upscaled = [_factor(n.number(1, 1.0)) for n in layers if n.type == "Interp"]
     shuffled = [_factor(n.number(0, 1.0)) for n in layers if n.type == "PixelShuffle"]
     slope = slopes[0] if slopes else None
-    return _Summary(convolutions, Counter(n.type for n in layers), enlarged, shuffled, slope)
+    return _Summary(convolutions, Counter(n.type for n in layers), upscaled, shuffled, slope)
 
 
 def _slope(layer: NcnnLayer) -> float | None:
@@ -86,11 +86,11 @@ def _factor(number: float) -> int:
 
 def _rrdbnet(summary: _Summary) -> Iterator[Candidate]:
     unshuffle = isqrt(summary.inputs(0) // 3)
-    blocks = (len(summary.convolutions) - 4 - len(summary.enlarged)) // 15
+    blocks = (len(summary.convolutions) - 4 - len(summary.upscaled)) // 15
     if not summary.types["Concat"] or unshuffle < 1 or blocks < 1:
         return
     sizes = {
-        "scale": prod(summary.enlarged) // unshuffle,
+        "scale": prod(summary.upscaled) // unshuffle,
         "features": summary.width(0),
         "blocks": blocks,
         "growth": summary.width(1),
@@ -125,7 +125,7 @@ def _fast(summary: _Summary) -> Iterator[Candidate]:
 
 def _srresnet(summary: _Summary) -> Iterator[Candidate]:
     for name, form in FORMS.items():
-        steps = summary.enlarged if form.nearest else summary.shuffled
+        steps = summary.upscaled if form.nearest else summary.shuffled
         fixed = 2 + len(steps) + (form.body_end is not None) + form.conv_hr
         blocks = (len(summary.convolutions) - fixed) // 2
         if blocks < 0 or summary.convolutions[0].shape[2] != form.kernel:

@@ -51,7 +51,7 @@ def layer_steps(layer: NcnnLayer, arrays: Arrays) -> Steps | None:
         case "TanH":
             return Steps((("tanh", ()),))
         case "Interp" | "PixelShuffle" | "Reorg":
-            return _resizing(layer)
+            return _resize(layer)
         case "Padding":
             return _padding(layer)
         case "Pooling":
@@ -68,8 +68,8 @@ def layer_steps(layer: NcnnLayer, arrays: Arrays) -> Steps | None:
 def _convolution(layer: NcnnLayer, arrays: Arrays) -> Steps | None:
     kernel = layer.integer(1, 0)
     padding = layer.integer(4, 0)
-    alike = {(11, 1): kernel, (14, 4): padding, (15, 4): padding, (16, 14): padding}
-    if any(layer.integer(key, expected) != expected for (key, _), expected in alike.items()):
+    uniform = {(11, 1): kernel, (14, 4): padding, (15, 4): padding, (16, 14): padding}
+    if any(layer.integer(key, expected) != expected for (key, _), expected in uniform.items()):
         return None
     ones = [layer.integer(key, 1) for key in (2, 12, 3, 13)]  # dilation and stride
     if ones != [1, 1, 1, 1] or layer.number(18, 0.0) or layer.integer(19, 0):
@@ -86,7 +86,7 @@ def _convolution(layer: NcnnLayer, arrays: Arrays) -> Steps | None:
     return None
 
 
-def _resizing(layer: NcnnLayer) -> Steps | None:
+def _resize(layer: NcnnLayer) -> Steps | None:
     if layer.type == "Interp":
         kind = INTERP.get(layer.integer(0, 0))
         factors = {layer.number(1, 1.0), layer.number(2, 1.0)}
@@ -111,9 +111,9 @@ def _padding(layer: NcnnLayer) -> Steps | None:
 def _pooling(layer: NcnnLayer) -> Steps | None:
     """Means of 2 x 2 with stride 1 that count the border of zeros."""
     padding = layer.integer(3, 0)
-    alike = {0: 1, 1: 2, 11: 2, 2: 1, 12: 1, 13: padding, 14: padding, 15: padding, 5: 1, 6: 1}
+    uniform = {0: 1, 1: 2, 11: 2, 2: 1, 12: 1, 13: padding, 14: padding, 15: padding, 5: 1, 6: 1}
     defaults = {11: layer.integer(1, 0), 12: layer.integer(2, 1)}
-    for key, expected in alike.items():
+    for key, expected in uniform.items():
         default = defaults.get(key, padding if key in (13, 14, 15) else 0)
         if layer.integer(key, default) != expected:
             return None

@@ -29,7 +29,7 @@ class NcnnLayer:
     values: Mapping[int, Value] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return f"{brief(self.name)} ({brief(self.type)})"
+        return f"{summary(self.name)} ({summary(self.type)})"
 
     def integer(self, key: int, default: int) -> int:
         value = self.values.get(key, default)
@@ -48,7 +48,7 @@ class NcnnLayer:
         return value if isinstance(value, tuple) else (float(value),)
 
 
-def brief(text: str) -> str:
+def summary(text: str) -> str:
     """A name out of a file, printable and short."""
     return printable(text if len(text) <= LONGEST_NAME else text[:LONGEST_NAME] + "...")
 
@@ -82,7 +82,7 @@ def _integers(words: Sequence[str]) -> list[int]:
 def _parse_layer(words: list[str]) -> NcnnLayer:
     numbers = _integers(words[2:4])
     if len(numbers) != 2 or min(numbers) < 0 or sum(numbers) > len(words) - 4:
-        raise WeightsError(f"layer {brief(' '.join(words[:2]))}: wrong numbers of blobs")
+        raise WeightsError(f"layer {summary(' '.join(words[:2]))}: wrong numbers of blobs")
     made, end = 4 + numbers[0], 4 + sum(numbers)
     inputs, outputs = tuple(words[4:made]), tuple(words[made:end])
     return NcnnLayer(words[0], words[1], inputs, outputs, _parse_values(words[1], words[end:]))
@@ -99,7 +99,9 @@ def _parse_values(name: str, words: Sequence[str]) -> dict[int, Value]:
             array = number <= ARRAY
             values[ARRAY - number if array else number] = _array(value) if array else _scalar(value)
         except ValueError as error:
-            raise WeightsError(f"layer {brief(name)}: {brief(word)} is not ID=NUMBER") from error
+            raise WeightsError(
+                f"layer {summary(name)}: {summary(word)} is not ID=NUMBER"
+            ) from error
     return values
 
 
@@ -119,22 +121,22 @@ def _array(text: str) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
 
 
-def _check_blobs(layers: Sequence[NcnnLayer], stated: int) -> None:
-    waiting: set[str] = set()
+def _check_blobs(layers: Sequence[NcnnLayer], declared: int) -> None:
+    pending: set[str] = set()
     made: set[str] = set()
     for layer in layers:
         for blob in layer.inputs:
-            if blob not in waiting:
+            if blob not in pending:
                 why = "twice, without a Split" if blob in made else "before it is made"
-                raise WeightsError(f"layer {layer} reads the blob {brief(blob)} {why}")
-            waiting.remove(blob)
+                raise WeightsError(f"layer {layer} reads the blob {summary(blob)} {why}")
+            pending.remove(blob)
         for blob in layer.outputs:
             if blob in made:
-                raise WeightsError(f"layer {layer} makes the blob {brief(blob)} a second time")
+                raise WeightsError(f"layer {layer} makes the blob {summary(blob)} a second time")
             made.add(blob)
-            waiting.add(blob)
-    if stated < len(made):
-        raise WeightsError(f"it says {stated} blobs and has {len(made)}; get it again")
+            pending.add(blob)
+    if declared < len(made):
+        raise WeightsError(f"it says {declared} blobs and has {len(made)}; get it again")
 
 
 def format_param(layers: Sequence[NcnnLayer]) -> str:

@@ -16,8 +16,8 @@ from srgan_cli.weights.ncnn.bin_file import TYPES, Arrays, parse_bin
 from srgan_cli.weights.ncnn.candidates import TITLES, Candidate, list_candidates
 from srgan_cli.weights.ncnn.graph import Graph, canonical
 from srgan_cli.weights.ncnn.layer_operations import LAYER_TYPES, is_alias, layer_steps
-from srgan_cli.weights.ncnn.param_file import NcnnLayer, brief, parse_param
-from srgan_cli.weights.ncnn.published import origin_of
+from srgan_cli.weights.ncnn.official import origin_of
+from srgan_cli.weights.ncnn.param_file import NcnnLayer, parse_param, summary
 
 Layers = Sequence[NcnnLayer]
 
@@ -57,22 +57,22 @@ def is_ncnn(path: Path) -> bool:
 def read_ncnn(path: Path) -> NcnnNetwork:
     """Read NAME.param and NAME.bin; `path` is either. Raises WeightsError that does not name it."""
     names = [path if path.suffix.lower() == each else path.with_suffix(each) for each in SUFFIXES]
-    halves = [_read_half(name) for name in names]
+    half_precision = [_read_half(name) for name in names]
     try:
-        text = halves[0].decode()
+        text = half_precision[0].decode()
     except UnicodeDecodeError as error:
         raise WeightsError("not an ncnn graph in text form; a .param.bin cannot be read") from error
-    return read_pair(text, halves[1])
+    return read_pair(text, half_precision[1])
 
 
 def _read_half(path: Path) -> bytes:
     if not path.exists():
-        raise WeightsError(f"ncnn networks are pairs, and {brief(path.name)} does not exist")
+        raise WeightsError(f"ncnn networks are pairs, and {summary(path.name)} does not exist")
     try:
         with open_regular(path) as file:
             return file.read()
     except OSError as error:
-        raise WeightsError(f"{brief(path.name)} cannot be read ({error.strerror})") from error
+        raise WeightsError(f"{summary(path.name)} cannot be read ({error.strerror})") from error
 
 
 def read_pair(text: str, data: bytes) -> NcnnNetwork:
@@ -83,8 +83,8 @@ def read_pair(text: str, data: bytes) -> NcnnNetwork:
     candidates = list_candidates(layers, arrays)
     if not candidates:
         raise WeightsError(f"an unsupported model: its graph is of no known kind; {SUPPORTED}")
-    tried = [_match(layers, arrays, candidate) for candidate in candidates]
-    best = max(tried, key=lambda match: match.layers)
+    candidates_tried = [_match(layers, arrays, candidate) for candidate in candidates]
+    best = max(candidates_tried, key=lambda match: match.layers)
     if best.problem:
         raise WeightsError(f"an unsupported model: {best.problem}; {SUPPORTED}")
     found = best.candidate
@@ -110,7 +110,7 @@ def _without_reduction(layers: list[NcnnLayer]) -> tuple[list[NcnnLayer], float 
 
 
 def _check_layer_types(layers: Layers) -> None:
-    unknown = {brief(layer.type): layer for layer in layers if layer.type not in LAYER_TYPES}
+    unknown = {summary(layer.type): layer for layer in layers if layer.type not in LAYER_TYPES}
     if unknown:
         first = next(iter(unknown.values()))
         kinds = ", ".join(list(unknown)[:4]) + (", ..." if len(unknown) > 4 else "")
@@ -170,8 +170,8 @@ def _match(layers: Layers, arrays: Mapping[str, Arrays], candidate: Candidate) -
         if not walk.follow(layer):
             where = f"{candidate}, and layer {layer} has no place there"
             return _Match(candidate, count, {}, f"it is most like {where}")
-    lacking = len(graph.weights) + len(graph.constants) - len(walk.used)
-    if lacking or walk.places[layers[-1].outputs[0]] != graph.output:
+    missing = len(graph.weights) + len(graph.constants) - len(walk.used)
+    if missing or walk.places[layers[-1].outputs[0]] != graph.output:
         return _Match(candidate, len(layers), {}, f"it ends before {candidate} does")
     return _Match(candidate, len(layers) + 1, walk.state)
 

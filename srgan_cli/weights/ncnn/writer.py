@@ -59,7 +59,7 @@ def _folded(graph: Graph, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarr
     """With every BatchNorm taken into the convolution before it."""
     made = dict(state)
     for name in graph.weights.values():
-        norm = _norm_behind(name)
+        norm = _following_norm(name)
         if f"{norm}.running_var" not in state:
             continue
         zero = np.zeros(len(state[f"{name}.weight"]), np.float32)
@@ -70,7 +70,7 @@ def _folded(graph: Graph, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarr
     return made
 
 
-def _norm_behind(name: str) -> str:
+def _following_norm(name: str) -> str:
     """SRResNet's names: body.0.conv1 and body.0.norm1, conv_body and end_body."""
     return "end_body" if name == "conv_body" else name.replace(".conv", ".norm")
 
@@ -131,8 +131,8 @@ def _fuse_activations(layers: list[NcnnLayer]) -> list[NcnnLayer]:
     fused: list[NcnnLayer] = []
     for layer in layers:
         before = fused[-1] if fused else layer
-        alone = layer.inputs == before.outputs and readers[before.outputs[0]] == 1
-        if layer.type == "ReLU" and before.type == "Convolution" and alone:
+        single = layer.inputs == before.outputs and readers[before.outputs[0]] == 1
+        if layer.type == "ReLU" and before.type == "Convolution" and single:
             slope = layer.number(0, 0.0)
             activation: dict[int, Value] = {9: 2, 10: (slope,)} if slope else {9: 1}
             values = dict(before.values) | activation
