@@ -252,7 +252,7 @@ def test_everything_public_has_a_docstring_and_its_examples_run(photo_file, tmp_
 @pytest.fixture
 def deep(monkeypatch) -> Weights:
     """A network that sees farther than is paid for without a measurement."""
-    monkeypatch.setattr(measured_field, "MAX_UNMEASURED", 8)
+    monkeypatch.setattr(measured_field, "MAX_ANALYTIC", 8)
     torch.manual_seed(1)
     sizes = {"scale": 1, "features": 2, "blocks": 1, "growth": 1}
     return Weights("rrdbnet", sizes, RRDBNet(**sizes).state_dict(), Metadata(scale=1))

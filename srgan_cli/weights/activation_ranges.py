@@ -21,7 +21,7 @@ from srgan_cli.networks.int8 import (
 )
 from srgan_cli.weights.container import Weights, read_weights, write_weights
 from srgan_cli.weights.loading import load_generator
-from srgan_cli.weights.measured_field import synthetic_image
+from srgan_cli.weights.measured_field import pattern_image
 from srgan_cli.weights.metadata import MAX_ACTIVATION
 
 SIDE = 64
@@ -37,7 +37,7 @@ def calibrate(network: nn.Module) -> list[Range]:
     Raises WeightsError for a network that overflows.
     """
     assert isinstance(network, Fast)
-    image = torch.from_numpy(synthetic_image(SIDE))[None]
+    image = torch.from_numpy(pattern_image(SIDE))[None]
     ranges = measure_ranges(network, [image.contiguous(memory_format=torch.channels_last)])
     if not all(abs(value) < MAX_ACTIVATION for pair in ranges for value in pair):
         raise WeightsError("the network makes values that are not numbers: its weights are bad")

@@ -121,11 +121,11 @@ def describe_blend(networks: Sequence[Weights], shares: Sequence[float]) -> str:
     """How far the blend's output is from the mean of its parts' outputs, on a test image."""
     low_res = _test_image()
     outputs = [load_generator(one)(low_res).clamp(0, 1) for one in networks]
-    output = load_generator(blend_all(networks, shares))(low_res).clamp(0, 1)
+    blend_output = load_generator(blend_all(networks, shares))(low_res).clamp(0, 1)
     mean = sum(output * share for output, share in zip(outputs, shares, strict=True))
-    error = _levels(output - mean)
+    error = _levels(blend_output - mean)
     spread = max(_levels(a - b) for a, b in combinations(outputs, 2))
-    drop = 255 * float((mean - output).mean())
+    drop = 255 * float((mean - blend_output).mean())
     change = f", {abs(drop):.0f} levels {'darker' if drop > 0 else 'brighter'} on the whole"
     return (
         f"on a test picture the blend is off by {error:.1f} levels, where the networks "
@@ -139,10 +139,10 @@ def _test_image() -> Tensor:
     y, x = torch.meshgrid(line, line, indexing="ij")
     gradient = torch.stack([x, y, 1 - x]) * 0.6 + 0.2
     disc = ((x - 0.35) ** 2 + (y - 0.4) ** 2 < 0.06).float() * 0.4
-    chunks = torch.sin(40 * x + 25 * y) * (y > 0.65) * 0.2
+    waves = torch.sin(40 * x + 25 * y) * (y > 0.65) * 0.2
     generator = torch.Generator().manual_seed(0)
     noise = torch.rand((3, TEST_SIDE, TEST_SIDE), generator=generator) * 0.05
-    return (gradient - disc + chunks + noise).clamp(0, 1)[None]
+    return (gradient - disc + waves + noise).clamp(0, 1)[None]
 
 
 def _levels(difference: Tensor) -> float:

@@ -56,7 +56,7 @@ def measure_receptive_field(network: nn.Module, tolerance: int = 0) -> int:
 
 def _min_steps(network: nn.Module, step: int, limit: int, tolerance: int) -> int:
     """The fewest steps of padding that give what `limit` of them give, by bisection."""
-    image = torch.from_numpy(test_image(CENTER + 2 * limit * step))[None]
+    image = torch.from_numpy(pattern_image(CENTER + 2 * limit * step))[None]
     expected = _center_levels(network, image, limit * step)
     too_few, enough = -1, limit
     while enough - too_few > 1:
@@ -80,7 +80,7 @@ def _center_levels(network: nn.Module, image: Tensor, padding: int) -> Tensor:
     return (center.clamp(0, 1) * 255).round()
 
 
-def test_image(side: int) -> NDArray[np.float32]:
+def pattern_image(side: int) -> NDArray[np.float32]:
     """(3, side, side) in [0, 1], 8-bit levels: gradients, bars, discs and noise everywhere."""
     y, x = np.mgrid[:side, :side] - side // 2
     gradients = np.abs(np.stack([x, y, x + y]) / 48 % 2 - 1)  # up and down

@@ -84,7 +84,7 @@ def test_luma_is_blind_to_chroma_and_sees_brightness_as_matlab_does(term: str) -
     )
 
 
-@pytest.mark.parametrize("activated", [True, False])
+@pytest.mark.parametrize("after_relu", [True, False])
 @pytest.mark.parametrize("distance", ["l1", "mse"])
 def test_the_perceptual_loss_reaches_every_parameter(vggs, after_relu, distance) -> None:
     network, (low, high) = generator(), pair()

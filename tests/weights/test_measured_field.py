@@ -16,7 +16,7 @@ from srgan_cli.weights.measured_field import (
     complete_file,
     complete_metadata,
     measure_receptive_field,
-    test_image,
+    pattern_image,
 )
 from srgan_cli.weights.metadata import Metadata
 
@@ -31,7 +31,7 @@ def deep(scale: int = 2, unshuffle: int = 1) -> nn.Module:
 
 
 def built_in(side: int) -> Image:
-    return Image(np.rint(test_image(side).transpose(1, 2, 0) * 255).astype(np.uint8))
+    return Image(np.rint(pattern_image(side).transpose(1, 2, 0) * 255).astype(np.uint8))
 
 
 def test_tiles_with_the_measured_margin_change_no_level():
@@ -80,7 +80,7 @@ def test_margins_keep_to_what_a_network_unshuffles():
 
 
 def test_the_picture_holds_all_that_matters_everywhere():
-    picture = test_image(96)
+    picture = pattern_image(96)
     assert picture.shape == (3, 96, 96)
     assert picture.min() >= 0
     assert picture.max() <= 1
@@ -92,7 +92,7 @@ def test_the_picture_holds_all_that_matters_everywhere():
 @pytest.fixture
 def unmeasured(monkeypatch) -> Weights:
     """A network that sees farther than is paid for without a measurement."""
-    monkeypatch.setattr(measured_field, "MAX_UNMEASURED", 8)
+    monkeypatch.setattr(measured_field, "MAX_ANALYTIC", 8)
     torch.manual_seed(1)
     sizes = {"scale": 1, "features": 2, "blocks": 1, "growth": 1}
     return Weights("rrdbnet", sizes, RRDBNet(**sizes).state_dict(), Metadata(scale=1))

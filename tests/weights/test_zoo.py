@@ -13,7 +13,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
     shipped, personal = tmp_path / "shipped", tmp_path / "own"
     for folder in (shipped, personal):
         folder.mkdir()
-    monkeypatch.setattr(library, "shipped_folder", lambda: shipped)
+    monkeypatch.setattr(library, "bundled_folder", lambda: shipped)
     monkeypatch.setenv("SRGAN_WEIGHTS", str(personal))
     return shipped, personal
 
