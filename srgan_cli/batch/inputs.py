@@ -9,7 +9,7 @@ from pathlib import Path
 from srgan_cli.batch.naming import STREAM, Batch
 from srgan_cli.errors import OptionError
 from srgan_cli.files import printable
-from srgan_cli.folders import scan_folder
+from srgan_cli.folders import count_kinds, scan_folder
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 
 
@@ -69,6 +69,19 @@ def _pictures_in(folder: Path, batch: Batch) -> Iterator[Found]:
     for path in scan.unreadable:
         if path != folder:
             yield Found(path, problem=f"{printable(path)}: this folder cannot be read")
+
+
+def other_files(batch: Batch) -> dict[str, int]:
+    """How many files of the input folders are no images by their names, by suffix."""
+    out = None if batch.out is None else Path(batch.out)
+    folders = [Path(text) for text in dict.fromkeys(batch.inputs) if is_folder(Path(text))]
+    return count_kinds(
+        other
+        for folder in folders
+        for other in scan_folder(
+            folder, FORMAT_BY_SUFFIX, recursive=batch.recursive, exclude=out
+        ).others
+    )
 
 
 def is_folder(path: Path) -> bool:

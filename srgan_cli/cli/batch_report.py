@@ -1,5 +1,6 @@
 """What `srgan upscale` prints about the images of a batch, and its exit code."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,11 @@ from srgan_cli.images.formats import Encoding, format_note, format_of
 if TYPE_CHECKING:
     from srgan_cli.batch.run import Outcome
     from srgan_cli.settings import ImageSize
+
+PHOTOS_OF_OTHERS = {
+    *("HEIC", "HEIF", "JXL", "PSD", "XCF", "DNG", "CR2", "CR3", "NEF", "ARW", "ORF", "RAF", "RW2"),
+}
+"""Suffixes of images that are not read."""
 
 MOST_NAMES = 5
 """Failures that the last line names."""
@@ -55,6 +61,16 @@ class BatchReport:
         else:
             self.done += 1
             self.output.info(self._line(outcome))
+
+    def others(self, kinds: Mapping[str, int]) -> None:
+        """A line for the files of the input folders that are no images."""
+        if not kinds:
+            return
+        total = sum(kinds.values())
+        names = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        hint = "; convert photos to PNG or TIFF first" if kinds.keys() & PHOTOS_OF_OTHERS else ""
+        files = "file" if total == 1 else "files"
+        self.output.info(f"skipped {total} other {files}: {names}{hint}")
 
     def plan(self, outcome: "Outcome") -> None:
         """A line on stdout for what would be done."""

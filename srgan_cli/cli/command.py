@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import click
 
 from srgan_cli.cli.hints import COMMANDS_OF_OTHERS, explain_option, is_image_name
+from srgan_cli.cli.signals import stopping
 from srgan_cli.errors import MissingDeviceError, OptionError, SrganError
 from srgan_cli.files import printable
 
@@ -66,14 +67,27 @@ class Command(click.Command):
     """A command whose help begins with examples, and whose options are in groups.
 
     examples: command lines, with a remark after ` # ` where one helps. notes: the end of the help.
+    own_signals: whether the command itself answers Ctrl-C and SIGTERM.
     """
 
     def __init__(
-        self, *args: Any, examples: Sequence[str] = (), notes: Sequence[str] = (), **settings: Any
+        self,
+        *args: Any,
+        examples: Sequence[str] = (),
+        notes: Sequence[str] = (),
+        own_signals: bool = False,
+        **settings: Any,
     ) -> None:
         super().__init__(*args, **settings)
+        self.own_signals = own_signals
         self.examples = tuple(examples)
         self.notes = tuple(notes)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if self.own_signals:
+            return super().invoke(ctx)
+        with stopping("no unfinished file was written"):
+            return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.examples:

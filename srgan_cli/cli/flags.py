@@ -24,7 +24,14 @@ from srgan_cli.cli.parameter_types import (
     weights_file,
 )
 from srgan_cli.images.formats import Encoding
-from srgan_cli.settings import PRECISION_NAMES, Conversion, Machine, ModelChoice, OutputSize
+from srgan_cli.settings import (
+    PRECISION_NAMES,
+    Conversion,
+    Machine,
+    ModelChoice,
+    OutputSize,
+    Postprocess,
+)
 from srgan_cli.weights.zoo import DEFAULT_BLEND, PREFERRED, default_model
 
 Function = Callable[..., Any]
@@ -232,6 +239,14 @@ conversion_options = gathered(
     ),
     option("--frame", metavar="N", type=POSITIVE, help="Only frame or page N, from 1"),
     heading="Output",
+)
+
+postprocess_options = gathered(
+    "postprocess",
+    Postprocess,
+    option("--color-fix", is_flag=True, help="Keep the input's overall colors"),
+    option("--consistent", is_flag=True, help="Shrinking the output gives the input again"),
+    heading="Look",
 )
 
 output_options = gathered(

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -21,6 +22,7 @@ CHANGEABLE = {"steps", "budget", "device"}
 @click.command(
     "train",
     cls=Command,
+    own_signals=True,
     short_help="Train a network on your images",
     examples=(
         "srgan train photos/ -o run --budget 2h",
@@ -47,6 +49,9 @@ CHANGEABLE = {"steps", "budget", "device"}
 def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
     """Train a network on the images in FOLDER..., scaled to the machine at hand."""
     options = _recorded(given) if resume else TrainOptions(**given)
+    advice = "" if resume or not _lacks_vgg(options) else _vivid_stage(options)
+    if advice:
+        options = replace(options, stages="psnr")
 
     from srgan_cli.training.train_run import check
 
@@ -56,6 +61,8 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
 
         for line in plan(options, vggs):
             click.echo(line)
+        if advice:
+            Output().info(advice)
         return
 
     from srgan_cli.training.distributed import is_main_process
@@ -67,6 +74,29 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
     with locked_run(options.out):
         (write_options if resume else begin)(options)
         _train(options, vggs)
+    if advice:
+        Output().info(advice)
+
+
+def _lacks_vgg(options: TrainOptions) -> bool:
+    """Whether the recipe has a stage that needs a VGG file, and neither was named."""
+    from srgan_cli.training.feature_extractors import perceptual_terms
+
+    stages = RECIPES[options.recipe].stages
+    has_psnr = any(stage.end == "psnr" for stage in stages)
+    named = options.stages is not None or options.vgg
+    return not named and has_psnr and any(perceptual_terms(stage) for stage in stages)
+
+
+def _vivid_stage(options: TrainOptions) -> str:
+    """How to train the GAN stage that was left out."""
+    words = ["srgan", "train", *map(str, options.folders), "-o", f"{options.out}-gan"]
+    words += ["--recipe", options.recipe, "--scale", str(options.scale), "--stages", "gan"]
+    words += ["--from", str(options.out / "psnr.safetensors"), "--vgg", "download"]
+    return (
+        "Without --vgg only the faithful network is trained. For the vivid one, which needs "
+        f"torchvision's VGG19 (548 MB, once): {shlex.join(words)}"
+    )
 
 
 def _train(options: TrainOptions, vggs: list[Any]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from srgan_cli.batch.inputs import exists
+from srgan_cli.batch.inputs import exists, other_files
 from srgan_cli.batch.naming import STREAM, Batch, Job, Naming
 from srgan_cli.batch.plan import plan, sharded
 from srgan_cli.cli.batch_report import BatchReport, Settings
@@ -26,13 +26,20 @@ from srgan_cli.cli.flags import (
     gathered,
     machine_options,
     output_options,
+    postprocess_options,
     size_options,
 )
 from srgan_cli.cli.hints import is_url
 from srgan_cli.cli.progress_bars import batch_progress
 from srgan_cli.cli.signals import stopping
 from srgan_cli.errors import OptionError, SrganError
-from srgan_cli.images.formats import Encoding
+from srgan_cli.images.formats import (
+    CAPABILITIES,
+    COMPRESSION_FORMATS,
+    QUALITY_FORMATS,
+    Encoding,
+    format_of,
+)
 from srgan_cli.settings import (
     MAX_PIXELS,
     Conversion,
@@ -107,14 +114,6 @@ batch_options = gathered(
     heading="Batch",
 )
 
-postprocess_options = gathered(
-    "postprocess",
-    Postprocess,
-    option("--color-fix", is_flag=True, help="Keep the input's overall colors"),
-    option("--consistent", is_flag=True, help="Shrinking the output gives the input again"),
-    heading="Look",
-)
-
 max_pixels_option = option(
     "--max-pixels",
     metavar="N",
@@ -128,6 +127,7 @@ max_pixels_option = option(
 @click.command(
     "upscale",
     cls=Command,
+    own_signals=True,
     short_help="Make images larger",
     examples=(
         "srgan upscale photo.jpg                   # writes photo_x4.jpg beside it",
@@ -173,8 +173,10 @@ def upscale_command(
         model = select_model(choice)
         pipeline = build_pipeline(model.weights, machine, size, postprocess, output.info)
         jobs = plan(sharded(batch, os.environ), _naming(model, pipeline, encoding))
+        _check_encoding(jobs, encoding)
         work = Work(pipeline, encoding, max_pixels, batch.skip_existing, conversion)
         report = BatchReport(output, _settings(model, pipeline), encoding)
+        report.others(other_files(batch))
         sys.exit(_print_plan(jobs, work, report) if batch.dry_run else _run(jobs, work, report))
 
 
@@ -203,6 +205,19 @@ def _check_second_name(batch: Batch) -> None:
         raise OptionError(
             f"{second}: no such file; to name the output, use -o: srgan upscale {first} -o {second}"
         )
+
+
+def _check_encoding(jobs: Sequence[Job], encoding: Encoding) -> None:
+    """Raises OptionError for an option that no output of the batch has a use for."""
+    formats = {format_of(job.target, encoding) for job in jobs if job.problem is None}
+    for name, value, able in (
+        ("--quality", encoding.quality, QUALITY_FORMATS),
+        ("--compression", encoding.compression, COMPRESSION_FORMATS),
+    ):
+        if value is not None and formats and not formats & able:
+            titles = ", ".join(sorted(CAPABILITIES[each].title for each in formats))
+            known = ", ".join(sorted(able))
+            raise OptionError(f"{name} does not apply to {titles}; it is for {known}")
 
 
 def _print_plan(jobs: Sequence[Job], work: "Work", report: BatchReport) -> int:

@@ -81,6 +81,10 @@ LEAST_JP2_SIDE = 32  # OpenCV makes six resolutions of every picture
 NO_DEEP_ANIMATION = (
     "convert it to 8 bits a sample (--depth 8), or its frames to the pages of a TIFF file"
 )
+QUALITY_FORMATS = frozenset({"jpeg", "webp", "avif", "jpeg2000"})
+COMPRESSION_FORMATS = frozenset({"png", "tiff", "webp", "tga"})
+"""Formats that have a use for Encoding.quality and Encoding.compression."""
+
 REMEDIES = {
     "no alpha": "; or use --background COLOR",
     "no 16 bits a sample": "; or use --depth 8",

@@ -148,3 +148,17 @@ def test_a_full_stderr_does_not_keep_it_from_ending(start, tmp_path):
     process.send_signal(signal.SIGINT)
     process.communicate()
     assert process.returncode == 130
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_every_command_answers_signals(start, number, code):
+    process = start(
+        "from srgan_cli.cli.command import Command\n"
+        "def body():\n    print('ready', flush=True)\n    signal.pause()\n"
+        "Command('name', callback=body).main([])\n",
+    )
+    process.send_signal(number)
+    stderr = process.communicate()[1]
+    assert process.returncode == code
+    assert stderr.splitlines()[-1].startswith("Stopped: ")
+    assert "Traceback" not in stderr

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -61,6 +62,24 @@ def test_a_run_is_resumed_to_more_steps(photos: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     assert "psnr step 4 of 4" in result.stderr
     assert json.loads((tmp_path / "run" / "options.json").read_text())["steps"] == 4
+
+
+def test_without_a_vgg_file_the_faithful_stage_runs_and_the_last_line_goes_on(
+    photos: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    result = run(photos, "-o", out, *TINY, "--steps", "2")
+    assert result.exit_code == 0, result.stderr
+    assert (out / "psnr.safetensors").is_file()
+    assert not (out / "gan.safetensors").exists()
+    advice = result.stderr.splitlines()[-1]
+    words = shlex.split(advice.partition(": srgan ")[2])
+    assert words[words.index("--stages") :][:2] == ["--stages", "gan"]
+    assert words[words.index("--from") + 1] == str(out / "psnr.safetensors")
+    go_on = [word for word in words if word not in ("--vgg", "download")][1:]
+    refused = run(*go_on)
+    assert refused.exit_code == 2
+    assert "--vgg" in refused.stderr
 
 
 @pytest.mark.parametrize(

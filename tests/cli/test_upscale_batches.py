@@ -304,3 +304,38 @@ def test_the_output_is_replaced_only_by_a_whole_one():
 def test_the_limit_of_pixels_is_the_readers():
     option = next(each for each in upscale_command.params if each.name == "max_pixels")
     assert option.default == MAX_PIXELS
+
+
+def test_files_that_are_no_images_are_counted_by_kind(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.heic", "b.HEIC", "c.pdf", "d.cr2", ".hidden.txt"):
+        (folder / name).touch()
+    noise_file(folder / "e.png")
+    words = ["upscale", str(folder), "-o", str(tmp_path / "out"), "-m", "bicubic"]
+    for more in ([], ["--dry-run"]):
+        result = CliRunner().invoke(main, [*words, *more])
+        assert result.exit_code == 0, result.output
+        assert "skipped 4 other files: 2 HEIC, 1 PDF, 1 CR2; convert" in result.stderr
+    assert "skipped" not in CliRunner().invoke(main, [*words, "-q"]).stderr
+    single = CliRunner().invoke(main, ["upscale", str(folder / "e.png"), *words[2:]])
+    assert "other" not in single.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "code"),
+    [
+        ("out.png", ["--quality", "90"], 2),
+        ("out.jpg", ["--compression", "9"], 2),
+        ("out.jpg", ["--quality", "90"], 0),
+        ("out.tif", ["--compression", "9"], 0),
+    ],
+)
+def test_an_option_that_the_format_has_no_use_for_is_a_usage_error(tmp_path, name, words, code):
+    noise_file(tmp_path / "in.png")
+    out = tmp_path / name
+    line = ["upscale", str(tmp_path / "in.png"), "-o", str(out), "-m", "bicubic", *words]
+    result = CliRunner().invoke(main, line)
+    assert result.exit_code == code, result.output
+    assert out.exists() == (code == 0)
+    assert code == 0 or f"{words[0]} does not apply" in result.stderr
