@@ -19,10 +19,10 @@ from srgan_cli.images.write import write_image
 from srgan_cli.training.builder import TrainRun, build_trainer
 from srgan_cli.training.callbacks import NoCallback
 from srgan_cli.training.data import load_data
+from srgan_cli.training.degradation import bicubic_downsample
 from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.feature_extractors import load_vggs
 from srgan_cli.training.initial_weights import weights_file
-from srgan_cli.training.patches import bicubic_low
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.validation import Sample, ValidationResult, center_samples, middle
@@ -77,7 +77,7 @@ def trained(
     )
     trainer = build_trainer(run, stage)
     trainer.train()
-    samples = center_samples(data.validation, options.scale, bicubic_low)
+    samples = center_samples(data.validation, options.scale, bicubic_downsample)
     return samples, trainer.validate(trainer.average)
 
 
