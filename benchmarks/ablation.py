@@ -23,6 +23,7 @@ from srgan_cli.training.degradation import bicubic_downsample
 from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.feature_extractors import load_vggs
 from srgan_cli.training.initial_weights import weights_file
+from srgan_cli.training.loss_terms import PerceptualTerm
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.validation import Sample, ValidationResult, center_samples, middle
@@ -33,10 +34,9 @@ def perceptual(after_relu: bool) -> Recipe:
     """Our GAN stage led by the features alone."""
     clean = RECIPES["clean"]
     stage = clean.stages[1]
-    assert stage.perceptual is not None
-    centers = replace(stage.perceptual, after_relu=after_relu)
-    unwrap = replace(stage, pixel_weight=0.0, colour_weight=0.0, perceptual=centers)
-    return replace(clean, stages=(unwrap,))
+    (term,) = (term for term in stage.losses if isinstance(term, PerceptualTerm))
+    losses = (replace(term, after_relu=after_relu),)
+    return replace(clean, stages=(replace(stage, losses=losses),))
 
 
 def residual(norm: bool) -> Recipe:
