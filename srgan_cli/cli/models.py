@@ -1,11 +1,14 @@
 """`srgan models`."""
 
-import json
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
+from operator import attrgetter
 
 import click
 
 from srgan_cli.cli.command import Command
+from srgan_cli.cli.console import Output
 from srgan_cli.cli.flags import json_option
 from srgan_cli.errors import WeightsError
 from srgan_cli.settings import BICUBIC
@@ -14,10 +17,29 @@ from srgan_cli.weights.zoo import Network, default_model, networks, user_folder
 BICUBIC_ON_SET5 = {2: 33.68, 3: 30.41, 4: 28.43}
 """PSNR on Y in dB, as the networks' own: `srgan eval SET5/high SET5/low -m bicubic`."""
 
+PURPOSES = {
+    "photo": "photographs from a phone or the web",
+    "clean": "screenshots, renderings, PNG, good scans",
+    "esrgan": "the papers' benchmark: highest PSNR with --blend 0",
+    "srgan": "the SRGAN paper's network, for comparison",
+    "srcnn": "the SRCNN paper's network, for comparison",
+    "vdsr": "the VDSR paper's network, for comparison",
+    "realesrgan-x4plus": "badly damaged photographs; slow",
+    "realesrgan-x4plus-anime": "drawings and anime",
+    "realesr-animevideov3": "anime; faster",
+    BICUBIC: "no network; any scale",
+}
+"""Model that is not the user's own -> the images that it is for."""
+
+ENDS = {"psnr": "faithful", "gan": "vivid"}
+"""Objective of a network -> what the end of a model is called."""
+
+UNREADABLE = "unreadable: "
+
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; figures are None where they are not known."""
+    """One network, as --json prints it; None where something is not known."""
 
     model: str
     scale: int | None
@@ -26,6 +48,10 @@ class Row:
     parameters: int | None
     set5_psnr: float | None
     folder: str
+    purpose: str | None = None
+    file: str | None = None
+    set5_ssim: float | None = None
+    int8_psnr: float | None = None
 
 
 @click.command(
@@ -42,58 +68,93 @@ class Row:
 @json_option
 def models_command(as_json: bool) -> None:
     """List the models that --model knows: those of srgan and your own."""
-    rows = [_row(network) for network in networks()]
-    rows += [
-        Row(BICUBIC, scale, "", "no network, any scale", None, psnr, "built in")
-        for scale, psnr in BICUBIC_ON_SET5.items()
-    ]
+    output = Output()
+    rows = [*map(_row, networks()), *_bicubic_rows()]
     if as_json:
         for row in rows:
-            click.echo(json.dumps(asdict(row)))
+            output.record(asdict(row))
         return
-    _print_table(rows)
-    click.echo(f"Default: {default_model()}. Your own go to {user_folder()}.", err=True)
+    for line in describe_models(rows, default_model()):
+        output.result(line)
+    output.info("PSNR on Set5 in dB; docs/models.md compares the models.")
+    output.info(
+        f"Your own go to {user_folder()}: NAME.safetensors, or NAME-x4-psnr.safetensors and "
+        "NAME-x4-gan.safetensors for the two ends of a model."
+    )
+
+
+def _bicubic_rows() -> Iterator[Row]:
+    for scale, psnr in BICUBIC_ON_SET5.items():
+        purpose = PURPOSES[BICUBIC]
+        yield Row(BICUBIC, scale, "", "no network, any scale", None, psnr, "built in", purpose)
 
 
 def _row(network: Network) -> Row:
     from srgan_cli.weights.container import count_parameters
     from srgan_cli.weights.loading import load_weights
 
-    folder = network.package or ("yours" if network.user else "shipped")
+    row = Row(
+        network.model,
+        network.scale,
+        end="",
+        network="",
+        parameters=None,
+        set5_psnr=None,
+        folder=network.package or ("yours" if network.user else "shipped"),
+        purpose=None if network.user else PURPOSES.get(network.model),
+        file=str(network.path),
+    )
     try:
         weights = load_weights(network.path)
     except WeightsError as error:
-        return Row(network.model, network.scale, "", f"unreadable: {error}", None, None, folder)
+        return replace(row, network=f"{UNREADABLE}{error}")
     metadata = weights.metadata
     sizes = {name: value for name, value in weights.hyperparameters.items() if name != "scale"}
     figures = metadata.figures.get("set5", {})
-    return Row(
-        network.model,
-        metadata.scale,
-        metadata.objective,
-        str(replace(weights, hyperparameters=sizes)),
-        count_parameters(weights),
-        figures.get("psnr_y"),
-        folder,
+    return replace(
+        row,
+        scale=metadata.scale,
+        end=metadata.objective,
+        network=str(replace(weights, hyperparameters=sizes)),
+        parameters=count_parameters(weights),
+        set5_psnr=figures.get("psnr_y"),
+        set5_ssim=figures.get("ssim_y"),
+        int8_psnr=metadata.int8_psnr,
     )
 
 
-def _print_table(rows: list[Row]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def describe_models(rows: Iterable[Row], default: str) -> Iterator[str]:
+    """A line for each model, and one below it for each of its scales. Never wrapped: a terminal
+    folds long ones, and a pipe gets them whole."""
+    ordered = sorted(rows, key=lambda row: (row.model == BICUBIC, row.model, row.scale or 0))
+    for model, group in groupby(ordered, attrgetter("model")):
+        networks_of_model = list(group)
+        yield _title(networks_of_model[0], model == default)
+        readable = [row for row in networks_of_model if not row.network.startswith(UNREADABLE)]
+        for scale, ends in groupby(readable, attrgetter("scale")):
+            yield f"  x{scale}  {_describe_scale(list(ends))}"
+        for row in networks_of_model:
+            if row not in readable:
+                yield f"  {row.network}"
 
-    table = Table("model", "scale", "end", "network", box=None)
-    table.add_column("parameters", justify="right")
-    table.add_column("Set5 PSNR", justify="right")
-    table.add_column("from")
-    for row in rows:
-        table.add_row(
-            row.model,
-            "" if row.scale is None else f"x{row.scale}",
-            row.end,
-            row.network,
-            "" if row.parameters is None else f"{row.parameters:,}",
-            "" if row.set5_psnr is None else f"{row.set5_psnr:.2f} dB",
-            row.folder,
-        )
-    Console().print(table)
+
+def _title(row: Row, is_default: bool) -> str:
+    known = {"shipped": "", "built in": "", "yours": "your own"}
+    origin = known.get(row.folder, f"from {row.folder}")
+    remarks = "; ".join(part for part in (row.purpose, origin) if part)
+    return f"{row.model}{' (default)' * is_default}: {remarks}"
+
+
+def _describe_scale(ends: list[Row]) -> str:
+    """The faithful end first, as --blend goes."""
+    ordered = sorted(ends, key=lambda row: row.end != "psnr")
+    parts = [f"{_end_and_psnr(row):15}" for row in ordered]
+    if ends[0].parameters is None:
+        return "".join(parts).rstrip()
+    kind = ends[0].network.partition(" ")[0]
+    return f"{''.join(parts):30}{kind}, {ends[0].parameters:,} parameters"
+
+
+def _end_and_psnr(row: Row) -> str:
+    end = ENDS.get(row.end, row.end)
+    return f"{end} {'' if row.set5_psnr is None else f'{row.set5_psnr:.2f}'}".strip()

@@ -101,3 +101,49 @@ def test_bicubic_stands_beside_networks_of_each_scale():
     figures = {row["scale"]: row["set5_psnr"] for row in bicubic}
     assert list(figures) == [2, 3, 4]
     assert figures[2] > figures[3] > figures[4] > 28
+
+
+def listing() -> list[str]:
+    result = CliRunner().invoke(main, ["models"])
+    assert result.exit_code == 0, result.output
+    return result.stdout.splitlines()
+
+
+def test_each_shipped_model_says_what_it_is_for_and_how_good_both_ends_are():
+    lines = listing()
+    shipped = [row for row in rows().values() if row["folder"] == "shipped"]
+    assert all(row["purpose"] for row in shipped)
+    for row in shipped:
+        assert any(line.startswith(row["model"]) and row["purpose"] in line for line in lines)
+    (title,) = [number for number, line in enumerate(lines) if line.startswith("photo (default): ")]
+    x4 = lines[title + 2].split()
+    assert (x4[0], x4[1], x4[3]) == ("x4", "faithful", "vivid")
+    assert float(x4[2]) > float(x4[4]) > 28
+    assert lines[-4:-3] == ["bicubic: no network; any scale"]
+
+
+def test_in_a_pipe_no_line_is_wrapped_and_none_is_wider_than_a_terminal():
+    assert all(len(line) <= 80 for line in listing())
+    model_lines = [line for line in listing() if not line.startswith("  ")]
+    assert len(model_lines) == len(rows())
+
+
+def test_names_of_files_are_neither_escape_codes_nor_markup(folder, make_weights):
+    write_weights(make_weights(objective="\x1b[2J"), folder / "[red]\x1b[31m\n.safetensors")
+    result = CliRunner().invoke(main, ["models"], color=True)
+    assert "[red]\\x1b[31m\\n: your own" in result.stdout
+    assert "\x1b" not in result.output
+
+
+def test_how_to_name_ones_own_is_said(folder):
+    stderr = CliRunner().invoke(main, ["models"]).stderr
+    assert f"{folder}: NAME.safetensors" in stderr
+    assert "NAME-x4-gan.safetensors" in stderr
+
+
+def test_json_has_the_file_and_the_ssim_too(folder, make_weights):
+    figures = {"set5": {"psnr_y": 31.5, "ssim_y": 0.9}}
+    write_weights(make_weights(figures=figures), folder / "mine.safetensors")
+    mine = rows()["mine"]
+    assert mine["file"] == str(folder / "mine.safetensors")
+    assert (mine["set5_ssim"], mine["purpose"]) == (0.9, None)
