@@ -20,7 +20,7 @@ from srgan_cli.batch.inputs import exists
 from srgan_cli.batch.naming import STREAM, Job
 from srgan_cli.batch.outputs import make_folder, put
 from srgan_cli.batch.prepare import convert_header, convert_picture
-from srgan_cli.batch.upscaling import Maker, check_output, first_frame
+from srgan_cli.batch.upscaling import Maker, check_output, first_frame, remarks_of
 from srgan_cli.device import free_bytes
 from srgan_cli.errors import ImageError, SrganError, describe_error
 from srgan_cli.files import (
@@ -67,13 +67,15 @@ class Outcome:
 
     error: why there is no output, else None. trace: the traceback of an error that nobody foresaw.
     skipped: whether it was left out, because the output exists or, where `locked`, because another
-    process is writing it. passes: the scales of the networks that ran, in order.
+    process is writing it. passes: the scales of the networks that ran, in order. notes: what
+    reading left out or changed.
     """
 
     job: Job
     before: ImageSize | None = None
     after: ImageSize | None = None
     passes: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
     seconds: float = 0.0
     error: str | None = None
     skipped: bool = False
@@ -203,7 +205,8 @@ class _Run:
             return _Stage(replace(outcome, skipped=True, locked=True), began)
         if self._is_done(job):  # by another process, meanwhile
             return _Stage(replace(outcome, skipped=True), began)
-        outcome = replace(outcome, before=before, after=sizes[0], passes=passes)
+        notes = remarks_of(picture)
+        outcome = replace(outcome, before=before, after=sizes[0], passes=passes, notes=notes)
         return _Stage(outcome, began, picture)
 
     def _is_done(self, job: Job) -> bool:

@@ -91,6 +91,11 @@ def first_frame(picture: Picture | LazyImage) -> Image:
     return frames_of(picture)[0]
 
 
+def remarks_of(picture: Picture | LazyImage) -> tuple[str, ...]:
+    """Those of all frames, each once."""
+    return tuple(dict.fromkeys(text for frame in frames_of(picture) for text in frame.remarks))
+
+
 def shares(tell: ProgressCallback, count: int) -> Iterator[ProgressCallback]:
     """For each of `count` pictures what makes `tell` hear of it as a part of one job."""
     if count == 1:

@@ -124,7 +124,7 @@ class BatchReport:
         return f"{job.source} -> {job.target} ({', '.join(facts)})"
 
     def _notes(self, outcome: "Outcome") -> list[str]:
-        notes = [format_note(format_of(outcome.job.target, self.encoding))]
+        notes = [*outcome.notes, format_note(format_of(outcome.job.target, self.encoding))]
         if self.settings.precision is not None and not outcome.passes and outcome.after:
             notes.append("not larger than the input: resized by bicubic, without the network")
         return [note for note in notes if note is not None]

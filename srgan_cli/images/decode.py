@@ -9,7 +9,13 @@ from PIL import Image as Pillow
 
 from srgan_cli.errors import ImageError
 from srgan_cli.images import exif as metadata
-from srgan_cli.images.icc import srgb_profile, to_srgb
+from srgan_cli.images.icc import (
+    UNUSABLE_PROFILE,
+    checked_profile,
+    srgb_profile,
+    to_srgb,
+    usable,
+)
 from srgan_cli.images.image import Image, Pixels
 
 COMMENT = "Comment"
@@ -31,7 +37,7 @@ def decoded(opened: Pillow.Image) -> Image:
     """The loaded frame as it is stored, not yet upright, without metadata but the ICC profile."""
     profile = opened.info.get("icc_profile") or None
     if opened.mode in ("CMYK", "LAB"):
-        return Image(np.asarray(to_srgb(opened, profile)), icc_profile=srgb_profile())
+        return _converted(opened, profile)
     if opened.mode.startswith("I;16"):
         return replace(_deep_gray(opened), icc_profile=profile)
     clear = "transparency" in opened.info or opened.mode in ("LA", "La", "PA", "RGBA", "RGBa")
@@ -39,6 +45,15 @@ def decoded(opened: Pillow.Image) -> Image:
     if mode is None:
         raise ImageError(unsupported(opened.mode))
     return replace(Image.from_samples(np.asarray(opened.convert(mode))), icc_profile=profile)
+
+
+def _converted(opened: Pillow.Image, profile: bytes | None) -> Image:
+    """CMYK or LAB as sRGB, through the profile if it can be used."""
+    remarks: tuple[str, ...] = ()
+    if profile is not None and not usable(profile, opened.mode):
+        profile, remarks = None, (UNUSABLE_PROFILE,)
+    pixels = np.asarray(to_srgb(opened, profile))
+    return Image(pixels, icc_profile=srgb_profile(), remarks=remarks)
 
 
 def unsupported(mode: str) -> str:
@@ -77,12 +92,14 @@ def finished(
 
     turn: the orientation, 1 to 8; None for what the metadata say.
     """
+    if metadata.is_damaged(exif):
+        image = replace(image, remarks=(*image.remarks, metadata.DAMAGED))
     exif = metadata.valid_exif(exif)
     xmp = info.get("xmp")
     xmp = xmp if isinstance(xmp, bytes) and xmp else None
     turn = metadata.orientation(exif, xmp) if turn is None else turn
     return replace(
-        upright(image, turn),
+        upright(checked_profile(image), turn),
         exif=metadata.upright_exif(exif) if exif else None,
         xmp=metadata.upright_xmp(xmp) if xmp else None,
         dpi=dpi_of(info.get("dpi")),

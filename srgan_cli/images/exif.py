@@ -21,6 +21,7 @@ from srgan_cli.images.tiff_tags import (
 )
 
 ORIENTATION = 274
+DAMAGED = "its EXIF is damaged and is left out"
 MOST_DIRECTORIES = 8  # one after another; EXIF has two, the picture and its thumbnail
 EXIF, DATA_AT, DATA_LENGTH = 34665, 513, 514  # the latter two: a thumbnail's JPEG
 SIDES = {256: "width", 257: "height", 0xA002: "width", 0xA003: "height"}
@@ -50,6 +51,28 @@ def valid_exif(exif: bytes | None) -> bytes | None:
         return data if len(block.head()) else None
     except ValueError:
         return None
+
+
+def is_damaged(exif: bytes | None) -> bool:
+    """Whether there is an EXIF block that `valid_exif` does not take."""
+    data = (exif or b"").removeprefix(b"Exif\0\0")
+    if not data:
+        return False
+    try:
+        block = block_of(data)
+        check_tree(block, block.head())
+    except ValueError:
+        return True
+    return False
+
+
+def has_damage(block: Block, page: Directory) -> bool:
+    """Whether `exif_of` leaves out directories of a page of a TIFF file, or all of them."""
+    try:
+        check_tree(block, page)
+    except ValueError:
+        return True
+    return any(page.integer(tag) and block.nested(page, tag) is None for tag in DIRECTORIES)
 
 
 def upright_exif(exif: bytes) -> bytes:

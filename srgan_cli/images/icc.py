@@ -13,6 +13,7 @@ from srgan_cli.images.image import Image, Pixels, to_uint8
 
 COLOR_SPACES = {"CMYK": b"CMYK", "LAB": b"Lab ", "RGB": b"RGB ", "L": b"GRAY"}  # of Pillow's modes
 
+UNUSABLE_PROFILE = "its ICC profile cannot be used and is left out"
 ROUNDING = 1  # levels by which littleCMS may change sRGB on its way to sRGB
 
 
@@ -24,12 +25,27 @@ def srgb_profile() -> bytes:
     return bytes(made)
 
 
-def usable(profile: bytes | None, mode: str) -> bool:
+@lru_cache(maxsize=8)
+def usable(profile: bytes, mode: str) -> bool:
     """Whether littleCMS can convert pixels of Pillow's `mode` (L, RGB, CMYK or LAB) with it."""
+    if profile[16:20] != COLOR_SPACES[mode]:
+        return False
     try:
         return _converted(Pillow.new(mode, (1, 1)), profile) is not None
     except MemoryError:  # a table of tags that claims gigabytes
         return False
+
+
+def checked_profile(image: Image) -> Image:
+    """Without an ICC profile that cannot be used, which is a remark.
+
+    Gray may have one of RGB: programs show such images as RGB.
+    """
+    profile = image.icc_profile
+    modes = ("L", "RGB") if image.pixels.shape[2] == 1 else ("RGB",)
+    if profile is None or any(usable(profile, mode) for mode in modes):
+        return image
+    return replace(image, icc_profile=None, remarks=(*image.remarks, UNUSABLE_PROFILE))
 
 
 def to_srgb(picture: Pillow.Image, profile: bytes | None) -> Pillow.Image:

@@ -35,6 +35,7 @@ class Image:
     pixels: (H, W, 1) gray or (H, W, 3) RGB, uint8 or uint16. alpha: (H, W) of the same dtype, not
     premultiplied. exif: a TIFF block, without the "Exif" prefix of JPEG. dpi: horizontal,
     vertical. text: PNG's texts under their keywords; a comment of JPEG or GIF is "Comment".
+    remarks: what reading left out or changed, one sentence each.
     """
 
     pixels: Pixels
@@ -44,6 +45,7 @@ class Image:
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
     text: Mapping[str, str] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         shape, dtype = self.pixels.shape, self.pixels.dtype

@@ -13,6 +13,7 @@ from srgan_cli.errors import ImageError
 from srgan_cli.images import exif as metadata
 from srgan_cli.images.codec_errors import reading
 from srgan_cli.images.decode import decoded, dpi_of
+from srgan_cli.images.icc import checked_profile
 from srgan_cli.images.image import Image, ImageSequence, Pixels, to_uint8
 from srgan_cli.images.lazy import LazyImage, open_lazy
 from srgan_cli.images.read import read_picture
@@ -54,7 +55,7 @@ def from_pil(picture: Pillow.Image) -> Image:
         info = picture.info
         xmp = info.get("xmp")
         return replace(
-            image,
+            checked_profile(image),
             exif=metadata.valid_exif(_exif(picture)),
             xmp=xmp if isinstance(xmp, bytes) and xmp else None,
             dpi=dpi_of(info.get("dpi")),

@@ -57,7 +57,8 @@ def _described(block: Block, page: Page) -> Image:
     colours = 3 if page.photometric == tiff_read.RGB else 1
     info = tiff_read.info(page)
     empty = blank(page.height, page.width, colours, f"u{page.bits // 8}")
-    image = replace(empty, icc_profile=info.get("icc_profile"))
+    remarks = (metadata.DAMAGED,) if metadata.has_damage(block, page.directory) else ()
+    image = replace(empty, icc_profile=info.get("icc_profile"), remarks=remarks)
     return finished(image, info, metadata.exif_of(block, page.directory), 1)
 
 

@@ -186,4 +186,6 @@ def _page(
         image = replace(image, pixels=to_uint16(image.pixels, 4095))
     profile = image.icc_profile or info.get("icc_profile")
     exif = metadata.exif_of(block, page.directory)
+    if metadata.has_damage(block, page.directory):
+        image = replace(image, remarks=(*image.remarks, metadata.DAMAGED))
     return finished(replace(image, icc_profile=profile), info, exif, turn)

@@ -107,6 +107,16 @@ def test_json_lines_say_what_became_of_each_picture():
     assert result.stderr.splitlines()[0] == "Error: nix.png: no such file"
 
 
+def test_a_profile_that_cannot_be_used_is_a_note():
+    Pillow.new("RGB", (4, 4)).save("a.png", icc_profile=b"no profile")
+    noise_file(Path("b.png"))
+    result = srgan("a.png", "b.png", "-o", "out", "--json")
+    notes = [json.loads(line)["notes"] for line in result.stdout.splitlines()]
+    assert [len(each) for each in notes] == [1, 0]
+    assert "ICC profile" in notes[0][0]
+    assert result.stderr.count("ICC profile") == 1
+
+
 def test_a_picture_from_stdin_to_stdout():
     source = noise_file(Path("a.png")).read_bytes()
     result = srgan("-", "-o", "-", "--format", "png", input=source)

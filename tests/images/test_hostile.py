@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +14,17 @@ import pytest
 from PIL import Image as Pillow
 
 from srgan_cli.errors import ImageError
+from srgan_cli.images.formats import Encoding
 from srgan_cli.images.lazy import open_lazy
 from srgan_cli.images.read import read_bytes, read_image
-from srgan_cli.images.write import write_image
+from srgan_cli.images.write import encode, write_image
 
 resource = pytest.importorskip("resource")
 
 LONG, SHORT, ASCII, BYTE = 4, 3, 2, 1
 READ_AND_WRITE = """
 import resource, sys
+from dataclasses import replace
 from pathlib import Path
 from srgan_cli.errors import ImageError
 from srgan_cli.images.formats import Encoding
@@ -169,3 +172,48 @@ def test_a_file_that_changes_while_it_is_read_by_parts_is_refused(make, tmp_path
     path.write_bytes(path.read_bytes() + b"more")
     with pytest.raises(ImageError, match=r"a\.tif: has changed"):
         picture.rows(5, 9)
+
+
+@pytest.mark.parametrize(
+    ("make_file", "damaged"),
+    [
+        (tiff_graph, True),
+        (lambda: saved("JPEG", exif=exif_graph()), True),
+        (lambda: saved("PNG", exif=exif_graph()), True),
+        (lambda: saved("WEBP", exif=exif_graph()), True),
+        (lambda: saved("JPEG"), False),
+        (tiff, False),
+        (lambda: tiff((entry(34665, LONG, 1, 1 << 30),)), True),
+    ],
+)
+def test_exif_that_is_ignored_is_one_remark(make_file: Callable[[], bytes], damaged: bool) -> None:
+    remarks = read_bytes(make_file(), "x").remarks
+    assert len(remarks) == damaged
+    assert all("EXIF" in remark for remark in remarks)
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF", "JPEG2000"])
+@pytest.mark.parametrize("size", [150, 300])
+def test_a_profile_that_is_cut_counts_as_none(profile: bytes, format: str, size: int) -> None:
+    settings = {} if format == "JPEG2000" else {"icc_profile": profile[:size]}
+    data = saved(format, **settings)
+    if format == "JPEG2000":
+        data = encode(
+            replace(read_bytes(data, "x"), icc_profile=profile[:size]), Encoding("jpeg2000")
+        )
+    image = read_bytes(data, "x")
+    assert image.icc_profile is None
+    assert len(image.remarks) == 1
+    assert "ICC profile" in image.remarks[0]
+
+
+def test_cmyk_with_a_profile_of_rgb_is_one_remark(profile: bytes) -> None:
+    file = io.BytesIO()
+    Pillow.new("CMYK", (8, 8)).save(file, "JPEG", icc_profile=profile)
+    (remark,) = read_bytes(file.getvalue(), "x").remarks
+    assert "ICC profile" in remark
+
+
+def test_gray_keeps_a_profile_of_rgb(make, profile: bytes) -> None:
+    image = read_bytes(encode(make(channels=1, icc_profile=profile), Encoding("jpeg")), "x")
+    assert (image.icc_profile, image.remarks) == (profile, ())
