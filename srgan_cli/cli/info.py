@@ -1,7 +1,6 @@
 """`srgan info`."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from srgan_cli.cli.command import Command
+from srgan_cli.cli.console import Output, cell
 from srgan_cli.cli.convert import Told, told_options
 from srgan_cli.cli.flags import json_option
 from srgan_cli.cli.parameter_types import weights_file
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from srgan_cli.weights.description import WeightsDescription
 
 
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
     short_help="Describe a weights file",
     examples=("srgan info mine.safetensors", "srgan info anime.pth --json"),
     notes=(
-        "The receptive field is how far, in pixels of the input, a pixel of the output sees; the "
-        "measured one, how far it matters. A multiplication and an addition count as two FLOP.",
+        "The receptive field is the radius, in pixels of the input, that a pixel of the output "
+        "depends on; the measured one, beyond which no 8-bit value changes. A multiplication and "
+        "an addition count as two FLOP.",
+        "Of several trainings that led to the file, the oldest comes first.",
     ),
 )
 @click.argument("file", type=weights_file)
@@ -36,42 +40,54 @@ def info_command(file: Path, told: Told, as_json: bool) -> None:
 
     found = describe_weights(file, told.scale, told.activation)
     if as_json:
-        click.echo(json.dumps(asdict(found), ensure_ascii=False))
+        Output().record(asdict(found))
     else:
-        _print_table(found)
+        Output().table(_table(found))
 
 
-def _print_table(found: "WeightsDescription") -> None:
-    from rich.console import Console
+def _table(found: "WeightsDescription") -> "Table":
     from rich.table import Column, Table
-    from rich.text import Text
 
     table = Table(Column(), Column(overflow="fold"), box=None, show_header=False)
     for name, value in rows(found):
-        table.add_row(Text(name, style="bold"), Text(value))
-    Console(highlight=False).print(table)
+        table.add_row(cell(name, "bold"), cell(value))
+    return table
 
 
 def rows(found: "WeightsDescription") -> Iterator[tuple[str, str]]:
     """What is known, in words."""
     sizes = ", ".join(f"{name} {value}" for name, value in found.hyperparameters.items())
-    yield "file", f"{found.file}, {found.bytes / 1e6:,.1f} MB, {' and '.join(found.precision)}"
+    yield "file", f"{found.file}, {found.bytes / 1e6:,.1f} MB, {' and '.join(found.dtype)}"
     yield "written by", found.kind
+    yield "license", found.license or "not known"
     yield "network", f"{found.architecture} ({sizes})"
     yield "scale", f"x{found.scale}"
-    yield "reach", f"{found.reach} pixels"
-    yield "effective reach", _pixels(found.effective_reach)
-    yield "mirrored beyond edges", _pixels(found.mirrored)
+    yield "receptive field", f"{found.receptive_field} pixels"
+    yield "measured receptive field", _pixels(found.measured_receptive_field)
+    yield "reflect padding", _pixels(found.reflect_padding)
     yield "parameters", f"{found.parameters:,}"
     yield "cost", f"{found.flop_per_megapixel / 1e9:,.1f} GFLOP per megapixel of input"
+    yield "int8", _decibels(found.int8_psnr)
     yield "objective", found.objective
     yield "lineage", found.lineage or "not known"
-    yield from named("training", found.training)
+    if found.teachers:
+        yield "teachers", ", ".join(found.teachers)
+    yield from _training_rows(found.history)
     yield from named("figures", found.figures)
+
+
+def _training_rows(history: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Of each training, oldest first; numbered where there are several."""
+    for number, record in enumerate(history, start=1):
+        yield from named("training" if len(history) == 1 else f"training {number}", record)
 
 
 def _pixels(number: int | None) -> str:
     return "not measured" if number is None else f"{number} pixels"
+
+
+def _decibels(psnr: float | None) -> str:
+    return "not measured" if psnr is None else f"{psnr:.1f} dB from float32"
 
 
 def named(name: str, value: Any) -> Iterator[tuple[str, str]]:

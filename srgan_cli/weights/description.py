@@ -1,19 +1,24 @@
 """What is to be known of a weights file, measured where it does not say it itself."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from srgan_cli.weights.container import Weights
 from srgan_cli.weights.foreign.spandrel_models import Described
+from srgan_cli.weights.foreign.unwrap import unwrap_state
 from srgan_cli.weights.loading import load_generator, load_weights
+from srgan_cli.weights.ncnn.reader import is_ncnn, ncnn_dtypes
+from srgan_cli.weights.tensor_files import read_tensors
+from srgan_cli.weights.zoo import bundled_folder
 
 SIDE = 64  # low pixels of the square whose operations are counted
 MEGAPIXEL = 1_000_000
+BUNDLED_LICENSE = "MIT"
 
 
 @dataclass(frozen=True)
@@ -28,16 +33,33 @@ class WeightsDescription:
     hyperparameters: dict[str, Any]
     scale: int
     reach: int
+    """As receptive_field; this and the next two are older names, kept for scripts."""
     effective_reach: int | None
+    """As measured_receptive_field."""
     mirrored: int | None
+    """As reflect_padding."""
+    receptive_field: int
+    measured_receptive_field: int | None
+    reflect_padding: int | None
     parameters: int
     precision: list[str]
+    """Types of the floats in memory: what other programs wrote is float32 by now."""
+    dtype: list[str]
+    """Types of the floats in the file, each once."""
     flop_per_megapixel: int
     """Of input; a multiplication and an addition count as two."""
     objective: str
     lineage: str
     training: dict[str, Any]
+    """The file's own record, and in "history" those of the trainings before it."""
+    history: list[dict[str, Any]]
+    """The records of all trainings that led to the file, oldest first; the last is its own."""
+    teachers: list[str]
+    """Networks that these trainings distilled, with their licenses where the file has them."""
+    license: str | None
     figures: dict[str, Any]
+    int8_psnr: float | None
+    """dB between its output in int8 and in float32."""
 
 
 def describe_weights(
@@ -46,6 +68,8 @@ def describe_weights(
     """Raises WeightsError."""
     weights = load_weights(path, scale, activation)
     network, metadata = load_generator(weights), weights.metadata
+    receptive_field = int(network.receptive_field)  # type: ignore[arg-type]
+    history = training_history(metadata.training)
     return WeightsDescription(
         file=str(path),
         bytes=path.stat().st_size,
@@ -53,23 +77,60 @@ def describe_weights(
         architecture=weights.architecture,
         hyperparameters=dict(weights.hyperparameters),
         scale=metadata.scale,
-        reach=int(network.receptive_field),  # type: ignore[arg-type]
+        reach=receptive_field,
         effective_reach=metadata.measured_receptive_field,
         mirrored=metadata.reflect_padding,
+        receptive_field=receptive_field,
+        measured_receptive_field=metadata.measured_receptive_field,
+        reflect_padding=metadata.reflect_padding,
         parameters=sum(values.numel() for values in network.parameters()),
-        precision=_precision(weights),
+        precision=dtype_names(weights.state),
+        dtype=dtypes_of_file(path),
         flop_per_megapixel=flop_per_megapixel(network),
         objective=metadata.objective,
         lineage=metadata.lineage,
         training=metadata.training,
+        history=history,
+        teachers=teachers_of(history),
+        license=license_of(path, metadata.training),
         figures=metadata.figures,
+        int8_psnr=metadata.int8_psnr,
     )
 
 
-def _precision(weights: Weights) -> list[str]:
-    """Of the floats, in memory: what other programs wrote is float32 by now."""
-    types = {tensor.dtype for tensor in weights.state.values() if tensor.is_floating_point()}
+def dtype_names(state: Mapping[str, Any]) -> list[str]:
+    """Of the floating-point tensors, such as ["float16", "float32"]."""
+    tensors = [value for value in state.values() if isinstance(value, Tensor)]
+    types = {tensor.dtype for tensor in tensors if tensor.is_floating_point()}
     return sorted(str(dtype).removeprefix("torch.") for dtype in types)
+
+
+def dtypes_of_file(path: Path) -> list[str]:
+    """As they are stored. Raises WeightsError."""
+    return ncnn_dtypes(path) if is_ncnn(path) else dtype_names(unwrap_state(read_tensors(path)))
+
+
+def training_history(training: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Records of all trainings, oldest first, out of the newest one's, which holds the others."""
+    previous = training.get("history")
+    own = {key: value for key, value in training.items() if key != "history"}
+    records = [*(previous if isinstance(previous, list) else []), own]
+    return [record for record in records if record and isinstance(record, dict)]
+
+
+def teachers_of(history: Sequence[Mapping[str, Any]]) -> list[str]:
+    """As the records name them, each once."""
+    named = [record.get("teachers") for record in history]
+    lists = [names for names in named if isinstance(names, list)]
+    return list(dict.fromkeys(str(name) for names in lists for name in names))
+
+
+def license_of(path: Path, training: Mapping[str, Any]) -> str | None:
+    """As the file says; those that come with srgan have its own. None where it is not known."""
+    found = training.get("license")
+    if isinstance(found, str):
+        return found
+    return BUNDLED_LICENSE if path.resolve().parent == bundled_folder().resolve() else None
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ from srgan_cli.networks import GENERATORS
 from srgan_cli.weights.container import write_weights
 from srgan_cli.weights.description import flop_per_megapixel
 from srgan_cli.weights.generators import build_generator
+from srgan_cli.weights.zoo import bundled_folder
 
 
 def info(*arguments: object) -> Result:
@@ -47,7 +48,8 @@ def test_a_table_tells_it_in_words(tiny_file, make_weights):
     for line in (
         "network fast (scale 4, features 4, blocks 1, thin 2)",
         "scale x4",
-        "effective reach not measured",
+        "receptive field 6 pixels",
+        "measured receptive field not measured",
         "training options seed 1",
         "training data a, b",
     ):
@@ -81,3 +83,53 @@ def test_every_layer_counts(architecture):
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
     least = sum(2 * layer.weight.numel() for layer in layers) * 1_000_000
     assert flop_per_megapixel(network) >= least
+
+
+def test_the_whole_history_and_all_teachers_are_told(tiny_file, make_weights):
+    before = [{"steps": 5, "teachers": ["big (BSD-3-Clause)"]}, {"steps": 6}]
+    own = {"steps": 7, "teachers": ["big (BSD-3-Clause)", "other"]}
+    write_weights(make_weights(training={**own, "history": before}, int8_psnr=55.25), tiny_file)
+    found = json.loads(info(tiny_file, "--json").stdout)
+    assert [record["steps"] for record in found["history"]] == [5, 6, 7]
+    assert found["training"]["history"] == before
+    assert found["teachers"] == ["big (BSD-3-Clause)", "other"]
+    assert found["int8_psnr"] == 55.25
+    lines = [" ".join(line.split()) for line in info(tiny_file).stdout.splitlines()]
+    steps = [line for line in lines if line.startswith("training") and "steps" in line]
+    assert steps == ["training 1 steps 5", "training 2 steps 6", "training 3 steps 7"]
+    assert "teachers big (BSD-3-Clause), other" in lines
+    assert "int8 55.2 dB from float32" in lines
+
+
+def test_dtype_is_that_of_the_file(tmp_path, tiny_file):
+    half = {k: v.half() for k, v in GENERATORS["compact"](convolutions=1).state_dict().items()}
+    torch.save({"params": half}, tmp_path / "a.pth")
+    CliRunner().invoke(main, ["convert", str(tiny_file), "-o", str(tmp_path / "a.param")])
+    for name, expected in (("a.pth", "float16"), ("a.param", "float16"), (tiny_file, "float32")):
+        found = json.loads(info(tmp_path / name, "--json").stdout)
+        assert found["dtype"] == [expected]
+        assert (found["receptive_field"], found["reflect_padding"]) == (
+            found["reach"],
+            found["mirrored"],
+        )
+
+
+def test_shipped_files_are_under_the_programs_license():
+    shipped = bundled_folder() / "srcnn-x4-psnr.safetensors"
+    assert json.loads(info(shipped, "--json").stdout)["license"] == "MIT"
+
+
+@pytest.mark.parametrize("history", [3, "text", [1, None], {"a": 1}])
+def test_records_of_a_wrong_form_do_no_harm(history, tiny_file, make_weights):
+    write_weights(make_weights(training={"history": history, "teachers": 5}), tiny_file)
+    assert info(tiny_file).exit_code == 0
+    assert json.loads(info(tiny_file, "--json").stdout)["teachers"] == []
+
+
+def test_in_a_pipe_rows_are_whole_and_nothing_is_markup_or_an_escape_code(tiny_file, make_weights):
+    command = "srgan train " + "photos/ " * 30 + "[red]\x1b[31m\x07"
+    write_weights(make_weights(training={"command": command}), tiny_file)
+    stdout = info(tiny_file).stdout
+    assert "photos/ photos/ [red]\\x1b[31m\\x07" in stdout
+    assert "\x1b" not in stdout
+    assert len([line for line in stdout.splitlines() if "photos/" in line]) == 1

@@ -57,6 +57,12 @@ class _Cursor:
         return found
 
 
+def first_dtype(data: bytes) -> str | None:
+    """Type of the first convolution's weights, such as "float16"; None for an unsupported one."""
+    found = TYPES.get(int.from_bytes(data[:4], "little"))
+    return None if found is None else found.name
+
+
 def parse_bin(layers: Sequence[NcnnLayer], data: bytes) -> dict[str, Arrays]:
     """The arrays of each layer that has some, by its output blob, finite float32.
 

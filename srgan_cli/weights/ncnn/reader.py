@@ -12,7 +12,7 @@ from torch import Tensor
 from srgan_cli.errors import WeightsError
 from srgan_cli.files import open_regular
 from srgan_cli.weights.ncnn.architectures import build_graph
-from srgan_cli.weights.ncnn.bin_file import TYPES, Arrays, parse_bin
+from srgan_cli.weights.ncnn.bin_file import TYPES, Arrays, first_dtype, parse_bin
 from srgan_cli.weights.ncnn.candidates import TITLES, Candidate, list_candidates
 from srgan_cli.weights.ncnn.graph import Graph, canonical
 from srgan_cli.weights.ncnn.layer_operations import LAYER_TYPES, is_alias, layer_steps
@@ -63,6 +63,12 @@ def read_ncnn(path: Path) -> NcnnNetwork:
     except UnicodeDecodeError as error:
         raise WeightsError("not an ncnn graph in text form; a .param.bin cannot be read") from error
     return read_pair(text, half_precision[1])
+
+
+def ncnn_dtypes(path: Path) -> list[str]:
+    """The type of a pair's weights; `path` is either file. Raises WeightsError."""
+    found = first_dtype(_read_half(path.with_suffix(".bin")))
+    return [] if found is None else [found]
 
 
 def _read_half(path: Path) -> bytes:
