@@ -224,6 +224,28 @@ def try_lock(target: Path) -> FileLock | None:
         os.close(descriptor)
 
 
+def lock_target(path: Path, error: type[SrganError] = ImageError) -> FileLock | None:
+    """`try_lock` for the file that writing to `path` replaces.
+
+    Raises `error` where it cannot be written.
+    """
+    target = writable_target(path, error)
+    try:
+        return try_lock(target)
+    except OSError as fault:
+        raise error(explain_write_error(path, target.parent, fault)) from fault
+
+
+@contextmanager
+def locked_target(path: Path, error: type[SrganError] = ImageError) -> Iterator[None]:
+    """The same; raises `error` also where another process has it."""
+    lock = lock_target(path, error)
+    if lock is None:
+        raise error(f"{printable(path)}: another srgan is writing it; wait, or name another file")
+    with lock:
+        yield
+
+
 def _open_lock(path: Path) -> int:
     flags = os.O_CREAT | _NO_WAIT | _SAFE
     try:

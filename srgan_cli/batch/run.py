@@ -25,10 +25,9 @@ from srgan_cli.device import free_bytes
 from srgan_cli.errors import ImageError, SrganError, describe_error
 from srgan_cli.files import (
     FileLock,
-    explain_write_error,
+    lock_target,
     printable,
     remove_stale_parts,
-    try_lock,
     writable_target,
 )
 from srgan_cli.images.formats import Encoding, check_target
@@ -214,11 +213,7 @@ class _Run:
 
     def _lock(self, job: Job) -> bool:
         make_folder(job)
-        target = writable_target(job.target)
-        try:
-            lock = try_lock(target)
-        except OSError as error:
-            raise ImageError(explain_write_error(job.target, target.parent, error)) from error
+        lock = lock_target(job.target)
         if lock is not None:
             self.locks[job.target] = lock
             if self.ended.is_set():

@@ -17,6 +17,7 @@ from srgan_cli.cli.comparison_options import (
     watched,
 )
 from srgan_cli.cli.originals import Originals, originals_options
+from srgan_cli.cli.output_files import check_outputs, lock_outputs
 from srgan_cli.cli.parameter_types import POSITIVE
 from srgan_cli.errors import OptionError
 from srgan_cli.evaluation.method_options import MethodOptions
@@ -91,6 +92,7 @@ def compare_command(
 ) -> None:
     """Show models side by side on crops of photos, at 100 % and at 200 %."""
     target = _checked_target(output, photos)
+    lock_outputs([target])
 
     from srgan_cli.evaluation.comparison import compare_all
     from srgan_cli.evaluation.image_pairs import Failure
@@ -114,8 +116,7 @@ def _checked_target(output: Path | None, photos: Sequence[Path]) -> Path:
     target = output or photos[0].with_name(f"{photos[0].stem}_compared.png")
     if target.suffix.lower() not in (*FORMAT_BY_SUFFIX, *PAGES):
         raise OptionError(f"{target}: a comparison is a picture, such as .png, or a page, .html")
-    if target.resolve() in {photo.resolve() for photo in photos}:
-        raise OptionError(f"{target} is an input: give another name with -o")
+    check_outputs([target], photos)
     return target
 
 

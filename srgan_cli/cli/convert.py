@@ -9,9 +9,9 @@ import click
 
 from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.flags import gathered
+from srgan_cli.cli.output_files import check_outputs, lock_outputs
 from srgan_cli.cli.parameter_types import weights_file
-from srgan_cli.cli.weights_outputs import check_outputs
-from srgan_cli.errors import OptionError
+from srgan_cli.errors import OptionError, WeightsError
 
 if TYPE_CHECKING:
     from srgan_cli.weights.container import Weights
@@ -111,6 +111,7 @@ def convert_command(
         raise OptionError("--half does not go with ONNX: its 32 bits are checked against torch")
     outputs = [output, output.with_suffix(".bin")] if kind == "ncnn" else [output]
     check_outputs(outputs, [source])
+    lock_outputs(outputs, WeightsError)
 
     from srgan_cli.weights.container import to_half
     from srgan_cli.weights.loading import load_weights

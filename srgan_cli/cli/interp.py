@@ -11,8 +11,8 @@ from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.comparison_options import LPIPS_NOTE, Judges, judges_options, metrics_of
 from srgan_cli.cli.flags import gathered
 from srgan_cli.cli.originals import Originals, originals_options
+from srgan_cli.cli.output_files import check_outputs, lock_outputs
 from srgan_cli.cli.parameter_types import weights_file
-from srgan_cli.cli.weights_outputs import check_outputs
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 from srgan_cli.weights.zoo import SUFFIX
@@ -193,6 +193,8 @@ def interp_command(
     if look.photo is not None and len(networks) != 2:
         raise OptionError("--sweep goes from one network to another: give two")
 
+    lock_outputs(planned, WeightsError)
+    lock_outputs(filter(None, [look.sheet]))
     opened = _opened(networks)
     _warn_of_strangers(opened, next(iter(planned.values()), (0.5, 0.5)), force)
     _write(opened, planned, networks)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from srgan_cli.cli.command import Command, option
+from srgan_cli.cli.output_files import lock_outputs
 from srgan_cli.cli.parameter_types import folder
 from srgan_cli.errors import DatasetError, OptionError
 
@@ -79,9 +80,11 @@ def rate_command(
     """Make a page on which people rate images blindly, then score what they send back."""
     if score:
         _check_scoring(output, examples, side)
+        lock_outputs(filter(None, [output]))
         _score(_result_files(inputs), output, as_json)
     else:
         page = _checked_page(inputs, output, as_json)
+        lock_outputs([page])
         _make([Path(folder) for folder in inputs], page, Making(examples, side))
 
 

@@ -131,13 +131,13 @@ def test_a_failed_job_leaves_no_lock(monkeypatch):
 
 def test_what_was_done_by_another_process_meanwhile_is_not_done_again(monkeypatch):
     chosen = jobs("a")
-    lock = try_lock
+    lock = run.lock_target
 
     def late(target: Path):
         target.write_bytes(b"done")
         return lock(target)
 
-    monkeypatch.setattr(run, "try_lock", late)
+    monkeypatch.setattr(run, "lock_target", late)
     (outcome,) = done(chosen, skip_existing=True)
     assert outcome.skipped
     assert Path("out/a_x4.png").read_bytes() == b"done"

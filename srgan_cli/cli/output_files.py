@@ -1,9 +1,12 @@
-"""Weights files that a command writes: names that would overwrite what it reads are refused."""
+"""Files that a command writes: never over what it reads, and by one process at a time."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from srgan_cli.errors import OptionError
+import click
+
+from srgan_cli.errors import ImageError, OptionError, SrganError
+from srgan_cli.files import locked_target
 
 
 def check_outputs(outputs: Sequence[Path], inputs: Iterable[Path]) -> None:
@@ -14,6 +17,16 @@ def check_outputs(outputs: Sequence[Path], inputs: Iterable[Path]) -> None:
             raise OptionError(f"{output} is an input: give another name with -o")
         if output in outputs[:number]:
             raise OptionError(f"{output} would be written twice: give different numbers")
+
+
+def lock_outputs(outputs: Iterable[Path], error: type[SrganError] = ImageError) -> None:
+    """Reserve the files until the command ends.
+
+    Raises `error` where another process has one of them, or where one cannot be written.
+    """
+    context = click.get_current_context()
+    for output in outputs:
+        context.with_resource(locked_target(output, error))
 
 
 def _same(a: Path, b: Path) -> bool:
