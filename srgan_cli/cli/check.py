@@ -62,4 +62,4 @@ def check_command(
     for refusal in [*found.others, *found.invalid]:
         output.result(refusal.line)
     output.info(found.summary)
-    sys.exit(1 if found.invalid or not found.valid else 0)
+    sys.exit(1 if found.invalid or not found.valid or output.lost else 0)

@@ -10,15 +10,16 @@ from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.comparison_options import (
     LPIPS_NOTE,
     Judges,
-    complain,
     judges_options,
     lineup_options,
     metrics_of,
-    watched,
+    report_failures,
 )
+from srgan_cli.cli.console import Output
 from srgan_cli.cli.originals import Originals, originals_options
 from srgan_cli.cli.output_files import check_outputs, lock_outputs
 from srgan_cli.cli.parameter_types import POSITIVE
+from srgan_cli.cli.progress_bars import tracked
 from srgan_cli.errors import OptionError
 from srgan_cli.evaluation.method_options import MethodOptions
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
@@ -104,11 +105,13 @@ def compare_command(
     metrics = metrics_of(judges, lineup.machine.device, FIDELITY[:2])
     sources = list(originals.sources(photos))
     outcomes = compare_all(sources, methods, metrics, parts, scale or scale_of(methods))
-    results = list(watched(outcomes, len(sources)))
+    console = Output()
+    results = list(tracked(outcomes, len(sources), console))
     compared = [one for many in results if not isinstance(many, Failure) for one in many]
     if compared:
         _write(compared, metrics, target)
-    complain(result for result in results if isinstance(result, Failure))
+        console.info(str(target))
+    report_failures(console, (result for result in results if isinstance(result, Failure)))
 
 
 def _checked_target(output: Path | None, photos: Sequence[Path]) -> Path:
@@ -136,7 +139,6 @@ def _write(compared: "Sequence[CropComparison]", metrics: "Sequence[Metric]", ta
         _write_page(compared, metrics, target)
     else:
         _write_sheet(compared, metrics, target)
-    click.echo(f"{target}", err=True)
 
 
 def _write_sheet(

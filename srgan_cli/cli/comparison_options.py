@@ -1,13 +1,14 @@
 """Options of the commands that put methods side by side and measure them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from srgan_cli.cli.command import option
+from srgan_cli.cli.console import Output
 from srgan_cli.cli.flags import Decorator, device_option, gathered, precision_option
 from srgan_cli.cli.parameter_types import weights_file
 from srgan_cli.evaluation.method_options import MethodOptions
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from srgan_cli.evaluation.image_pairs import Failure
     from srgan_cli.evaluation.scoring import Metric
     from srgan_cli.metrics import Extractor
-
-Outcome = TypeVar("Outcome")
 
 LPIPS_NOTE = (
     "--vgg and --lpips are distances: less is closer. The package lpips downloads AlexNet "
@@ -125,27 +124,11 @@ def _extractor(path: Path, device: str) -> "Extractor":
     return lambda rgb: vgg(rgb.to(place)).values()
 
 
-def watched(outcomes: "Iterable[Outcome]", total: int) -> "Iterator[Outcome]":
-    """The same, with a bar on stderr if that is a terminal."""
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    yield from track(
-        outcomes,
-        "measuring",
-        total,
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-
-
-def complain(failures: "Iterable[Failure]") -> None:
-    """A line on stderr for each, and exit code 1 if there is any."""
-    some = False
+def report_failures(output: Output, failures: "Iterable[Failure]") -> None:
+    """A line on stderr for each, and exit code 1 if there is any or a result was lost."""
+    some = bool(output.lost)
     for failure in failures:
-        click.echo(f"Error: {failure.picture}: {failure.reason}", err=True)
+        output.error(f"{failure.picture}: {failure.reason}")
         some = True
     if some:
         raise click.exceptions.Exit(1)

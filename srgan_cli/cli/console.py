@@ -101,6 +101,11 @@ class Output:
         """A line that --quiet does not suppress."""
         self._line(text)
 
+    def exit_if_lost(self) -> None:
+        """The end of a command whose results are on stdout: code 1 where some were lost."""
+        if self.lost:
+            raise click.exceptions.Exit(1)
+
     def _line(self, text: str) -> None:
         """On stderr. One that is full or closed does not stop the work."""
         try:

@@ -1,13 +1,13 @@
 """`srgan convert`."""
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from srgan_cli.cli.command import Command, option
+from srgan_cli.cli.console import Output
 from srgan_cli.cli.flags import gathered
 from srgan_cli.cli.output_files import check_outputs, lock_outputs
 from srgan_cli.cli.parameter_types import weights_file
@@ -121,7 +121,7 @@ def convert_command(
         note = _write_ncnn(weights, output, half is not False)
     else:
         note = _write(to_half(weights) if half else weights, output, kind)
-    click.echo(f"{source} -> {output} ({weights}; {note})", err=True)
+    Output().info(f"{source} -> {output} ({weights}; {note})")
 
 
 def _kind(output: Path, kind: str | None) -> str:
@@ -146,7 +146,7 @@ def _write(weights: "Weights", output: Path, kind: str) -> str:
     if kind == "onnx":
         return f"ONNX opset {OPSET}, within {export_onnx(weights, output):.1g} of torch"
     if kind == "srgan":
-        completed = complete_metadata(weights, partial(click.echo, err=True))
+        completed = complete_metadata(weights, Output().info)
         write_weights(complete_ranges(completed), output)
     else:
         export_foreign(weights, output, kind)

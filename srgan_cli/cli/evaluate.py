@@ -1,9 +1,8 @@
 """`srgan eval`."""
 
 import csv
-import json
+import io
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +14,16 @@ from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.comparison_options import (
     LPIPS_NOTE,
     Judges,
-    complain,
     judges_options,
     lineup_options,
     metrics_of,
-    watched,
+    report_failures,
 )
+from srgan_cli.cli.console import Output, cell
 from srgan_cli.cli.parameter_types import POSITIVE
+from srgan_cli.cli.progress_bars import tracked
 from srgan_cli.evaluation.method_options import REPRODUCIBLE, MethodOptions
+from srgan_cli.files import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from srgan_cli.evaluation.scoring import ImageMeasurements, Measurement, Metric
 
 MEAN = "mean"
-UNATTENDED = 160  # columns of a table where no terminal limits them
 
 
 @dataclass(frozen=True)
@@ -108,23 +108,25 @@ def eval_command(
     methods = build_methods(lineup)
     metrics = metrics_of(judges, lineup.machine.device, FIDELITY)
     outcomes = measure_all(pairing.pairs, methods, metrics, scale or scale_of(methods), border)
-    results = [*pairing.failures, *watched(outcomes, len(pairing.pairs))]
+    output = Output()
+    results = [*pairing.failures, *tracked(outcomes, len(pairing.pairs), output)]
     judged = [result for result in results if not isinstance(result, Failure)]
-    show(Report(judged, means(judged), metrics), form)
-    complain(result for result in results if isinstance(result, Failure))
+    show(Report(judged, means(judged), metrics), form, output)
+    report_failures(output, (result for result in results if isinstance(result, Failure)))
 
 
-def show(report: Report, form: str | None) -> None:
+def show(report: Report, form: str | None, output: Output) -> None:
     """On stdout; nothing where nothing was measured."""
     if not report.judged:
         return
     if form == "json":
         for record in records(report):
-            click.echo(json.dumps(record, ensure_ascii=False))
+            output.record(record)
     elif form == "csv":
-        _write_csv(list(records(report)))
+        for line in csv_lines(list(records(report))):
+            output.result(line)
     else:
-        _print_table(report)
+        output.table(_table(report))
 
 
 def records(report: Report) -> Iterator[dict[str, object]]:
@@ -139,27 +141,29 @@ def _finite(value: float) -> float | None:
     return round(value, 6) if math.isfinite(value) else None
 
 
-def _write_csv(rows: Sequence[dict[str, object]]) -> None:
-    writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
+def csv_lines(rows: Sequence[dict[str, object]]) -> list[str]:
+    """With a header; what would break a line is escaped."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    for row in rows:
+        writer.writerow({key: _escaped(value) for key, value in row.items()})
+    return text.getvalue().splitlines()
 
 
-def _print_table(report: Report) -> None:
-    from rich.console import Console
-    from rich.text import Text
+def _escaped(value: object) -> object:
+    return printable(value) if isinstance(value, str) else value
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = UNATTENDED
+
+def _table(report: Report) -> "Table":
     table = _empty_table(report.metrics)
     groups = [(one.picture, one.scores) for one in report.judged]
     for name, scores in groups if len(groups) == 1 else [*groups, (MEAN, report.means)]:
-        table.add_row(Text(name))
+        table.add_row(cell(name))
         for score in scores:
             cells = _cells(score, scores, report.metrics)
-            table.add_row(Text(f"  {score.method}"), *cells)
-    console.print(table)
+            table.add_row(cell(f"  {score.method}"), *cells)
+    return table
 
 
 def _empty_table(metrics: "Sequence[Metric]") -> "Table":
@@ -175,11 +179,9 @@ def _cells(
     score: "Measurement", rivals: "Sequence[Measurement]", metrics: "Sequence[Metric]"
 ) -> "Iterator[Text]":
     """The best of the methods in bold."""
-    from rich.text import Text
-
     for metric in metrics:
         best = max if metric.higher else min
         ahead = score.figures[metric.key] == best(rival.figures[metric.key] for rival in rivals)
         number = f"{score.figures[metric.key]:.{metric.digits}f}"
-        yield Text(number, style="bold" if ahead and len(rivals) > 1 else "")
-    yield Text(f"{score.seconds:.2f}")
+        yield cell(number, "bold" if ahead and len(rivals) > 1 else "")
+    yield cell(f"{score.seconds:.2f}")

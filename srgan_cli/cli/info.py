@@ -38,11 +38,12 @@ def info_command(file: Path, told: Told, as_json: bool) -> None:
     """Describe a weights file of any program: network, scale, cost, training, figures."""
     from srgan_cli.weights.description import describe_weights
 
-    found = describe_weights(file, told.scale, told.activation)
+    output, found = Output(), describe_weights(file, told.scale, told.activation)
     if as_json:
-        Output().record(asdict(found))
+        output.record(asdict(found))
     else:
-        Output().table(_table(found))
+        output.table(_table(found))
+    output.exit_if_lost()
 
 
 def _table(found: "WeightsDescription") -> "Table":

@@ -9,6 +9,7 @@ import click
 
 from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.comparison_options import LPIPS_NOTE, Judges, judges_options, metrics_of
+from srgan_cli.cli.console import Output
 from srgan_cli.cli.flags import gathered
 from srgan_cli.cli.originals import Originals, originals_options
 from srgan_cli.cli.output_files import check_outputs, lock_outputs
@@ -224,7 +225,7 @@ def _warn_of_strangers(opened: "Sequence[Weights]", shares: Sequence[float], for
         return
     if not force:
         raise WeightsError(f"{found}; --force blends them all the same")
-    click.echo(f"Warning: {found}", err=True)
+    Output().warning(found)
 
 
 def _write(
@@ -238,7 +239,8 @@ def _write(
     for output, shares in planned.items():
         write_weights(blend_all(opened, shares), output)
         parts = zip(shares, networks, strict=True)
-        click.echo(f"{' + '.join(f'{s:g} {path}' for s, path in parts)} -> {output}", err=True)
+        mix = " + ".join(f"{share:g} {path}" for share, path in parts)
+        Output().info(f"{mix} -> {output}")
 
 
 def _show(
@@ -255,4 +257,4 @@ def _show(
     subject = read_subject(source, ends[0].metadata.scale)
     perception = next(iter(metrics_of(judges, "auto", ())), None)
     write_image(sweep((ends[0], ends[1]), subject, alphas or AMOUNTS, perception), sheet)
-    click.echo(f"{source.photo} -> {sheet}", err=True)
+    Output().info(f"{source.photo} -> {sheet}")

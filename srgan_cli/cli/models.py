@@ -73,6 +73,7 @@ def models_command(as_json: bool) -> None:
     if as_json:
         for row in rows:
             output.record(asdict(row))
+        output.exit_if_lost()
         return
     for line in describe_models(rows, default_model()):
         output.result(line)
@@ -81,6 +82,7 @@ def models_command(as_json: bool) -> None:
         f"Your own go to {user_folder()}: NAME.safetensors, or NAME-x4-psnr.safetensors and "
         "NAME-x4-gan.safetensors for the two ends of a model."
     )
+    output.exit_if_lost()
 
 
 def _bicubic_rows() -> Iterator[Row]:

@@ -2,18 +2,21 @@
 
 import dataclasses
 import glob
-import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from srgan_cli.cli.command import Command, option
+from srgan_cli.cli.console import Output, cell
 from srgan_cli.cli.output_files import lock_outputs
 from srgan_cli.cli.parameter_types import folder
 from srgan_cli.errors import DatasetError, OptionError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from srgan_cli.study.scores import Difference, Estimate, MethodScore, StudyScores
 
 SCALE = 21  # characters of a terminal for the ratings 1 to 5
@@ -113,10 +116,9 @@ def _make(folders: list[Path], page: Path, making: Making) -> None:
     made = study_page(study)
     with atomic_write(page) as file:
         file.write(made.html.encode())
-    click.echo(
+    Output().info(
         f"{page}: {len(study.methods)} methods x {len(study.pictures)} pictures, {made.coding},"
-        f" {page.stat().st_size / 1e6:.1f} MB",
-        err=True,
+        f" {page.stat().st_size / 1e6:.1f} MB"
     )
 
 
@@ -142,18 +144,20 @@ def _score(files: list[Path], plot: Path | None, as_json: bool) -> None:
 
     results = read_results(files)
     scores = score(results.results)
+    output = Output()
     for note in (*results.notes, *scores.notes):
-        click.echo(f"Note: {note}", err=True)
+        output.info(f"Note: {note}")
     for what in results.rejected:
-        click.echo(f"Error: {what}", err=True)
+        output.error(what)
     if plot:
         with atomic_write(plot) as file:
             file.write(scores_plot(scores).encode())
     if as_json:
-        click.echo(json.dumps(_plain(scores), ensure_ascii=False))
+        output.record(_plain(scores))
     else:
-        _print_tables(scores)
-    if results.rejected:
+        for table in _tables(scores):
+            output.table(table)
+    if results.rejected or output.lost:
         raise click.exceptions.Exit(1)
 
 
@@ -162,26 +166,23 @@ def _plain(scores: "StudyScores") -> dict[str, object]:
     return {**dataclasses.asdict(scores), "differences": pairs}
 
 
-def _print_tables(scores: "StudyScores") -> None:
-    from rich.console import Console
+def _tables(scores: "StudyScores") -> "Iterator[Table]":
     from rich.table import Table
-    from rich.text import Text
 
-    console = Console(highlight=False)
     means = Table("method", "mean", "95 % interval", "1 bad – excellent 5", "ratings")
     for score in scores.scores:
-        means.add_row(Text(score.method), *_figures(score.estimate), _bar(score), str(score.count))
+        means.add_row(cell(score.method), *_figures(score.estimate), _bar(score), str(score.count))
     difference = Table("pair", "difference", "95 % interval", "ratings", "")
     for pair in scores.differences:
         difference.add_row(
-            Text(f"{pair.first} – {pair.second}"),
+            cell(f"{pair.first} – {pair.second}"),
             *_figures(pair.estimate, "+"),
             str(pair.count),
             _verdict(pair),
         )
     for title, table in (("Mean opinion scores", means), ("Differences", difference)):
         table.title = f"{title} (raters: {scores.raters}, pictures: {scores.pictures})"
-        console.print(table)
+        yield table
 
 
 def _figures(estimate: "Estimate | None", sign: str = "") -> tuple[str, str]:

@@ -59,10 +59,12 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
     if dry_run:
         from srgan_cli.training.plan import plan
 
+        output = Output()
         for line in plan(options, vggs):
-            click.echo(line)
+            output.result(line)
         if advice:
-            Output().info(advice)
+            output.info(advice)
+        output.exit_if_lost()
         return
 
     from srgan_cli.training.distributed import is_main_process
