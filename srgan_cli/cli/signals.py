@@ -21,6 +21,9 @@ HANDLED = (signal.SIGINT, signal.SIGTERM)
 GRACE = 3.5
 """Seconds that a command has to end after the first signal."""
 
+ECHO = 0.02
+"""Seconds after a signal within which another counts as the same."""
+
 
 class Terminated(BaseException):
     """SIGTERM has come. No Exception, so that it stops what KeyboardInterrupt stops."""
@@ -31,8 +34,8 @@ def stopping(advice: str, *, finishing: str | None = None) -> Iterator[None]:
     """End with 130 after Ctrl-C and 143 after SIGTERM, `advice` being the last line.
 
     The body hears of the first signal by KeyboardInterrupt or Terminated and has GRACE seconds to
-    clean up; a second signal ends the process at once. finishing: what the body, which then has
-    handlers of its own, does first, however long it takes. Outside of the main thread, where
+    clean up; a second signal ends the process at once. finishing: what the body does first,
+    however long it takes, while it has handlers of its own. Outside of the main thread, where
     signals do not arrive, nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -49,6 +52,16 @@ def stopping(advice: str, *, finishing: str | None = None) -> Iterator[None]:
         if _has_busy_threads():  # such as one that waits for standard input
             _exit_now(code)
         sys.exit(code)
+
+
+def _leave_wakeup_to_parent() -> None:
+    """In a forked process: its signals are not those of the process that listens."""
+    with suppress(ValueError):
+        signal.set_wakeup_fd(-1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_wakeup_to_parent)
 
 
 def _raise_once(number: int, frame: FrameType | None) -> None:
@@ -105,12 +118,28 @@ class _Listener:
         first = self._next(None)
         if first is None:
             return
-        _write_line(f"Stopping: {self.finishing or 'cleaning up'}; a second signal ends at once")
+        finishing = self.finishing if self._body_handles(first) else None
+        ended = self._is_closed_after_echoes()
+        _write_line(f"Stopping: {finishing or 'cleaning up'}; a second signal ends at once")
         with suppress(TimeoutError):
-            if self._next(None if self.finishing else GRACE) is None:
+            if ended or self._next(None if finishing else GRACE) is None:
                 return
         self.say_stopped()
         _exit_now(128 + first)
+
+    @staticmethod
+    def _body_handles(number: int) -> bool:
+        return signal.getsignal(number) not in (_raise_once, _ignore)
+
+    def _is_closed_after_echoes(self) -> bool:
+        """Take the same signal sent again at once as one: `timeout` signals a command and then
+        its group."""
+        try:
+            while self._next(ECHO) is not None:
+                pass
+        except TimeoutError:
+            return False
+        return True
 
     def _next(self, seconds: float | None) -> int | None:
         """The next signal of HANDLED; None at the end. Raises TimeoutError."""

@@ -10,6 +10,7 @@ import click
 from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.console import Output
 from srgan_cli.cli.progress_bars import training_progress
+from srgan_cli.cli.signals import stopping
 from srgan_cli.cli.train_flags import train_options
 from srgan_cli.errors import OptionError
 from srgan_cli.training.recipes import RECIPES
@@ -18,11 +19,12 @@ from srgan_cli.training.train_options import TrainOptions
 CHANGEABLE = {"steps", "budget", "device"}
 """What may differ when a run is resumed."""
 
+FINISHING = "finishing the step and saving"
+
 
 @click.command(
     "train",
     cls=Command,
-    own_signals=True,
     short_help="Train a network on your images",
     examples=(
         "srgan train photos/ -o run --budget 2h",
@@ -68,16 +70,18 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
         return
 
     from srgan_cli.training.distributed import is_main_process
-    from srgan_cli.training.run_folder import begin, locked_run, write_options
+    from srgan_cli.training.trainer import StopTraining
 
-    if not is_main_process():
-        _train(options, vggs)
-        return
-    with locked_run(options.out):
-        (write_options if resume else begin)(options)
-        _train(options, vggs)
+    go_on = f"srgan train --resume -o {shlex.quote(str(options.out))}"
+    output = Output(quiet=not is_main_process())
+    try:
+        with stopping(f"go on with: {go_on}", finishing=FINISHING):
+            _run(options, vggs, resume, output)
+    except StopTraining as stop:
+        output.info(f"Saved. Go on with: {go_on}")
+        sys.exit(stop.code)
     if advice:
-        Output().info(advice)
+        output.info(advice)
 
 
 def _lacks_vgg(options: TrainOptions) -> bool:
@@ -101,31 +105,28 @@ def _vivid_stage(options: TrainOptions) -> str:
     )
 
 
-def _train(options: TrainOptions, vggs: list[Any]) -> None:
+def _run(options: TrainOptions, vggs: list[Any], resume: bool, output: Output) -> None:
+    from srgan_cli.training.distributed import is_main_process
+    from srgan_cli.training.run_folder import begin, locked_run, write_options
+
+    if not is_main_process():
+        _train(options, vggs, output)
+        return
+    with locked_run(options.out):
+        (write_options if resume else begin)(options)
+        _train(options, vggs, output)
+
+
+def _train(options: TrainOptions, vggs: list[Any], output: Output) -> None:
     from srgan_cli.training.distributed import is_main_process
     from srgan_cli.training.train_run import train
-    from srgan_cli.training.trainer import StopTraining
     from srgan_cli.weights.measured_field import complete_file
 
-    again = f"srgan train --resume -o {shlex.quote(str(options.out))}"
-    output = Output()
-    speak = output.info if is_main_process() else silent
-    try:
-        with training_progress(output, options.budget) as callback:
-            files = train(options, vggs, callback, shlex.join(["srgan", *sys.argv[1:]]))
-        for file in files if is_main_process() else []:
-            complete_file(file, speak)
-    except StopTraining as stop:
-        speak(f"Saved. Go on with: {again}")
-        sys.exit(stop.code)
-    except KeyboardInterrupt:
-        speak(f"Stopped. Go on from the last checkpoint with: {again}")
-        sys.exit(130)
-    speak(", ".join(map(str, files)))
-
-
-def silent(line: str) -> None:
-    """What all processes but the first say."""
+    with training_progress(output, options.budget) as callback:
+        files = train(options, vggs, callback, shlex.join(["srgan", *sys.argv[1:]]))
+    for file in files if is_main_process() else []:
+        complete_file(file, output.info)
+    output.info(", ".join(map(str, files)))
 
 
 def _recorded(given: dict[str, Any]) -> TrainOptions:

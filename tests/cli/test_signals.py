@@ -89,6 +89,39 @@ def test_what_is_deaf_is_ended_after_the_grace_and_its_parts_go(start, tmp_path,
     assert not list(tmp_path.iterdir())
 
 
+def test_the_same_signal_twice_at_once_is_one(start):
+    process = start(
+        "signals.GRACE = 1000\n"
+        "signals.ECHO = 1000\n"
+        "with signals.stopping('go on', finishing='saving'):\n"
+        "    heard = threading.Event()\n"
+        "    signal.signal(signal.SIGTERM, lambda *_: heard.set())\n"
+        "    print('ready', flush=True)\n"
+        "    heard.wait()\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    print('saved')\n"
+    )
+    process.send_signal(signal.SIGTERM)
+    stdout, stderr = process.communicate()
+    assert (process.returncode, stdout) == (0, "saved\n")
+    assert stderr.count("Stopping: saving") == 1
+
+
+def test_signals_of_a_forked_process_are_its_own(start):
+    process = start(
+        "with signals.stopping('go on', finishing='saving'):\n"
+        "    signal.signal(signal.SIGTERM, lambda *_: None)\n"
+        "    child = os.fork()\n"
+        "    if child == 0:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        os._exit(0)\n"
+        "    os.waitpid(child, 0)\n"
+        "print('ready', flush=True)\n"
+    )
+    assert process.communicate()[1] == ""
+    assert process.returncode == 0
+
+
 @pytest.mark.parametrize("how", ["", ", finishing='saving'"])
 def test_a_second_signal_ends_at_once(start, how):
     process = start(f"signals.GRACE = 1000\nwith signals.stopping('go on'{how}):\n    block()\n")

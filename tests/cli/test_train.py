@@ -172,6 +172,73 @@ def test_a_signal_saves_and_says_how_to_go_on(
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == code, said
-    assert f"Saved. Go on with: srgan train --resume -o {out}" in said
+    lines = said.splitlines()
+    assert any(line.startswith("Stopping: finishing the step and saving") for line in lines)
+    assert lines[-1] == f"Saved. Go on with: srgan train --resume -o {out}"
     assert "Traceback" not in said
     assert list(out.glob("checkpoint-psnr-*.pt"))
+
+
+SLOW_SAVE = """
+import sys
+import threading
+from srgan_cli.training.trainer import Trainer
+from srgan_cli.cli import main
+
+one_step = Trainer._one_step
+
+def tell(self, pairs):
+    losses = one_step(self, pairs)
+    print("step", flush=True)
+    return losses
+
+Trainer._one_step = tell
+Trainer.save = lambda self: threading.Event().wait()
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_a_second_signal_ends_at_once_even_while_saving(
+    photos: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    out = tmp_path / "run"
+    words = ["train", str(photos), "-o", str(out), *TINY, "--stages", "psnr", "--steps", "9999"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW_SAVE, *words],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "step\n"
+    process.send_signal(number)
+    assert process.stderr is not None
+    while not process.stderr.readline().startswith("Stopping: finishing the step and saving"):
+        assert process.poll() is None
+    process.send_signal(number)
+    said = process.communicate()[1]
+    assert process.returncode == code
+    assert said.splitlines()[-1] == f"Stopped: go on with: srgan train --resume -o {out}"
+    assert "Traceback" not in said
+
+
+def test_a_signal_before_the_first_step_ends_the_command(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    prelude = "import os, signal, sys; from srgan_cli.training import train_run; "
+    prelude += "train_run.load_data = lambda *_: os.kill(os.getpid(), signal.SIGTERM); "
+    code = f"{prelude}from srgan_cli.cli import main; main(sys.argv[1:])"
+    words = ["train", str(photos), "-o", str(out), *TINY, "--stages", "psnr", "--steps", "9"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert done.returncode == 143
+    lines = done.stderr.splitlines()
+    assert lines[-2].startswith("Stopping: cleaning up")
+    assert lines[-1] == f"Stopped: go on with: srgan train --resume -o {out}"
