@@ -28,6 +28,7 @@ class Batch:
     out: str | None = None
     recursive: bool = False
     skip_existing: bool = False
+    keep_time: bool = False
     name: str | None = None
     dry_run: bool = False
     shard: tuple[int, int] | None = None
@@ -38,6 +39,8 @@ class Batch:
             raise OptionError("name at least one picture, folder or - for standard input")
         if "" in self.inputs or self.out == "":
             raise OptionError("a file without a name: is a variable of the shell empty?")
+        if self.keep_time and str(STREAM) in (self.out, *self.inputs):
+            raise OptionError("--keep-time is for files, not for - (stdin, stdout)")
         if self.name is not None:
             _check_template(self.name)
         if self.shard is not None and not 1 <= self.shard[0] <= self.shard[1]:

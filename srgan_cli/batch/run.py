@@ -30,11 +30,12 @@ from srgan_cli.files import (
     remove_stale_parts,
     writable_target,
 )
-from srgan_cli.images.formats import Encoding, check_target
+from srgan_cli.images.formats import Encoding, check_target, format_of
 from srgan_cli.images.header import read_header
-from srgan_cli.images.image import Picture
+from srgan_cli.images.image import Image, Picture
 from srgan_cli.images.lazy import LazyImage, open_lazy
 from srgan_cli.images.read import read_bytes, read_picture
+from srgan_cli.images.write import lost_in
 from srgan_cli.inference.engine import CPU, ProgressCallback, no_progress
 from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.settings import NO_CONVERSION, Conversion, ImageSize
@@ -48,13 +49,14 @@ CHUNK = 1 << 20  # bytes of standard input that are read at once
 @dataclass(frozen=True)
 class Work:
     """How each job is done. watch: gives what is told of a job's progress. free: bytes of memory
-    that a result may take.
+    that a result may take. keep_time: whether an output gets the modification time of its input.
     """
 
     pipeline: UpscalePipeline
     encoding: Encoding
     max_pixels: int
     skip_existing: bool = False
+    keep_time: bool = False
     conversion: Conversion = NO_CONVERSION
     watch: Callable[[Job], ProgressCallback] = lambda job: no_progress
     free: Callable[[], int] = lambda: free_bytes(CPU)
@@ -67,7 +69,7 @@ class Outcome:
     error: why there is no output, else None. trace: the traceback of an error that nobody foresaw.
     skipped: whether it was left out, because the output exists or, where `locked`, because another
     process is writing it. passes: the scales of the networks that ran, in order. notes: what
-    reading left out or changed.
+    reading left out. losses: what the output's format cannot hold.
     """
 
     job: Job
@@ -75,6 +77,7 @@ class Outcome:
     after: ImageSize | None = None
     passes: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    losses: tuple[str, ...] = ()
     seconds: float = 0.0
     error: str | None = None
     skipped: bool = False
@@ -204,9 +207,14 @@ class _Run:
             return _Stage(replace(outcome, skipped=True, locked=True), began)
         if self._is_done(job):  # by another process, meanwhile
             return _Stage(replace(outcome, skipped=True), began)
-        notes = remarks_of(picture)
-        outcome = replace(outcome, before=before, after=sizes[0], passes=passes, notes=notes)
+        outcome = replace(outcome, before=before, after=sizes[0], passes=passes)
+        outcome = replace(outcome, notes=remarks_of(picture), losses=self._losses(first, job))
         return _Stage(outcome, began, picture)
+
+    def _losses(self, image: Image, job: Job) -> tuple[str, ...]:
+        encoding = self.work.encoding
+        kept = Image(image.pixels, converted_from=image.converted_from) if encoding.strip else image
+        return lost_in(kept, format_of(job.target, encoding))
 
     def _is_done(self, job: Job) -> bool:
         return self.work.skip_existing and job.target != STREAM and exists(job.target)
@@ -238,6 +246,8 @@ class _Run:
             if stage.picture is not None:
                 assert not isinstance(stage.picture, LazyImage)
                 put(stage.picture, outcome.job, self.work.encoding)
+            if self.work.keep_time and outcome.after is not None:
+                _copy_time(outcome.job)
         except Exception as error:
             outcome = outcome.failed(error)
         finally:
@@ -253,6 +263,11 @@ class _Run:
         self.ended.set()
         while self.locks:
             self.locks.popitem()[1].release()
+
+
+def _copy_time(job: Job) -> None:
+    found = job.source.stat()
+    os.utime(job.target, ns=(found.st_atime_ns, found.st_mtime_ns))
 
 
 def _real(path: Path) -> Path:

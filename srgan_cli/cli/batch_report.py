@@ -1,5 +1,6 @@
 """What `srgan upscale` prints about the images of a batch, and its exit code."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,7 @@ class BatchReport:
     skipped: int = 0
     locked: int = 0
     failed: list[Path] = field(default_factory=list)
+    losses: Counter[str] = field(default_factory=Counter)
 
     def add(self, outcome: "Outcome") -> None:
         if self.output.json:
@@ -60,6 +62,7 @@ class BatchReport:
             self.output.detail(f"skipped {outcome.job.source}: {outcome.job.target} exists")
         else:
             self.done += 1
+            self.losses.update(outcome.losses)
             self.output.info(self._line(outcome))
 
     def others(self, kinds: Mapping[str, int]) -> None:
@@ -87,6 +90,8 @@ class BatchReport:
     def finish(self) -> int:
         """The exit code; a last line with the counts where there were several images."""
         total = self.done + self.skipped + self.locked + len(self.failed)
+        if self.losses:
+            self.output.info(f"Note: {'; '.join(self._counted(total))}")
         if self.failed and total > 1:
             names = ", ".join(map(str, self.failed[:MOST_NAMES]))
             more = ", ..." if len(self.failed) > MOST_NAMES else ""
@@ -98,9 +103,16 @@ class BatchReport:
             self.output.info(f"{self.done} {images} done{skipped}{locked}")
         return 1 if self.failed or self.output.lost else 0
 
+    def _counted(self, total: int) -> list[str]:
+        """The losses, each with the number of images that it is about."""
+        if total == 1:
+            return list(self.losses)
+        return [f"{text} ({count} of {total})" for text, count in self.losses.items()]
+
     def record(self, outcome: "Outcome", success: str = "done") -> dict[str, Any]:
         """The JSON line of an image: see docs/json.md."""
         job = outcome.job
+        notes = [*self._notes(outcome), *outcome.losses]
         return {
             "status": _status(outcome, success),
             "input": str(job.source),
@@ -112,7 +124,7 @@ class BatchReport:
             "blend": self.settings.blend,
             "device": self.settings.device,
             "precision": self.settings.precision,
-            "notes": [] if outcome.error or outcome.skipped else self._notes(outcome),
+            "notes": [] if outcome.error or outcome.skipped else notes,
             "error": outcome.error,
         }
 

@@ -109,6 +109,7 @@ batch_options = gathered(
     ),
     option("-r", "--recursive", is_flag=True, help="Include subfolders, and mirror their tree"),
     option("--skip-existing", is_flag=True, help="Skip inputs whose output exists"),
+    option("--keep-time", is_flag=True, help="Give outputs the modification time of their inputs"),
     option("--dry-run", is_flag=True, help="Print what would be done, and write nothing"),
     option("--shard", metavar="I/N", callback=parse_shard, help="Only part I of N of the inputs"),
     heading="Batch",
@@ -174,7 +175,8 @@ def upscale_command(
         pipeline = build_pipeline(model.weights, machine, size, postprocess, output.info)
         jobs = plan(sharded(batch, os.environ), _naming(model, pipeline, encoding))
         _check_encoding(jobs, encoding)
-        work = Work(pipeline, encoding, max_pixels, batch.skip_existing, conversion)
+        kept = (batch.skip_existing, batch.keep_time)
+        work = Work(pipeline, encoding, max_pixels, *kept, conversion)
         report = BatchReport(output, _settings(model, pipeline), encoding)
         report.others(other_files(batch))
         sys.exit(_print_plan(jobs, work, report) if batch.dry_run else _run(jobs, work, report))

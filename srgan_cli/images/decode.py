@@ -17,6 +17,7 @@ from srgan_cli.images.icc import (
     usable,
 )
 from srgan_cli.images.image import Image, Pixels
+from srgan_cli.images.iptc import iptc_of_info
 
 COMMENT = "Comment"
 OPENJPEGS = "Created by OpenJPEG"  # its comment where there is no other
@@ -53,7 +54,7 @@ def _converted(opened: Pillow.Image, profile: bytes | None) -> Image:
     if profile is not None and not usable(profile, opened.mode):
         profile, remarks = None, (UNUSABLE_PROFILE,)
     pixels = np.asarray(to_srgb(opened, profile))
-    return Image(pixels, icc_profile=srgb_profile(), remarks=remarks)
+    return Image(pixels, icc_profile=srgb_profile(), remarks=remarks, converted_from=opened.mode)
 
 
 def unsupported(mode: str) -> str:
@@ -102,6 +103,7 @@ def finished(
         upright(checked_profile(image), turn),
         exif=metadata.upright_exif(exif) if exif else None,
         xmp=metadata.upright_xmp(xmp) if xmp else None,
+        iptc=iptc_of_info(info),
         dpi=dpi_of(info.get("dpi")),
         text=_texts(info),
     )

@@ -16,6 +16,7 @@ from srgan_cli.images.decode import COMMENT
 from srgan_cli.images.formats import CAPABILITIES, Encoding
 from srgan_cli.images.icc import without_profile
 from srgan_cli.images.image import Image, ImageSequence
+from srgan_cli.images.iptc import jpeg_segment
 
 PILLOW = {"jpeg": "JPEG", "webp": "WEBP", "bmp": "BMP", "gif": "GIF", "avif": "AVIF"}
 PILLOW |= {"jpeg2000": "JPEG2000", "tga": "TGA", "ico": "ICO"}
@@ -140,6 +141,8 @@ def _metadata(image: Image, name: str) -> dict[str, Any]:
         TEXT: image.text.get(COMMENT),
     }
     found: dict[str, Any] = {key: every[key] for key in held if every[key] is not None}
+    if image.iptc is not None and name == "jpeg":
+        found["extra"] = jpeg_segment(image.iptc)
     if image.icc_profile is not None and name in PROFILED:
         found["icc_profile"] = image.icc_profile
     return found

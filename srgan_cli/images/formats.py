@@ -109,17 +109,37 @@ class Format:
     pages: bool = False
     least_deep_side: int = 1  # in pixels, at 16 bits
     profiled: bool = True  # holds an ICC profile
+    metadata: frozenset[str] = frozenset()  # of METADATA
 
+
+METADATA = ("EXIF", "XMP", "IPTC", "the comment", "texts")
+_EVERY = frozenset(METADATA)
+_TAGS = frozenset({"EXIF", "XMP"})
+_COMMENT = frozenset({"the comment"})
+_MOST = _TAGS | _COMMENT | {"IPTC"}
 
 CAPABILITIES = {
-    "jpeg": Format("JPEG", alpha=False, side=65_500, exact=False),
-    "png": Format("PNG", depth=16, animated=True),
-    "webp": Format("WebP", side=16_383, animated=True),
-    "tiff": Format("TIFF", depth=16, pages=True),
+    "jpeg": Format("JPEG", alpha=False, side=65_500, exact=False, metadata=_MOST),
+    "png": Format("PNG", depth=16, animated=True, metadata=_EVERY),
+    "webp": Format("WebP", side=16_383, animated=True, metadata=_TAGS),
+    "tiff": Format("TIFF", depth=16, pages=True, metadata=_TAGS | {"IPTC"}),
     "bmp": Format("BMP", alpha=False, area=2**30, profiled=False),
-    "gif": Format("GIF", side=65_535, exact=False, animated=True, profiled=False),
-    "avif": Format("AVIF", side=65_535, area=2**28, exact=False, animated=True),
-    "jpeg2000": Format("JPEG 2000", depth=16, side=2**20, least_deep_side=LEAST_JP2_SIDE),
+    "gif": Format(
+        "GIF",
+        side=65_535,
+        exact=False,
+        animated=True,
+        profiled=False,
+        metadata=_COMMENT,
+    ),
+    "avif": Format("AVIF", side=65_535, area=2**28, exact=False, animated=True, metadata=_TAGS),
+    "jpeg2000": Format(
+        "JPEG 2000",
+        depth=16,
+        side=2**20,
+        least_deep_side=LEAST_JP2_SIDE,
+        metadata=_MOST,
+    ),
     "pnm": Format("PNM", depth=16, alpha=False, profiled=False),
     "tga": Format("TGA", side=65_535, profiled=False),
     "ico": Format("ICO", side=256, profiled=False),

@@ -35,7 +35,8 @@ class Image:
     pixels: (H, W, 1) gray or (H, W, 3) RGB, uint8 or uint16. alpha: (H, W) of the same dtype, not
     premultiplied. exif: a TIFF block, without the "Exif" prefix of JPEG. dpi: horizontal,
     vertical. text: PNG's texts under their keywords; a comment of JPEG or GIF is "Comment".
-    remarks: what reading left out or changed, one sentence each.
+    iptc: IPTC-IIM data sets. remarks: what reading left out, a sentence each. converted_from: the
+    color space of the file, such as CMYK, if the pixels were converted to sRGB.
     """
 
     pixels: Pixels
@@ -43,9 +44,11 @@ class Image:
     icc_profile: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
+    iptc: bytes | None = None
     dpi: tuple[float, float] | None = None
     text: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    converted_from: str | None = None
 
     def __post_init__(self) -> None:
         shape, dtype = self.pixels.shape, self.pixels.dtype

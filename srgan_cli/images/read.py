@@ -29,6 +29,7 @@ from srgan_cli.images.header import (
     refuse_more,
 )
 from srgan_cli.images.image import Image, ImageSequence, Picture, to_uint16
+from srgan_cli.images.iptc import LEGACY_KEY, find_iptc
 from srgan_cli.images.tiff_tags import Block, check_tree
 from srgan_cli.settings import MAX_PIXELS
 
@@ -123,12 +124,14 @@ def _finished(
     elif opened.format == "JPEG2000":
         info |= jp2.described(source.data)
         images = tuple(replace(image, icc_profile=info.get("icc_profile")) for image in images)
+    if LEGACY_KEY in info:
+        info["iptc"] = find_iptc(_from_hex(info[LEGACY_KEY]) or b"")
     legacy = next((_from_hex(info[key]) for key in LEGACY_EXIF if key in info), None)
     return tuple(finished(image, info, info.get("exif") or legacy) for image in images)
 
 
 def _from_hex(text: str) -> bytes | None:
-    """EXIF as ImageMagick wrote it before PNG had a chunk for it: three lines, then digits."""
+    """Metadata as ImageMagick writes those that PNG has no chunk for: three lines, then digits."""
     try:
         return bytes.fromhex("".join(text.split("\n")[3:]))
     except ValueError:

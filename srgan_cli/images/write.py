@@ -12,8 +12,15 @@ from typing import BinaryIO
 from srgan_cli.errors import ImageError
 from srgan_cli.files import atomic_write, printable
 from srgan_cli.images import exif as metadata
+from srgan_cli.images.decode import COMMENT
 from srgan_cli.images.encode import ROW_WRITERS, RowWriter, encoded, row_file
-from srgan_cli.images.formats import Encoding, check_target, format_of
+from srgan_cli.images.formats import (
+    CAPABILITIES,
+    METADATA,
+    Encoding,
+    check_target,
+    format_of,
+)
 from srgan_cli.images.icc import needs_profile
 from srgan_cli.images.image import Image, ImageSequence, Picture
 from srgan_cli.images.row_bands import portions
@@ -72,6 +79,20 @@ def encode(picture: Picture, encoding: Encoding) -> bytes:
     if encoding.format is None:
         raise ImageError("a picture on standard output needs --format, such as --format png")
     return _file(picture, _nameless(encoding), encoding)
+
+
+def lost_in(image: Image, format: str) -> tuple[str, ...]:
+    """Sentences that say what a file of `format` does not keep of what the file of `image` had."""
+    texts = image.text.keys() - {COMMENT}
+    present = (image.exif, image.xmp, image.iptc, image.text.get(COMMENT), texts)
+    held = CAPABILITIES[format].metadata
+    lost = [n for n, data in zip(METADATA, present, strict=True) if data and n not in held]
+    sentences = []
+    if image.converted_from is not None:
+        sentences.append(f"{image.converted_from} is converted to sRGB")
+    if lost:
+        sentences.append(f"{CAPABILITIES[format].title} does not hold {', '.join(lost)}")
+    return tuple(sentences)
 
 
 def _sequence(picture: Picture) -> ImageSequence:

@@ -117,6 +117,42 @@ def test_a_profile_that_cannot_be_used_is_a_note():
     assert result.stderr.count("ICC profile") == 1
 
 
+def test_what_the_format_cannot_hold_is_one_remark_per_run():
+    exif = Pillow.Exif()
+    exif[271] = "Maker"
+    for name in ("a.jpg", "b.jpg"):
+        Pillow.new("CMYK", (4, 4)).save(name, exif=exif)
+    noise_file(Path("c.png"))
+    result = srgan("a.jpg", "b.jpg", "c.png", "-o", "out", "--format", "bmp", "--json")
+    assert result.exit_code == 0
+    assert result.stderr.count("EXIF") == 1
+    assert result.stderr.count("CMYK") == 1
+    assert result.stderr.count("(2 of 3)") == 2
+    notes = [" ".join(json.loads(line)["notes"]) for line in result.stdout.splitlines()]
+    assert ["EXIF" in note and "CMYK" in note for note in notes] == [True, True, False]
+
+
+def test_strip_is_no_loss():
+    exif = Pillow.Exif()
+    exif[271] = "Maker"
+    Pillow.new("RGB", (4, 4)).save("a.jpg", exif=exif)
+    assert "EXIF" in srgan("a.jpg", "-o", "a.bmp").stderr
+    assert "EXIF" not in srgan("a.jpg", "-o", "a.bmp", "--strip").stderr
+
+
+def test_keep_time_gives_the_output_the_time_of_its_input():
+    noise_file(Path("a.png"))
+    os.utime("a.png", ns=(10**18, 10**18 + 10**9))
+    assert srgan("a.png", "-o", "kept.png", "--keep-time").exit_code == 0
+    assert srgan("a.png", "-o", "new.png").exit_code == 0
+    assert Path("kept.png").stat().st_mtime_ns == 10**18 + 10**9
+    assert Path("new.png").stat().st_mtime_ns != 10**18 + 10**9
+
+
+def test_keep_time_is_for_files():
+    assert srgan("-", "-o", "a.png", "--keep-time", input=b"").exit_code == 2
+
+
 def test_a_picture_from_stdin_to_stdout():
     source = noise_file(Path("a.png")).read_bytes()
     result = srgan("-", "-o", "-", "--format", "png", input=source)

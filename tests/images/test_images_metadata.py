@@ -7,14 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from PIL import ImageOps, PngImagePlugin
+from PIL import ImageOps, IptcImagePlugin, PngImagePlugin
 
+from srgan_cli.errors import ImageError
 from srgan_cli.images.exif import fitted_exif, upright_exif, valid_exif
-from srgan_cli.images.formats import Encoding
+from srgan_cli.images.formats import CAPABILITIES, METADATA, Encoding
 from srgan_cli.images.header import read_header
 from srgan_cli.images.image import Image, ImageSequence
+from srgan_cli.images.iptc import find_iptc, iptc_of_page, jpeg_segment
 from srgan_cli.images.read import read_bytes, read_image
-from srgan_cli.images.write import encode, write_image
+from srgan_cli.images.tiff_tags import LONG, Entry, block_of, header, laid_out
+from srgan_cli.images.write import encode, lost_in, write_image
 
 XMP = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6" '
@@ -31,6 +34,8 @@ HOLDS = {
     "bmp": {"dpi"},
     "gif": {"text"},
 }
+IPTC = b"\x1c\x01Z\x00\x03\x1b%G\x1c\x02x\x00\x07Caption"
+HOLD_IPTC = ("jpeg", "png", "tiff", "jpeg2000")
 DEEP = ("png", "tiff", "jpeg2000")
 
 
@@ -213,3 +218,56 @@ def test_reading_and_writing_twice_changes_nothing(make, profile, exif, tmp_path
     write_image(full(make, profile, exif), first)
     write_image(read_image(first), second)
     assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("name", CAPABILITIES)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_iptc_is_kept_where_the_format_holds_it(make, name, dtype):
+    if dtype == np.uint16 and name not in DEEP:
+        return
+    image = make(dtype=dtype, iptc=IPTC)
+    back = read_bytes(encode(image, Encoding(name)), "x.tga")
+    assert back.iptc == (IPTC if name in HOLD_IPTC else None)
+    assert bool(lost_in(image, name)) == (name not in HOLD_IPTC)
+
+
+def test_iptc_is_where_other_programs_look_for_it(make):
+    image = make(iptc=IPTC)
+    with Pillow.open(io.BytesIO(encode(image, Encoding("jpeg")))) as opened:
+        assert IptcImagePlugin.getiptcinfo(opened)[2, 120] == b"Caption"
+    with Pillow.open(io.BytesIO(encode(image, Encoding("tiff")))) as opened:
+        assert opened.tag_v2[33723] == IPTC
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("wrong_way_round", [False, True])
+def test_iptc_of_a_tiff_file_may_be_numbers(order, wrong_way_round):
+    data = IPTC + bytes(-len(IPTC) % 4)
+    if wrong_way_round:
+        data = Entry(LONG, data).swapped().data
+    page = block_of(header(order, 8) + laid_out({33723: Entry(LONG, data)}, order, 8)).head()
+    assert iptc_of_page(page).startswith(IPTC)
+
+
+@pytest.mark.parametrize("cut", range(0, 40, 3))
+def test_damaged_resources_hold_no_iptc(cut):
+    whole = jpeg_segment(IPTC)[18:]
+    assert find_iptc(whole) == IPTC
+    found = find_iptc(whole[:cut])
+    assert found is None or IPTC.startswith(found)
+
+
+def test_iptc_that_a_jpeg_cannot_hold_is_refused_with_the_remedy(make):
+    with pytest.raises(ImageError, match=r"IPTC.*--strip"):
+        encode(make(iptc=b"\x1c" * 70_000), Encoding("jpeg"))
+
+
+@pytest.mark.parametrize("name", CAPABILITIES)
+def test_what_is_said_to_be_kept_is_kept_and_the_rest_is_said(make, profile, exif, name):
+    image = replace(full(make, profile, exif), iptc=IPTC)
+    image = replace(image, text={**image.text, "Author": "me"})
+    back = read_bytes(encode(image, Encoding(name)), "x.tga")
+    kept = (back.exif, back.xmp, back.iptc, back.text.get("Comment"), back.text.get("Author"))
+    lost = {word for word, data in zip(METADATA, kept, strict=True) if not data}
+    said = " ".join(lost_in(image, name))
+    assert {word for word in METADATA if word in said} == lost

@@ -13,7 +13,8 @@ SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
 CODESTREAM = b"\xff\x4f\xff\x51"  # its start, then the sizes
 EXIF_ID = b"JpgTiffExif->JP2"
 XMP_ID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
-KEPT = {EXIF_ID: "exif", XMP_ID: "xmp"}
+IPTC_ID = bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")
+KEPT = {EXIF_ID: "exif", XMP_ID: "xmp", IPTC_ID: "iptc"}
 RESTRICTED_ICC = 2
 ICC_METHODS = (b"\2", b"\3")
 MOST = 2**32 - 9  # bytes in a box of the short kind
@@ -58,7 +59,7 @@ def boxes(data: bytes) -> Iterator[Box]:
 
 
 def described(data: bytes) -> dict[str, bytes]:
-    """icc_profile, exif and xmp of a file, as far as it has them."""
+    """icc_profile, exif, xmp and iptc of a file, as far as it has them."""
     if not data.startswith(SIGNATURE):
         return {}
     found = {}
@@ -82,7 +83,7 @@ def describing(data: bytes, image: Image) -> bytes:
 
 
 def _own(image: Image) -> list[Box]:
-    parts = ((EXIF_ID, image.exif), (XMP_ID, image.xmp))
+    parts = ((EXIF_ID, image.exif), (XMP_ID, image.xmp), (IPTC_ID, image.iptc))
     return [Box(b"uuid", name + data) for name, data in parts if data is not None]
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srgan_cli.images.image import Image, ImageSequence, Pixels
+from srgan_cli.images.iptc import LEGACY_KEY, png_text
 from srgan_cli.images.row_bands import Bands, portions
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -114,6 +115,8 @@ def _described(image: Image) -> list[bytes]:
         chunks.append(_chunk(b"eXIf", image.exif))
     if image.xmp is not None:
         chunks.append(_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + image.xmp))
+    if image.iptc is not None:
+        chunks.append(_text(LEGACY_KEY, png_text(image.iptc)))
     return chunks + [_text(key, text) for key, text in image.text.items()]
 
 

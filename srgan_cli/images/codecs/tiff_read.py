@@ -16,6 +16,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from srgan_cli.errors import ImageError
 from srgan_cli.images.image import Image, Pixels
+from srgan_cli.images.iptc import iptc_of_page
 from srgan_cli.images.tiff_tags import LONG, LONG8, Block, Directory, Entry, header, laid_out
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -150,13 +151,14 @@ def with_low_strips(page: Page) -> Page:
 
 
 def info(page: Page) -> dict[str, Any]:
-    """The page's profile, XMP and DPI, as Pillow names them."""
+    """The page's profile, XMP, IPTC and DPI, as Pillow names them."""
     entries = page.directory
     found: dict[str, Any] = {
         name: entry.data
         for tag, name in {34675: "icc_profile", 700: "xmp"}.items()
         if tag in entries and (entry := entries[tag]).kind in BYTES
     }
+    found["iptc"] = iptc_of_page(entries)
     unit = {2: 1.0, 3: 2.54}.get(page.directory.integer(296, 2))
     if unit and 282 in entries and 283 in entries:
         found["dpi"] = tuple(page.directory.ratio(tag) * unit for tag in (282, 283))

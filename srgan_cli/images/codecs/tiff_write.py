@@ -14,6 +14,7 @@ import numpy as np
 
 from srgan_cli.images.exif import tags_of
 from srgan_cli.images.image import Image, Pixels
+from srgan_cli.images.iptc import TAG as IPTC
 from srgan_cli.images.row_bands import Bands, portions
 from srgan_cli.images.tiff_tags import (
     BYTE,
@@ -168,6 +169,8 @@ def _described(page: Image, order: str) -> dict[int, Entry]:
         tags[34675] = Entry(UNDEFINED, page.icc_profile)
     if page.xmp is not None:
         tags[700] = Entry(BYTE, page.xmp)
+    if page.iptc is not None:
+        tags[IPTC] = Entry(UNDEFINED, page.iptc)
     if page.dpi is not None:
         for tag, dots in zip((282, 283), page.dpi, strict=True):
             exact = Fraction(dots).limit_denominator(10_000)
