@@ -134,8 +134,21 @@ def test_cmyk_becomes_rgb_through_its_profile():
 
 
 def wide_profile() -> bytes:
-    """Not sRGB: its description is another."""
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
+    """Not sRGB: its curves are linear."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    changed = bytearray(profile)
+    for number in range(struct.unpack_from(">I", profile, 128)[0]):
+        name, at, _ = struct.unpack_from(">4sII", profile, 132 + 12 * number)
+        if name in (b"rTRC", b"gTRC", b"bTRC"):
+            changed[at : at + 12] = b"curv" + bytes(8)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_gray_with_a_profile_of_another_color_space_is_written_without_it(suffix):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
+    write_image(Image(smooth(10, 12, 1, np.uint8), icc_profile=profile), Path(f"in{suffix}"))
+    assert made(f"in{suffix}", f"out{suffix}").icc_profile is None
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
