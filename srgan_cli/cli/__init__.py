@@ -8,6 +8,7 @@ from srgan_cli import __version__
 from srgan_cli.cli.check import check_command
 from srgan_cli.cli.command import Group
 from srgan_cli.cli.compare import compare_command
+from srgan_cli.cli.completion import completion_command
 from srgan_cli.cli.convert import convert_command
 from srgan_cli.cli.evaluate import eval_command
 from srgan_cli.cli.info import info_command
@@ -22,6 +23,7 @@ SECTIONS = {
     "Train": (check_command, train_command, interp_command),
     "Weights files": (info_command, convert_command),
     "Compare": (eval_command, compare_command, rate_command),
+    "Shell": (completion_command,),
 }
 
 # OpenCV reads these once, when it is imported. --max-pixels refuses before any codec decodes, so

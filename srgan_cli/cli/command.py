@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from srgan_cli.cli.hints import COMMANDS_OF_OTHERS, explain_option, is_image_name
 from srgan_cli.cli.signals import stopping
@@ -115,6 +116,12 @@ class Command(click.Command):
                 groups.setdefault(getattr(parameter, "heading", OTHER), []).append(record)
         groups[OTHER] = groups.pop(OTHER)  # at the end: --help is always there
         return groups
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Without the aliases, which the help does not show either."""
+        aliases = {name for one in self.get_params(ctx) for name in getattr(one, "aliases", ())}
+        found = super().shell_complete(ctx, incomplete)
+        return [item for item in found if item.value not in aliases]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         words = list(args)  # Click empties the list

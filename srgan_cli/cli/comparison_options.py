@@ -10,7 +10,7 @@ import click
 from srgan_cli.cli.command import option
 from srgan_cli.cli.console import Output
 from srgan_cli.cli.flags import Decorator, device_option, gathered, precision_option
-from srgan_cli.cli.parameter_types import weights_file
+from srgan_cli.cli.parameter_types import complete_model, weights_file
 from srgan_cli.evaluation.method_options import MethodOptions
 from srgan_cli.settings import Machine
 from srgan_cli.weights.zoo import DEFAULT_BLEND, PREFERRED
@@ -37,6 +37,7 @@ def lineup_options(precision: str) -> Decorator:
             "models",
             metavar="NAME",
             multiple=True,
+            shell_complete=complete_model,
             show_default=" or ".join(PREFERRED),
             help="Model; repeatable",
         ),

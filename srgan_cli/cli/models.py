@@ -26,7 +26,7 @@ PURPOSES = {
     "vdsr": "the VDSR paper's network, for comparison",
     "realesrgan-x4plus": "badly damaged photographs; slow",
     "realesrgan-x4plus-anime": "drawings and anime",
-    "realesr-animevideov3": "anime; faster",
+    "realesr-animevideov3": "frames of anime",
     BICUBIC: "no network; any scale",
 }
 """Model that is not the user's own -> the images that it is for."""

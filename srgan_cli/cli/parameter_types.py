@@ -1,5 +1,6 @@
 """Types of option values: scales, sizes, formats, devices, models, weights files."""
 
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,23 @@ class WeightsType(click.Path):
 weights_file = WeightsType()
 
 
+def complete_model(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    return _starting_with(incomplete, model_names())
+
+
+def complete_file(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """For texts that begin with the name of a file; the shell finds the files."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def _starting_with(incomplete: str, names: Iterable[str]) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
 class ModelType(click.ParamType):  # type: ignore[type-arg]
     """The name of a shipped or personal model."""
 
@@ -48,8 +66,7 @@ class ModelType(click.ParamType):  # type: ignore[type-arg]
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        names = (name for name in model_names() if name.startswith(incomplete))
-        return [CompletionItem(name) for name in names]
+        return complete_model(ctx, param, incomplete)
 
 
 class ScaleType(click.ParamType):  # type: ignore[type-arg]
@@ -118,6 +135,11 @@ class FormatType(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{value!r} is not one of {', '.join(FORMAT_NAMES)}", param, ctx)
         return found
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return _starting_with(incomplete, FORMAT_NAMES)
+
 
 class TileType(click.ParamType):  # type: ignore[type-arg]
     name = "N"
@@ -145,6 +167,11 @@ class DeviceType(click.ParamType):  # type: ignore[type-arg]
             known = "auto, cpu, cuda, cuda:1, mps, or several with commas"
             self.fail(f"{value!r} is no device: {known}", param, ctx)
         return ",".join(devices)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return _starting_with(incomplete, DEVICE_KINDS)
 
     @staticmethod
     def _device(name: str) -> str:

@@ -45,7 +45,7 @@ class Making:
         "the study are shown much smaller.",
     ),
 )
-@click.argument("inputs", nargs=-1, required=True, metavar="FOLDER...|RESULT...")
+@click.argument("inputs", nargs=-1, required=True, metavar="FOLDER...|RESULT...", type=click.Path())
 @option(
     "-o",
     "--output",

@@ -7,7 +7,7 @@ import click
 
 from srgan_cli.cli.command import option
 from srgan_cli.cli.flags import device_option, gathered, precision_option
-from srgan_cli.cli.parameter_types import POSITIVE, folder, weights_file
+from srgan_cli.cli.parameter_types import POSITIVE, complete_file, folder, weights_file
 from srgan_cli.settings import FLOAT_PRECISION_NAMES
 from srgan_cli.training.loss_terms import PixelDistance
 from srgan_cli.training.recipes import RECIPES, OptimizerName
@@ -169,6 +169,7 @@ train_options = gathered(
         "--vgg",
         metavar="FILE",
         multiple=True,
+        shell_complete=complete_file,
         help="VGG19 for the GAN stage, or download; see Notes",
         heading="Optimization",
     ),

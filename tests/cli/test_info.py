@@ -1,6 +1,7 @@
 """`srgan info`: what a weights file is."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -99,6 +100,13 @@ def test_the_whole_history_and_all_teachers_are_told(tiny_file, make_weights):
     assert steps == ["training 1 steps 5", "training 2 steps 6", "training 3 steps 7"]
     assert "teachers big (BSD-3-Clause), other" in lines
     assert "int8 55.2 dB from float32" in lines
+
+
+def test_every_key_of_json_is_documented(tiny_file):
+    page = (Path(__file__).parents[2] / "docs" / "json.md").read_text()
+    section = page.split("## srgan info")[1].split("\n## ")[0]
+    found = json.loads(info(tiny_file, "--json").stdout)
+    assert all(f"`{key}`" in section for key in found)
 
 
 def test_dtype_is_that_of_the_file(tmp_path, tiny_file):

@@ -141,6 +141,12 @@ def test_how_to_name_ones_own_is_said(folder):
     assert "NAME-x4-gan.safetensors" in stderr
 
 
+def test_every_key_of_json_is_documented():
+    page = (Path(__file__).parents[2] / "docs" / "json.md").read_text()
+    section = page.split("## srgan models")[1].split("\n## ")[0]
+    assert all(f"`{key}`" in section for key in rows()["photo"])
+
+
 def test_json_has_the_file_and_the_ssim_too(folder, make_weights):
     figures = {"set5": {"psnr_y": 31.5, "ssim_y": 0.9}}
     write_weights(make_weights(figures=figures), folder / "mine.safetensors")

@@ -1,0 +1,153 @@
+"""Completion of command lines by Tab."""
+
+import os
+import pty
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from srgan_cli.cli import main
+from srgan_cli.cli.completion import SHELLS, VARIABLE
+from srgan_cli.cli.parameter_types import DEVICE_KINDS
+
+ROOT = Path(__file__).parents[2]
+
+PROGRAM = f"""#!/bin/sh
+if [ -n "${VARIABLE}" ]; then exec {shlex.quote(sys.executable)} -m srgan_cli "$@"; fi
+printf '<%s>\\n' "$@" end
+"""
+"""Completes as srgan does, and shows its arguments instead of running."""
+
+
+class Bash:
+    """An interactive bash on a pseudo-terminal."""
+
+    def __init__(self, folder: Path) -> None:
+        self.terminal, others = pty.openpty()
+        path = os.pathsep.join([str(folder / "bin"), os.environ["PATH"]])
+        self.process = subprocess.Popen(
+            ["bash", "--norc", "--noprofile", "-i"],
+            stdin=others,
+            stdout=others,
+            stderr=others,
+            cwd=folder,
+            env={"PATH": path, "PYTHONPATH": str(ROOT), "TERM": "dumb", "INPUTRC": os.devnull},
+        )
+        os.close(others)
+
+    def arguments(self, typed: str) -> list[str]:
+        """Those that srgan gets when this is typed after `srgan `, and Return."""
+        os.write(self.terminal, f"srgan {typed}\n".encode())
+        seen = ""
+        while "<end>" not in seen:
+            seen += os.read(self.terminal, 1 << 16).decode()
+        return [line[1:-1] for line in seen.split("\r\n") if line.startswith("<")][:-1]
+
+    def type(self, line: str) -> None:
+        os.write(self.terminal, f"{line}\n".encode())
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self.terminal)
+
+
+@pytest.fixture
+def bash(tmp_path: Path) -> Iterator[Bash]:
+    if shutil.which("bash") is None:
+        pytest.skip("needs bash")
+    program = tmp_path / "bin" / "srgan"
+    program.parent.mkdir()
+    program.write_text(PROGRAM)
+    program.chmod(0o755)
+    (tmp_path / "srgan.bash").write_text(CliRunner().invoke(main, ["completion", "bash"]).stdout)
+    for name in ("my photo.jpg", "weights.pth"):
+        (tmp_path / name).touch()
+    (tmp_path / "photos").mkdir()
+    shell = Bash(tmp_path)
+    shell.type("source ./srgan.bash")
+    yield shell
+    shell.close()
+
+
+def test_bash_completes_commands_options_models_and_files(bash: Bash) -> None:
+    for typed, expected in (
+        ("ups\t", ["upscale"]),
+        ("upscale --color\t", ["upscale", "--color-fix"]),
+        ("upscale -m pho\t", ["upscale", "-m", "photo"]),
+        ("upscale my\t", ["upscale", "my photo.jpg"]),
+        ("upscale -w wei\t", ["upscale", "-w", "weights.pth"]),
+        ("compare my\t-m clea\t", ["compare", "my photo.jpg", "-m", "clean"]),
+        ("train pho\t", ["train", "photos/"]),
+    ):
+        assert bash.arguments(typed) == expected
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_script_is_all_that_is_on_stdout(shell: str) -> None:
+    result = CliRunner().invoke(main, ["completion", shell])
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert f"{VARIABLE}={shell}_complete" in result.stdout
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_bash_can_read_the_script() -> None:
+    text = CliRunner().invoke(main, ["completion", "bash"]).stdout
+    done = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_another_shell_is_a_usage_error() -> None:
+    result = CliRunner().invoke(main, ["completion", "cmd"])
+    assert result.exit_code == 2
+    assert "zsh" in result.stderr
+
+
+def completions(*words: str) -> list[list[str]]:
+    """[type, value] of what can stand for the last word."""
+    environment = {
+        VARIABLE: "bash_complete",
+        "COMP_WORDS": shlex.join(["srgan", *words]),
+        "COMP_CWORD": str(len(words)),
+    }
+    result = CliRunner().invoke(main, [], env=environment, prog_name="srgan")
+    return [line.split(",", 1) for line in result.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("upscale", "x"),
+        ("info", "x"),
+        ("convert", "x"),
+        ("eval", "x"),
+        ("rate", "x"),
+        ("train", "photos", "--vgg", "x"),
+        ("interp", "a", "b", "-o", "x"),
+    ],
+)
+def test_files_are_left_to_the_shell(words: tuple[str, ...]) -> None:
+    assert completions(*words) == [["file", "x"]]
+
+
+def test_values_of_options_are_completed() -> None:
+    assert completions("upscale", "--device", "c") == [
+        ["plain", kind] for kind in DEVICE_KINDS if kind.startswith("c")
+    ]
+    assert completions("upscale", "--format", "web") == [["plain", "webp"]]
+    assert ["plain", "bf16"] in completions("upscale", "--precision", "b")
+    assert completions("train", "--recipe", "srg") == [["plain", "srgan"]]
+    assert completions("eval", "a.png", "-m", "bicu") == [["plain", "bicubic"]]
+
+
+def test_aliases_are_not_offered() -> None:
+    offered = [value for _, value in completions("upscale", "--")]
+    assert "--scale" in offered
+    assert not {"--outscale", "--ext", "--suffix"} & {*offered}
