@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -20,6 +20,14 @@ from srgan_cli.files import discard_parts
 HANDLED = (signal.SIGINT, signal.SIGTERM)
 GRACE = 3.5
 """Seconds that a command has to end after the first signal."""
+
+SAYING = 0.5
+"""Seconds that the acknowledgment may wait for the display's lock."""
+
+SHOW_CURSOR = "\x1b[?25h"
+ERASE_LINE = "\r\x1b[2K"
+
+Say = Callable[[str], None]
 
 ECHO = 0.02
 """Seconds after a signal within which another counts as the same."""
@@ -30,18 +38,20 @@ class Terminated(BaseException):
 
 
 @contextmanager
-def stopping(advice: str, *, finishing: str | None = None) -> Iterator[None]:
+def stopping(
+    advice: str, *, finishing: str | None = None, say: Say | None = None
+) -> Iterator[None]:
     """End with 130 after Ctrl-C and 143 after SIGTERM, `advice` being the last line.
 
     The body hears of the first signal by KeyboardInterrupt or Terminated and has GRACE seconds to
     clean up; a second signal ends the process at once. finishing: what the body does first,
-    however long it takes, while it has handlers of its own. Outside of the main thread, where
-    signals do not arrive, nothing changes.
+    however long it takes, while it has handlers of its own. say: prints a line beside a display of
+    several lines. Outside of the main thread, where signals do not arrive, nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    listener = _Listener(advice, finishing)
+    listener = _Listener(advice, finishing, say or _write_line)
     try:
         with _handlers(), listener:
             yield
@@ -92,9 +102,10 @@ def _handlers() -> Iterator[None]:
 class _Listener:
     """Hears of signals in a thread, from `with` to its end."""
 
-    def __init__(self, advice: str, finishing: str | None) -> None:
+    def __init__(self, advice: str, finishing: str | None, say: Say) -> None:
         self.advice = advice
         self.finishing = finishing
+        self.say = say
         self._heard, self._wakeup = socket.socketpair()
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._ending = threading.Lock()
@@ -120,12 +131,20 @@ class _Listener:
             return
         finishing = self.finishing if self._body_handles(first) else None
         ended = self._is_closed_after_echoes()
-        _write_line(f"Stopping: {finishing or 'cleaning up'}; a second signal ends at once")
+        self._acknowledge(f"Stopping: {finishing or 'cleaning up'}; a second signal ends at once")
         with suppress(TimeoutError):
             if ended or self._next(None if finishing else GRACE) is None:
                 return
         self.say_stopped()
         _exit_now(128 + first)
+
+    def _acknowledge(self, line: str) -> None:
+        """By `say`, or past it where it waits for a lock of what is stuck."""
+        thread = threading.Thread(target=self.say, args=(line,), daemon=True)
+        thread.start()
+        thread.join(SAYING)
+        if thread.is_alive():
+            _write_line(line)
 
     @staticmethod
     def _body_handles(number: int) -> bool:
@@ -160,12 +179,26 @@ def _exit_now(code: int) -> None:
     import multiprocessing
 
     discard_parts()
+    if _is_terminal():
+        _write_to_stderr(SHOW_CURSOR)  # which progress bars hide
     for child in multiprocessing.active_children():
         child.kill()
     os._exit(code)
 
 
 def _write_line(text: str) -> None:
+    """In place of a progress bar's line, if there is one."""
+    _write_to_stderr(f"{ERASE_LINE if _is_terminal() else ''}{text}\n")
+
+
+def _is_terminal() -> bool:
+    """Whether stderr is a terminal that can redraw lines."""
+    with suppress(ValueError, AttributeError):
+        return os.environ.get("TERM") != "dumb" and sys.__stderr__.isatty()  # type: ignore[union-attr]
+    return False
+
+
+def _write_to_stderr(text: str) -> None:
     """Past all buffers and locks, which a busy thread may hold."""
     with suppress(OSError, ValueError, AttributeError):  # closed, or none from the beginning
-        os.write(sys.__stderr__.fileno(), f"{text}\n".encode())  # type: ignore[union-attr]
+        os.write(sys.__stderr__.fileno(), text.encode())  # type: ignore[union-attr]

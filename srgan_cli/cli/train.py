@@ -75,7 +75,7 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
     go_on = f"srgan train --resume -o {shlex.quote(str(options.out))}"
     output = Output(quiet=not is_main_process())
     try:
-        with stopping(f"go on with: {go_on}", finishing=FINISHING):
+        with stopping(f"go on with: {go_on}", finishing=FINISHING, say=output.info):
             _run(options, vggs, resume, output)
     except StopTraining as stop:
         output.info(f"Saved. Go on with: {go_on}")

@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM are answered at once, even where Python cannot run a handler."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -195,3 +196,64 @@ def test_every_command_answers_signals(start, number, code):
     assert process.returncode == code
     assert stderr.splitlines()[-1].startswith("Stopped: ")
     assert "Traceback" not in stderr
+
+
+DISPLAY = """
+import os, signal, threading
+from rich.live import Live
+from srgan_cli.cli import signals
+from srgan_cli.cli.console import Output
+
+output = Output()
+heard, acknowledged = threading.Event(), threading.Event()
+
+def say(line):
+    output.info(line)
+    acknowledged.set()
+
+with signals.stopping("go on", finishing="saving", say=say):
+    signal.signal(signal.SIGINT, lambda *_: heard.set())
+    with Live("first line\\nsecond line", console=output.console, transient=True) as live:
+        os.kill(os.getpid(), signal.SIGINT)
+        heard.wait()
+        acknowledged.wait()
+"""
+AGAIN = """
+        os.kill(os.getpid(), signal.SIGINT)
+        threading.Event().wait()
+"""
+
+
+def on_a_terminal(script: str) -> tuple[int, str]:
+    """The exit code, and what a terminal received."""
+    own, others = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stderr=others,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "TERM": "xterm"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    os.close(others)
+    seen = b""
+    try:
+        while chunk := os.read(own, 1 << 16):
+            seen += chunk
+    except OSError:  # the end, on Linux
+        pass
+    os.close(own)
+    return process.wait(), seen.decode()
+
+
+def test_the_acknowledgment_stands_above_a_display_of_two_lines():
+    code, seen = on_a_terminal(DISPLAY)
+    assert code == 0
+    before, after = seen.split("Stopping: saving; a second signal ends at once")
+    assert before.endswith("\x1b[1A\x1b[2K")  # both lines of the display are erased
+    assert after.startswith("\r\nfirst line")
+
+
+def test_an_end_at_once_gives_the_cursor_back():
+    code, seen = on_a_terminal(DISPLAY + AGAIN)
+    assert code == 130
+    assert "\x1b[2KStopped: go on\r\n" in seen
+    assert seen.rindex("\x1b[?25h") > seen.rindex("\x1b[?25l")
