@@ -10,7 +10,7 @@ from srgan_cli.batch.naming import STREAM, Batch
 from srgan_cli.errors import OptionError
 from srgan_cli.files import printable
 from srgan_cli.folders import count_kinds, scan_folder
-from srgan_cli.images.formats import FORMAT_BY_SUFFIX
+from srgan_cli.images.formats import input_suffixes
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def _nothing(folder: Path, recursive: bool) -> Found:
 
 def _pictures_in(folder: Path, batch: Batch) -> Iterator[Found]:
     out = None if batch.out is None else Path(batch.out)
-    scan = scan_folder(folder, FORMAT_BY_SUFFIX, recursive=batch.recursive, exclude=out)
+    scan = scan_folder(folder, input_suffixes(), recursive=batch.recursive, exclude=out)
     for path in scan.pictures:
         yield Found(path, path.parent.relative_to(folder), named=False)
     for path in scan.unreadable:
@@ -79,7 +79,7 @@ def other_files(batch: Batch) -> dict[str, int]:
         other
         for folder in folders
         for other in scan_folder(
-            folder, FORMAT_BY_SUFFIX, recursive=batch.recursive, exclude=out
+            folder, input_suffixes(), recursive=batch.recursive, exclude=out
         ).others
     )
 

@@ -7,15 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srgan_cli.cli.console import Output
-from srgan_cli.images.formats import Encoding, format_note, format_of
+from srgan_cli.images.formats import (
+    PACKAGES,
+    Encoding,
+    format_note,
+    format_of,
+    is_readable,
+    kind_of_suffix,
+)
 
 if TYPE_CHECKING:
     from srgan_cli.batch.run import Outcome
     from srgan_cli.settings import ImageSize
 
-PHOTOS_OF_OTHERS = {
-    *("HEIC", "HEIF", "JXL", "PSD", "XCF", "DNG", "CR2", "CR3", "NEF", "ARW", "ORF", "RAF", "RW2"),
-}
+UNSUPPORTED = {"PSD", "XCF", "KRA", "EPS", "SVG"}
 """Suffixes of images that are not read."""
 
 MOST_NAMES = 5
@@ -70,8 +75,8 @@ class BatchReport:
         if not kinds:
             return
         total = sum(kinds.values())
-        names = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-        hint = "; convert photos to PNG or TIFF first" if kinds.keys() & PHOTOS_OF_OTHERS else ""
+        names = ", ".join(f"{count} {kind}{_remedy(kind)}" for kind, count in kinds.items())
+        hint = "; convert photos to PNG or TIFF first" if kinds.keys() & UNSUPPORTED else ""
         files = "file" if total == 1 else "files"
         self.output.info(f"skipped {total} other {files}: {names}{hint}")
 
@@ -140,6 +145,12 @@ class BatchReport:
         if self.settings.precision is not None and not outcome.passes and outcome.after:
             notes.append("not larger than the input: resized by bicubic, without the network")
         return [note for note in notes if note is not None]
+
+
+def _remedy(kind: str) -> str:
+    """How to have files of a suffix (upper case, no dot) read, in parentheses."""
+    name = kind_of_suffix(f".{kind}")
+    return "" if name is None or is_readable(name) else f" (pip install {PACKAGES[name][2]})"
 
 
 def _status(outcome: "Outcome", success: str) -> str:

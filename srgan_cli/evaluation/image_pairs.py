@@ -6,7 +6,7 @@ from pathlib import Path
 
 from srgan_cli.errors import ImageError
 from srgan_cli.folders import picture_name, scan_folder
-from srgan_cli.images.formats import FORMAT_BY_SUFFIX
+from srgan_cli.images.formats import input_suffixes
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
 from srgan_cli.inference.fit import resize_image
@@ -60,7 +60,7 @@ def pictures_in(place: Path) -> list[Path]:
     """A file itself; a folder's files with a picture's suffix, by name."""
     if not place.is_dir():
         return [place]
-    found = list(scan_folder(place, FORMAT_BY_SUFFIX).pictures)
+    found = list(scan_folder(place, input_suffixes()).pictures)
     if not found:
         raise ImageError(f"{place} has no pictures: name a folder with PNG, JPEG or the like")
     return found

@@ -12,6 +12,7 @@ from srgan_cli.images.codecs import jpeg2000 as jp2
 from srgan_cli.images.codecs import opencv16 as deep
 from srgan_cli.images.codecs import png, pnm, tiff_write
 from srgan_cli.images.codecs.gif import indexed
+from srgan_cli.images.codecs.plugins import register
 from srgan_cli.images.decode import COMMENT
 from srgan_cli.images.formats import CAPABILITIES, Encoding
 from srgan_cli.images.icc import without_profile
@@ -20,18 +21,21 @@ from srgan_cli.images.iptc import jpeg_segment
 
 PILLOW = {"jpeg": "JPEG", "webp": "WEBP", "bmp": "BMP", "gif": "GIF", "avif": "AVIF"}
 PILLOW |= {"jpeg2000": "JPEG2000", "tga": "TGA", "ico": "ICO"}
-QUALITY = {"jpeg": 95, "webp": 90, "avif": 90}  # defaults
+PILLOW |= {"heif": "HEIF", "jxl": "JXL"}
+QUALITY = {"jpeg": 95, "webp": 90, "avif": 90, "heif": 90, "jxl": 90}  # defaults
 JPEG_PREFIX = b"Exif\0\0"  # Pillow removes it again for the other formats
 EXIF, XMP, DPI, TEXT = "exif", "xmp", "dpi", "comment"
 HELD = {  # what Pillow's encoders can store of the metadata
     "jpeg": {EXIF, XMP, DPI, TEXT},
     "webp": {EXIF, XMP},
     "avif": {EXIF, XMP},
+    "heif": {EXIF, XMP},
+    "jxl": {EXIF, XMP},
     "bmp": {DPI},
     "gif": {TEXT},
     "jpeg2000": {TEXT},
 }
-PROFILED = ("jpeg", "webp", "avif")  # by Pillow
+PROFILED = ("jpeg", "webp", "avif", "heif")  # by Pillow
 
 
 def encoded(sequence: ImageSequence, name: str, encoding: Encoding) -> bytes:
@@ -90,6 +94,7 @@ def _saved(sequence: ImageSequence, name: str, encoding: Encoding) -> bytes:
     frames = [_frame(image, name) for image in sequence.images]
     if sequence.animated:
         settings |= {"save_all": True, "append_images": frames[1:]} | _timing(sequence, name)
+    register(name)
     file = io.BytesIO()
     if name == "jpeg":  # Pillow gives up where a scan is larger than its buffer, as of noise
         most = 2 * sequence.images[0].pixels.nbytes + (1 << 16)
@@ -111,6 +116,8 @@ def _settings(image: Image, name: str, encoding: Encoding) -> dict[str, Any]:
         "jpeg": {"quality": quality, "subsampling": "4:4:4", "optimize": True},
         "webp": _webp(quality, encoding),
         "avif": {"quality": quality, "subsampling": "4:4:4", "speed": 8},
+        "heif": {"quality": quality, "chroma": 444},
+        "jxl": {"quality": quality, "lossless": encoding.lossless},
         "ico": {"sizes": [(image.width, image.height)]},
         "tga": {"compression": None if encoding.compression == 0 else "tga_rle"},
     }

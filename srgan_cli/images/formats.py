@@ -5,6 +5,7 @@ Standard library only: the command line reads this before anything heavy is impo
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from srgan_cli.errors import ImageError, OptionError
@@ -33,8 +34,52 @@ FORMAT_BY_SUFFIX = {
     ".ppm": "pnm",
     ".tga": "tga",
     ".ico": "ico",
+    ".heic": "heif",
+    ".heif": "heif",
+    ".hif": "heif",
+    ".jxl": "jxl",
 }
+RAW_SUFFIXES = frozenset(
+    f".{name}"
+    for name in (
+        *("dng", "cr2", "cr3", "crw", "nef", "nrw", "arw", "sr2", "srf", "orf", "rw2", "raf"),
+        *("pef", "srw", "3fr", "fff", "iiq", "erf", "mrw", "x3f", "kdc", "dcr", "mos", "mef"),
+    )
+)
+"""Of cameras' own files, which are read and not written."""
 FORMAT_NAMES = tuple(dict.fromkeys(FORMAT_BY_SUFFIX.values()))
+
+
+PACKAGES = {
+    "heif": ("pillow_heif", "HEIC", "pillow-heif"),
+    "jxl": ("pillow_jxl", "JPEG XL", "pillow-jxl-plugin"),
+    "raw": ("rawpy", "camera RAW", "rawpy"),
+}
+"""Kinds that need a package: its module, the title of the kind, and what pip calls it."""
+
+
+def kind_of_suffix(suffix: str) -> str | None:
+    """The format that a suffix of any case means, "raw" for those of cameras."""
+    suffix = suffix.lower()
+    return "raw" if suffix in RAW_SUFFIXES else FORMAT_BY_SUFFIX.get(suffix)
+
+
+def is_readable(kind: str) -> bool:
+    """Whether the package that the kind may need is installed."""
+    return kind not in PACKAGES or find_spec(PACKAGES[kind][0]) is not None
+
+
+def check_package(kind: str) -> None:
+    """Raises ImageError, with the remedy, for a kind whose package is not installed."""
+    if not is_readable(kind):
+        _, title, package = PACKAGES[kind]
+        raise ImageError(f"{title} needs a package that is not installed: pip install {package}")
+
+
+def input_suffixes() -> frozenset[str]:
+    """Of files that can be read here, lower case with the dot."""
+    known = {**FORMAT_BY_SUFFIX, **dict.fromkeys(RAW_SUFFIXES, "raw")}
+    return frozenset(suffix for suffix, kind in known.items() if is_readable(kind))
 
 
 @dataclass(frozen=True)
@@ -81,7 +126,7 @@ LEAST_JP2_SIDE = 32  # OpenCV makes six resolutions of every picture
 NO_DEEP_ANIMATION = (
     "convert it to 8 bits a sample (--depth 8), or its frames to the pages of a TIFF file"
 )
-QUALITY_FORMATS = frozenset({"jpeg", "webp", "avif", "jpeg2000"})
+QUALITY_FORMATS = frozenset({"jpeg", "webp", "avif", "jpeg2000", "heif", "jxl"})
 COMPRESSION_FORMATS = frozenset({"png", "tiff", "webp", "tga"})
 """Formats that have a use for Encoding.quality and Encoding.compression."""
 
@@ -143,6 +188,8 @@ CAPABILITIES = {
     "pnm": Format("PNM", depth=16, alpha=False, profiled=False),
     "tga": Format("TGA", side=65_535, profiled=False),
     "ico": Format("ICO", side=256, profiled=False),
+    "heif": Format("HEIC", side=8192, exact=False, metadata=_TAGS),
+    "jxl": Format("JPEG XL", side=2**18, profiled=False, metadata=_TAGS),
 }
 
 
@@ -163,7 +210,9 @@ def check_target(
     depth: 8 or 16. frames: of an animation or, if not `animated`, pages. profile: whether the
     samples cannot do without theirs: see `colours.needs_profile`.
     """
-    own = CAPABILITIES[format_of(path, encoding)]
+    name = format_of(path, encoding)
+    check_package(name)
+    own = CAPABILITIES[name]
     needs: dict[str, Callable[[Format], bool]] = {
         "no alpha": lambda f: f.alpha or not alpha,
         f"no {depth} bits a sample": lambda f: f.depth >= depth,

@@ -13,7 +13,9 @@ from srgan_cli.files import open_regular
 from srgan_cli.images.codec_errors import LARGER, reading
 from srgan_cli.images.codecs import opencv16 as deep
 from srgan_cli.images.codecs import pnm, tiff_read
+from srgan_cli.images.codecs.plugins import prepare
 from srgan_cli.images.codecs.png_color import png_profile
+from srgan_cli.images.codecs.raw import is_raw, raw_size
 from srgan_cli.images.codecs.tiff_read import SMALL
 from srgan_cli.images.exif import ORIENTATION, orientation, valid_exif
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
@@ -23,7 +25,7 @@ from srgan_cli.settings import MAX_PIXELS
 # Never those that run an interpreter (EPS, PDF) or another system's drawing calls (WMF).
 OPENED = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "JPEG2000", "PPM", "ICO")
 TGA_MARK = b"TRUEVISION-XFILE.\0"  # at the end of newer ones
-OURS = {"JPEG2000": "jpeg2000", "PPM": "pnm", "MPO": "jpeg", "DIB": "bmp"}
+OURS = {"JPEG2000": "jpeg2000", "PPM": "pnm", "MPO": "jpeg", "DIB": "bmp", "HEIF": "heif"}
 ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 PIXELS_PER_BYTE = {"JPEG": 1024, "MPO": 1024, "GIF": 4096, "BMP": 256, "TGA": 256, "PPM": 8}
 PIXELS_PER_BYTE |= {"PNG": 8 * 1040, "ICO": 8 * 1040}  # deflate's 1032, of one bit each
@@ -50,17 +52,24 @@ def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> Header:
     `max_pixels` limits a single frame here; who wants to count all multiplies by `frames`.
     """
     with reading(path, max_pixels), open_regular(path) as file:
+        if is_raw(file, path.name):
+            height, width = raw_size(file)
+            return Header("raw", width, height, 16, gray=False, alpha=False)
         if file.read(4) in tiff_read.MAGIC:
             return _of_tiff(Block(file))
-        with opening(file, path.name) as opened:
+        with opening(file, path.name, max_pixels) as opened:
             return _of_pillow(opened, head_of(file))
 
 
 @contextmanager
-def opening(file: BinaryIO, name: str) -> Iterator[Pillow.Image]:
-    """With Pillow, restricted to the formats that are read. name: what the file is called."""
+def opening(file: BinaryIO, name: str, max_pixels: int) -> Iterator[Pillow.Image]:
+    """With Pillow, restricted to the formats that are read. name: what the file is called.
+
+    max_pixels: of a format that is decoded when it is opened.
+    """
+    formats = prepare(file, head_of(file), max_pixels)
+    formats = formats or ((*OPENED, "TGA") if _may_be_tga(file, name) else OPENED)
     file.seek(0)
-    formats = (*OPENED, "TGA") if _may_be_tga(file, name) else OPENED
     with Pillow.open(file, formats=formats) as opened:
         _check_proportion(opened, file)
         if opened.format == "PNG" and not opened.info.get("icc_profile"):
@@ -105,6 +114,8 @@ def head_of(file: BinaryIO) -> bytes:
 
 def is_deep(opened: Pillow.Image, head: bytes) -> bool:
     """Whether Pillow would cut the samples, or give them in a mode of its own."""
+    if opened.format == "HEIF":
+        return int(opened.info.get("bit_depth", 8)) > 8
     return deep.bits(str(opened.format), head) > 8 or pnm.top(head) > 255
 
 
@@ -132,7 +143,7 @@ def _of_pillow(opened: Pillow.Image, head: bytes) -> Header:
     frames = frames_of(opened)
     exif = valid_exif(opened.info.get("exif"))
     width, height = opened.size
-    if orientation(exif, opened.info.get("xmp")) >= 5:
+    if opened.format != "JXL" and orientation(exif, opened.info.get("xmp")) >= 5:
         width, height = height, width
     return Header(
         OURS.get(str(opened.format), str(opened.format).lower()),

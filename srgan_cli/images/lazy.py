@@ -11,6 +11,7 @@ from srgan_cli.files import open_regular
 from srgan_cli.images import exif as metadata
 from srgan_cli.images.codec_errors import reading
 from srgan_cli.images.codecs import tiff_read
+from srgan_cli.images.codecs.raw import is_raw
 from srgan_cli.images.codecs.tiff_read import Page
 from srgan_cli.images.decode import finished
 from srgan_cli.images.image import Image, Pixels, blank
@@ -37,7 +38,7 @@ def open_lazy(path: Path, *, large: int = LARGE) -> LazyImage | None:
     ImageError as `read_image`; the number of pixels is not limited.
     """
     with reading(path), open_regular(path) as file:
-        if file.read(4) not in tiff_read.MAGIC:
+        if is_raw(file, path.name) or file.read(4) not in tiff_read.MAGIC:
             return None
         block = Block(file)
         pages = tiff_read.pages(block)

@@ -18,6 +18,9 @@ from srgan_cli.images.codec_errors import reading
 from srgan_cli.images.codecs import jpeg2000 as jp2
 from srgan_cli.images.codecs import opencv16 as deep
 from srgan_cli.images.codecs import pnm, tiff_read
+from srgan_cli.images.codecs.heif import deep_heif
+from srgan_cli.images.codecs.jxl import read_jxl_header, read_jxl_xmp
+from srgan_cli.images.codecs.raw import is_raw, raw_image, raw_size
 from srgan_cli.images.decode import decoded, finished
 from srgan_cli.images.formats import NO_DEEP_ANIMATION
 from srgan_cli.images.header import (
@@ -75,12 +78,25 @@ class _Source:
 
 
 def _all(source: _Source) -> Picture:
+    if is_raw(source.file, source.name):
+        return _developed(source)
     return _pages(source) if source.file.read(4) in tiff_read.MAGIC else _frames(source)
+
+
+def _developed(source: _Source) -> Image:
+    height, width = raw_size(source.file)
+    refuse_more(height * width, 1, source.max_pixels)
+    image = raw_image(source.file)
+    source.file.seek(0)
+    if source.file.read(4) not in tiff_read.MAGIC:
+        return image
+    block = Block(source.file)
+    return finished(image, {}, metadata.exif_of(block, block.head()), 1)
 
 
 def _frames(source: _Source) -> Picture:
     head = head_of(source.file)
-    with opening(source.file, source.name) as opened:
+    with opening(source.file, source.name, source.max_pixels) as opened:
         numbers = frames_of(opened)[:1] if source.first_only else frames_of(opened)
         pixels = opened.width * opened.height * len(numbers)
         refuse_more(pixels, len(numbers), source.max_pixels)
@@ -110,6 +126,9 @@ def _deep(source: _Source, opened: Pillow.Image) -> Image:
     data, profile = source.data, opened.info.get("icc_profile")
     if opened.format == "PPM":
         return pnm.deep_image(data)
+    if opened.format == "HEIF":
+        image = replace(deep_heif(data, int(opened.info["bit_depth"])), icc_profile=profile)
+        return _finished(source, opened, (image,))[0]
     image = replace(deep.deep_image(str(opened.format), data), icc_profile=profile)
     return _finished(source, opened, (image,))[0]
 
@@ -126,8 +145,21 @@ def _finished(
         images = tuple(replace(image, icc_profile=info.get("icc_profile")) for image in images)
     if LEGACY_KEY in info:
         info["iptc"] = find_iptc(_from_hex(info[LEGACY_KEY]) or b"")
+    turn = None
+    if opened.format == "JXL":  # turned when it was decoded
+        turn = 1
+        info["xmp"] = read_jxl_xmp(source.file)
+        images = _jxl_remarks(source, images)
     legacy = next((_from_hex(info[key]) for key in LEGACY_EXIF if key in info), None)
-    return tuple(finished(image, info, info.get("exif") or legacy) for image in images)
+    return tuple(finished(image, info, info.get("exif") or legacy, turn) for image in images)
+
+
+def _jxl_remarks(source: _Source, images: tuple[Image, ...]) -> tuple[Image, ...]:
+    bits = read_jxl_header(source.file).bits
+    if bits <= images[0].depth:
+        return images
+    remark = f"its {bits} bits per sample are read as 8: pillow-jxl-plugin decodes no more"
+    return tuple(replace(image, remarks=(*image.remarks, remark)) for image in images)
 
 
 def _from_hex(text: str) -> bytes | None:
@@ -168,7 +200,9 @@ def _pages(source: _Source) -> Picture:
     pages = pages[:1] if source.first_only else pages
     refuse_more(sum(page.width * page.height for page in pages), len(pages), source.max_pixels)
     with ExitStack() as stack:  # opened once: to open it for each page takes quadratic time
-        opened = cache(lambda: stack.enter_context(opening(source.file, source.name)))
+        opened = cache(
+            lambda: stack.enter_context(opening(source.file, source.name, source.max_pixels))
+        )
         images = tuple(_page(block, page, opened) for page in pages)
     return ImageSequence(images) if images[1:] else images[0]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from srgan_cli.errors import DatasetError
 from srgan_cli.folders import picture_name, scan_folder
-from srgan_cli.images.formats import FORMAT_BY_SUFFIX
+from srgan_cli.images.formats import input_suffixes
 
 NAMED = 5  # mismatches that a message lists before it says how many more there are
 
@@ -49,7 +49,7 @@ def pictures_in(folder: Path) -> dict[str, Path]:
     """Name -> file, sorted. Raises DatasetError if there is none, or two of a name."""
     if not folder.is_dir():
         raise DatasetError(f"{folder} is not a folder; a study takes one folder for each method")
-    files = scan_folder(folder, FORMAT_BY_SUFFIX).pictures
+    files = scan_folder(folder, input_suffixes()).pictures
     counts = Counter(map(picture_name, files))
     double = [name for name, count in counts.items() if count > 1]
     if double:

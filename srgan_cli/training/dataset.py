@@ -12,7 +12,7 @@ import numpy as np
 from srgan_cli.errors import DatasetError, ImageError, describe_error
 from srgan_cli.files import atomic_write
 from srgan_cli.folders import scan_folder
-from srgan_cli.images.formats import FORMAT_BY_SUFFIX
+from srgan_cli.images.formats import input_suffixes
 from srgan_cli.images.image import Image, to_uint8
 from srgan_cli.images.read import read_image
 from srgan_cli.resample import resize_array
@@ -114,7 +114,7 @@ def find_images(
         if not folder.is_dir():
             raise DatasetError(f"{folder} is not a folder of pictures")
     scans = [
-        scan_folder(folder, FORMAT_BY_SUFFIX, recursive=True, exclude=exclude) for folder in folders
+        scan_folder(folder, input_suffixes(), recursive=True, exclude=exclude) for folder in folders
     ]
     pictures = dict.fromkeys(path for scan in scans for path in scan.pictures)
     others = dict.fromkeys(path for scan in scans for path in scan.others)

@@ -22,7 +22,7 @@ from srgan_cli.images.read import read_image, read_picture
 from srgan_cli.images.write import write_image
 from srgan_cli.resample import resize_array
 
-LOSSY = ("jpeg", "webp", "avif", "gif")
+LOSSY = ("jpeg", "webp", "avif", "gif", "heif", "jxl")
 TIMES = (40, 120, 1000)
 
 

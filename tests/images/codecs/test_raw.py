@@ -1,0 +1,117 @@
+"""Camera RAW files are developed, or refused with the remedy; their previews are left alone."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from srgan_cli.errors import ImageError
+from srgan_cli.images import formats
+from srgan_cli.images.header import read_header
+from srgan_cli.images.icc import srgb_profile
+from srgan_cli.images.lazy import open_lazy
+from srgan_cli.images.read import read_bytes, read_image
+from srgan_cli.images.tiff_tags import (
+    BYTE,
+    LONG,
+    RATIONAL,
+    SHORT,
+    Entry,
+    header,
+    laid_out,
+    table_end,
+)
+
+HEIGHT, WIDTH = 40, 60
+NEUTRAL = (0.5, 1.0, 0.8)
+XYZ_TO_SRGB = (3.24, -1.54, -0.5, -0.97, 1.88, 0.04, 0.06, -0.2, 1.06)
+
+
+def numbers(kind: int, code: str, *values: float) -> Entry:
+    return Entry(kind, struct.pack(f"<{len(values)}{code}", *values))
+
+
+def fractions(kind: int, code: str, values: tuple[float, ...]) -> Entry:
+    return numbers(kind, code, *(part for v in values for part in (round(v * 1000), 1000)))
+
+
+def dng(level: int = 30_000, turn: int = 1) -> bytes:
+    """A gray wall under light that NEUTRAL is white in; a Bayer mosaic of 16 bits."""
+    mosaic = np.full((HEIGHT, WIDTH), level, float)
+    mosaic[::2, ::2] *= NEUTRAL[0]
+    mosaic[1::2, 1::2] *= NEUTRAL[2]
+    data = mosaic.astype("<u2").tobytes()
+    tags = {
+        256: numbers(LONG, "I", WIDTH),
+        257: numbers(LONG, "I", HEIGHT),
+        258: numbers(SHORT, "H", 16),
+        259: numbers(SHORT, "H", 1),
+        262: numbers(SHORT, "H", 32803),
+        271: Entry(2, b"Maker\0"),
+        272: Entry(2, b"Model\0"),
+        274: numbers(SHORT, "H", turn),
+        277: numbers(SHORT, "H", 1),
+        278: numbers(LONG, "I", HEIGHT),
+        279: numbers(LONG, "I", len(data)),
+        33421: numbers(SHORT, "H", 2, 2),
+        33422: numbers(BYTE, "B", 0, 1, 1, 2),
+        50706: numbers(BYTE, "B", 1, 4, 0, 0),
+        50708: Entry(2, b"Maker Model\0"),
+        50717: numbers(LONG, "I", 65535),
+        50721: fractions(10, "i", XYZ_TO_SRGB),
+        50728: fractions(RATIONAL, "I", NEUTRAL),
+        50778: numbers(SHORT, "H", 21),
+    }
+    start = len(header("<", 8)) + len(laid_out({**tags, 273: numbers(LONG, "I", 0)}, "<", 8))
+    assert table_end(len(tags) + 1) < start
+    return header("<", 8) + laid_out({**tags, 273: numbers(LONG, "I", start)}, "<", 8) + data
+
+
+def test_a_dng_is_developed_to_16_bits_with_the_white_balance_of_the_camera() -> None:
+    pytest.importorskip("rawpy")
+    image = read_bytes(dng(), "a.dng")
+    assert (image.pixels.dtype, image.pixels.shape) == (np.uint16, (HEIGHT, WIDTH, 3))
+    middle = image.pixels[10:-10, 10:-10].astype(int)
+    assert middle.std() < 600
+    assert np.ptp(middle.mean(axis=(0, 1))) < 1300  # gray, though the mosaic is not
+    assert 20_000 < middle.mean() < 60_000
+    assert image.icc_profile == srgb_profile()
+    assert b"Maker" in image.exif
+
+
+def test_a_dng_is_upright(tmp_path: Path) -> None:
+    pytest.importorskip("rawpy")
+    path = tmp_path / "a.dng"
+    path.write_bytes(dng(turn=6))
+    image, found = read_image(path), read_header(path)
+    assert (image.height, image.width) == (found.height, found.width) == (WIDTH, HEIGHT)
+    assert (found.format, found.depth) == ("raw", 16)
+
+
+@pytest.mark.parametrize("name", ["a.dng", "a.tif", "-"])
+def test_a_dng_is_known_by_its_content(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("rawpy")
+    assert read_bytes(dng(), name).depth == 16
+    (tmp_path / name).write_bytes(dng())
+    assert open_lazy(tmp_path / name, large=0) is None
+
+
+@pytest.mark.parametrize("name", ["a.dng", "a.tif", "a.nef"])
+def test_without_rawpy_it_is_refused_with_the_remedy(name: str, monkeypatch) -> None:
+    monkeypatch.setattr(formats, "find_spec", lambda _: None)
+    with pytest.raises(ImageError, match=r"RAW.*pip install rawpy"):
+        read_bytes(dng(), name)
+
+
+def test_what_is_no_raw_file_is_one_line() -> None:
+    pytest.importorskip("rawpy")
+    with pytest.raises(ImageError, match=r"a\.nef: .*RAW") as caught:
+        read_bytes(b"nothing" * 100, "a.nef")
+    assert "\n" not in str(caught.value)
+
+
+def test_max_pixels_hold() -> None:
+    pytest.importorskip("rawpy")
+    with pytest.raises(ImageError, match="pixels"):
+        read_bytes(dng(), "a.dng", max_pixels=100)
