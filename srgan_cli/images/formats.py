@@ -210,9 +210,7 @@ def check_target(
     depth: 8 or 16. frames: of an animation or, if not `animated`, pages. profile: whether the
     samples cannot do without theirs: see `colours.needs_profile`.
     """
-    name = format_of(path, encoding)
-    check_package(name)
-    own = CAPABILITIES[name]
+    own = CAPABILITIES[_available(path, encoding)]
     needs: dict[str, Callable[[Format], bool]] = {
         "no alpha": lambda f: f.alpha or not alpha,
         f"no {depth} bits a sample": lambda f: f.depth >= depth,
@@ -235,6 +233,13 @@ def check_target(
     raise ImageError(
         f"{printable(path)}: {own.title} holds {lacking}; {remedy}{REMEDIES.get(lacking, '')}"
     )
+
+
+def _available(path: Path, encoding: Encoding) -> str:
+    """`format_of`; ImageError also where its package is missing."""
+    name = format_of(path, encoding)
+    check_package(name)
+    return name
 
 
 def format_note(format: str) -> str | None:

@@ -19,6 +19,7 @@ from srgan_cli.batch.naming import Job
 from srgan_cli.batch.run import Work, run_jobs
 from srgan_cli.cli import main
 from srgan_cli.cli.upscale import upscale_command
+from srgan_cli.images import formats
 from srgan_cli.images.formats import Encoding
 from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.resample import resize_array
@@ -130,6 +131,15 @@ def test_what_the_format_cannot_hold_is_one_remark_per_run():
     assert result.stderr.count("(2 of 3)") == 2
     notes = [" ".join(json.loads(line)["notes"]) for line in result.stdout.splitlines()]
     assert ["EXIF" in note and "CMYK" in note for note in notes] == [True, True, False]
+
+
+def test_an_output_whose_package_is_missing_is_refused_with_the_remedy(monkeypatch):
+    monkeypatch.setattr(formats, "find_spec", lambda _: None)
+    noise_file(Path("a.png"))
+    result = srgan("a.png", "-o", "a.heic")
+    assert result.exit_code == 1
+    assert "pip install pillow-heif" in result.stderr
+    assert not Path("a.heic").exists()
 
 
 def test_strip_is_no_loss():
@@ -352,7 +362,8 @@ def test_the_limit_of_pixels_is_the_readers():
     assert option.default == MAX_PIXELS
 
 
-def test_files_that_are_no_images_are_counted_by_kind(tmp_path):
+def test_files_that_are_no_images_are_counted_by_kind(tmp_path, monkeypatch):
+    monkeypatch.setattr(formats, "find_spec", lambda _: None)
     folder = tmp_path / "in"
     folder.mkdir()
     for name in ("a.heic", "b.HEIC", "c.pdf", "d.cr2", ".hidden.txt"):
@@ -362,7 +373,8 @@ def test_files_that_are_no_images_are_counted_by_kind(tmp_path):
     for more in ([], ["--dry-run"]):
         result = CliRunner().invoke(main, [*words, *more])
         assert result.exit_code == 0, result.output
-        assert "skipped 4 other files: 2 HEIC, 1 PDF, 1 CR2; convert" in result.stderr
+        assert "skipped 4 other files: 2 HEIC (pip install pillow-heif), 1 PDF" in result.stderr
+        assert "1 CR2 (pip install rawpy)" in result.stderr
     assert "skipped" not in CliRunner().invoke(main, [*words, "-q"]).stderr
     single = CliRunner().invoke(main, ["upscale", str(folder / "e.png"), *words[2:]])
     assert "other" not in single.stderr
