@@ -29,7 +29,7 @@ VARIABLE = f"_{PROGRAM.upper()}_COMPLETE"
 @click.argument("shell", metavar="bash|zsh|fish", type=click.Choice(SHELLS))
 def completion_command(shell: str) -> None:
     """Print a script for bash, zsh or fish that completes srgan's command lines."""
-    output = Output()
+    output = Output(only_prints=True)
     for line in script(shell).splitlines():
         output.result(line)
     output.exit_if_lost()

@@ -41,6 +41,8 @@ class Output:
     json: bool = False
     verbose: bool = False
     quiet: bool = False
+    only_prints: bool = False
+    """Whether lines are all that the command makes: a pipe closed by `head` then needs no word."""
     lost: list[str] = field(default_factory=list, compare=False)
     """Why results could not be written to stdout; empty if they all were."""
 
@@ -121,6 +123,8 @@ class Output:
         _discard(sys.stdout)
         if not self.lost:
             self.lost.append(str(error.strerror or error))
+            if self.only_prints and isinstance(error, BrokenPipeError):
+                return
             self.error(f"standard output cannot be written ({self.lost[0]}); the work goes on")
 
 

@@ -38,7 +38,7 @@ def info_command(file: Path, told: Told, as_json: bool) -> None:
     """Describe a weights file of any program: network, scale, cost, training, figures."""
     from srgan_cli.weights.description import describe_weights
 
-    output, found = Output(), describe_weights(file, told.scale, told.activation)
+    output, found = Output(only_prints=True), describe_weights(file, told.scale, told.activation)
     if as_json:
         output.record(asdict(found))
     else:

@@ -68,7 +68,7 @@ class Row:
 @json_option
 def models_command(as_json: bool) -> None:
     """List the models that --model knows: those of srgan and your own."""
-    output = Output()
+    output = Output(only_prints=True)
     rows = [*map(_row, networks()), *_bicubic_rows()]
     if as_json:
         for row in rows:

@@ -110,3 +110,17 @@ def test_a_full_stdout_is_one_line_and_exit_code_one(words):
     assert done.returncode == 1
     assert done.stderr.startswith("Error: standard output cannot be written")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [("completion", "bash"), ("models", "--json")])
+def test_a_listing_that_head_cuts_off_ends_without_a_word(words):
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "srgan_cli", *words],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"")
