@@ -16,11 +16,10 @@ from pathlib import Path
 from threading import Event
 from typing import TypeVar
 
-from srgan_cli.batch.inputs import exists
 from srgan_cli.batch.naming import STREAM, Job
-from srgan_cli.batch.outputs import make_folder, put
+from srgan_cli.batch.plan import exists
 from srgan_cli.batch.prepare import convert_header, convert_picture
-from srgan_cli.batch.upscaling import Maker, check_output, first_frame, remarks_of
+from srgan_cli.batch.upscaling import Maker, check_output, first_frame, make_folder, put, remarks_of
 from srgan_cli.device import free_bytes
 from srgan_cli.errors import ImageError, SrganError, describe_error
 from srgan_cli.files import (

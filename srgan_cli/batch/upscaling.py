@@ -1,20 +1,67 @@
-"""A picture -> its larger self, in memory or, where that is large, into its file at once."""
+"""An image -> its larger self, gathered in memory or, if large, written as it is computed."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
-from srgan_cli.batch.buffering import by_rows, bytes_of
 from srgan_cli.batch.naming import STREAM, Job
-from srgan_cli.batch.outputs import putting
-from srgan_cli.images.formats import Encoding, check_target, format_of
+from srgan_cli.errors import ImageError
+from srgan_cli.files import printable
+from srgan_cli.images.encode import ROW_WRITERS, RowWriter
+from srgan_cli.images.formats import CAPABILITIES, Encoding, check_target, format_of
 from srgan_cli.images.icc import needs_profile
 from srgan_cli.images.image import Image, ImageSequence, Picture
 from srgan_cli.images.lazy import LazyImage
+from srgan_cli.images.write import encode, row_writer, row_writer_to_stream, write_image
 from srgan_cli.inference.alpha import row_source
 from srgan_cli.inference.engine import ProgressCallback
 from srgan_cli.inference.pipeline import UpscalePipeline, part
 from srgan_cli.settings import ImageSize
+
+MOST = 1 << 28
+"""Bytes of samples that are gathered where it is not needed, however much memory is free.
+
+Gathered results are encoded while the next picture is computed.
+"""
+
+COPIES = 4
+"""Times that a result lies in memory while another program's encoder works on it.
+
+Ours, alpha beside the colours, the encoder's own (four bytes a pixel), and the file.
+"""
+
+
+def bytes_of(frames: Sequence[Image], sides: Sequence[ImageSize]) -> int:
+    """Of the samples of the result. sides: of the result of each frame."""
+    return sum(
+        side.height * side.width * frame.channels * frame.pixels.itemsize
+        for frame, side in zip(frames, sides, strict=True)
+    )
+
+
+def by_rows(path: Path, name: str, animated: bool, size: int, free: int) -> bool:
+    """Whether the file `path` of the format `name` is best written as it is computed.
+
+    size: bytes of the samples. free: bytes of memory. ImageError for a result that must be
+    gathered and has no room.
+    """
+    if name in ROW_WRITERS and not animated:
+        return size > min(MOST, free // 2)
+    if COPIES * size > free:
+        kind = "an animation" if animated else CAPABILITIES[name].title
+        raise ImageError(
+            f"{printable(path)}: as {kind} the result needs {gigabytes(COPIES * size)} of memory, "
+            f"and {gigabytes(free)} are free; save it as PNG or TIFF, which are written as they "
+            "are computed, or take a smaller --scale"
+        )
+    return False
+
+
+def gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"
 
 
 @dataclass(frozen=True)
@@ -110,3 +157,41 @@ def frames_of(picture: Picture | LazyImage) -> tuple[Image, ...]:
     if isinstance(picture, ImageSequence):
         return picture.images
     return (picture.image if isinstance(picture, LazyImage) else picture,)
+
+
+def put(picture: Picture, job: Job, encoding: Encoding) -> None:
+    if job.target == STREAM:
+        data = encode(picture, encoding)
+        with _to_stdout() as stream:
+            stream.write(data)
+        return
+    write_image(picture, job.target, encoding)
+
+
+@contextmanager
+def putting(images: tuple[Image, ...], job: Job, encoding: Encoding) -> Iterator[RowWriter]:
+    """What takes the rows of `images`, of which only sizes and metadata are looked at."""
+    if job.target == STREAM:
+        with _to_stdout() as stream, row_writer_to_stream(stream, images, encoding) as sink:
+            yield sink
+        return
+    with row_writer(job.target, images, encoding) as sink:
+        yield sink
+
+
+@contextmanager
+def _to_stdout() -> Iterator[BinaryIO]:
+    if sys.stdout is None:
+        raise ImageError("standard output is closed: name a file with -o")
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise ImageError(f"standard output cannot be written ({error.strerror})") from error
+
+
+def make_folder(job: Job) -> None:
+    """For the results of a folder; that of the source is there."""
+    if job.target.parent != job.source.parent:
+        with suppress(OSError):  # the writer names what is wrong with it
+            job.target.parent.mkdir(parents=True, exist_ok=True)

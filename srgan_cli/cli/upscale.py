@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from srgan_cli.batch.inputs import exists, other_files
 from srgan_cli.batch.naming import STREAM, Batch, Job, Naming
-from srgan_cli.batch.plan import plan, sharded
+from srgan_cli.batch.plan import exists, other_files, plan, sharded
 from srgan_cli.cli.batch_report import BatchReport, Settings
 from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.console import Output

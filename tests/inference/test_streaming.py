@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from srgan_cli.batch.buffering import COPIES, MOST, by_rows
 from srgan_cli.batch.naming import STREAM, Job
 from srgan_cli.batch.run import Outcome, Work, run_jobs
+from srgan_cli.batch.upscaling import COPIES, MOST, by_rows
 from srgan_cli.errors import ImageError
 from srgan_cli.images.formats import Encoding
 from srgan_cli.images.image import Image, ImageSequence
