@@ -19,6 +19,7 @@ from srgan_cli.batch.run import Outcome, Work, run_jobs
 from srgan_cli.batch.upscaling import COPIES, MOST, by_rows
 from srgan_cli.errors import ImageError
 from srgan_cli.images.formats import Encoding
+from srgan_cli.images.icc import srgb_profile
 from srgan_cli.images.image import Image, ImageSequence
 from srgan_cli.images.read import read_image
 from srgan_cli.images.write import encode, row_writer, write_image
@@ -37,7 +38,7 @@ KINDS = [(1, "u1"), (3, "u1"), (2, "u2"), (4, "u2")]
 def picture(channels: int = 3, depth: str = "u1", height: int = 90, width: int = 20) -> Image:
     rng = np.random.default_rng(height)
     samples = rng.integers(0, np.iinfo(depth).max, (height, width, channels)).astype(depth)
-    reported = {"icc_profile": b"profile", "dpi": (72.0, 96.0), "xmp": b"<x/>"}
+    reported = {"icc_profile": srgb_profile(), "dpi": (72.0, 96.0), "xmp": b"<x/>"}
     if channels in (1, 3):
         return Image(samples, **reported)
     alpha = samples[..., -1] * (np.arange(height) % 7 > 2)[:, None].astype(depth)
@@ -81,7 +82,7 @@ def test_a_result_written_by_rows_is_the_file_of_a_gathered_one(
     assert gathered == by_row
     made = read_image(tmp_path / f"made{suffix}")
     assert (made.height, made.channels, made.depth) == (360, channels, image.depth)
-    assert (made.icc_profile, made.xmp) == (b"profile", b"<x/>")
+    assert (made.icc_profile, made.xmp) == (srgb_profile(), b"<x/>")
 
 
 @pytest.mark.parametrize(
