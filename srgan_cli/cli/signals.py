@@ -117,6 +117,7 @@ class _Listener:
 
     def __exit__(self, *exception: object) -> None:
         signal.set_wakeup_fd(self._before)
+        self._wakeup.shutdown(socket.SHUT_RDWR)  # a forked process may have it open
         self._wakeup.close()
         self._thread.join()
         self._heard.close()

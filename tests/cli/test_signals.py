@@ -123,6 +123,20 @@ def test_signals_of_a_forked_process_are_its_own(start):
     assert process.returncode == 0
 
 
+def test_a_forked_process_that_lives_on_does_not_keep_the_command(start):
+    process = start(
+        "read, write = os.pipe()\n"
+        "with signals.stopping('go on'):\n"
+        "    if os.fork() == 0:\n"
+        "        os.close(write)\n"
+        "        os.read(read, 1)  # until the other process has ended\n"
+        "        os._exit(0)\n"
+        "print('ready', flush=True)\n"
+    )
+    assert process.communicate()[1] == ""
+    assert process.returncode == 0
+
+
 @pytest.mark.parametrize("how", ["", ", finishing='saving'"])
 def test_a_second_signal_ends_at_once(start, how):
     process = start(f"signals.GRACE = 1000\nwith signals.stopping('go on'{how}):\n    block()\n")

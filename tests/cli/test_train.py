@@ -179,6 +179,19 @@ def test_a_signal_saves_and_says_how_to_go_on(
     assert list(out.glob("checkpoint-psnr-*.pt"))
 
 
+def test_a_run_with_a_worker_process_ends(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    words = ["train", str(photos), "-o", str(out), *TINY[:-2], "--workers", "1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "srgan_cli", *words, "--stages", "psnr", "--steps", "3"],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (out / "psnr.safetensors").is_file()
+
+
 SLOW_SAVE = """
 import sys
 import threading
