@@ -52,16 +52,18 @@ def stopping(
         yield
         return
     listener = _Listener(advice, finishing, say or _write_line)
-    try:
-        with _handlers(), listener:
-            yield
-    except (KeyboardInterrupt, Terminated) as stop:
-        code = 128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)
-        listener.say_stopped()
-        discard_parts()  # a signal may come between the making of a file and the care for it
-        if _has_busy_threads():  # such as one that waits for standard input
-            _exit_now(code)
-        sys.exit(code)
+    with _handlers():  # to the end: the usual ones would turn an exit code into a traceback
+        try:
+            with listener:
+                yield
+        except (KeyboardInterrupt, Terminated) as stop:
+            _ignore_signals()
+            code = 128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)
+            listener.say_stopped()
+            discard_parts()  # a signal may come between the making of a file and the care for it
+            if _has_busy_threads():  # such as one that waits for standard input
+                _exit_now(code)
+            sys.exit(code)
 
 
 def _leave_wakeup_to_parent() -> None:
@@ -75,10 +77,14 @@ if hasattr(os, "register_at_fork"):
 
 
 def _raise_once(number: int, frame: FrameType | None) -> None:
-    for each in HANDLED:
-        if signal.getsignal(each) is _raise_once:
-            signal.signal(each, _ignore)
+    _ignore_signals()
     raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+
+
+def _ignore_signals() -> None:
+    for number in HANDLED:
+        if signal.getsignal(number) is _raise_once:
+            signal.signal(number, _ignore)
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:

@@ -271,3 +271,21 @@ def test_an_end_at_once_gives_the_cursor_back():
     assert code == 130
     assert "\x1b[2KStopped: go on\r\n" in seen
     assert seen.rindex("\x1b[?25h") > seen.rindex("\x1b[?25l")
+
+
+def test_a_signal_during_the_last_steps_changes_nothing(start):
+    process = start(
+        """
+def discard_parts():
+    os.kill(os.getpid(), signal.SIGINT)
+
+signals.discard_parts = discard_parts
+with signals.stopping("go on"):
+    print("ready", flush=True)
+    signal.pause()
+"""
+    )
+    process.send_signal(signal.SIGINT)
+    stderr = process.communicate()[1]
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
