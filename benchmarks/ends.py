@@ -49,7 +49,7 @@ from srgan_cli.evaluation.image_pairs import ImagePair, LoadedPair, pair_up, rea
 from srgan_cli.evaluation.method_options import MethodOptions
 from srgan_cli.evaluation.methods import Method, build_methods, scale_of
 from srgan_cli.evaluation.scoring import FIDELITY, Metric, by_features, figures
-from srgan_cli.evaluation.sweep import AMOUNTS
+from srgan_cli.evaluation.sweep import ALPHAS
 from srgan_cli.images.image import Image
 from srgan_cli.metrics.fidelity import levels
 from srgan_cli.networks.vgg import VGG, available_layers
@@ -101,8 +101,8 @@ def main() -> None:
     cv2.setNumThreads(1)
     try:
         metrics = [*FIDELITY[:2], *_by_vgg(given.vgg)]
-        amounts = AMOUNTS if given.model or len(given.weights) == 2 else ()
-        ways = build_methods(MethodOptions(tuple(given.model), tuple(given.weights), amounts))
+        blends = ALPHAS if given.model or len(given.weights) == 2 else ()
+        ways = build_methods(MethodOptions(tuple(given.model), tuple(given.weights), blends))
         pairs = spread(pair_up(given.val).pairs, given.pictures)
         seen = _measured(pairs, ways, metrics, given.spoil)
     except SrganError as error:

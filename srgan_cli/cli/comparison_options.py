@@ -52,7 +52,7 @@ def lineup_options(precision: str) -> Decorator:
         ),
         option(
             "--blend",
-            "amounts",
+            "blends",
             metavar="0-1",
             multiple=True,
             type=click.FloatRange(0, 1),
@@ -68,11 +68,11 @@ def lineup_options(precision: str) -> Decorator:
 def _lineup(
     models: tuple[str, ...],
     files: tuple[Path, ...],
-    amounts: tuple[float, ...],
+    blends: tuple[float, ...],
     device: str,
     precision: str,
 ) -> MethodOptions:
-    return MethodOptions(models, files, amounts, Machine(device, precision))
+    return MethodOptions(models, files, blends, Machine(device, precision))
 
 
 @dataclass(frozen=True)

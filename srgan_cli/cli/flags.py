@@ -104,10 +104,10 @@ size_options = gathered(
 )
 
 
-def _choice(model: str | None, files: tuple[Path, ...], amount: float | None) -> ModelChoice:
+def _choice(model: str | None, files: tuple[Path, ...], blend: float | None) -> ModelChoice:
     if model is None and not files:
         model = default_model()
-    return ModelChoice(model, files, amount)
+    return ModelChoice(model, files, blend)
 
 
 choice_options = gathered(
@@ -134,7 +134,6 @@ choice_options = gathered(
     ),
     option(
         "--blend",
-        "amount",
         metavar="0-1",
         type=click.FloatRange(0, 1),
         show_default=f"{DEFAULT_BLEND:g}",

@@ -251,10 +251,10 @@ def _show(
     judges: Judges,
 ) -> None:
     from srgan_cli.evaluation.comparison import read_subject
-    from srgan_cli.evaluation.sweep import AMOUNTS, sweep
+    from srgan_cli.evaluation.sweep import ALPHAS, sweep
     from srgan_cli.images.write import write_image
 
     subject = read_subject(source, ends[0].metadata.scale)
     perception = next(iter(metrics_of(judges, "auto", ())), None)
-    write_image(sweep((ends[0], ends[1]), subject, alphas or AMOUNTS, perception), sheet)
+    write_image(sweep((ends[0], ends[1]), subject, alphas or ALPHAS, perception), sheet)
     Output().info(f"{source.photo} -> {sheet}")

@@ -11,14 +11,14 @@ REPRODUCIBLE = Machine(precision="fp32")
 
 @dataclass(frozen=True)
 class MethodOptions:
-    """Models by name, weights files, and amounts from 0 (faithful) to 1 (vivid).
+    """Models by name, weights files, and blends from 0 (faithful) to 1 (vivid).
 
-    Two-ended models come at each amount, at their own if there is none; exactly two files with an
-    amount are blended, else every file stands alone. Nothing at all means the default model at both
-    ends and at its own amount. Bicubic is always there.
+    Two-ended models come at each blend, at their own if there is none; exactly two files with a
+    blend are blended, else every file stands alone. Nothing at all means the default model at both
+    ends and at its own blend. Bicubic is always there.
     """
 
     models: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
-    amounts: tuple[float, ...] = ()
+    blends: tuple[float, ...] = ()
     machine: Machine = REPRODUCIBLE

@@ -83,34 +83,34 @@ def choices(lineup: MethodOptions) -> list[ModelChoice]:
         shown = [choice for name in models for choice in _of_model(name, lineup)]
         shown += _of_files(lineup)
     else:
-        shown = _of_default(default_model(), lineup.amounts)
-    if lineup.amounts and all(choice.blend is None for choice in shown):
+        shown = _of_default(default_model(), lineup.blends)
+    if lineup.blends and all(choice.blend is None for choice in shown):
         raise OptionError("--blend needs two ends: a model that has both, or -w PSNR -w GAN")
     return shown
 
 
-def _of_default(model: str, amounts: tuple[float, ...]) -> list[ModelChoice]:
+def _of_default(model: str, blends: tuple[float, ...]) -> list[ModelChoice]:
     if model == BICUBIC:
         return []
     if not _has_both_blends(model):
-        return _at(model, amounts)
-    return _at(model, amounts or (0.0, DEFAULT_BLEND))
+        return _at(model, blends)
+    return _at(model, blends or (0.0, DEFAULT_BLEND))
 
 
 def _of_model(model: str, lineup: MethodOptions) -> list[ModelChoice]:
-    """An amount that suits another model is not asked of one with a single end."""
+    """A blend that suits another model is not asked of one with a single end."""
     copied = not _has_both_blends(model) and len(lineup.models) + len(lineup.files) > 1
-    return _at(model, () if copied else lineup.amounts)
+    return _at(model, () if copied else lineup.blends)
 
 
 def _of_files(lineup: MethodOptions) -> list[ModelChoice]:
-    if lineup.amounts and len(lineup.files) == len(ENDS):
-        return [ModelChoice(files=lineup.files, blend=amount) for amount in lineup.amounts]
+    if lineup.blends and len(lineup.files) == len(ENDS):
+        return [ModelChoice(files=lineup.files, blend=blend) for blend in lineup.blends]
     return [ModelChoice(files=(file,)) for file in lineup.files]
 
 
-def _at(model: str, amounts: tuple[float, ...]) -> list[ModelChoice]:
-    return [ModelChoice(model, blend=amount) for amount in amounts or (None,)]
+def _at(model: str, blends: tuple[float, ...]) -> list[ModelChoice]:
+    return [ModelChoice(model, blend=blend) for blend in blends or (None,)]
 
 
 def _has_both_blends(model: str) -> bool:

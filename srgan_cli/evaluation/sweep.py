@@ -10,11 +10,11 @@ from srgan_cli.figures import Cell, Curve, Panel, Row, plot_curves, sheet, stack
 from srgan_cli.images.icc import srgb_pixels
 from srgan_cli.images.image import Image
 from srgan_cli.settings import Machine
-from srgan_cli.weights.blending import blend
+from srgan_cli.weights.blending import interpolate
 from srgan_cli.weights.container import Weights
 from srgan_cli.weights.selection import SelectedModel
 
-AMOUNTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+ALPHAS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 MEASURED = 256  # low pixels a side that the figures are of, at most
 SHOWN = 64  # low pixels a side in the strip, at most
 
@@ -25,7 +25,7 @@ AUTO = Machine()
 def sweep(
     ends: tuple[Weights, Weights],
     photo: Subject,
-    amounts: Sequence[float] = AMOUNTS,
+    alphas: Sequence[float] = ALPHAS,
     perception: Metric | None = None,
     machine: Machine = AUTO,
 ) -> Image:
@@ -34,8 +34,8 @@ def sweep(
     With an original, PSNR is added, and with `perception` too the perception-distortion curve.
     Raises WeightsError for ends that cannot be blended.
     """
-    blends = [(f"alpha {amount:g}", blend(*ends, amount)) for amount in amounts]
-    chosen = [SelectedModel(name, {mix.metadata.scale: mix}) for name, mix in blends]
+    blended = [(f"alpha {blend:g}", interpolate(*ends, blend)) for blend in alphas]
+    chosen = [SelectedModel(name, {mix.metadata.scale: mix}) for name, mix in blended]
     return sweep_methods([network_method(one, machine) for one in chosen], photo, perception)
 
 

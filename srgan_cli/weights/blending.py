@@ -34,13 +34,13 @@ as a long training goes farther than 400 steps.
 TEST_SIDE = 32  # of the test image, in pixels
 
 
-def blend(psnr: Weights, gan: Weights, amount: float) -> Weights:
-    """`(1 - amount) * psnr + amount * gan`, over all parameters and float buffers.
+def interpolate(psnr: Weights, gan: Weights, blend: float) -> Weights:
+    """`(1 - blend) * psnr + blend * gan`, over all parameters and float buffers.
 
-    amount: from 0 (faithful) to 1 (vivid). Raises WeightsError for two networks whose tensors
+    blend: from 0 (faithful) to 1 (vivid). Raises WeightsError for two networks whose tensors
     differ in name or shape, or which use them differently.
     """
-    return blend_all((psnr, gan), (1 - amount, amount))
+    return blend_all((psnr, gan), (1 - blend, blend))
 
 
 def blend_all(networks: Sequence[Weights], shares: Sequence[float]) -> Weights:

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.settings import BICUBIC, ModelChoice
-from srgan_cli.weights.blending import blend, lineage_warning
+from srgan_cli.weights.blending import interpolate, lineage_warning
 from srgan_cli.weights.container import Weights
 from srgan_cli.weights.loading import load_weights
 from srgan_cli.weights.zoo import DEFAULT_BLEND, ENDS, End, find_model, paths_by_scale
@@ -94,9 +94,9 @@ def _blend_of(choice: ModelChoice, scales: Mapping[int, Mapping[End, Path]]) -> 
     """None where no scale has two ends."""
     has_both_objectives = any(len(ends) == len(ENDS) for ends in scales.values())
     if choice.blend is not None and not has_both_objectives:
-        there = next(iter(next(iter(scales.values()))))
+        available = next(iter(next(iter(scales.values()))))
         raise OptionError(
-            f"--blend needs two ends, and model {choice.model!r} has only its {there} end"
+            f"--blend needs two ends, and model {choice.model!r} has only its {available} end"
         )
     if not has_both_objectives:
         return None
@@ -104,29 +104,29 @@ def _blend_of(choice: ModelChoice, scales: Mapping[int, Mapping[End, Path]]) -> 
 
 
 def _load_scale(
-    scales: Mapping[int, Mapping[End, Path]], amount: float | None, scale: int
+    scales: Mapping[int, Mapping[End, Path]], blend: float | None, scale: int
 ) -> Weights:
     """Raises WeightsError if a file is not of the scale that its name tells."""
-    weights = _between(scales[scale], amount)
+    weights = _load_blend(scales[scale], blend)
     if weights.metadata.scale != scale:
         named = next(iter(scales[scale].values()))
         raise WeightsError(f"{named}: it enlarges by {weights.metadata.scale}, not by {scale}")
     return weights
 
 
-def _between(ends: Mapping[End, Path], amount: float | None) -> Weights:
+def _load_blend(ends: Mapping[End, Path], blend: float | None) -> Weights:
     """At an end the file itself, so that its figures hold exactly; a lone end is all there is."""
     if len(ends) == 1:
         return load_weights(next(iter(ends.values())))
-    if amount in (0.0, 1.0):
-        return load_weights(ends["gan" if amount else "psnr"])
-    assert amount is not None
-    return _blend_weights(load_weights(ends["psnr"]), load_weights(ends["gan"]), amount)
+    if blend in (0.0, 1.0):
+        return load_weights(ends["gan" if blend else "psnr"])
+    assert blend is not None
+    return _blend_weights(load_weights(ends["psnr"]), load_weights(ends["gan"]), blend)
 
 
-def _blend_weights(psnr: Weights, gan: Weights, amount: float) -> Weights:
+def _blend_weights(psnr: Weights, gan: Weights, blend: float) -> Weights:
     """Raises WeightsError for networks that do not fit, or were not trained from one another."""
-    made = blend(psnr, gan, amount)
-    if 0 < amount < 1 and (found := lineage_warning((psnr, gan), (1 - amount, amount))):
-        raise WeightsError(f"{found}; srgan interp --force blends them all the same, into a file")
-    return made
+    result = interpolate(psnr, gan, blend)
+    if 0 < blend < 1 and (warning := lineage_warning((psnr, gan), (1 - blend, blend))):
+        raise WeightsError(f"{warning}; srgan interp --force blends them all the same, into a file")
+    return result

@@ -13,7 +13,7 @@ from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
 from srgan_cli.images.write import write_image
 from srgan_cli.networks import GENERATORS
-from srgan_cli.weights.blending import blend
+from srgan_cli.weights.blending import interpolate
 from srgan_cli.weights.container import read_weights, write_weights
 
 
@@ -22,7 +22,7 @@ def interp(*arguments: object) -> Result:
 
 
 def assert_is_blend(path: Path, ends: tuple[Path, Path], alpha: float) -> None:
-    expected = blend(*map(read_weights, ends), alpha)
+    expected = interpolate(*map(read_weights, ends), alpha)
     torch.testing.assert_close(dict(read_weights(path).state), dict(expected.state))
 
 

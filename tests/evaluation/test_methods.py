@@ -18,12 +18,12 @@ from srgan_cli.settings import Machine, ModelChoice
         (MethodOptions(models=("bicubic",)), []),
         (MethodOptions(models=("tiny",)), [ModelChoice("tiny")]),
         (
-            MethodOptions(models=("tiny", "lone"), amounts=(0.3, 1)),
+            MethodOptions(models=("tiny", "lone"), blends=(0.3, 1)),
             [ModelChoice("tiny", blend=0.3), ModelChoice("tiny", blend=1), ModelChoice("lone")],
         ),
-        (MethodOptions(models=("lone",), amounts=(0.3,)), [ModelChoice("lone", blend=0.3)]),
+        (MethodOptions(models=("lone",), blends=(0.3,)), [ModelChoice("lone", blend=0.3)]),
         (
-            MethodOptions(files=(Path("a"), Path("b")), amounts=(0.5,)),
+            MethodOptions(files=(Path("a"), Path("b")), blends=(0.5,)),
             [ModelChoice(files=(Path("a"), Path("b")), blend=0.5)],
         ),
         (
@@ -51,7 +51,7 @@ def test_a_line_up_is_a_choice_for_each_thing_shown(
 )
 def test_a_blend_of_nothing_with_two_ends_is_a_usage_error(unblendable: MethodOptions) -> None:
     with pytest.raises(OptionError, match="--blend needs two ends"):
-        build_methods(replace(unblendable, amounts=(0.5,)))
+        build_methods(replace(unblendable, blends=(0.5,)))
 
 
 def test_no_network_named_shows_the_default_from_end_to_end(personal: Path) -> None:

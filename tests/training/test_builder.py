@@ -15,7 +15,7 @@ from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.report import read_log
 from srgan_cli.training.run_folder import read_options, write_options
 from srgan_cli.training.train_run import check
-from srgan_cli.weights.blending import blend
+from srgan_cli.weights.blending import interpolate
 from srgan_cli.weights.container import is_running_statistic, read_weights, write_weights
 
 
@@ -27,7 +27,7 @@ def test_both_ends_share_a_lineage_and_blend(make, run) -> None:
     assert psnr.metadata.lineage == gan.metadata.lineage == options.lineage
     assert (psnr.metadata.objective, gan.metadata.objective) == ("psnr", "gan")
     assert any(not torch.equal(psnr.state[name], gan.state[name]) for name in psnr.state)
-    assert blend(psnr, gan, 0.5).metadata.lineage == options.lineage
+    assert interpolate(psnr, gan, 0.5).metadata.lineage == options.lineage
 
 
 def test_statistics_of_batchnorm_settle_in_the_faithful_stage(make, run) -> None:

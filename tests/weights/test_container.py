@@ -9,7 +9,7 @@ from safetensors.torch import load, save, save_file
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.networks import GENERATORS
-from srgan_cli.weights.blending import blend, blend_all, blend_problems
+from srgan_cli.weights.blending import blend_all, blend_problems, interpolate
 from srgan_cli.weights.container import (
     Weights,
     count_parameters,
@@ -86,7 +86,7 @@ def numbers(tiny: Weights, number: float, **metadata: object) -> Weights:
 
 
 def test_a_blend_lies_between_its_parents(tiny):
-    blended = blend(numbers(tiny, 2.0), numbers(tiny, 6.0), 0.25)
+    blended = interpolate(numbers(tiny, 2.0), numbers(tiny, 6.0), 0.25)
     assert (blended.state["w"], blended.state["mean"], blended.state["n"]) == (3.0, -3.0, 3)
 
 
@@ -97,8 +97,8 @@ def test_a_blend_of_many_goes_by_their_shares(tiny):
 
 def test_an_end_of_a_blend_is_that_network_itself(tiny):
     faithful, vivid = numbers(tiny, 2.0), numbers(tiny, 6.0)
-    assert blend(faithful, vivid, 0) is faithful
-    assert blend(faithful, vivid, 1) is vivid
+    assert interpolate(faithful, vivid, 0) is faithful
+    assert interpolate(faithful, vivid, 1) is vivid
 
 
 def test_a_blend_tells_what_it_is_made_of_and_claims_no_figures(tiny):
@@ -106,7 +106,7 @@ def test_a_blend_tells_what_it_is_made_of_and_claims_no_figures(tiny):
         tiny, 2.0, training={"steps": 7}, measured_receptive_field=9, figures={"set5": {}}
     )
     vivid = numbers(tiny, 6.0, objective="gan", measured_receptive_field=11)
-    metadata = blend(faithful, vivid, 0.25).metadata
+    metadata = interpolate(faithful, vivid, 0.25).metadata
     assert (metadata.objective, metadata.lineage, metadata.measured_receptive_field) == (
         "blend",
         "family",
@@ -118,7 +118,7 @@ def test_a_blend_tells_what_it_is_made_of_and_claims_no_figures(tiny):
         {"share": 0.25, "objective": "gan", "training": {}},
     ]
     stranger = numbers(tiny, 6.0, lineage="other", measured_receptive_field=None)
-    metadata = blend(faithful, stranger, 0.25).metadata
+    metadata = interpolate(faithful, stranger, 0.25).metadata
     assert (metadata.lineage, metadata.measured_receptive_field) == ("", None)
 
 
@@ -129,7 +129,7 @@ def test_networks_that_use_equal_tensors_differently_do_not_blend():
     relu = Weights("compact", sizes, state, Metadata(scale=2))
     leaky = replace(relu, hyperparameters={**sizes, "activation": "leakyrelu"})
     with pytest.raises(WeightsError, match="activation is leakyrelu, not relu"):
-        blend(relu, leaky, 0.5)
+        interpolate(relu, leaky, 0.5)
 
 
 def test_a_size_left_at_its_default_is_no_difference(tiny):
@@ -144,7 +144,7 @@ def test_networks_of_different_size_do_not_blend(tiny):
     state = dict(tiny.state)
     state["head.weight"] = torch.zeros(9, 3, 3, 3)
     with pytest.raises(WeightsError, match=r"head.weight has shape \[9, 3, 3, 3\]"):
-        blend(tiny, replace(tiny, state=state), 0.5)
+        interpolate(tiny, replace(tiny, state=state), 0.5)
 
 
 def test_all_that_does_not_fit_is_told_at_once(tiny):
