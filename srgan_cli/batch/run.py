@@ -19,7 +19,7 @@ from typing import TypeVar
 from srgan_cli.batch.naming import STREAM, Job
 from srgan_cli.batch.plan import exists
 from srgan_cli.batch.prepare import convert_header, convert_picture
-from srgan_cli.batch.upscaling import Maker, check_output, first_frame, make_folder, put, remarks_of
+from srgan_cli.batch.upscaling import Maker, check_output, first_frame, make_folder, notes_of, put
 from srgan_cli.device import free_bytes
 from srgan_cli.errors import ImageError, SrganError, describe_error
 from srgan_cli.files import (
@@ -31,10 +31,9 @@ from srgan_cli.files import (
 )
 from srgan_cli.images.formats import Encoding, check_target, format_of
 from srgan_cli.images.header import read_header
-from srgan_cli.images.image import Image, Picture
-from srgan_cli.images.lazy import LazyImage, open_lazy
-from srgan_cli.images.read import read_bytes, read_picture
-from srgan_cli.images.write import lost_in
+from srgan_cli.images.image import AnyImage, Image, LazyImage
+from srgan_cli.images.read import open_lazy, read_bytes, read_frames
+from srgan_cli.images.write import list_losses
 from srgan_cli.inference.engine import CPU, ProgressCallback, no_progress
 from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.settings import NO_CONVERSION, Conversion, ImageSize
@@ -101,7 +100,7 @@ class _Stage:
 
     outcome: Outcome
     began: float
-    picture: Picture | LazyImage | None = None
+    picture: AnyImage | LazyImage | None = None
 
 
 def run_jobs(jobs: Iterable[Job], work: Work) -> Generator[Outcome, None, None]:
@@ -207,13 +206,13 @@ class _Run:
         if self._is_done(job):  # by another process, meanwhile
             return _Stage(replace(outcome, skipped=True), began)
         outcome = replace(outcome, before=before, after=sizes[0], passes=passes)
-        outcome = replace(outcome, notes=remarks_of(picture), losses=self._losses(first, job))
+        outcome = replace(outcome, notes=notes_of(picture), losses=self._losses(first, job))
         return _Stage(outcome, began, picture)
 
     def _losses(self, image: Image, job: Job) -> tuple[str, ...]:
         encoding = self.work.encoding
         kept = Image(image.pixels, converted_from=image.converted_from) if encoding.strip else image
-        return lost_in(kept, format_of(job.target, encoding))
+        return list_losses(kept, format_of(job.target, encoding))
 
     def _is_done(self, job: Job) -> bool:
         return self.work.skip_existing and job.target != STREAM and exists(job.target)
@@ -273,11 +272,11 @@ def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def read_input(source: Path, max_pixels: int, free: int) -> Picture | LazyImage:
+def read_input(source: Path, max_pixels: int, free: int) -> AnyImage | LazyImage:
     """free: bytes of memory, which bound standard input. Raises ImageError."""
     if source != STREAM:
         lazy = open_lazy(source)
-        return lazy or read_picture(source, max_pixels=max_pixels)
+        return lazy or read_frames(source, max_pixels=max_pixels)
     if sys.stdin is None:
         raise ImageError("standard input is closed: give a file, or pipe a picture into it")
     data = bytearray()

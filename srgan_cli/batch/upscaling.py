@@ -10,12 +10,17 @@ from typing import BinaryIO
 from srgan_cli.batch.naming import STREAM, Job
 from srgan_cli.errors import ImageError
 from srgan_cli.files import printable
-from srgan_cli.images.encode import ROW_WRITERS, RowWriter
 from srgan_cli.images.formats import CAPABILITIES, Encoding, check_target, format_of
 from srgan_cli.images.icc import needs_profile
-from srgan_cli.images.image import Image, ImageSequence, Picture
-from srgan_cli.images.lazy import LazyImage
-from srgan_cli.images.write import encode, row_writer, row_writer_to_stream, write_image
+from srgan_cli.images.image import AnyImage, Image, ImageSequence, LazyImage
+from srgan_cli.images.write import (
+    ROW_FORMATS,
+    RowWriter,
+    encode,
+    row_writer,
+    row_writer_to_stream,
+    write_image,
+)
 from srgan_cli.inference.alpha import row_source
 from srgan_cli.inference.engine import ProgressCallback
 from srgan_cli.inference.pipeline import UpscalePipeline, part
@@ -48,7 +53,7 @@ def by_rows(path: Path, name: str, animated: bool, size: int, free: int) -> bool
     size: bytes of the samples. free: bytes of memory. ImageError for a result that must be
     gathered and has no room.
     """
-    if name in ROW_WRITERS and not animated:
+    if name in ROW_FORMATS and not animated:
         return size > min(MOST, free // 2)
     if COPIES * size > free:
         kind = "an animation" if animated else CAPABILITIES[name].title
@@ -73,8 +78,8 @@ class Maker:
     free: int
 
     def made(
-        self, picture: Picture | LazyImage, job: Job, tell: ProgressCallback
-    ) -> Picture | None:
+        self, picture: AnyImage | LazyImage, job: Job, tell: ProgressCallback
+    ) -> AnyImage | None:
         """The result; None where it has been written to its file.
 
         ImageError, before the work, for what memory cannot hold.
@@ -90,7 +95,7 @@ class Maker:
             return None
         return self._gathered(picture, tell)
 
-    def _gathered(self, picture: Picture | LazyImage, tell: ProgressCallback) -> Picture:
+    def _gathered(self, picture: AnyImage | LazyImage, tell: ProgressCallback) -> AnyImage:
         if not isinstance(picture, ImageSequence):
             return self.pipeline(picture, tell)
         told = shares(tell, len(picture.images))
@@ -98,11 +103,16 @@ class Maker:
         return replace(picture, images=tuple(images))
 
     def _write(
-        self, picture: Picture | LazyImage, sides: list[ImageSize], job: Job, tell: ProgressCallback
+        self,
+        picture: AnyImage | LazyImage,
+        sides: list[ImageSize],
+        job: Job,
+        tell: ProgressCallback,
     ) -> None:
         frames = frames_of(picture)
         results = tuple(
-            frame.sized(size.height, size.width) for frame, size in zip(frames, sides, strict=True)
+            frame.with_size(size.height, size.width)
+            for frame, size in zip(frames, sides, strict=True)
         )
         folder = None if job.target == STREAM else job.target.parent
         sources: tuple[Image | LazyImage, ...] = (
@@ -114,7 +124,7 @@ class Maker:
 
 
 def check_output(
-    picture: Picture | LazyImage, target: Path, encoding: Encoding, pipeline: UpscalePipeline
+    picture: AnyImage | LazyImage, target: Path, encoding: Encoding, pipeline: UpscalePipeline
 ) -> list[ImageSize]:
     """The size of the result of each frame. ImageError for what the target's format cannot hold."""
     frames = frames_of(picture)
@@ -134,13 +144,13 @@ def check_output(
     return sizes
 
 
-def first_frame(picture: Picture | LazyImage) -> Image:
+def first_frame(picture: AnyImage | LazyImage) -> Image:
     return frames_of(picture)[0]
 
 
-def remarks_of(picture: Picture | LazyImage) -> tuple[str, ...]:
+def notes_of(picture: AnyImage | LazyImage) -> tuple[str, ...]:
     """Those of all frames, each once."""
-    return tuple(dict.fromkeys(text for frame in frames_of(picture) for text in frame.remarks))
+    return tuple(dict.fromkeys(text for frame in frames_of(picture) for text in frame.notes))
 
 
 def shares(tell: ProgressCallback, count: int) -> Iterator[ProgressCallback]:
@@ -152,14 +162,14 @@ def shares(tell: ProgressCallback, count: int) -> Iterator[ProgressCallback]:
         yield part(tell, number / count, 1 / count)
 
 
-def frames_of(picture: Picture | LazyImage) -> tuple[Image, ...]:
+def frames_of(picture: AnyImage | LazyImage) -> tuple[Image, ...]:
     """The pictures or pages; of one that is stored all but the samples."""
     if isinstance(picture, ImageSequence):
         return picture.images
     return (picture.image if isinstance(picture, LazyImage) else picture,)
 
 
-def put(picture: Picture, job: Job, encoding: Encoding) -> None:
+def put(picture: AnyImage, job: Job, encoding: Encoding) -> None:
     if job.target == STREAM:
         data = encode(picture, encoding)
         with _to_stdout() as stream:
