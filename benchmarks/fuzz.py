@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from srgan_cli.batch.naming import Job
-from srgan_cli.batch.run import Outcome, Work, run_jobs
+from srgan_cli.batch.plan import Job
+from srgan_cli.batch.run import JobOptions, Outcome, run_jobs
 from srgan_cli.images.formats import CAPABILITIES, FORMAT_BY_SUFFIX, Encoding
 from srgan_cli.images.image import Image, ImageSequence
 from srgan_cli.images.write import write_image
@@ -104,7 +104,7 @@ def honest(outcome: Outcome) -> int:
     return sum(16 * one.height * one.width for one in sides)
 
 
-def tried(path: Path, work: Work, base: int) -> str:
+def tried(path: Path, work: JobOptions, base: int) -> str:
     """What came of it. Raises AssertionError for a fault."""
     target = path.with_name("out.tif" if path.suffix in (".tif", ".tiff") else "out.png")
     began = time.monotonic()
@@ -134,7 +134,9 @@ def main() -> None:
     parser.add_argument("--bicubic", action="store_true")
     given = parser.parse_args()
     draw = random.Random(given.seed)
-    work = Work(UpscalePipeline() if given.bicubic else with_network(), Encoding(), MAX_PIXELS)
+    work = JobOptions(
+        UpscalePipeline() if given.bicubic else with_network(), Encoding(), MAX_PIXELS
+    )
     end = time.monotonic() + given.seconds
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as made, tempfile.TemporaryDirectory() as name:

@@ -11,8 +11,8 @@ from common_way import CommonWay
 from report import Check, Table
 from subject import Subject, photograph
 
-from srgan_cli.batch.naming import Job
-from srgan_cli.batch.run import Work, run_jobs
+from srgan_cli.batch.plan import Job
+from srgan_cli.batch.run import JobOptions, run_jobs
 from srgan_cli.device import keep_memory
 from srgan_cli.images.formats import Encoding
 from srgan_cli.images.image import Image
@@ -81,7 +81,9 @@ def _photographs(folder: Path, count: int, height: int, width: int) -> list[Job]
 
 def _both_ways(subject: Subject, thirds: Sequence[Sequence[Job]]) -> Run:
     engine, common = _watched(subject.ours()), subject.common()
-    work = Work(UpscalePipeline({engine.scale: engine}), Encoding(quality=QUALITY), MOST_PIXELS)
+    work = JobOptions(
+        UpscalePipeline({engine.scale: engine}), Encoding(quality=QUALITY), MOST_PIXELS
+    )
     _do(thirds[0][:1], work)
     _do_commonly(thirds[0][:1], common)
     engine.spent.clear()
@@ -96,7 +98,7 @@ def _watched(engine: TiledEngine) -> Watched:
     return Watched(**{part.name: getattr(engine, part.name) for part in fields(engine)})
 
 
-def _do(jobs: Sequence[Job], work: Work) -> None:
+def _do(jobs: Sequence[Job], work: JobOptions) -> None:
     keep_memory()
     for outcome in run_jobs(jobs, work):
         if outcome.error is not None:

@@ -1,1 +1,1 @@
-"""Many inputs, many outputs: naming, skipping, failures, shards."""
+"""Many inputs, many outputs: names, skipping, failures, shards."""

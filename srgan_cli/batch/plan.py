@@ -9,7 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from srgan_cli.batch.naming import STREAM, Batch, Job, Naming, checked, name_of
+from srgan_cli.batch.output_names import (
+    STREAM,
+    OutputNames,
+    check_template,
+    output_name,
+    require_format,
+)
 from srgan_cli.errors import OptionError
 from srgan_cli.files import LONGEST_NAME, printable
 from srgan_cli.folders import count_kinds, scan_folder
@@ -17,46 +23,83 @@ from srgan_cli.images.formats import input_suffixes
 
 
 @dataclass(frozen=True)
-class Found:
-    """A file to enlarge, and the folder below the output folder that its result goes to.
+class BatchOptions:
+    """Which files to read and write. Raises OptionError for options that exclude each other."""
 
-    named: given by itself, not found in a folder or by a glob. problem: why it cannot be enlarged.
-    """
+    inputs: tuple[str, ...]
+    out: str | None = None
+    recursive: bool = False
+    skip_existing: bool = False
+    keep_time: bool = False
+    name: str | None = None
+    dry_run: bool = False
+    shard: tuple[int, int] | None = None
+    """(number from 1, of how many)"""
 
-    path: Path
-    below: Path = Path()
-    named: bool = True
+    def __post_init__(self) -> None:
+        if not self.inputs:
+            raise OptionError("name at least one image, folder or - for standard input")
+        if "" in self.inputs or self.out == "":
+            raise OptionError("a file without a name: is a variable of the shell empty?")
+        if self.keep_time and str(STREAM) in (self.out, *self.inputs):
+            raise OptionError("--keep-time is for files, not for - (stdin, stdout)")
+        if self.name is not None:
+            check_template(self.name)
+        if self.shard is not None and not 1 <= self.shard[0] <= self.shard[1]:
+            raise OptionError("--shard takes I/N with I from 1 to N, such as 2/8")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One image to upscale. problem: why it cannot be, if that is known before reading it."""
+
+    source: Path
+    target: Path
     problem: str | None = None
 
 
-def plan(batch: Batch, naming: Naming) -> list[Job]:
+@dataclass(frozen=True)
+class InputFile:
+    """A file to upscale.
+
+    subfolder: of the output folder. explicit: named itself, not found in a folder or by a glob.
+    problem: why it cannot be upscaled.
+    """
+
+    path: Path
+    subfolder: Path = Path()
+    explicit: bool = True
+    problem: str | None = None
+
+
+def plan(batch: BatchOptions, names: OutputNames) -> list[Job]:
     """A job for each input of this shard.
 
-    Raises OptionError for two inputs with one output, and for an output that is an input. The
-    check sees all shards, so no two of them ever write one file; and a plan stays the same while
-    results of it appear, so shards may start at different times.
+    Raises OptionError for two inputs with one output, and for an output that is an input. All
+    shards are checked together, so no two of them write one file. Outputs that appear meanwhile
+    do not change the plan, so shards may start at different times.
     """
-    found = find(batch)
-    out = _folder(batch, found)
-    jobs = [_job(one, _target(one, out, batch, naming)) for one in found]
+    found = find_inputs(batch)
+    out = _output_folder(batch, found)
+    jobs = [_job(one, _output_path(one, out, batch, names)) for one in found]
     if batch.skip_existing or batch.shard is not None:
-        jobs = _without_results(found, jobs)
-    _refuse_inputs(jobs, beside=batch.out is None)
-    _refuse_clashes(jobs)
+        jobs = _without_outputs(found, jobs)
+    _check_not_inputs(jobs, in_place=batch.out is None)
+    _check_duplicates(jobs)
     if batch.shard is None:
         return jobs
     number, count = batch.shard
     return jobs[number - 1 :: count]
 
 
-def _folder(batch: Batch, found: Sequence[Found]) -> Path | None:
-    """The folder that the results go to, if -o is one. Raises OptionError if it cannot be one."""
+def _output_folder(batch: BatchOptions, found: Sequence[InputFile]) -> Path | None:
+    """The folder of -o; None if -o is a file or missing. Raises OptionError."""
     if batch.out is None:
         return None
     many = len(found) > 1 or any(is_folder(Path(text)) for text in batch.inputs)
     if batch.out == str(STREAM):
         if many:
-            raise OptionError("-o - takes one picture, not several")
+            raise OptionError("-o - takes one image, not several")
         return None
     path = Path(batch.out)
     if not (many or batch.out.endswith(("/", os.sep)) or is_folder(path)):
@@ -68,25 +111,27 @@ def _folder(batch: Batch, found: Sequence[Found]) -> Path | None:
     return path
 
 
-def _target(one: Found, folder: Path | None, batch: Batch, naming: Naming) -> Path:
+def _output_path(
+    one: InputFile, folder: Path | None, batch: BatchOptions, names: OutputNames
+) -> Path:
     if folder is not None:
-        return folder / one.below / name_of(one.path, batch.name, naming)
+        return folder / one.subfolder / output_name(one.path, batch.name, names)
     if batch.out is None:
         if one.path == STREAM:
-            raise OptionError("the picture from standard input needs -o: a file, or - for output")
-        return one.path.with_name(name_of(one.path, batch.name, naming))
+            raise OptionError("the image from standard input needs -o: a file, or - for output")
+        return one.path.with_name(output_name(one.path, batch.name, names))
     if batch.name is not None:
         raise OptionError(
             "--name is for results in a folder: end -o in /, or leave one of them out"
         )
     if batch.out != str(STREAM):
-        return checked(Path(batch.out), naming.encoding)
-    if naming.encoding.format is None:
-        raise OptionError("a picture on standard output needs --format, such as --format png")
+        return require_format(Path(batch.out), names.encoding)
+    if names.encoding.format is None:
+        raise OptionError("an image on standard output needs --format, such as --format png")
     return STREAM
 
 
-def _job(one: Found, target: Path) -> Job:
+def _job(one: InputFile, target: Path) -> Job:
     length = len(os.fsencode(target.name))
     if one.problem is None and length > LONGEST_NAME:
         text = f"{printable(one.path)}: its result's name would have {length} bytes, more than "
@@ -94,59 +139,59 @@ def _job(one: Found, target: Path) -> Job:
     return Job(one.path, target, one.problem)
 
 
-def _without_results(found: Sequence[Found], jobs: Sequence[Job]) -> list[Job]:
-    """Without those that were found in a folder or by a glob, and are results of others.
+def _without_outputs(found: Sequence[InputFile], jobs: Sequence[Job]) -> list[Job]:
+    """Without inputs from folders and globs that are outputs of other jobs.
 
-    So a folder whose results lie in it can be gone through again.
+    So a folder that holds its own outputs can be processed again.
     """
-    made_of = {_place(job.target): job.source for job in jobs}
+    source_of = {_real_path(job.target): job.source for job in jobs}
     return [
         job
         for one, job in zip(found, jobs, strict=True)
-        if one.named or made_of.get(_place(job.source), job.source) == job.source
+        if one.explicit or source_of.get(_real_path(job.source), job.source) == job.source
     ]
 
 
-def _refuse_inputs(jobs: Sequence[Job], beside: bool) -> None:
-    """beside: whether results lie beside their sources, so that inputs may be older results."""
+def _check_not_inputs(jobs: Sequence[Job], in_place: bool) -> None:
+    """in_place: whether outputs go to the inputs' folders, so that inputs may be former outputs."""
     sources = {key for job in jobs for key in _identities(job.source)}
     for job in jobs:
         if sources & _identities(job.target):
-            older = ", or --skip-existing if it is the result of an earlier run" if beside else ""
-            raise OptionError(f"{printable(job.target)} is an input: choose another output{older}")
+            hint = ", or --skip-existing if it is the result of an earlier run" if in_place else ""
+            raise OptionError(f"{printable(job.target)} is an input: choose another output{hint}")
 
 
-def _refuse_clashes(jobs: Sequence[Job]) -> None:
-    taken: dict[str, Path] = {}
+def _check_duplicates(jobs: Sequence[Job]) -> None:
+    sources: dict[str, Path] = {}
     for job in jobs:
         if job.target == STREAM or job.problem is not None:
             continue
-        place = _place(job.target)
-        if place in taken:
+        target = _real_path(job.target)
+        if target in sources:
             raise OptionError(
-                f"{printable(taken[place])} and {printable(job.source)} would both become "
+                f"{printable(sources[target])} and {printable(job.source)} would both become "
                 f"{printable(job.target)}: give them different names, or --name"
             )
-        taken[place] = job.source
+        sources[target] = job.source
 
 
-def _place(path: Path) -> str:
+def _real_path(path: Path) -> str:
     return os.path.realpath(path)
 
 
 def _identities(path: Path) -> set[object]:
-    """What two names of one file share: where their links lead, and the file itself."""
+    """Equal for two names of one file: the path after links, and device and inode."""
     if path == STREAM:
         return set()
     try:
         status = path.stat()
     except OSError:
-        return {_place(path)}
-    return {_place(path), (status.st_dev, status.st_ino)}
+        return {_real_path(path)}
+    return {_real_path(path), (status.st_dev, status.st_ino)}
 
 
-def sharded(batch: Batch, environment: Mapping[str, str]) -> Batch:
-    """`batch` with the shard that torchrun's RANK and WORLD_SIZE name, unless it has one."""
+def with_shard(batch: BatchOptions, environment: Mapping[str, str]) -> BatchOptions:
+    """`batch` with the shard of torchrun's RANK and WORLD_SIZE, unless it has one."""
     if batch.shard is not None or environment.get("WORLD_SIZE", "1") == "1":
         return batch
     rank, count = environment.get("RANK", ""), environment["WORLD_SIZE"]
@@ -155,53 +200,55 @@ def sharded(batch: Batch, environment: Mapping[str, str]) -> Batch:
     return replace(batch, shard=(int(rank) + 1, int(count)))
 
 
-def find(batch: Batch) -> list[Found]:
-    """The inputs in order, folders and globs replaced by what they hold; missing files stay.
+def find_inputs(batch: BatchOptions) -> list[InputFile]:
+    """The inputs in order, with folders and globs expanded; missing files stay.
 
-    Hidden files and folders, and the output folder, are not looked into. A folder or glob that
-    holds no picture is a problem beside others; if there is nothing at all, OptionError.
+    Hidden files and folders, and the output folder, are skipped. A folder or glob without an image
+    is that input's problem. Raises OptionError if there is no image at all.
     """
-    found = [one for text in batch.inputs for one in _expanded(text, batch)]
+    found = [one for text in batch.inputs for one in _expand(text, batch)]
     if all(one.problem is not None for one in found):
         raise OptionError("; ".join(str(one.problem) for one in found))
-    first: dict[Path, Found] = {}
+    first: dict[Path, InputFile] = {}
     for one in found:
         first.setdefault(one.path, one)
     return list(first.values())
 
 
-def _expanded(text: str, batch: Batch) -> list[Found]:
+def _expand(text: str, batch: BatchOptions) -> list[InputFile]:
     path = Path(text)
     if is_folder(path):
-        return list(_pictures_in(path, batch)) or [_nothing(path, batch.recursive)]
+        return list(_images_in(path, batch)) or [_no_images(path, batch.recursive)]
     if path != STREAM and not exists(path) and glob.has_magic(text):
         names = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 absolute ones too
-        matches = [Found(Path(name), named=False) for name in names if not is_folder(Path(name))]
-        return matches or [Found(path, problem=f"there is no picture in {printable(text)}")]
-    return [Found(path)]
+        matches = [
+            InputFile(Path(name), explicit=False) for name in names if not is_folder(Path(name))
+        ]
+        return matches or [InputFile(path, problem=f"there is no image in {printable(text)}")]
+    return [InputFile(path)]
 
 
-def _nothing(folder: Path, recursive: bool) -> Found:
+def _no_images(folder: Path, recursive: bool) -> InputFile:
     try:
         deeper = not recursive and any(path.is_dir() for path in folder.iterdir())
     except OSError as error:
-        return Found(folder, problem=f"{printable(folder)}: cannot be read ({error.strerror})")
+        return InputFile(folder, problem=f"{printable(folder)}: cannot be read ({error.strerror})")
     hint = "; --recursive enters the folders in it" if deeper else ""
-    return Found(folder, problem=f"there is no picture in {printable(folder)}{hint}")
+    return InputFile(folder, problem=f"there is no image in {printable(folder)}{hint}")
 
 
-def _pictures_in(folder: Path, batch: Batch) -> Iterator[Found]:
+def _images_in(folder: Path, batch: BatchOptions) -> Iterator[InputFile]:
     out = None if batch.out is None else Path(batch.out)
     scan = scan_folder(folder, input_suffixes(), recursive=batch.recursive, exclude=out)
     for path in scan.pictures:
-        yield Found(path, path.parent.relative_to(folder), named=False)
+        yield InputFile(path, path.parent.relative_to(folder), explicit=False)
     for path in scan.unreadable:
         if path != folder:
-            yield Found(path, problem=f"{printable(path)}: this folder cannot be read")
+            yield InputFile(path, problem=f"{printable(path)}: this folder cannot be read")
 
 
-def other_files(batch: Batch) -> dict[str, int]:
-    """How many files of the input folders are no images by their names, by suffix."""
+def other_files(batch: BatchOptions) -> dict[str, int]:
+    """Suffix -> how many files of the input folders have it and are not images."""
     out = None if batch.out is None else Path(batch.out)
     folders = [Path(text) for text in dict.fromkeys(batch.inputs) if is_folder(Path(text))]
     return count_kinds(
@@ -214,8 +261,8 @@ def other_files(batch: Batch) -> dict[str, int]:
 
 
 def is_folder(path: Path) -> bool:
-    """False also for a name that the system finds too long."""
-    return os.path.isdir(path)  # noqa: PTH112 Path.is_dir raises for those
+    """Also for names that are too long for the system, which Path.is_dir raises for."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def exists(path: Path) -> bool:

@@ -18,7 +18,10 @@ from srgan_cli.images.formats import (
 
 if TYPE_CHECKING:
     from srgan_cli.batch.run import Outcome
+    from srgan_cli.inference.engine import TiledEngine
+    from srgan_cli.inference.pipeline import UpscalePipeline
     from srgan_cli.settings import ImageSize
+    from srgan_cli.weights.selection import SelectedModel
 
 UNSUPPORTED = {"PSD", "XCF", "KRA", "EPS", "SVG"}
 """Suffixes of images that are not read."""
@@ -38,6 +41,21 @@ class Settings:
     """None for bicubic, which needs no network."""
 
 
+def settings_of(model: "SelectedModel", pipeline: "UpscalePipeline") -> Settings:
+    """Of the first network that runs."""
+    for engine in _planned_engines(pipeline).values():
+        devices = ",".join(map(str, engine.devices))
+        return Settings(model.name, model.blend, devices, str(engine.dtype).removeprefix("torch."))
+    resize_only = "float32" if pipeline.engines else None  # a model that is not needed
+    return Settings(model.name, model.blend, "cpu", resize_only)
+
+
+def _planned_engines(pipeline: "UpscalePipeline") -> "dict[int, TiledEngine]":
+    """Scale -> network that runs, in order."""
+    found = {s: pipeline.engines.get(s, pipeline.restorer) for s in pipeline.planned_scales}
+    return {scale: engine for scale, engine in found.items() if engine is not None}
+
+
 @dataclass
 class BatchReport:
     """Prints each outcome as it comes, and counts."""
@@ -49,11 +67,21 @@ class BatchReport:
     skipped: int = 0
     locked: int = 0
     failed: list[Path] = field(default_factory=list)
-    losses: Counter[str] = field(default_factory=Counter)
+    lost_metadata: Counter[str] = field(default_factory=Counter)
+
+    def print_settings(self, pipeline: "UpscalePipeline") -> None:
+        blend = "" if self.settings.blend is None else f", blend {self.settings.blend:g}"
+        self.output.detail(f"model {self.settings.model}{blend}")
+        for scale, engine in _planned_engines(pipeline).items():
+            devices = " and ".join(map(str, engine.devices))
+            tiles = f"tiles of {engine.core} + {engine.context} pixels"
+            precision = str(engine.dtype).removeprefix("torch.")
+            calibrated = ", calibrated on a built-in image" if engine.calibrated else ""
+            self.output.detail(f"x{scale}: {devices}, {precision}{calibrated}, {tiles}")
 
     def add(self, outcome: "Outcome") -> None:
         if self.output.json:
-            self.output.record(self.record(outcome))
+            self.output.record(self._record(outcome))
         if outcome.error is not None:
             self.failed.append(outcome.job.source)
             self.output.error(outcome.error)
@@ -67,24 +95,24 @@ class BatchReport:
             self.output.detail(f"skipped {outcome.job.source}: {outcome.job.target} exists")
         else:
             self.done += 1
-            self.losses.update(outcome.losses)
+            self.lost_metadata.update(outcome.lost_metadata)
             self.output.info(self._line(outcome))
 
-    def others(self, kinds: Mapping[str, int]) -> None:
+    def print_other_files(self, kinds: Mapping[str, int]) -> None:
         """A line for the files of the input folders that are no images."""
         if not kinds:
             return
         total = sum(kinds.values())
-        names = ", ".join(f"{count} {kind}{_remedy(kind)}" for kind, count in kinds.items())
+        names = ", ".join(f"{count} {kind}{_install_hint(kind)}" for kind, count in kinds.items())
         hint = "; convert photos to PNG or TIFF first" if kinds.keys() & UNSUPPORTED else ""
         files = "file" if total == 1 else "files"
         self.output.info(f"skipped {total} other {files}: {names}{hint}")
 
-    def plan(self, outcome: "Outcome") -> None:
+    def print_plan(self, outcome: "Outcome") -> None:
         """A line on stdout for what would be done."""
         job = outcome.job
         if self.output.json:
-            self.output.record(self.record(outcome, success="planned"))
+            self.output.record(self._record(outcome, success="planned"))
         elif outcome.error is None:
             self.output.result(
                 f"{job.source} -> {job.target}{' (exists: skipped)' if outcome.skipped else ''}"
@@ -95,7 +123,7 @@ class BatchReport:
     def finish(self) -> int:
         """The exit code; a last line with the counts where there were several images."""
         total = self.done + self.skipped + self.locked + len(self.failed)
-        if self.losses:
+        if self.lost_metadata:
             self.output.info(f"Note: {'; '.join(self._counted(total))}")
         if self.failed and total > 1:
             names = ", ".join(map(str, self.failed[:MOST_NAMES]))
@@ -109,15 +137,15 @@ class BatchReport:
         return 1 if self.failed or self.output.lost else 0
 
     def _counted(self, total: int) -> list[str]:
-        """The losses, each with the number of images that it is about."""
+        """What was lost, each with the number of images concerned."""
         if total == 1:
-            return list(self.losses)
-        return [f"{text} ({count} of {total})" for text, count in self.losses.items()]
+            return list(self.lost_metadata)
+        return [f"{text} ({count} of {total})" for text, count in self.lost_metadata.items()]
 
-    def record(self, outcome: "Outcome", success: str = "done") -> dict[str, Any]:
+    def _record(self, outcome: "Outcome", success: str = "done") -> dict[str, Any]:
         """The JSON line of an image: see docs/json.md."""
         job = outcome.job
-        notes = [*self._notes(outcome), *outcome.losses]
+        notes = [*self._notes(outcome), *outcome.lost_metadata]
         return {
             "status": _status(outcome, success),
             "input": str(job.source),
@@ -147,7 +175,7 @@ class BatchReport:
         return [note for note in notes if note is not None]
 
 
-def _remedy(kind: str) -> str:
+def _install_hint(kind: str) -> str:
     """How to have files of a suffix (upper case, no dot) read, in parentheses."""
     name = kind_of_suffix(f".{kind}")
     return "" if name is None or is_readable(name) else f" (pip install {PACKAGES[name][2]})"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.progress import Progress as Bar
 
-    from srgan_cli.batch.naming import Job
+    from srgan_cli.batch.plan import Job
     from srgan_cli.training.callbacks import Progress as TrainingProgress
     from srgan_cli.training.callbacks import TrainingCallback
     from srgan_cli.training.validation import Score

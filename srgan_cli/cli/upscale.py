@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from srgan_cli.batch.naming import STREAM, Batch, Job, Naming
-from srgan_cli.batch.plan import exists, other_files, plan, sharded
-from srgan_cli.cli.batch_report import BatchReport, Settings
+from srgan_cli.batch.output_names import STREAM, OutputNames
+from srgan_cli.batch.plan import BatchOptions, Job, exists, other_files, plan, with_shard
+from srgan_cli.cli.batch_report import BatchReport, settings_of
 from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.console import Output
 from srgan_cli.cli.flags import (
@@ -50,11 +50,11 @@ from srgan_cli.settings import (
 )
 
 if TYPE_CHECKING:
-    from srgan_cli.batch.run import Work
+    from srgan_cli.batch.run import JobOptions
     from srgan_cli.inference.pipeline import UpscalePipeline
     from srgan_cli.weights.selection import SelectedModel
 
-HOW_TO_CONTINUE = (
+CONTINUE_HINT = (
     "the images finished so far are complete, no other file was touched; "
     "the same command with --skip-existing continues"
 )
@@ -73,14 +73,14 @@ def parse_shard(
 
 def _batch(
     inputs: tuple[str, ...], more: tuple[str, ...], suffix: str | None, **given: Any
-) -> Batch:
+) -> BatchOptions:
     """suffix: as in Real-ESRGAN, which names its outputs photo_SUFFIX.png."""
     if suffix is not None:
         if given["name"] is not None:
             raise OptionError("--suffix and --name exclude each other")
         escaped = suffix.replace("{", "{{").replace("}", "}}")
         given["name"] = f"{{stem}}_{escaped}{{suffix}}" if suffix else "{stem}{suffix}"
-    return Batch(inputs=inputs + more, **given)
+    return BatchOptions(inputs=inputs + more, **given)
 
 
 batch_options = gathered(
@@ -111,7 +111,7 @@ batch_options = gathered(
     option("--keep-time", is_flag=True, help="Give outputs the modification time of their inputs"),
     option("--dry-run", is_flag=True, help="Print what would be done, and write nothing"),
     option("--shard", metavar="I/N", callback=parse_shard, help="Only part I of N of the inputs"),
-    heading="Batch",
+    heading="BatchOptions",
 )
 
 max_pixels_option = option(
@@ -152,7 +152,7 @@ max_pixels_option = option(
 @postprocess_options
 @output_options
 def upscale_command(
-    batch: Batch,
+    batch: BatchOptions,
     size: OutputSize,
     choice: ModelChoice,
     machine: Machine,
@@ -165,23 +165,25 @@ def upscale_command(
     """Make images larger and sharper."""
     _check(batch, encoding, output)
     to_stdout = batch.out == str(STREAM)
-    with stopping("nothing was written" if to_stdout else HOW_TO_CONTINUE):
+    with stopping("nothing was written" if to_stdout else CONTINUE_HINT):
         from srgan_cli.api import build_pipeline
-        from srgan_cli.batch.run import Work
+        from srgan_cli.batch.run import JobOptions
         from srgan_cli.weights.selection import select_model
 
         model = select_model(choice)
         pipeline = build_pipeline(model.weights, machine, size, postprocess, output.info)
-        jobs = plan(sharded(batch, os.environ), _naming(model, pipeline, encoding))
+        jobs = plan(with_shard(batch, os.environ), _output_names(model, pipeline, encoding))
         _check_encoding(jobs, encoding)
         kept = (batch.skip_existing, batch.keep_time)
-        work = Work(pipeline, encoding, max_pixels, *kept, conversion)
-        report = BatchReport(output, _settings(model, pipeline), encoding)
-        report.others(other_files(batch))
-        sys.exit(_print_plan(jobs, work, report) if batch.dry_run else _run(jobs, work, report))
+        options = JobOptions(pipeline, encoding, max_pixels, *kept, conversion)
+        report = BatchReport(output, settings_of(model, pipeline), encoding)
+        report.print_other_files(other_files(batch))
+        sys.exit(
+            _print_plan(jobs, options, report) if batch.dry_run else _run(jobs, options, report)
+        )
 
 
-def _check(batch: Batch, encoding: Encoding, output: Output) -> None:
+def _check(batch: BatchOptions, encoding: Encoding, output: Output) -> None:
     """Raises OptionError for a command line that cannot be meant, with what may be meant."""
     if batch.out == str(STREAM):
         if output.json:
@@ -196,7 +198,7 @@ def _check(batch: Batch, encoding: Encoding, output: Output) -> None:
     _check_second_name(batch)
 
 
-def _check_second_name(batch: Batch) -> None:
+def _check_second_name(batch: BatchOptions) -> None:
     """`srgan upscale photo.jpg large.png` is how other programs name the output."""
     if len(batch.inputs) != 2 or batch.out is not None:
         return
@@ -211,35 +213,35 @@ def _check_second_name(batch: Batch) -> None:
 def _check_encoding(jobs: Sequence[Job], encoding: Encoding) -> None:
     """Raises OptionError for an option that no output of the batch has a use for."""
     formats = {format_of(job.target, encoding) for job in jobs if job.problem is None}
-    for name, value, able in (
+    for name, value, supported in (
         ("--quality", encoding.quality, QUALITY_FORMATS),
         ("--compression", encoding.compression, COMPRESSION_FORMATS),
     ):
-        if value is not None and formats and not formats & able:
+        if value is not None and formats and not formats & supported:
             titles = ", ".join(sorted(CAPABILITIES[each].title for each in formats))
-            known = ", ".join(sorted(able))
+            known = ", ".join(sorted(supported))
             raise OptionError(f"{name} does not apply to {titles}; it is for {known}")
 
 
-def _print_plan(jobs: Sequence[Job], work: "Work", report: BatchReport) -> int:
+def _print_plan(jobs: Sequence[Job], options: "JobOptions", report: BatchReport) -> int:
     """The exit code; nothing is written."""
     from srgan_cli.batch.run import dry_run
 
-    outcomes = [dry_run(job, work) for job in jobs]
+    outcomes = [dry_run(job, options) for job in jobs]
     for outcome in outcomes:
-        report.plan(outcome)
+        report.print_plan(outcome)
     return 1 if any(outcome.error is not None for outcome in outcomes) else 0
 
 
-def _run(jobs: Sequence[Job], work: "Work", report: BatchReport) -> int:
+def _run(jobs: Sequence[Job], options: "JobOptions", report: BatchReport) -> int:
     """The exit code."""
     from srgan_cli.batch.run import run_jobs
 
-    _print_settings(work.pipeline, report)
-    pixels = partial(_pixels, work.pipeline)
+    report.print_settings(options.pipeline)
+    pixels = partial(_pixels, options.pipeline)
     with (
         batch_progress(len(jobs), report.output, pixels) as progress,
-        closing(run_jobs(jobs, replace(work, watch=progress.start))) as outcomes,
+        closing(run_jobs(jobs, replace(options, progress=progress.start))) as outcomes,
     ):
         for outcome in outcomes:
             if outcome.skipped:
@@ -259,41 +261,17 @@ def _output_size(pipeline: "UpscalePipeline", path: Path) -> ImageSize:
 def _pixels(pipeline: "UpscalePipeline", path: Path) -> int:
     """Of the output; 0 for standard input and what cannot be read."""
     try:
-        sides = _output_size(pipeline, path)
+        size = _output_size(pipeline, path)
     except (SrganError, OSError):
         return 0
-    return sides.height * sides.width
+    return size.height * size.width
 
 
-def _naming(model: "SelectedModel", pipeline: "UpscalePipeline", encoding: Encoding) -> Naming:
+def _output_names(
+    model: "SelectedModel", pipeline: "UpscalePipeline", encoding: Encoding
+) -> OutputNames:
     size = pipeline.size
     by_scale = size == OutputSize() or size.scale is not None
     scale = size.scale or Fraction(pipeline.native)
-    measure = partial(_output_size, pipeline)
-    return Naming(model.name, f"{float(scale):g}" if by_scale else None, encoding, measure)
-
-
-def _settings(model: "SelectedModel", pipeline: "UpscalePipeline") -> Settings:
-    for scale in pipeline.planned_scales:
-        one = pipeline.engines.get(scale, pipeline.restorer)
-        if one is None:
-            continue
-        devices = ",".join(map(str, one.devices))
-        return Settings(model.name, model.blend, devices, str(one.dtype).removeprefix("torch."))
-    resize_only = "float32" if pipeline.engines else None  # a model that is not needed
-    return Settings(model.name, model.blend, "cpu", resize_only)
-
-
-def _print_settings(pipeline: "UpscalePipeline", report: BatchReport) -> None:
-    settings = report.settings
-    blend = "" if settings.blend is None else f", blend {settings.blend:g}"
-    report.output.detail(f"model {settings.model}{blend}")
-    for scale in pipeline.planned_scales:
-        one = pipeline.engines.get(scale, pipeline.restorer)
-        if one is None:
-            continue
-        devices = " and ".join(map(str, one.devices))
-        tiles = f"tiles of {one.core} + {one.context} pixels"
-        precision = str(one.dtype).removeprefix("torch.")
-        calibrated = ", calibrated on a built-in image" if one.calibrated else ""
-        report.output.detail(f"x{scale}: {devices}, {precision}{calibrated}, {tiles}")
+    output_size = partial(_output_size, pipeline)
+    return OutputNames(model.name, f"{float(scale):g}" if by_scale else None, encoding, output_size)

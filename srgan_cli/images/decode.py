@@ -50,11 +50,11 @@ def decoded(opened: Pillow.Image) -> Image:
 
 def _converted(opened: Pillow.Image, profile: bytes | None) -> Image:
     """CMYK or LAB as sRGB, through the profile if it can be used."""
-    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     if profile is not None and not usable(profile, opened.mode):
-        profile, notes = None, (UNUSABLE_PROFILE,)
+        profile, remarks = None, (UNUSABLE_PROFILE,)
     pixels = np.asarray(to_srgb(opened, profile))
-    return Image(pixels, icc_profile=srgb_profile(), notes=notes, converted_from=opened.mode)
+    return Image(pixels, icc_profile=srgb_profile(), remarks=remarks, converted_from=opened.mode)
 
 
 def unsupported(mode: str) -> str:
@@ -94,7 +94,7 @@ def finished(
     turn: the orientation, 1 to 8; None for what the metadata say.
     """
     if metadata.is_damaged(exif):
-        image = replace(image, notes=(*image.notes, metadata.DAMAGED))
+        image = replace(image, remarks=(*image.remarks, metadata.DAMAGED))
     exif = metadata.valid_exif(exif)
     xmp = info.get("xmp")
     xmp = xmp if isinstance(xmp, bytes) and xmp else None

@@ -1,7 +1,8 @@
 """Which encoder makes a format, and with which settings."""
 
 import io
-from typing import Any
+from collections.abc import Callable
+from typing import Any, BinaryIO
 
 from PIL import Image as Pillow
 from PIL import ImageFile
@@ -45,6 +46,22 @@ def encoded(sequence: ImageSequence, name: str, encoding: Encoding) -> bytes:
             sequence = ImageSequence(images, sequence.durations, sequence.loop)
         own = OWN.get(name)
         return own(sequence, encoding) if own else _saved(sequence, name, encoding)
+
+
+def _png_rows(file: BinaryIO, images: tuple[Image, ...], compression: int | None) -> png.PngRows:
+    return png.PngRows(file, images[0], compression)
+
+
+RowWriter = png.PngRows | tiff_write.TiffRows
+ROW_WRITERS: dict[str, Callable[[BinaryIO, tuple[Image, ...], int | None], RowWriter]]
+ROW_WRITERS = {"png": _png_rows, "tiff": tiff_write.TiffRows}
+"""What writes still pictures, or pages, that need not be whole in memory."""
+
+
+def row_file(file: BinaryIO, images: tuple[Image, ...], name: str, encoding: Encoding) -> RowWriter:
+    """What writes `images` to `file`, given their rows one after another. name: of ROW_WRITERS."""
+    with translated(name):
+        return ROW_WRITERS[name](file, images, encoding.compression)
 
 
 def _png(sequence: ImageSequence, encoding: Encoding) -> bytes:

@@ -1,7 +1,6 @@
 """A file -> an upright Image or ImageSequence, with its metadata."""
 
 import io
-import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -22,7 +21,6 @@ from srgan_cli.images.codecs import pnm, tiff_read
 from srgan_cli.images.codecs.heif import deep_heif
 from srgan_cli.images.codecs.jxl import read_jxl_header, read_jxl_xmp
 from srgan_cli.images.codecs.raw import is_raw, raw_image, raw_size
-from srgan_cli.images.codecs.tiff_read import Page
 from srgan_cli.images.decode import decoded, finished
 from srgan_cli.images.formats import NO_DEEP_ANIMATION
 from srgan_cli.images.header import (
@@ -33,26 +31,12 @@ from srgan_cli.images.header import (
     opening,
     refuse_more,
 )
-from srgan_cli.images.image import (
-    AnyImage,
-    Image,
-    ImageSequence,
-    LazyImage,
-    Pixels,
-    blank,
-    to_uint16,
-)
+from srgan_cli.images.image import Image, ImageSequence, Picture, to_uint16
 from srgan_cli.images.iptc import LEGACY_KEY, find_iptc
 from srgan_cli.images.tiff_tags import Block, check_tree
 from srgan_cli.settings import MAX_PIXELS
 
 LEGACY_EXIF = ("Raw profile type exif", "Raw profile type APP1")  # texts of old PNG files
-
-LARGE = 1 << 26
-"""Bytes of samples beyond which a picture is not decoded at once, if its format permits."""
-
-HIGHEST = 1 << 24
-"""Bytes of a strip, or of a row of tiles, beyond which nothing is won."""
 
 
 def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Image:
@@ -64,18 +48,18 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Image:
     return picture.images[0] if isinstance(picture, ImageSequence) else picture
 
 
-def read_frames(path: Path, *, max_pixels: int = MAX_PIXELS) -> AnyImage:
+def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """All frames of an animation, composited, or all pages; `max_pixels` counts them all."""
     return _opened(path, max_pixels, first_only=False)
 
 
-def read_bytes(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> AnyImage:
-    """As `read_frames`. name: for messages; "-" for standard input."""
+def read_bytes(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Picture:
+    """As `read_picture`. name: for messages; "-" for standard input."""
     with reading(name, max_pixels):
         return _all(_Source(io.BytesIO(data), name, max_pixels, first_only=False))
 
 
-def _opened(path: Path, max_pixels: int, first_only: bool) -> AnyImage:
+def _opened(path: Path, max_pixels: int, first_only: bool) -> Picture:
     with reading(path, max_pixels), open_regular(path) as file:
         return _all(_Source(file, path.name, max_pixels, first_only))
 
@@ -93,7 +77,7 @@ class _Source:
         return self.file.read()
 
 
-def _all(source: _Source) -> AnyImage:
+def _all(source: _Source) -> Picture:
     if is_raw(source.file, source.name):
         return _developed(source)
     return _pages(source) if source.file.read(4) in tiff_read.MAGIC else _frames(source)
@@ -110,7 +94,7 @@ def _developed(source: _Source) -> Image:
     return finished(image, {}, metadata.exif_of(block, block.head()), 1)
 
 
-def _frames(source: _Source) -> AnyImage:
+def _frames(source: _Source) -> Picture:
     head = head_of(source.file)
     with opening(source.file, source.name, source.max_pixels) as opened:
         numbers = frames_of(opened)[:1] if source.first_only else frames_of(opened)
@@ -175,7 +159,7 @@ def _jxl_remarks(source: _Source, images: tuple[Image, ...]) -> tuple[Image, ...
     if bits <= images[0].depth:
         return images
     remark = f"its {bits} bits per sample are read as 8: pillow-jxl-plugin decodes no more"
-    return tuple(replace(image, notes=(*image.notes, remark)) for image in images)
+    return tuple(replace(image, remarks=(*image.remarks, remark)) for image in images)
 
 
 def _from_hex(text: str) -> bytes | None:
@@ -210,7 +194,7 @@ def _extended(image: Image, colours: int, clear: bool) -> Image:
     return replace(image, pixels=pixels, alpha=alpha)
 
 
-def _pages(source: _Source) -> AnyImage:
+def _pages(source: _Source) -> Picture:
     block = Block(source.file)
     pages = tiff_read.pages(block)
     pages = pages[:1] if source.first_only else pages
@@ -240,55 +224,5 @@ def _page(
     profile = image.icc_profile or info.get("icc_profile")
     exif = metadata.exif_of(block, page.directory)
     if metadata.has_damage(block, page.directory):
-        image = replace(image, notes=(*image.notes, metadata.DAMAGED))
+        image = replace(image, remarks=(*image.remarks, metadata.DAMAGED))
     return finished(replace(image, icc_profile=profile), info, exif, turn)
-
-
-def open_lazy(path: Path, *, large: int = LARGE) -> LazyImage | None:
-    """A picture that can be read by parts; None for any other, and one of at most `large` bytes.
-
-    ImageError as `read_image`; the number of pixels is not limited.
-    """
-    with reading(path), open_regular(path) as file:
-        if is_raw(file, path.name) or file.read(4) not in tiff_read.MAGIC:
-            return None
-        block = Block(file)
-        pages = tiff_read.pages(block)
-        page = tiff_read.with_low_strips(pages[0])
-        if len(pages) > 1 or not _in_parts(page) or page.height * page.row <= large:
-            return None
-        return LazyImage(_described(block, page), _reader(path, page, _state(file)))
-
-
-def _in_parts(page: Page) -> bool:
-    """Upright, and without alpha: what is hidden must be seen whole."""
-    upright = tiff_read.turn(page) == 1
-    return page.ours and not page.alpha and upright and page.row * page.piece[0] <= HIGHEST
-
-
-def _described(block: Block, page: Page) -> Image:
-    colours = 3 if page.photometric == tiff_read.RGB else 1
-    info = tiff_read.info(page)
-    empty = blank(page.height, page.width, colours, f"u{page.bits // 8}")
-    notes = (metadata.DAMAGED,) if metadata.has_damage(block, page.directory) else ()
-    image = replace(empty, icc_profile=info.get("icc_profile"), notes=notes)
-    return finished(image, info, metadata.exif_of(block, page.directory), 1)
-
-
-def _reader(path: Path, page: Page, state: object) -> Callable[[int, int], Pixels]:
-    """state: of the file when it was opened first, by `_state`."""
-
-    def rows(top: int, bottom: int) -> Pixels:
-        with reading(path), open_regular(path) as file:
-            if _state(file) != state:
-                raise ImageError("has changed while it was read; run the command again")
-            block = Block(file)
-            current = replace(page, directory=page.directory.reopened(block))
-            return tiff_read.rows_of(block, current, top, bottom).pixels
-
-    return rows
-
-
-def _state(file: BinaryIO) -> object:
-    found = os.fstat(file.fileno())
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

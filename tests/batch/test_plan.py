@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from srgan_cli.batch.naming import STREAM, Batch, Naming
-from srgan_cli.batch.plan import find, plan, sharded
+from srgan_cli.batch.output_names import STREAM, OutputNames
+from srgan_cli.batch.plan import BatchOptions, find_inputs, plan, with_shard
 from srgan_cli.errors import ImageError, OptionError
 from srgan_cli.images.formats import Encoding
 from srgan_cli.settings import ImageSize
 
-NAMING = Naming("clean", "4", Encoding(), lambda path: ImageSize(60, 80))
+NAMING = OutputNames("clean", "4", Encoding(), lambda path: ImageSize(60, 80))
 
 
 @pytest.fixture(autouse=True)
@@ -23,8 +23,8 @@ def here(tmp_path, monkeypatch):
         Path(name).write_text(name)
 
 
-def targets(*inputs: str, naming: Naming = NAMING, **more: object) -> list[str]:
-    return [str(job.target) for job in plan(Batch(inputs, **more), naming)]
+def targets(*inputs: str, naming: OutputNames = NAMING, **more: object) -> list[str]:
+    return [str(job.target) for job in plan(BatchOptions(inputs, **more), naming)]
 
 
 @pytest.mark.parametrize(
@@ -146,14 +146,17 @@ def test_shards_part_the_plan_and_do_not_change_it_while_results_appear():
 
 
 def test_torchrun_names_the_shard_unless_the_user_does():
-    batch = Batch(("a.png",))
-    assert sharded(batch, {"RANK": "1", "WORLD_SIZE": "4"}).shard == (2, 4)
-    assert sharded(replace(batch, shard=(1, 2)), {"RANK": "1", "WORLD_SIZE": "4"}).shard == (1, 2)
-    assert sharded(batch, {"WORLD_SIZE": "1"}).shard is None
-    assert sharded(batch, {}).shard is None
+    batch = BatchOptions(("a.png",))
+    assert with_shard(batch, {"RANK": "1", "WORLD_SIZE": "4"}).shard == (2, 4)
+    assert with_shard(replace(batch, shard=(1, 2)), {"RANK": "1", "WORLD_SIZE": "4"}).shard == (
+        1,
+        2,
+    )
+    assert with_shard(batch, {"WORLD_SIZE": "1"}).shard is None
+    assert with_shard(batch, {}).shard is None
     for wrong in ({"WORLD_SIZE": "2"}, {"RANK": "2", "WORLD_SIZE": "2"}, {"WORLD_SIZE": "x"}):
         with pytest.raises(OptionError, match="give --shard"):
-            sharded(batch, wrong)
+            with_shard(batch, wrong)
 
 
 def test_standard_input_needs_an_output():
@@ -161,13 +164,13 @@ def test_standard_input_needs_an_output():
         targets("-")
     encoded = replace(NAMING, encoding=Encoding("png"))
     assert targets("-", out="-", naming=encoded) == [str(STREAM)]
-    with pytest.raises(OptionError, match="one picture"):
+    with pytest.raises(OptionError, match="one image"):
         targets("-", "a.png", out="-", naming=encoded)
 
 
 def test_a_result_whose_name_is_too_long_is_a_problem_of_its_own():
     Path("x" * 251 + ".png").touch()
-    long, short = plan(Batch(("x" * 251 + ".png", "a.png"), out="new"), NAMING)
+    long, short = plan(BatchOptions(("x" * 251 + ".png", "a.png"), out="new"), NAMING)
     assert "258 bytes" in str(long.problem)
     assert short.problem is None
 
@@ -182,7 +185,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def paths(*inputs: str, **more: object) -> list[str]:
-    return [str(one.path) for one in find(Batch(inputs, **more))]
+    return [str(one.path) for one in find_inputs(BatchOptions(inputs, **more))]
 
 
 def test_a_folder_gives_its_pictures_in_order():
@@ -190,9 +193,9 @@ def test_a_folder_gives_its_pictures_in_order():
 
 
 def test_recursive_enters_folders_but_not_hidden_ones():
-    found = find(Batch(("photos",), recursive=True))
+    found = find_inputs(BatchOptions(("photos",), recursive=True))
     assert [str(one.path) for one in found] == ["photos/a.JPG", "photos/b.png", "photos/sub/c.png"]
-    assert [str(one.below) for one in found] == [".", ".", "sub"]
+    assert [str(one.subfolder) for one in found] == [".", ".", "sub"]
 
 
 def test_the_output_folder_is_not_looked_into():
@@ -212,14 +215,15 @@ def test_a_missing_file_stays_and_a_picture_named_twice_is_taken_once():
 
 def test_no_picture_at_all_is_a_usage_error_that_knows_of_deeper_folders():
     Path("deep/er").mkdir(parents=True)
-    with pytest.raises(OptionError, match="no picture in deep; --recursive"):
-        find(Batch(("deep",)))
+    with pytest.raises(OptionError, match="no image in deep; --recursive"):
+        find_inputs(BatchOptions(("deep",)))
 
 
 def test_an_empty_folder_beside_others_is_a_problem_of_its_own():
     Path("empty").mkdir()
-    problems = [one.problem for one in find(Batch(("empty", "photos/b.png", "*.gif")))]
-    assert problems == ["there is no picture in empty", None, "there is no picture in *.gif"]
+    found = find_inputs(BatchOptions(("empty", "photos/b.png", "*.gif")))
+    problems = [one.problem for one in found]
+    assert problems == ["there is no image in empty", None, "there is no image in *.gif"]
 
 
 def test_a_name_too_long_for_the_system_is_a_file_that_is_missing():

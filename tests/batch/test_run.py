@@ -11,12 +11,13 @@ from threading import Event
 import numpy as np
 import pytest
 
-from srgan_cli.batch import run, upscaling
-from srgan_cli.batch.naming import Job
-from srgan_cli.batch.run import Outcome, Work, dry_run, read_input, run_jobs
+from srgan_cli.batch import run, upscale_job
+from srgan_cli.batch.plan import Job
+from srgan_cli.batch.run import JobOptions, Outcome, dry_run, read_input, run_jobs
 from srgan_cli.files import try_lock
 from srgan_cli.images.formats import Encoding
-from srgan_cli.images.image import Image, LazyImage, blank
+from srgan_cli.images.image import Image, blank
+from srgan_cli.images.lazy import LazyImage
 from srgan_cli.images.read import read_image
 from srgan_cli.images.write import write_image
 from srgan_cli.inference.pipeline import UpscalePipeline
@@ -38,14 +39,14 @@ def jobs(*names: str) -> list[Job]:
 
 
 def done(chosen: list[Job], **how: object) -> list[Outcome]:
-    return list(run_jobs(chosen, Work(UpscalePipeline(), Encoding(), 10**6, **how)))  # type: ignore[arg-type]
+    return list(run_jobs(chosen, JobOptions(UpscalePipeline(), Encoding(), 10**6, **how)))  # type: ignore[arg-type]
 
 
 def outputs() -> list[str]:
     return sorted(path.name for path in Path("out").iterdir())
 
 
-STEPS = [(run, "read_frames"), (upscaling.Maker, "made"), (run, "put")]
+STEPS = [(run, "read_picture"), (upscale_job.JobUpscaler, "upscale"), (run, "write_output")]
 
 
 @pytest.mark.parametrize(("place", "step"), STEPS)
@@ -76,7 +77,7 @@ def test_memory_that_does_not_suffice_is_said_without_a_traceback(monkeypatch):
     def broken(*words: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(upscaling.Maker, "made", broken)
+    monkeypatch.setattr(upscale_job.JobUpscaler, "upscale", broken)
     (outcome,) = done(jobs("a"))
     assert "more memory than there is" in str(outcome.error)
     assert outcome.trace is None
@@ -85,9 +86,11 @@ def test_memory_that_does_not_suffice_is_said_without_a_traceback(monkeypatch):
 def test_what_the_format_cannot_hold_is_refused_before_the_work(monkeypatch):
     (job,) = jobs("a")
     computed = []
-    monkeypatch.setattr(upscaling.Maker, "made", lambda *words: computed.append(words))
+    monkeypatch.setattr(upscale_job.JobUpscaler, "upscale", lambda *words: computed.append(words))
     large = UpscalePipeline(size=OutputSize(width=1000))
-    (outcome,) = run_jobs([Job(job.source, Path("out/a.ico"))], Work(large, Encoding(), 10**6))
+    (outcome,) = run_jobs(
+        [Job(job.source, Path("out/a.ico"))], JobOptions(large, Encoding(), 10**6)
+    )
     assert "ICO" in str(outcome.error)
     assert not computed
     assert not Path("out").exists()
@@ -107,13 +110,13 @@ def test_a_target_that_another_process_writes_is_left_to_it():
 
 def test_a_target_is_locked_from_reading_to_writing_and_free_afterwards(monkeypatch):
     held = []
-    put = run.put
+    put = run.write_output
 
     def watched(picture, job, encoding):
         held.append(try_lock(job.target) is None)
         put(picture, job, encoding)
 
-    monkeypatch.setattr(run, "put", watched)
+    monkeypatch.setattr(run, "write_output", watched)
     done(jobs("a", "b"))
     assert held == [True, True]
     assert outputs() == ["a_x4.png", "b_x4.png"]
@@ -123,7 +126,7 @@ def test_a_failed_job_leaves_no_lock(monkeypatch):
     def broken(*words: object) -> None:
         raise TypeError
 
-    monkeypatch.setattr(upscaling.Maker, "made", broken)
+    monkeypatch.setattr(upscale_job.JobUpscaler, "upscale", broken)
     done(jobs("a"))
     assert outputs() == []
 
@@ -145,15 +148,15 @@ def test_what_was_done_by_another_process_meanwhile_is_not_done_again(monkeypatc
 def test_closing_completes_what_is_being_written_and_does_not_wait_for_a_reader(monkeypatch):
     chosen = jobs("a", "b", "c", "d")
     stuck = Event()
-    read = run.read_frames
+    read = run.read_picture
 
     def slow(path: Path, **how):
         if path.name == "d.png":
             stuck.wait()
         return read(path, **how)
 
-    monkeypatch.setattr(run, "read_frames", slow)
-    with closing(run_jobs(chosen, Work(UpscalePipeline(), Encoding(), 10**6))) as outcomes:
+    monkeypatch.setattr(run, "read_picture", slow)
+    with closing(run_jobs(chosen, JobOptions(UpscalePipeline(), Encoding(), 10**6))) as outcomes:
         next(outcomes)
     stuck.set()
     assert "a_x4.png" in outputs()
@@ -182,7 +185,7 @@ def test_a_dry_run_reports_what_the_run_would_and_writes_nothing():
     Path("b.png").write_bytes(b"no picture")
     chosen += [Job(Path("nothing.png"), Path("out/nothing_x4.png"))]
     chosen += [Job(Path("a.png"), Path("out/a.ico"))]
-    work = Work(UpscalePipeline(size=OutputSize(width=1000)), Encoding(), 10**6)
+    work = JobOptions(UpscalePipeline(size=OutputSize(width=1000)), Encoding(), 10**6)
     planned = [dry_run(job, work) for job in chosen]
     assert not Path("out").exists()
     run_for_real = list(run_jobs(chosen, work))
@@ -196,7 +199,7 @@ def test_a_dry_run_knows_what_exists_and_cannot_be_replaced():
     first.target.parent.mkdir()
     first.target.touch()
     second.target.mkdir()
-    work = Work(UpscalePipeline(), Encoding(), 10**6, skip_existing=True)
+    work = JobOptions(UpscalePipeline(), Encoding(), 10**6, skip_existing=True)
     assert dry_run(first, work).skipped
     assert "is a folder" in str(dry_run(second, replace(work, skip_existing=False)).error)
 

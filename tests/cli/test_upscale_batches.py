@@ -15,8 +15,8 @@ from click.testing import CliRunner, Result
 from helpers import noise_file
 from PIL import Image as Pillow
 
-from srgan_cli.batch.naming import Job
-from srgan_cli.batch.run import Work, run_jobs
+from srgan_cli.batch.plan import Job
+from srgan_cli.batch.run import JobOptions, run_jobs
 from srgan_cli.cli import main
 from srgan_cli.cli.upscale import upscale_command
 from srgan_cli.images import formats
@@ -120,7 +120,7 @@ def test_a_profile_that_cannot_be_used_is_a_note():
 
 def test_what_the_format_cannot_hold_is_one_remark_per_run():
     exif = Pillow.Exif()
-    exif[271] = "Maker"
+    exif[271] = "JobUpscaler"
     for name in ("a.jpg", "b.jpg"):
         Pillow.new("CMYK", (4, 4)).save(name, exif=exif)
     noise_file(Path("c.png"))
@@ -144,7 +144,7 @@ def test_an_output_whose_package_is_missing_is_refused_with_the_remedy(monkeypat
 
 def test_strip_is_no_loss():
     exif = Pillow.Exif()
-    exif[271] = "Maker"
+    exif[271] = "JobUpscaler"
     Pillow.new("RGB", (4, 4)).save("a.jpg", exif=exif)
     assert "EXIF" in srgan("a.jpg", "-o", "a.bmp").stderr
     assert "EXIF" not in srgan("a.jpg", "-o", "a.bmp", "--strip").stderr
@@ -340,7 +340,7 @@ def test_a_full_disk_on_stdout_is_an_error_line():
 def test_a_source_that_vanishes_in_mid_run_fails_alone():
     jobs = [Job(noise_file(Path(f"{n}.png")), Path(f"{n}_x4.png")) for n in range(4)]
     outcomes = []
-    for outcome in run_jobs(jobs, Work(UpscalePipeline(), Encoding(), 1000)):
+    for outcome in run_jobs(jobs, JobOptions(UpscalePipeline(), Encoding(), 1000)):
         Path("3.png").unlink(missing_ok=True)
         outcomes.append(outcome)
     assert [outcome.error for outcome in outcomes] == [None, None, None, "3.png: no such file"]

@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 from helpers import noise_file
 from PIL import Image as Pillow
 
-from srgan_cli.batch.naming import Job
-from srgan_cli.batch.run import Work, run_jobs
+from srgan_cli.batch.plan import Job
+from srgan_cli.batch.run import JobOptions, run_jobs
 from srgan_cli.cli import main
 from srgan_cli.images.formats import FORMAT_NAMES, Encoding
 from srgan_cli.images.header import read_header
@@ -138,7 +138,7 @@ class Idle(UpscalePipeline):
 @pytest.mark.parametrize("name", ["out.jpg", "out.bmp", "out.ico"])
 def test_what_a_format_cannot_hold_is_refused_before_the_work(name):
     write_image(Image(np.zeros((9, 300, 3), np.uint16)), Path("in.tif"))
-    (outcome,) = run_jobs([Job(Path("in.tif"), Path(name))], Work(Idle(), Encoding(), 10**6))
+    (outcome,) = run_jobs([Job(Path("in.tif"), Path(name))], JobOptions(Idle(), Encoding(), 10**6))
     assert "holds no " in str(outcome.error)
 
 

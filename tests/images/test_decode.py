@@ -13,7 +13,7 @@ from PIL import ImageCms
 from srgan_cli.errors import ImageError
 from srgan_cli.images.header import read_header
 from srgan_cli.images.image import Image
-from srgan_cli.images.read import read_bytes, read_frames
+from srgan_cli.images.read import read_bytes, read_picture
 from srgan_cli.images.tiff_tags import Entry, header, laid_out
 
 
@@ -220,5 +220,5 @@ def test_avif_of_10_bits_is_stretched_to_16():
 def test_the_further_pictures_of_a_camera_file_are_no_animation(tmp_path):
     gradient("RGB").save(tmp_path / "a.mpo", save_all=True, append_images=[gradient("RGB")])
     (tmp_path / "a.mpo").rename(tmp_path / "a.jpg")
-    assert isinstance(read_frames(tmp_path / "a.jpg"), Image)
+    assert isinstance(read_picture(tmp_path / "a.jpg"), Image)
     assert read_header(tmp_path / "a.jpg").format == "jpeg"

@@ -17,7 +17,7 @@ from srgan_cli.images.image import Image, ImageSequence
 from srgan_cli.images.iptc import find_iptc, iptc_of_page, jpeg_segment
 from srgan_cli.images.read import read_bytes, read_image
 from srgan_cli.images.tiff_tags import LONG, Entry, block_of, header, laid_out
-from srgan_cli.images.write import encode, list_losses, write_image
+from srgan_cli.images.write import encode, lost_in, write_image
 
 XMP = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6" '
@@ -228,7 +228,7 @@ def test_iptc_is_kept_where_the_format_holds_it(make, name, dtype):
     image = make(dtype=dtype, iptc=IPTC)
     back = read_bytes(encode(image, Encoding(name)), "x.tga")
     assert back.iptc == (IPTC if name in HOLD_IPTC else None)
-    assert bool(list_losses(image, name)) == (name not in HOLD_IPTC)
+    assert bool(lost_in(image, name)) == (name not in HOLD_IPTC)
 
 
 def test_iptc_is_where_other_programs_look_for_it(make):
@@ -269,5 +269,5 @@ def test_what_is_said_to_be_kept_is_kept_and_the_rest_is_said(make, profile, exi
     back = read_bytes(encode(image, Encoding(name)), "x.tga")
     kept = (back.exif, back.xmp, back.iptc, back.text.get("Comment"), back.text.get("Author"))
     lost = {word for word, data in zip(METADATA, kept, strict=True) if not data}
-    said = " ".join(list_losses(image, name))
+    said = " ".join(lost_in(image, name))
     assert {word for word in METADATA if word in said} == lost

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from srgan_cli.batch.naming import STREAM, Job
-from srgan_cli.batch.run import Outcome, Work, run_jobs
-from srgan_cli.batch.upscaling import COPIES, MOST, by_rows
+from srgan_cli.batch.output_names import STREAM
+from srgan_cli.batch.plan import Job
+from srgan_cli.batch.run import JobOptions, Outcome, run_jobs
+from srgan_cli.batch.upscale_job import ENCODER_COPIES, MAX_BUFFER, must_stream
 from srgan_cli.errors import ImageError
 from srgan_cli.images.formats import Encoding
 from srgan_cli.images.icc import srgb_profile
@@ -53,7 +54,7 @@ def network(tiny) -> TiledEngine:
 def done(image: Image | ImageSequence, target: Path, grow: UpscalePipeline, free: int) -> Outcome:
     source = target.with_name("source.tif")
     write_image(image, source)
-    work = Work(grow, Encoding(), 10**9, free=lambda: free)
+    work = JobOptions(grow, Encoding(), 10**9, free=lambda: free)
     (outcome,) = run_jobs([Job(source, target)], work)
     return outcome
 
@@ -115,7 +116,7 @@ def test_a_file_does_not_depend_on_the_portions_its_rows_come_in(
 ):
     image = picture(4, "u2", height=200, width=900)
     path = tmp_path_factory.mktemp("rows") / "a"
-    with row_writer(path, (image.with_size(200, 900),), Encoding(format)) as sink:
+    with row_writer(path, (image.sized(200, 900),), Encoding(format)) as sink:
         for top, end in pairwise(accumulate(cycle(portions), initial=0)):
             sink.write(image.array[top:end])
             if end >= 200:
@@ -187,7 +188,7 @@ def test_a_disk_too_small_for_the_picture_between_two_passes_is_an_error(small_d
 def test_standard_output_gets_the_same_bytes(capsysbinary, tmp_path, name):
     write_image(picture(), tmp_path / "a.png")
     for free in (PLENTY, NOTHING):
-        work = Work(UpscalePipeline(), Encoding(name), 10**9, free=lambda free=free: free)
+        work = JobOptions(UpscalePipeline(), Encoding(name), 10**9, free=lambda free=free: free)
         (outcome,) = run_jobs([Job(tmp_path / "a.png", STREAM)], work)
         assert outcome.error is None
     both = capsysbinary.readouterr().out
@@ -205,16 +206,16 @@ def test_a_format_that_must_be_whole_is_refused_before_the_work(tmp_path, name):
 
 def test_memory_and_format_decide_what_is_gathered():
     def decided(size: int, free: int, name: str = "png", animated: bool = False) -> bool:
-        return by_rows(Path(f"a.{name}"), name, animated, size, free)
+        return must_stream(Path(f"a.{name}"), name, animated, size, free)
 
     assert not decided(100, 200)
     assert decided(101, 200)
-    assert decided(MOST + 1, PLENTY)
+    assert decided(MAX_BUFFER + 1, PLENTY)
     assert decided(101, 200, "tiff")
-    assert not decided(100, 100 * COPIES, "jpeg")
+    assert not decided(100, 100 * ENCODER_COPIES, "jpeg")
     for name, animated in (("jpeg", False), ("png", True)):
         with pytest.raises(ImageError, match="memory"):
-            decided(101, 100 * COPIES, name, animated)
+            decided(101, 100 * ENCODER_COPIES, name, animated)
 
 
 class Counting(ImageSink):
@@ -257,8 +258,8 @@ def test_rows_leave_before_all_have_come():
 def test_progress_goes_from_nothing_to_the_end(network, tmp_path, free):
     write_image(ImageSequence((picture(), picture())), tmp_path / "a.tif")
     seen: list[float] = []
-    work = Work(UpscalePipeline({4: network}), Encoding(), 10**9, free=lambda: free)
-    work = replace(work, watch=lambda job: lambda tiles, of: seen.append(tiles / of))
+    work = JobOptions(UpscalePipeline({4: network}), Encoding(), 10**9, free=lambda: free)
+    work = replace(work, progress=lambda job: lambda tiles, of: seen.append(tiles / of))
     list(run_jobs([Job(tmp_path / "a.tif", tmp_path / "b.tif")], work))
     assert seen == sorted(seen)
     assert seen[-1] == 1

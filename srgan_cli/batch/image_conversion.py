@@ -1,4 +1,4 @@
-"""What `--frame`, `--background` and `--depth` make of an image before it is upscaled."""
+"""`--frame`, `--background` and `--depth`: conversion of an image before it is upscaled."""
 
 from dataclasses import replace
 
@@ -6,19 +6,12 @@ import numpy as np
 
 from srgan_cli.errors import ImageError
 from srgan_cli.images.header import Header
-from srgan_cli.images.image import (
-    AnyImage,
-    Image,
-    ImageSequence,
-    LazyImage,
-    Pixels,
-    to_uint8,
-    to_uint16,
-)
+from srgan_cli.images.image import Image, ImageSequence, Picture, Pixels, to_uint8, to_uint16
+from srgan_cli.images.lazy import LazyImage
 from srgan_cli.settings import Conversion
 
 
-def convert_picture(picture: AnyImage | LazyImage, conversion: Conversion) -> AnyImage | LazyImage:
+def convert_picture(picture: Picture | LazyImage, conversion: Conversion) -> Picture | LazyImage:
     """Raises ImageError for a frame that the picture does not have."""
     if isinstance(picture, LazyImage):  # one frame, without alpha
         _check_frame(conversion, 1)
@@ -26,14 +19,14 @@ def convert_picture(picture: AnyImage | LazyImage, conversion: Conversion) -> An
     images = picture.images if isinstance(picture, ImageSequence) else (picture,)
     _check_frame(conversion, len(images))
     if conversion.frame is not None:
-        return _converted(images[conversion.frame - 1], conversion)
+        return _convert(images[conversion.frame - 1], conversion)
     if isinstance(picture, ImageSequence):
-        return replace(picture, images=tuple(_converted(one, conversion) for one in images))
-    return _converted(picture, conversion)
+        return replace(picture, images=tuple(_convert(one, conversion) for one in images))
+    return _convert(picture, conversion)
 
 
 def convert_header(header: Header, conversion: Conversion) -> Header:
-    """The same for what is known before decoding."""
+    """The header that the converted image would have. Raises ImageError like `convert_picture`."""
     _check_frame(conversion, header.frames)
     if conversion.frame is not None:
         header = replace(header, frames=1, animated=False)
@@ -48,24 +41,24 @@ def _check_frame(conversion: Conversion, frames: int) -> None:
         raise ImageError(f"has {have}: there is no --frame {conversion.frame}")
 
 
-def _converted(image: Image, conversion: Conversion) -> Image:
+def _convert(image: Image, conversion: Conversion) -> Image:
     if conversion.background is not None and image.alpha is not None:
-        image = _flattened(image, conversion.background)
+        image = _flatten(image, conversion.background)
     if conversion.depth is None:
         return image
     alpha = None if image.alpha is None else _to_depth(image.alpha, conversion.depth)
     return replace(image, pixels=_to_depth(image.pixels, conversion.depth), alpha=alpha)
 
 
-def _flattened(image: Image, background: tuple[int, int, int]) -> Image:
-    """Without alpha: what is transparent shows `background`, 8-bit RGB."""
+def _flatten(image: Image, background: tuple[int, int, int]) -> Image:
+    """Composited over `background`, 8-bit RGB; without alpha."""
     assert image.alpha is not None
     gray = image.pixels.shape[2] == 1 and len(set(background)) == 1
     white = np.iinfo(image.pixels.dtype).max
-    behind = np.array(background[:1] if gray else background, np.float64) * (white / 255)
+    backdrop = np.array(background[:1] if gray else background, np.float64) * (white / 255)
     opacity = image.alpha[..., None] / white
-    mixed = image.pixels * opacity + behind * (1 - opacity)
-    return replace(image, pixels=np.rint(mixed).astype(image.pixels.dtype), alpha=None)
+    composite = image.pixels * opacity + backdrop * (1 - opacity)
+    return replace(image, pixels=np.rint(composite).astype(image.pixels.dtype), alpha=None)
 
 
 def _to_depth(samples: Pixels, depth: int) -> Pixels:

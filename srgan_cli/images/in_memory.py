@@ -14,8 +14,9 @@ from srgan_cli.images import exif as metadata
 from srgan_cli.images.codec_errors import reading
 from srgan_cli.images.decode import decoded, dpi_of
 from srgan_cli.images.icc import checked_profile
-from srgan_cli.images.image import Image, ImageSequence, LazyImage, Pixels, to_uint8
-from srgan_cli.images.read import open_lazy, read_frames
+from srgan_cli.images.image import Image, ImageSequence, Pixels, to_uint8
+from srgan_cli.images.lazy import LazyImage, open_lazy
+from srgan_cli.images.read import read_picture
 
 FLOAT_REMEDY = "convert them first: (255 * array).clip(0, 255).round().astype('uint8') for 0 to 1"
 EXIF_PREFIX = b"Exif\0\0"
@@ -116,7 +117,7 @@ def open_image(image: object) -> Image | LazyImage:
 
 
 def _read(path: Path) -> Image | LazyImage:
-    picture = open_lazy(path) or read_frames(path)
+    picture = open_lazy(path) or read_picture(path)
     if isinstance(picture, ImageSequence):
         raise ImageError(
             f"{path.name}: it has {len(picture.images)} frames or pages: open one of them with "

@@ -1,0 +1,207 @@
+"""Upscales the image of a job, in memory or, if it is large, writing rows as they are computed."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from srgan_cli.batch.output_names import STREAM
+from srgan_cli.batch.plan import Job
+from srgan_cli.errors import ImageError
+from srgan_cli.files import printable
+from srgan_cli.images.encode import ROW_WRITERS, RowWriter
+from srgan_cli.images.formats import CAPABILITIES, Encoding, check_target, format_of
+from srgan_cli.images.icc import needs_profile
+from srgan_cli.images.image import Image, ImageSequence, Picture
+from srgan_cli.images.lazy import LazyImage
+from srgan_cli.images.write import encode, row_writer, row_writer_to_stream, write_image
+from srgan_cli.inference.alpha import row_source
+from srgan_cli.inference.engine import ProgressCallback
+from srgan_cli.inference.pipeline import UpscalePipeline, part
+from srgan_cli.settings import ImageSize
+
+MAX_BUFFER = 1 << 28
+"""Bytes of an output that is held in memory although its format can be written by rows.
+
+Outputs in memory are encoded while the next image is computed.
+"""
+
+ENCODER_COPIES = 4
+"""Copies of an output in memory during encoding by a library.
+
+Ours, alpha beside the colors, the encoder's own (four bytes a pixel), and the file.
+"""
+
+
+def buffer_size(frames: Sequence[Image], sizes: Sequence[ImageSize]) -> int:
+    """Bytes of the output's samples. sizes: of the output of each frame."""
+    return sum(
+        size.height * size.width * frame.channels * frame.pixels.itemsize
+        for frame, size in zip(frames, sizes, strict=True)
+    )
+
+
+def must_stream(path: Path, name: str, animated: bool, size: int, free: int) -> bool:
+    """Whether to write the output by rows while it is computed.
+
+    name: its format. size: bytes of the samples. free: bytes of memory. Raises ImageError if it
+    must be held in memory and does not fit.
+    """
+    if name in ROW_WRITERS and not animated:
+        return size > min(MAX_BUFFER, free // 2)
+    needed = ENCODER_COPIES * size
+    if needed > free:
+        kind = "an animation" if animated else CAPABILITIES[name].title
+        raise ImageError(
+            f"{printable(path)}: as {kind} the result needs {gigabytes(needed)} of memory, "
+            f"and {gigabytes(free)} are free; save it as PNG or TIFF, which are written as they "
+            "are computed, or take a smaller --scale"
+        )
+    return False
+
+
+def gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"
+
+
+@dataclass(frozen=True)
+class JobUpscaler:
+    """free: bytes of memory that an output may take."""
+
+    pipeline: UpscalePipeline
+    encoding: Encoding
+    free: int
+
+    def upscale(
+        self, picture: Picture | LazyImage, job: Job, progress: ProgressCallback
+    ) -> Picture | None:
+        """The output; None if it has been written to its file.
+
+        Raises ImageError, before computing anything, for what memory cannot hold.
+        """
+        frames, animated = frames_of(picture), is_animated(picture)
+        sizes = [self.pipeline.output_size(frame.height, frame.width) for frame in frames]
+        name = format_of(job.target, self.encoding)
+        if must_stream(job.target, name, animated, buffer_size(frames, sizes), self.free):
+            self._write(picture, sizes, job, progress)
+            return None
+        return self._upscale_in_memory(picture, progress)
+
+    def _upscale_in_memory(
+        self, picture: Picture | LazyImage, progress: ProgressCallback
+    ) -> Picture:
+        if not isinstance(picture, ImageSequence):
+            return self.pipeline(picture, progress)
+        callbacks = frame_callbacks(progress, len(picture.images))
+        images = [self.pipeline(*pair) for pair in zip(picture.images, callbacks, strict=True)]
+        return replace(picture, images=tuple(images))
+
+    def _write(
+        self,
+        picture: Picture | LazyImage,
+        sizes: list[ImageSize],
+        job: Job,
+        progress: ProgressCallback,
+    ) -> None:
+        frames = frames_of(picture)
+        results = tuple(
+            frame.sized(size.height, size.width) for frame, size in zip(frames, sizes, strict=True)
+        )
+        folder = None if job.target == STREAM else job.target.parent
+        sources: tuple[Image | LazyImage, ...] = (
+            (picture,) if isinstance(picture, LazyImage) else frames
+        )
+        with open_row_writer(results, job, self.encoding) as sink:
+            callbacks = frame_callbacks(progress, len(frames))
+            for source, callback in zip(sources, callbacks, strict=True):
+                self.pipeline.run(row_source(source), sink, callback, folder)
+
+
+def check_output(
+    picture: Picture | LazyImage, target: Path, encoding: Encoding, pipeline: UpscalePipeline
+) -> list[ImageSize]:
+    """Output size of each frame. Raises ImageError for what the target's format cannot hold."""
+    frames = frames_of(picture)
+    sizes = [pipeline.output_size(frame.height, frame.width) for frame in frames]
+    for frame, size in zip(frames, sizes, strict=True):
+        check_target(
+            target,
+            encoding,
+            height=size.height,
+            width=size.width,
+            depth=frame.depth,
+            alpha=frame.alpha is not None,
+            frames=len(frames),
+            animated=is_animated(picture),
+            profile=needs_profile(frame),
+        )
+    return sizes
+
+
+def is_animated(picture: Picture | LazyImage) -> bool:
+    return isinstance(picture, ImageSequence) and picture.animated
+
+
+def first_frame(picture: Picture | LazyImage) -> Image:
+    return frames_of(picture)[0]
+
+
+def notes_of(picture: Picture | LazyImage) -> tuple[str, ...]:
+    """The remarks on all frames, each once."""
+    return tuple(dict.fromkeys(text for frame in frames_of(picture) for text in frame.remarks))
+
+
+def frame_callbacks(progress: ProgressCallback, count: int) -> Iterator[ProgressCallback]:
+    """A callback for each of `count` frames; together they report one job to `progress`."""
+    if count == 1:
+        yield progress
+        return
+    for number in range(count):
+        yield part(progress, number / count, 1 / count)
+
+
+def frames_of(picture: Picture | LazyImage) -> tuple[Image, ...]:
+    """The frames or pages; of a lazy image its metadata and size."""
+    if isinstance(picture, ImageSequence):
+        return picture.images
+    return (picture.image if isinstance(picture, LazyImage) else picture,)
+
+
+def write_output(picture: Picture, job: Job, encoding: Encoding) -> None:
+    if job.target == STREAM:
+        data = encode(picture, encoding)
+        with _to_stdout() as stream:
+            stream.write(data)
+        return
+    write_image(picture, job.target, encoding)
+
+
+@contextmanager
+def open_row_writer(images: tuple[Image, ...], job: Job, encoding: Encoding) -> Iterator[RowWriter]:
+    """A writer of the rows of `images`, of which only sizes and metadata are used."""
+    if job.target == STREAM:
+        with _to_stdout() as stream, row_writer_to_stream(stream, images, encoding) as sink:
+            yield sink
+        return
+    with row_writer(job.target, images, encoding) as sink:
+        yield sink
+
+
+@contextmanager
+def _to_stdout() -> Iterator[BinaryIO]:
+    if sys.stdout is None:
+        raise ImageError("standard output is closed: name a file with -o")
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise ImageError(f"standard output cannot be written ({error.strerror})") from error
+
+
+def make_folder(job: Job) -> None:
+    """Create the output's folder, if it is not the input's."""
+    if job.target.parent != job.source.parent:
+        with suppress(OSError):  # the writer names what is wrong with it
+            job.target.parent.mkdir(parents=True, exist_ok=True)
