@@ -3,18 +3,18 @@
 import numpy as np
 from report import Figure, Table
 from rivals import SIZE, SMALL
-from subject import Subject, photograph
+from workload import Workload, photograph
 
 from srgan_cli.device import PRECISIONS
 from srgan_cli.images.image import Image
 from srgan_cli.metrics.fidelity import psnr
 
 
-def precision(subject: Subject) -> Table:
-    image = Image(photograph(*(SMALL if subject.quick else SIZE)))
-    exact = subject.ours("fp32").upscale(image).pixels
+def precision(workload: Workload) -> Table:
+    image = Image(photograph(*(SMALL if workload.quick else SIZE)))
+    exact = workload.ours("fp32").upscale(image).pixels
     rows = {
-        name: _distance(subject.ours(name).upscale(image).pixels, exact)
+        name: _distance(workload.ours(name).upscale(image).pixels, exact)
         for name in PRECISIONS
         if name != "fp32"
     }

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from ceiling import product
-from clock import interleaved, timed
+from hardware_peak import product
 from report import Figure, Table, as_text
+from timing import interleaved, timed
 from torch.utils.flop_counter import FlopCounterMode
 
 from srgan_cli.device import keep_memory, pick_device

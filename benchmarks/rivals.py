@@ -1,4 +1,4 @@
-"""Our engine beside the common way and other runtimes: one network, one picture, array to array."""
+"""Our engine beside the usual way and other runtimes: one network, one picture, array to array."""
 
 import importlib.util
 import tempfile
@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from clock import interleaved
-from common_way import as_batch, as_picture
+from baseline import to_batch, to_image
 from report import Check, Table
-from subject import WHOLE, Subject, photograph
+from timing import interleaved
+from workload import WHOLE, Workload, photograph
 
 from srgan_cli.device import keep_memory
 from srgan_cli.images.image import Image
@@ -26,39 +26,39 @@ SMALL = (192, 256)
 OURS, COMMON = "ours, one tile", "common way, one tile"
 
 
-def rivals(subject: Subject, title: str, least: float, others: bool = True) -> Table:
-    """`least`: how many times the common way ours is promised to be, both untiled."""
-    pixels = photograph(*(SMALL if subject.quick else SIZE))
+def rivals(workload: Workload, title: str, least: float, others: bool = True) -> Table:
+    """`least`: how many times the usual way ours is promised to be, both untiled."""
+    pixels = photograph(*(SMALL if workload.quick else SIZE))
     with ExitStack() as kept:
-        ways = _ours_and_common(subject, others)
+        ways = _ours_and_common(workload, others)
         if others:
             folder = Path(kept.enter_context(tempfile.TemporaryDirectory()))
-            ways |= _runtimes(subject, folder, pixels)
+            ways |= _runtimes(workload, folder, pixels)
         cases = {name: (lambda way=way: way(pixels)) for name, way in ways.items()}
-        timings = interleaved(cases, subject.rounds, subject.device)
+        timings = interleaved(cases, workload.rounds, workload.device)
     rows = {
-        name: {"s": one.median, "times the common way": one.times_faster(timings[COMMON])}
+        name: {"s": one.median, "times the usual way": one.times_faster(timings[COMMON])}
         for name, one in timings.items()
     }
     gain = timings[OURS].times_faster(timings[COMMON])
-    check = Check(f"at least {least} times the common way, untiled", gain, least=least)
+    check = Check(f"at least {least} times the usual way, untiled", gain, least=least)
     size = f"{pixels.shape[1]} x {pixels.shape[0]}"
     return Table(f"{title}, {size}, array to array", rows, (check,))
 
 
-def _ours_and_common(subject: Subject, tiled: bool) -> dict[str, Way]:
-    ways = {OURS: _ours(subject, tile=WHOLE), COMMON: subject.common(tile=None)}
+def _ours_and_common(workload: Workload, tiled: bool) -> dict[str, Way]:
+    ways = {OURS: _ours(workload, tile=WHOLE), COMMON: workload.common(tile=None)}
     if tiled:
         ways |= {
-            "ours": _ours(subject),
-            "ours, fp32": _ours(subject, precision="fp32"),
-            "common way": subject.common(),
+            "ours": _ours(workload),
+            "ours, fp32": _ours(workload, precision="fp32"),
+            "common way": workload.common(),
         }
     return ways
 
 
-def _ours(subject: Subject, precision: str = "auto", tile: int | None = None) -> Way:
-    engine = subject.ours(precision, tile)
+def _ours(workload: Workload, precision: str = "auto", tile: int | None = None) -> Way:
+    engine = workload.ours(precision, tile)
 
     def way(pixels: np.ndarray) -> np.ndarray:
         keep_memory()
@@ -67,18 +67,18 @@ def _ours(subject: Subject, precision: str = "auto", tile: int | None = None) ->
     return way
 
 
-def _runtimes(subject: Subject, folder: Path, pixels: np.ndarray) -> dict[str, Way]:
+def _runtimes(workload: Workload, folder: Path, pixels: np.ndarray) -> dict[str, Way]:
     """Those that are installed, on the CPU; each is checked to make the same picture."""
     found: dict[str, Way] = {}
     if _installed("onnx", "onnxruntime"):
-        export_onnx(subject.weights, folder / "network.onnx")
+        export_onnx(workload.weights, folder / "network.onnx")
         found["ONNX Runtime, fp32"] = _onnxruntime(folder / "network.onnx")
         if _installed("openvino"):
             for precision in ("f32", "bf16"):
                 found[f"OpenVINO, {precision}"] = _openvino(folder / "network.onnx", precision)
     if _installed("ncnn", "pnnx"):
-        found["ncnn"] = _ncnn(subject, folder, pixels)
-    expected = subject.common(tile=None)(pixels).astype(int)
+        found["ncnn"] = _ncnn(workload, folder, pixels)
+    expected = workload.common(tile=None)(pixels).astype(int)
     for name, way in found.items():
         if np.abs(way(pixels) - expected).mean() > 1:
             raise SystemExit(f"{name} makes another picture: its time would mean nothing")
@@ -110,12 +110,12 @@ def _openvino(path: Path, precision: str) -> Way:
     return _around(lambda low: compiled([low])[0])
 
 
-def _ncnn(subject: Subject, folder: Path, pixels: np.ndarray) -> Way:
+def _ncnn(workload: Workload, folder: Path, pixels: np.ndarray) -> Way:
     """pnnx translates the network, traced on the picture's size."""
     import ncnn
     import pnnx
 
-    pnnx.export(subject.network().cpu(), str(folder / "network.pt"), as_batch(pixels))
+    pnnx.export(workload.network().cpu(), str(folder / "network.pt"), to_batch(pixels))
     net = ncnn.Net()
     net.opt.num_threads = torch.get_num_threads()
     net.load_param(str(folder / "network.ncnn.param"))
@@ -131,4 +131,4 @@ def _ncnn(subject: Subject, folder: Path, pixels: np.ndarray) -> Way:
 
 def _around(run: Callable[[np.ndarray], Any]) -> Way:
     """Between floats, from picture to picture."""
-    return lambda pixels: as_picture(torch.from_numpy(run(as_batch(pixels).numpy())))
+    return lambda pixels: to_image(torch.from_numpy(run(to_batch(pixels).numpy())))

@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ceiling import ceiling
-from pixels import growth
+from batch_throughput import batch_throughput
+from hardware_peak import hardware_peak
+from image_sizes import time_by_size
 from precision import precision
 from report import Table, as_json, as_text, machine
 from rivals import rivals
-from series import series
-from start import starting
-from subject import Subject, rrdb23
+from startup import startup_times
+from workload import Workload, rrdb23
 
 from srgan_cli.device import pick_device
 from srgan_cli.weights.loading import load_weights
@@ -57,35 +57,35 @@ def _parse() -> argparse.Namespace:
     return arguments
 
 
-def _subject(arguments: argparse.Namespace) -> Subject:
+def _workload(arguments: argparse.Namespace) -> Workload:
     weights = load_weights(arguments.weights)
-    return Subject(weights, arguments.device, arguments.rounds, arguments.quick)
+    return Workload(weights, arguments.device, arguments.rounds, arguments.quick)
 
 
 def _rivals(arguments: argparse.Namespace) -> Table:
-    return rivals(_subject(arguments), arguments.weights.stem, GAIN)
+    return rivals(_workload(arguments), arguments.weights.stem, GAIN)
 
 
 def _rrdb(arguments: argparse.Namespace) -> Table:
     """In minutes each: few rounds."""
     rounds = max(1, arguments.rounds // 3)
-    subject = replace(_subject(arguments), weights=rrdb23(), rounds=rounds)
-    return rivals(subject, "RRDB-23", GAIN_RRDB, others=False)
+    workload = replace(_workload(arguments), weights=rrdb23(), rounds=rounds)
+    return rivals(workload, "RRDB-23", GAIN_RRDB, others=False)
 
 
-def _pixels(arguments: argparse.Namespace) -> Table:
+def _sizes(arguments: argparse.Namespace) -> Table:
     most = arguments.megapixels or (1.0 if arguments.quick else 50.0)
-    return growth(_subject(arguments), arguments.weights, most)
+    return time_by_size(_workload(arguments), arguments.weights, most)
 
 
 PARTS: Mapping[str, Callable[[argparse.Namespace], Table]] = {
     "rivals": _rivals,
     "rrdb": _rrdb,
-    "ceiling": lambda arguments: ceiling(_subject(arguments)),
-    "pixels": _pixels,
-    "series": lambda arguments: series(_subject(arguments)),
-    "precision": lambda arguments: precision(_subject(arguments)),
-    "start": lambda arguments: starting(arguments.rounds),
+    "peak": lambda arguments: hardware_peak(_workload(arguments)),
+    "sizes": _sizes,
+    "batch": lambda arguments: batch_throughput(_workload(arguments)),
+    "precision": lambda arguments: precision(_workload(arguments)),
+    "startup": lambda arguments: startup_times(arguments.rounds),
 }
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What a model card needs of two ends and the blends between them.
 
-python benchmarks/ends.py VAL -w PSNR -w GAN [--vgg FILE[:LAYERS]] [--json FILE]
+python benchmarks/model_card.py VAL -w PSNR -w GAN [--vgg FILE[:LAYERS]] [--json FILE]
 
 VAL holds originals; low pictures are made by MATLAB's bicubic. Instead of two files, -m NAME takes
 a shipped model with two ends; a single file is measured alone. Everything runs in float32 on one

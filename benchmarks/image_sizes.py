@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from clock import interleaved
 from report import Check, Table
-from subject import Subject, photograph
+from timing import interleaved
+from workload import Workload, photograph
 
 from srgan_cli.images.image import Image
 from srgan_cli.weights.loading import load_weights
@@ -30,10 +30,10 @@ class Cost:
     gpu_peak: float | None = None
 
 
-def growth(subject: Subject, weights: Path, most: float) -> Table:
+def time_by_size(workload: Workload, weights: Path, most: float) -> Table:
     """Up to `most` megapixels."""
     sizes = [size for size in MEGAPIXELS if size <= most]
-    costs = [_in_a_process(size, weights, subject) for size in sizes]
+    costs = [_in_a_process(size, weights, workload) for size in sizes]
     exponent = fitted_exponent(costs)
     away = abs(exponent - 1)
     check = Check(
@@ -58,14 +58,14 @@ def fitted_exponent(costs: list[Cost]) -> float:
     return float(np.polyfit(logs[:, 0], logs[:, 1], 1)[0])
 
 
-def _in_a_process(megapixels: float, weights: Path, subject: Subject) -> Cost:
-    command = [sys.executable, __file__, str(megapixels), str(weights), subject.device]
+def _in_a_process(megapixels: float, weights: Path, workload: Workload) -> Cost:
+    command = [sys.executable, __file__, str(megapixels), str(weights), workload.device]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return Cost(**json.loads(done.stdout))
 
 
 def cost(megapixels: float, weights: Path, device: str) -> Cost:
-    engine = Subject(load_weights(weights), device).ours()
+    engine = Workload(load_weights(weights), device).ours()
     height = round((megapixels * 1e6 / ASPECT) ** 0.5)
     image = Image(photograph(height, round(height * ASPECT)))
     engine.upscale(Image(photograph(300, 400)))  # libraries prepare themselves at the first

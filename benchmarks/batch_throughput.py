@@ -1,4 +1,4 @@
-"""A folder of photographs, file to file, ours beside the common way."""
+"""A folder of photographs, file to file, ours beside the usual way."""
 
 import tempfile
 from collections.abc import Sequence
@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 
-from clock import timed
-from common_way import CommonWay
+from baseline import BaselineUpscaler
 from report import Check, Table
-from subject import Subject, photograph
+from timing import timed
+from workload import Workload, photograph
 
 from srgan_cli.batch.plan import Job
 from srgan_cli.batch.run import JobOptions, run_jobs
@@ -37,13 +37,13 @@ class Watched(TiledEngine):
         self.spent.append(timed(partial(super().run, source, sink, tell), str(self.device)))
 
 
-def series(subject: Subject) -> Table:
+def batch_throughput(workload: Workload) -> Table:
     """In thirds, one way and then the other: so a drift of the machine meets both."""
-    count, height, width = (6, 384, 512) if subject.quick else (30, 768, 1024)
+    count, height, width = (6, 384, 512) if workload.quick else (30, 768, 1024)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         jobs = _photographs(folder, count, height, width)
-        run = _both_ways(subject, [jobs[third::3] for third in range(3)])
+        run = _both_ways(workload, [jobs[third::3] for third in range(3)])
     title = f"{count} photographs of {width} x {height}, JPEG to JPEG of quality {QUALITY}"
     return _table(run, count, title)
 
@@ -61,12 +61,12 @@ def _table(run: Run, count: int, title: str) -> Table:
     gain, overhead = run.common / run.ours, run.ours / run.engine - 1
     walls = {"ours": run.ours, "its engine alone": run.engine, "common way": run.common}
     rows = {
-        name: {"s": wall, "s each": wall / count, "times the common way": run.common / wall}
+        name: {"s": wall, "s each": wall / count, "times the usual way": run.common / wall}
         for name, wall in walls.items()
     }
     promise = f"the wall at most {MOST_OVERHEAD:.0%} above the engine"
     checks = (
-        Check(f"at least {LEAST_GAIN} times the common way", gain, least=LEAST_GAIN),
+        Check(f"at least {LEAST_GAIN} times the usual way", gain, least=LEAST_GAIN),
         Check(promise, overhead, most=MOST_OVERHEAD),
     )
     return Table(title, rows, checks)
@@ -79,8 +79,8 @@ def _photographs(folder: Path, count: int, height: int, width: int) -> list[Job]
     return [Job(folder / f"{n}.jpg", folder / f"{n}_large.jpg") for n in range(count)]
 
 
-def _both_ways(subject: Subject, thirds: Sequence[Sequence[Job]]) -> Run:
-    engine, common = _watched(subject.ours()), subject.common()
+def _both_ways(workload: Workload, thirds: Sequence[Sequence[Job]]) -> Run:
+    engine, common = _watched(workload.ours()), workload.common()
     work = JobOptions(
         UpscalePipeline({engine.scale: engine}), Encoding(quality=QUALITY), MOST_PIXELS
     )
@@ -105,5 +105,5 @@ def _do(jobs: Sequence[Job], work: JobOptions) -> None:
             raise SystemExit(outcome.error)
 
 
-def _do_commonly(jobs: Sequence[Job], way: CommonWay) -> None:
+def _do_commonly(jobs: Sequence[Job], way: BaselineUpscaler) -> None:
     way.files(((job.source, job.target) for job in jobs), QUALITY)

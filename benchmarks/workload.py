@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common_way import CommonWay
+from baseline import BaselineUpscaler
 from torch import nn
 
 from srgan_cli.api import build_engine
@@ -23,7 +23,7 @@ WHOLE = 1 << 20
 
 
 @dataclass(frozen=True)
-class Subject:
+class Workload:
     """quick: on pictures so small that all parts together take minutes on two cores."""
 
     weights: Weights
@@ -34,8 +34,8 @@ class Subject:
     def ours(self, precision: str = "auto", tile: int | None = None) -> TiledEngine:
         return build_engine(self.weights, Machine(self.device, precision, tile))
 
-    def common(self, tile: int | None = 400) -> CommonWay:
-        return CommonWay(self.network(), self.device, tile)
+    def common(self, tile: int | None = 400) -> BaselineUpscaler:
+        return BaselineUpscaler(self.network(), self.device, tile)
 
     def network(self) -> nn.Module:
         """In float32 and the default layout, on the device."""
@@ -54,12 +54,12 @@ def rrdb23() -> Weights:
 
 def photograph(height: int, width: int, seed: int = 0) -> np.ndarray:
     """(height, width, 3) uint8: the sample, mirrored on and on from somewhere, with grain."""
-    luck = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     sample = read_image(SAMPLE).pixels
-    rows = _mirrored(int(luck.integers(1000)), height, sample.shape[0])
-    columns = _mirrored(int(luck.integers(1000)), width, sample.shape[1])
+    rows = _mirrored(int(rng.integers(1000)), height, sample.shape[0])
+    columns = _mirrored(int(rng.integers(1000)), width, sample.shape[1])
     picture: np.ndarray = sample[rows][:, columns]
-    grain = luck.integers(-3, 4, picture.shape, dtype=np.int16)
+    grain = rng.integers(-3, 4, picture.shape, dtype=np.int16)
     return (picture + grain).clip(0, 255).astype(np.uint8)
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
-class CommonWay:
+class BaselineUpscaler:
     """(H, W, 3) uint8 -> (sH, sW, 3) uint8."""
 
     generator: nn.Module
@@ -31,9 +31,9 @@ class CommonWay:
     @torch.inference_mode()
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         usual_memory()
-        low = as_batch(pixels).to(self.device)
+        low = to_batch(pixels).to(self.device)
         high = self.generator(low) if self.tile is None else self._tiled(low, self.tile)
-        return as_picture(high)
+        return to_image(high)
 
     def _tiled(self, low: Tensor, tile: int) -> Tensor:
         scale = int(self.generator.scale)  # type: ignore[arg-type]
@@ -57,13 +57,13 @@ class CommonWay:
             cv2.imwrite(str(target), high, [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
-def as_batch(pixels: np.ndarray) -> Tensor:
+def to_batch(pixels: np.ndarray) -> Tensor:
     """(H, W, 3) uint8 -> (1, 3, H, W) float32 in [0, 1]."""
     planes = (pixels.astype(np.float32) / 255).transpose(2, 0, 1)
     return torch.from_numpy(np.ascontiguousarray(planes))[None]
 
 
-def as_picture(high: Tensor) -> np.ndarray:
+def to_image(high: Tensor) -> np.ndarray:
     """(1, 3, H, W) floats -> (H, W, 3) uint8."""
     values = high[0].float().cpu().clamp(0, 1).numpy().transpose(1, 2, 0)
     return (values * 255.0).round().astype(np.uint8)

@@ -1,4 +1,4 @@
-"""How long a picture takes from the shell, start-up included: python benchmarks/start.py [RUNS]
+"""How long a picture takes from the shell, start-up included: python benchmarks/startup.py [RUNS]
 
 Whole processes, in turns. Machines differ and are noisy: compare figures of one run.
 """
@@ -8,12 +8,12 @@ import sys
 import tempfile
 from functools import partial
 
-from clock import interleaved
 from report import Table, as_text
-from subject import SAMPLE
+from timing import interleaved
+from workload import SAMPLE
 
 
-def starting(runs: int) -> Table:
+def startup_times(runs: int) -> Table:
     with tempfile.TemporaryDirectory() as folder:
         upscale = ["upscale", str(SAMPLE), "-o", f"{folder}/out.png", "--quiet"]
         cases = {
@@ -33,4 +33,4 @@ def _run(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    print(as_text(starting(int(sys.argv[1]) if len(sys.argv) > 1 else 5)))
+    print(as_text(startup_times(int(sys.argv[1]) if len(sys.argv) > 1 else 5)))

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from clock import Case, Timing, interleaved
 from report import Check, Table
 from rivals import SIZE, SMALL
-from subject import WHOLE, Subject, photograph
+from timing import Case, Timing, interleaved
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 from torch.utils.flop_counter import FlopCounterMode
+from workload import WHOLE, Workload, photograph
 
 from srgan_cli.images.image import Image
 from srgan_cli.inference.engine import TiledEngine
@@ -35,17 +35,17 @@ class Task:
         return self.operations / timing.median / 1e9
 
 
-def ceiling(subject: Subject) -> Table:
-    height, width = SMALL if subject.quick else SIZE
-    engine = subject.ours(tile=WHOLE)
+def hardware_peak(workload: Workload) -> Table:
+    height, width = SMALL if workload.quick else SIZE
+    engine = workload.ours(tile=WHOLE)
     image = Image(photograph(height, width))
-    each = operations_per_pixel(engine.generator, subject.device)
+    each = operations_per_pixel(engine.generator, workload.device)
     tasks = {"ours": Task(lambda: engine.upscale(image), each * height * width)}
     for name, dtype in PRECISIONS.items():
-        tasks[f"matrix product, {name}"] = product(dtype, subject.device)
+        tasks[f"matrix product, {name}"] = product(dtype, workload.device)
         tasks[f"convolution, {name}"] = convolution(engine.generator, height, width, dtype)
     cases = {name: task.case for name, task in tasks.items()}
-    timings = interleaved(cases, subject.rounds, subject.device)
+    timings = interleaved(cases, workload.rounds, workload.device)
     rates = {name: task.rate(timings[name]) for name, task in tasks.items()}
     more = pixels_seen(engine, image) / (height * width)
     rates["ours, mirrored context counted"] = rates["ours"] * more
