@@ -75,7 +75,7 @@ def test_a_size_gives_names_with_a_size_also_to_unreadable_pictures():
     def broken(path: Path) -> ImageSize:
         raise ImageError("broken")
 
-    assert targets("a.png", naming=replace(sized, measure=broken)) == ["a_unknownxunknown.png"]
+    assert targets("a.png", naming=replace(sized, output_size=broken)) == ["a_unknownxunknown.png"]
 
 
 @pytest.mark.parametrize(
