@@ -8,9 +8,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from srgan_cli.cli.comparison_options import Judges, metrics_of
+from srgan_cli.cli.comparison_options import ExtraMetrics, metrics_of
 from srgan_cli.evaluation.image_pairs import ImagePair, pair_up, read_pair
-from srgan_cli.evaluation.method_options import MethodOptions
 from srgan_cli.evaluation.methods import SCALE, Method, build_methods
 from srgan_cli.evaluation.scoring import (
     FIDELITY,
@@ -20,13 +19,14 @@ from srgan_cli.evaluation.scoring import (
     means,
     measure_all,
 )
+from srgan_cli.settings import MethodOptions
 
 
 def main() -> None:
     arguments = _parse()
     pairs = pair_up(arguments.set5 / "high", arguments.set5 / "low").pairs
     scale = read_pair(pairs[0], SCALE).scale
-    metrics = metrics_of(Judges(arguments.vgg), "cpu", FIDELITY[:2])
+    metrics = metrics_of(ExtraMetrics(arguments.vgg), "cpu", FIDELITY[:2])
     methods = _of_scale(arguments.weights, scale)
     print(table(_measured(pairs, methods, metrics, scale), metrics))
 

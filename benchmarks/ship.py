@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from srgan_cli.evaluation.image_pairs import ImagePair, pair_up
-from srgan_cli.evaluation.method_options import REPRODUCIBLE
 from srgan_cli.evaluation.methods import network_method
 from srgan_cli.evaluation.scoring import FIDELITY, ImageMeasurements, means, measure_all
+from srgan_cli.settings import REPRODUCIBLE
 from srgan_cli.training.checkpoint import load_state
 from srgan_cli.weights.container import Weights, read_weights, to_half, write_weights
 from srgan_cli.weights.measured_field import complete_metadata

@@ -69,6 +69,25 @@ class Machine:
             raise OptionError(f"--tile is at least {LEAST_TILE} pixels")
 
 
+REPRODUCIBLE = Machine(precision="fp32")
+"""Metrics come out the same on every machine."""
+
+
+@dataclass(frozen=True)
+class MethodOptions:
+    """The methods to compare: models by name, weights files, and blends from 0 to 1.
+
+    Models with two ends are shown at each blend, or at their default. Exactly two files with a
+    blend are blended; else each file is a method. Without models and files, the default model is
+    compared at 0 and at its own blend. Bicubic is always added.
+    """
+
+    models: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    blends: tuple[float, ...] = ()
+    machine: Machine = REPRODUCIBLE
+
+
 @dataclass(frozen=True)
 class Postprocess:
     """Corrections after the networks; both compare the result with the input."""

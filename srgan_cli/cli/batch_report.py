@@ -134,7 +134,7 @@ class BatchReport:
             locked = f", {self.locked} left to another run" if self.locked else ""
             images = "image" if self.done == 1 else "images"
             self.output.info(f"{self.done} {images} done{skipped}{locked}")
-        return 1 if self.failed or self.output.lost else 0
+        return 1 if self.failed or self.output.write_errors else 0
 
     def _counted(self, total: int) -> list[str]:
         """What was lost, each with the number of images concerned."""

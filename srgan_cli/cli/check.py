@@ -58,8 +58,8 @@ def check_command(
 
     from srgan_cli.training.check import inspect
 
-    output, found = Output(), inspect(options)
-    for refusal in [*found.others, *found.invalid]:
-        output.result(refusal.line)
-    output.info(found.summary)
-    sys.exit(1 if found.invalid or not found.valid or output.lost else 0)
+    output, report = Output(), inspect(options)
+    for file in [*report.others, *report.invalid]:
+        output.result(file.line)
+    output.info(report.summary)
+    sys.exit(1 if report.invalid or not report.valid or output.write_errors else 0)

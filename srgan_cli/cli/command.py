@@ -7,7 +7,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from srgan_cli.cli.hints import COMMANDS_OF_OTHERS, explain_option, is_image_name
-from srgan_cli.cli.signals import stopping
+from srgan_cli.cli.signals import handle_signals
 from srgan_cli.errors import MissingDeviceError, OptionError, SrganError
 from srgan_cli.files import printable
 
@@ -87,7 +87,7 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         if self.own_signals:
             return super().invoke(ctx)
-        with stopping("no unfinished file was written"):
+        with handle_signals("no unfinished file was written"):
             return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -9,21 +9,21 @@ import click
 from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.comparison_options import (
     LPIPS_NOTE,
-    Judges,
-    judges_options,
-    lineup_options,
+    ExtraMetrics,
+    Originals,
+    extra_metrics_options,
+    method_options,
     metrics_of,
+    originals_options,
     report_failures,
 )
 from srgan_cli.cli.console import Output
-from srgan_cli.cli.originals import Originals, originals_options
 from srgan_cli.cli.output_files import check_outputs, lock_outputs
 from srgan_cli.cli.parameter_types import POSITIVE
 from srgan_cli.cli.progress_bars import tracked
 from srgan_cli.errors import OptionError
-from srgan_cli.evaluation.method_options import MethodOptions
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
-from srgan_cli.settings import Machine
+from srgan_cli.settings import Machine, MethodOptions
 
 if TYPE_CHECKING:
     from srgan_cli.evaluation.comparison import CropComparison, CropOptions
@@ -80,19 +80,19 @@ PAGE_SIDE = 256  # low pixels a side of the part that a page shows
     heading="Output",
 )
 @originals_options
-@lineup_options(Machine.precision)
-@judges_options
+@method_options(Machine.precision)
+@extra_metrics_options
 def compare_command(
     photos: tuple[Path, ...],
     output: Path | None,
     crops: tuple[str, ...],
     originals: Originals,
     scale: int | None,
-    lineup: MethodOptions,
-    judges: Judges,
+    options: MethodOptions,
+    extra_metrics: ExtraMetrics,
 ) -> None:
     """Show models side by side on crops of photos, at 100 % and at 200 %."""
-    target = _checked_target(output, photos)
+    target = _resolve_target(output, photos)
     lock_outputs([target])
 
     from srgan_cli.evaluation.comparison import compare_all
@@ -100,22 +100,22 @@ def compare_command(
     from srgan_cli.evaluation.methods import build_methods, scale_of
     from srgan_cli.evaluation.scoring import FIDELITY
 
-    parts = _parts(crops, target, len(photos))
-    methods = build_methods(lineup)
-    metrics = metrics_of(judges, lineup.machine.device, FIDELITY[:2])
+    crop_options = _crop_options(crops, target, len(photos))
+    methods = build_methods(options)
+    metrics = metrics_of(extra_metrics, options.machine.device, FIDELITY[:2])
     sources = list(originals.sources(photos))
-    outcomes = compare_all(sources, methods, metrics, parts, scale or scale_of(methods))
+    outcomes = compare_all(sources, methods, metrics, crop_options, scale or scale_of(methods))
     console = Output()
     results = list(tracked(outcomes, len(sources), console))
-    compared = [one for many in results if not isinstance(many, Failure) for one in many]
-    if compared:
-        _write(compared, metrics, target)
+    comparisons = [one for many in results if not isinstance(many, Failure) for one in many]
+    if comparisons:
+        _write(comparisons, metrics, target)
         console.info(str(target))
     report_failures(console, (result for result in results if isinstance(result, Failure)))
 
 
-def _checked_target(output: Path | None, photos: Sequence[Path]) -> Path:
-    """Where the sheet goes. Raises OptionError for what is no picture or page, or is an input."""
+def _resolve_target(output: Path | None, photos: Sequence[Path]) -> Path:
+    """Path of the sheet or page. Raises OptionError for another suffix, or for an input."""
     target = output or photos[0].with_name(f"{photos[0].stem}_compared.png")
     if target.suffix.lower() not in (*FORMAT_BY_SUFFIX, *PAGES):
         raise OptionError(f"{target}: a comparison is a picture, such as .png, or a page, .html")
@@ -123,8 +123,8 @@ def _checked_target(output: Path | None, photos: Sequence[Path]) -> Path:
     return target
 
 
-def _parts(crops: Sequence[str], target: Path, photos: int) -> "CropOptions":
-    """A page shows one large part of each photograph, a sheet two small ones or one of each."""
+def _crop_options(crops: Sequence[str], target: Path, photos: int) -> "CropOptions":
+    """A page shows one large crop of each photo; a sheet two small ones, or one of each photo."""
     from srgan_cli.evaluation.comparison import CropOptions
     from srgan_cli.evaluation.crops import parse_crop
 
@@ -134,36 +134,38 @@ def _parts(crops: Sequence[str], target: Path, photos: int) -> "CropOptions":
     return CropOptions(named, count=2 if photos == 1 else 1)
 
 
-def _write(compared: "Sequence[CropComparison]", metrics: "Sequence[Metric]", target: Path) -> None:
+def _write(
+    comparisons: "Sequence[CropComparison]", metrics: "Sequence[Metric]", target: Path
+) -> None:
     if target.suffix.lower() in PAGES:
-        _write_page(compared, metrics, target)
+        _write_page(comparisons, metrics, target)
     else:
-        _write_sheet(compared, metrics, target)
+        _write_sheet(comparisons, metrics, target)
 
 
 def _write_sheet(
-    compared: "Sequence[CropComparison]", metrics: "Sequence[Metric]", target: Path
+    comparisons: "Sequence[CropComparison]", metrics: "Sequence[Metric]", target: Path
 ) -> None:
     from srgan_cli.evaluation.comparison import rows_of
     from srgan_cli.figures import sheet
     from srgan_cli.images.write import write_image
 
-    write_image(sheet([row for one in compared for row in rows_of(one, metrics)]), target)
+    write_image(sheet([row for one in comparisons for row in rows_of(one, metrics)]), target)
 
 
 def _write_page(
-    compared: "Sequence[CropComparison]", metrics: "Sequence[Metric]", target: Path
+    comparisons: "Sequence[CropComparison]", metrics: "Sequence[Metric]", target: Path
 ) -> None:
     """The input on the left at first, the last of the methods on the right."""
     from srgan_cli.figures.comparison_page import Comparison, Layer, comparison_page
     from srgan_cli.files import atomic_write
 
-    comparisons = []
-    for one in compared:
-        layers = [Layer(seen.method, seen.image, seen.note(metrics)) for seen in one.seen]
+    pages = []
+    for one in comparisons:
+        layers = [Layer(result.method, result.image, result.note(metrics)) for result in one.seen]
         if one.has_original:
             layers.insert(0, layers.pop())  # the original
-        comparisons.append(Comparison(one.title, (Layer("input", one.low), *layers)))
-    page = comparison_page(comparisons)
+        pages.append(Comparison(one.title, (Layer("input", one.low), *layers)))
+    page = comparison_page(pages)
     with atomic_write(target) as file:
         file.write(page.encode())

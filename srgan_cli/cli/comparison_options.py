@@ -1,6 +1,6 @@
 """Options of the commands that put methods side by side and measure them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +11,12 @@ from srgan_cli.cli.command import option
 from srgan_cli.cli.console import Output
 from srgan_cli.cli.flags import Decorator, device_option, gathered, precision_option
 from srgan_cli.cli.parameter_types import complete_model, weights_file
-from srgan_cli.evaluation.method_options import MethodOptions
-from srgan_cli.settings import Machine
+from srgan_cli.errors import OptionError
+from srgan_cli.settings import Machine, MethodOptions
 from srgan_cli.weights.zoo import DEFAULT_BLEND, PREFERRED
 
 if TYPE_CHECKING:
+    from srgan_cli.evaluation.comparison import ComparisonInput
     from srgan_cli.evaluation.image_pairs import Failure
     from srgan_cli.evaluation.scoring import Metric
     from srgan_cli.metrics import Extractor
@@ -26,11 +27,11 @@ LPIPS_NOTE = (
 )
 
 
-def lineup_options(precision: str) -> Decorator:
-    """Hands the command one `lineup`; `precision` is the default."""
+def method_options(precision: str) -> Decorator:
+    """Hands the command one MethodOptions as `options`. precision: the default."""
     return gathered(
-        "lineup",
-        _lineup,
+        "options",
+        _method_options,
         option(
             "-m",
             "--model",
@@ -65,7 +66,7 @@ def lineup_options(precision: str) -> Decorator:
     )
 
 
-def _lineup(
+def _method_options(
     models: tuple[str, ...],
     files: tuple[Path, ...],
     blends: tuple[float, ...],
@@ -76,16 +77,16 @@ def _lineup(
 
 
 @dataclass(frozen=True)
-class Judges:
-    """Which figures to take besides PSNR and SSIM."""
+class ExtraMetrics:
+    """Metrics besides PSNR and SSIM."""
 
     vgg: Path | None = None
     lpips: bool = False
 
 
-judges_options = gathered(
-    "judges",
-    Judges,
+extra_metrics_options = gathered(
+    "extra_metrics",
+    ExtraMetrics,
     option(
         "--vgg",
         metavar="FILE",
@@ -97,39 +98,78 @@ judges_options = gathered(
 )
 
 
-def metrics_of(judges: Judges, device: str, first: "Sequence[Metric]") -> "list[Metric]":
-    """`first`, and what was asked for.
+def metrics_of(
+    extra_metrics: ExtraMetrics, device: str, base: "Sequence[Metric]"
+) -> "list[Metric]":
+    """`base` and the extra metrics.
 
-    Raises WeightsError or OptionError for a file or a package that is not there.
+    Raises WeightsError or OptionError for a missing file or package.
     """
     from srgan_cli.evaluation.scoring import by_features, by_lpips
 
-    metrics = [*first]
-    if judges.vgg is not None:
-        metrics.append(by_features(_extractor(judges.vgg, device)))
-    if judges.lpips:
+    metrics = [*base]
+    if extra_metrics.vgg is not None:
+        metrics.append(by_features(_extractor(extra_metrics.vgg, device)))
+    if extra_metrics.lpips:
         metrics.append(by_lpips())
     return metrics
 
 
 def _extractor(path: Path, device: str) -> "Extractor":
-    """Features after activation at the deepest layer of each stage that the file has."""
+    """Features after activation at the last layer of each stage that the file has."""
     from srgan_cli.device import pick_devices
     from srgan_cli.networks.vgg import VGG, available_layers
     from srgan_cli.weights.tensor_files import read_tensors
 
     state = read_tensors(path)
-    deepest = {name.split("_")[0]: name for name in available_layers(state)}
-    place = pick_devices(device)[0]
-    vgg = VGG(state, deepest.values(), after_relu=True).to(place)
-    return lambda rgb: vgg(rgb.to(place)).values()
+    last_of_stage = {name.split("_")[0]: name for name in available_layers(state)}
+    target = pick_devices(device)[0]
+    vgg = VGG(state, last_of_stage.values(), after_relu=True).to(target)
+    return lambda rgb: vgg(rgb.to(target)).values()
+
+
+@dataclass(frozen=True)
+class Originals:
+    """A file or folder, or the photographs themselves; at most one of the two."""
+
+    high: Path | None = None
+    shrink: bool = False
+
+    def __post_init__(self) -> None:
+        if self.high is not None and self.shrink:
+            raise OptionError(
+                "--high and --shrink exclude each other: the original is one or other"
+            )
+
+    def sources(self, photos: Sequence[Path]) -> "Iterator[ComparisonInput]":
+        """Raises SrganError for an original that is not there."""
+        from srgan_cli.evaluation.comparison import ComparisonInput
+        from srgan_cli.evaluation.image_pairs import original_of
+
+        for photo in photos:
+            high = None if self.high is None else original_of(photo, self.high)
+            yield ComparisonInput(photo, high, self.shrink)
+
+
+originals_options = gathered(
+    "originals",
+    Originals,
+    option(
+        "--high",
+        metavar="PATH",
+        type=click.Path(path_type=Path),
+        help="The original, or a folder of originals: adds figures",
+    ),
+    option("--shrink", is_flag=True, help="PHOTO is the original: shrink it by bicubic first"),
+    heading="Originals",
+)
 
 
 def report_failures(output: Output, failures: "Iterable[Failure]") -> None:
     """A line on stderr for each, and exit code 1 if there is any or a result was lost."""
-    some = bool(output.lost)
+    failed = bool(output.write_errors)
     for failure in failures:
         output.error(f"{failure.picture}: {failure.reason}")
-        some = True
-    if some:
+        failed = True
+    if failed:
         raise click.exceptions.Exit(1)

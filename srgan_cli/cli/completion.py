@@ -32,12 +32,12 @@ def completion_command(shell: str) -> None:
     output = Output(only_prints=True)
     for line in script(shell).splitlines():
         output.result(line)
-    output.exit_if_lost()
+    output.exit_on_write_error()
 
 
 def script(shell: str) -> str:
     """Click's script for one of SHELLS, without a check of the installed shell's version."""
-    completer = get_completion_class(shell)
-    assert completer is not None, shell
+    shell_class = get_completion_class(shell)
+    assert shell_class is not None, shell
     group = click.get_current_context().find_root().command
-    return ShellComplete.source(completer(group, {}, PROGRAM, VARIABLE))
+    return ShellComplete.source(shell_class(group, {}, PROGRAM, VARIABLE))

@@ -1,4 +1,4 @@
-"""All that a command prints: results to stdout, everything else to stderr.
+"""Console output: results to stdout, everything else to stderr.
 
 Nothing that comes from a file or its name reaches a terminal unescaped, and nothing is taken as
 rich markup. Where stderr is not a terminal there are plain lines only.
@@ -36,14 +36,14 @@ def cell(text: object, style: str = "") -> "Text":
 
 @dataclass(frozen=True)
 class Output:
-    """Where a command's lines go, and which of them are wanted."""
+    """The lines of a command: where they go, and which are shown."""
 
     json: bool = False
     verbose: bool = False
     quiet: bool = False
     only_prints: bool = False
-    """Whether lines are all that the command makes: a pipe closed by `head` then needs no word."""
-    lost: list[str] = field(default_factory=list, compare=False)
+    """Whether lines are the command's only result: then a pipe closed by `head` is no error."""
+    write_errors: list[str] = field(default_factory=list, compare=False)
     """Why results could not be written to stdout; empty if they all were."""
 
     def __post_init__(self) -> None:
@@ -67,7 +67,7 @@ class Output:
         try:
             click.echo(printable(text))
         except OSError as error:
-            self._lose(error)
+            self._handle_write_error(error)
 
     def record(self, values: Mapping[str, Any]) -> None:
         """A JSON line on stdout."""
@@ -83,7 +83,7 @@ class Output:
         try:
             console.print(table)
         except OSError as error:
-            self._lose(error)
+            self._handle_write_error(error)
 
     def info(self, text: str) -> None:
         if not self.quiet:
@@ -103,9 +103,9 @@ class Output:
         """A line that --quiet does not suppress."""
         self._line(text)
 
-    def exit_if_lost(self) -> None:
-        """The end of a command whose results are on stdout: code 1 where some were lost."""
-        if self.lost:
+    def exit_on_write_error(self) -> None:
+        """Exit with 1 if results could not be written to stdout."""
+        if self.write_errors:
             raise click.exceptions.Exit(1)
 
     def _line(self, text: str) -> None:
@@ -118,14 +118,15 @@ class Output:
         except OSError:
             _discard(sys.stderr)
 
-    def _lose(self, error: OSError) -> None:
-        """The work goes on without the rest of stdout."""
+    def _handle_write_error(self, error: OSError) -> None:
+        """Continue without stdout."""
         _discard(sys.stdout)
-        if not self.lost:
-            self.lost.append(str(error.strerror or error))
+        if not self.write_errors:
+            reason = str(error.strerror or error)
+            self.write_errors.append(reason)
             if self.only_prints and isinstance(error, BrokenPipeError):
                 return
-            self.error(f"standard output cannot be written ({self.lost[0]}); the work goes on")
+            self.error(f"standard output cannot be written ({reason}); the work goes on")
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

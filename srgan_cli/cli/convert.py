@@ -16,12 +16,12 @@ from srgan_cli.errors import OptionError, WeightsError
 if TYPE_CHECKING:
     from srgan_cli.weights.container import Weights
 
-PICKLED = (".pth", ".pt")
+TORCH_SUFFIXES = (".pth", ".pt")
 SUFFIXES = {
     "srgan": (".safetensors",),
-    "real-esrgan": (*PICKLED, ".safetensors"),
-    "esrgan": (*PICKLED, ".safetensors"),
-    "esrgan-old": (*PICKLED, ".safetensors"),
+    "real-esrgan": (*TORCH_SUFFIXES, ".safetensors"),
+    "esrgan": (*TORCH_SUFFIXES, ".safetensors"),
+    "esrgan-old": (*TORCH_SUFFIXES, ".safetensors"),
     "onnx": (".onnx",),
     "ncnn": (".param",),
 }
@@ -29,16 +29,16 @@ SUFFIXES = {
 
 
 @dataclass(frozen=True)
-class Told:
-    """What the keys of a foreign file may leave open."""
+class WeightsHints:
+    """What the keys of another program's file may not tell."""
 
     scale: int | None = None
     activation: str | None = None
 
 
-told_options = gathered(
-    "told",
-    Told,
+weights_hint_options = gathered(
+    "hints",
+    WeightsHints,
     option(
         "-s",
         "--scale",
@@ -101,12 +101,12 @@ told_options = gathered(
     help="float16 or float32",
     heading="Output",
 )
-@told_options
+@weights_hint_options
 def convert_command(
-    source: Path, output: Path, kind: str | None, half: bool | None, told: Told
+    source: Path, output: Path, kind: str | None, half: bool | None, hints: WeightsHints
 ) -> None:
     """Convert weights to srgan's format, to that of other programs, to ONNX or ncnn."""
-    kind = _kind(output, kind)
+    kind = _resolve_format(output, kind)
     if half and kind == "onnx":
         raise OptionError("--half does not go with ONNX: its 32 bits are checked against torch")
     outputs = [output, output.with_suffix(".bin")] if kind == "ncnn" else [output]
@@ -116,7 +116,7 @@ def convert_command(
     from srgan_cli.weights.container import to_half
     from srgan_cli.weights.loading import load_weights
 
-    weights = load_weights(source, told.scale, told.activation)
+    weights = load_weights(source, hints.scale, hints.activation)
     if kind == "ncnn":
         note = _write_ncnn(weights, output, half is not False)
     else:
@@ -124,8 +124,8 @@ def convert_command(
     Output().info(f"{source} -> {output} ({weights}; {note})")
 
 
-def _kind(output: Path, kind: str | None) -> str:
-    """Raises OptionError for a suffix that says nothing, or something else."""
+def _resolve_format(output: Path, kind: str | None) -> str:
+    """The format by option or suffix. Raises OptionError if they contradict or do not tell."""
     suffix = output.suffix.lower()
     found = kind or next((name for name in SUFFIXES if suffix in SUFFIXES[name]), None)
     if found is None or suffix not in SUFFIXES[found]:
@@ -136,7 +136,7 @@ def _kind(output: Path, kind: str | None) -> str:
 
 
 def _write(weights: "Weights", output: Path, kind: str) -> str:
-    """Returns what there is to say about it."""
+    """Returns a note on the result."""
     from srgan_cli.weights.activation_ranges import complete_ranges
     from srgan_cli.weights.container import write_weights
     from srgan_cli.weights.foreign.conversion import export_foreign

@@ -13,17 +13,17 @@ import click
 from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.comparison_options import (
     LPIPS_NOTE,
-    Judges,
-    judges_options,
-    lineup_options,
+    ExtraMetrics,
+    extra_metrics_options,
+    method_options,
     metrics_of,
     report_failures,
 )
 from srgan_cli.cli.console import Output, cell
 from srgan_cli.cli.parameter_types import POSITIVE
 from srgan_cli.cli.progress_bars import tracked
-from srgan_cli.evaluation.method_options import REPRODUCIBLE, MethodOptions
 from srgan_cli.files import printable
+from srgan_cli.settings import REPRODUCIBLE, MethodOptions
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -36,15 +36,15 @@ MEAN = "mean"
 
 @dataclass(frozen=True)
 class Report:
-    """What came out."""
+    """Measurements of all images, and their means."""
 
-    judged: "Sequence[ImageMeasurements]"
+    measured: "Sequence[ImageMeasurements]"
     means: "Sequence[Measurement]"
     metrics: "Sequence[Metric]"
 
     def lines(self) -> "Iterator[tuple[str, Measurement]]":
-        """Picture and score, the means last."""
-        for one in self.judged:
+        """Image and score, the means last."""
+        for one in self.measured:
             yield from ((one.picture, score) for score in one.scores)
         yield from ((MEAN, score) for score in self.means)
 
@@ -69,7 +69,7 @@ class Report:
 )
 @click.argument("high", type=click.Path(path_type=Path))
 @click.argument("low", type=click.Path(path_type=Path), required=False)
-@lineup_options(REPRODUCIBLE.precision)
+@method_options(REPRODUCIBLE.precision)
 @option(
     "-s",
     "--scale",
@@ -87,16 +87,16 @@ class Report:
     help="Pixels to crop on each side",
     heading="Metrics",
 )
-@judges_options
+@extra_metrics_options
 @option("--json", "form", flag_value="json", help="Print a JSON line for each row")
 @option("--csv", "form", flag_value="csv", help="Print comma-separated values")
 def eval_command(
     high: Path,
     low: Path | None,
-    lineup: MethodOptions,
+    options: MethodOptions,
     scale: int | None,
     border: int | None,
-    judges: Judges,
+    extra_metrics: ExtraMetrics,
     form: str | None,
 ) -> None:
     """Measure how close models come to original images."""
@@ -105,19 +105,19 @@ def eval_command(
     from srgan_cli.evaluation.scoring import FIDELITY, means, measure_all
 
     pairing = pair_up(high, low)
-    methods = build_methods(lineup)
-    metrics = metrics_of(judges, lineup.machine.device, FIDELITY)
+    methods = build_methods(options)
+    metrics = metrics_of(extra_metrics, options.machine.device, FIDELITY)
     outcomes = measure_all(pairing.pairs, methods, metrics, scale or scale_of(methods), border)
     output = Output()
     results = [*pairing.failures, *tracked(outcomes, len(pairing.pairs), output)]
-    judged = [result for result in results if not isinstance(result, Failure)]
-    show(Report(judged, means(judged), metrics), form, output)
+    measured = [result for result in results if not isinstance(result, Failure)]
+    show(Report(measured, means(measured), metrics), form, output)
     report_failures(output, (result for result in results if isinstance(result, Failure)))
 
 
 def show(report: Report, form: str | None, output: Output) -> None:
     """On stdout; nothing where nothing was measured."""
-    if not report.judged:
+    if not report.measured:
         return
     if form == "json":
         for record in records(report):
@@ -157,7 +157,7 @@ def _escaped(value: object) -> object:
 
 def _table(report: Report) -> "Table":
     table = _empty_table(report.metrics)
-    groups = [(one.picture, one.scores) for one in report.judged]
+    groups = [(one.picture, one.scores) for one in report.measured]
     for name, scores in groups if len(groups) == 1 else [*groups, (MEAN, report.means)]:
         table.add_row(cell(name))
         for score in scores:
@@ -176,12 +176,12 @@ def _empty_table(metrics: "Sequence[Metric]") -> "Table":
 
 
 def _cells(
-    score: "Measurement", rivals: "Sequence[Measurement]", metrics: "Sequence[Metric]"
+    score: "Measurement", scores: "Sequence[Measurement]", metrics: "Sequence[Metric]"
 ) -> "Iterator[Text]":
     """The best of the methods in bold."""
     for metric in metrics:
         best = max if metric.higher else min
-        ahead = score.figures[metric.key] == best(rival.figures[metric.key] for rival in rivals)
+        ahead = score.figures[metric.key] == best(other.figures[metric.key] for other in scores)
         number = f"{score.figures[metric.key]:.{metric.digits}f}"
-        yield cell(number, "bold" if ahead and len(rivals) > 1 else "")
+        yield cell(number, "bold" if ahead and len(scores) > 1 else "")
     yield cell(f"{score.seconds:.2f}")

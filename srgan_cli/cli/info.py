@@ -9,7 +9,7 @@ import click
 
 from srgan_cli.cli.command import Command
 from srgan_cli.cli.console import Output, cell
-from srgan_cli.cli.convert import Told, told_options
+from srgan_cli.cli.convert import WeightsHints, weights_hint_options
 from srgan_cli.cli.flags import json_option
 from srgan_cli.cli.parameter_types import weights_file
 
@@ -32,73 +32,75 @@ if TYPE_CHECKING:
     ),
 )
 @click.argument("file", type=weights_file)
-@told_options
+@weights_hint_options
 @json_option
-def info_command(file: Path, told: Told, as_json: bool) -> None:
+def info_command(file: Path, hints: WeightsHints, as_json: bool) -> None:
     """Describe a weights file of any program: network, scale, cost, training, figures."""
     from srgan_cli.weights.description import describe_weights
 
-    output, found = Output(only_prints=True), describe_weights(file, told.scale, told.activation)
+    output = Output(only_prints=True)
+    description = describe_weights(file, hints.scale, hints.activation)
     if as_json:
-        output.record(asdict(found))
+        output.record(asdict(description))
     else:
-        output.table(_table(found))
-    output.exit_if_lost()
+        output.table(_table(description))
+    output.exit_on_write_error()
 
 
-def _table(found: "WeightsDescription") -> "Table":
+def _table(description: "WeightsDescription") -> "Table":
     from rich.table import Column, Table
 
     table = Table(Column(), Column(overflow="fold"), box=None, show_header=False)
-    for name, value in rows(found):
+    for name, value in rows(description):
         table.add_row(cell(name, "bold"), cell(value))
     return table
 
 
-def rows(found: "WeightsDescription") -> Iterator[tuple[str, str]]:
-    """What is known, in words."""
-    sizes = ", ".join(f"{name} {value}" for name, value in found.hyperparameters.items())
-    yield "file", f"{found.file}, {found.bytes / 1e6:,.1f} MB, {' and '.join(found.dtype)}"
-    yield "written by", found.kind
-    yield "license", found.license or "not known"
-    yield "network", f"{found.architecture} ({sizes})"
-    yield "scale", f"x{found.scale}"
-    yield "receptive field", f"{found.receptive_field} pixels"
-    yield "measured receptive field", _pixels(found.measured_receptive_field)
-    yield "reflect padding", _pixels(found.reflect_padding)
-    yield "parameters", f"{found.parameters:,}"
-    yield "cost", f"{found.flop_per_megapixel / 1e9:,.1f} GFLOP per megapixel of input"
-    yield "int8", _decibels(found.int8_psnr)
-    yield "objective", found.objective
-    yield "lineage", found.lineage or "not known"
-    if found.teachers:
-        yield "teachers", ", ".join(found.teachers)
-    yield from _training_rows(found.history)
-    yield from named("figures", found.figures)
+def rows(description: "WeightsDescription") -> Iterator[tuple[str, str]]:
+    """Name and value of everything known, as text."""
+    sizes = ", ".join(f"{name} {value}" for name, value in description.hyperparameters.items())
+    megabytes, dtypes = description.bytes / 1e6, " and ".join(description.dtype)
+    yield "file", f"{description.file}, {megabytes:,.1f} MB, {dtypes}"
+    yield "written by", description.kind
+    yield "license", description.license or "not known"
+    yield "network", f"{description.architecture} ({sizes})"
+    yield "scale", f"x{description.scale}"
+    yield "receptive field", f"{description.receptive_field} pixels"
+    yield "measured receptive field", _format_pixels(description.measured_receptive_field)
+    yield "reflect padding", _format_pixels(description.reflect_padding)
+    yield "parameters", f"{description.parameters:,}"
+    yield "cost", f"{description.flop_per_megapixel / 1e9:,.1f} GFLOP per megapixel of input"
+    yield "int8", _format_psnr(description.int8_psnr)
+    yield "objective", description.objective
+    yield "lineage", description.lineage or "not known"
+    if description.teachers:
+        yield "teachers", ", ".join(description.teachers)
+    yield from _training_rows(description.history)
+    yield from flatten("figures", description.figures)
 
 
 def _training_rows(history: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     """Of each training, oldest first; numbered where there are several."""
     for number, record in enumerate(history, start=1):
-        yield from named("training" if len(history) == 1 else f"training {number}", record)
+        yield from flatten("training" if len(history) == 1 else f"training {number}", record)
 
 
-def _pixels(number: int | None) -> str:
+def _format_pixels(number: int | None) -> str:
     return "not measured" if number is None else f"{number} pixels"
 
 
-def _decibels(psnr: float | None) -> str:
+def _format_psnr(psnr: float | None) -> str:
     return "not measured" if psnr is None else f"{psnr:.1f} dB from float32"
 
 
-def named(name: str, value: Any) -> Iterator[tuple[str, str]]:
+def flatten(name: str, value: Any) -> Iterator[tuple[str, str]]:
     """Nested values, a row each: ("training options seed", "1")."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from named(f"{name} {key}", inner)
+            yield from flatten(f"{name} {key}", inner)
     elif isinstance(value, list) and any(isinstance(inner, Mapping) for inner in value):
         for number, inner in enumerate(value, start=1):
-            yield from named(f"{name} {number}", inner)
+            yield from flatten(f"{name} {number}", inner)
     elif isinstance(value, list):
         yield name, ", ".join(map(str, value))
     else:

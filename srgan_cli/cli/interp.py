@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from srgan_cli.cli.command import Command, option
-from srgan_cli.cli.comparison_options import LPIPS_NOTE, Judges, judges_options, metrics_of
+from srgan_cli.cli.comparison_options import (
+    LPIPS_NOTE,
+    ExtraMetrics,
+    Originals,
+    extra_metrics_options,
+    metrics_of,
+    originals_options,
+)
 from srgan_cli.cli.console import Output
 from srgan_cli.cli.flags import gathered
-from srgan_cli.cli.originals import Originals, originals_options
 from srgan_cli.cli.output_files import check_outputs, lock_outputs
 from srgan_cli.cli.parameter_types import weights_file
 from srgan_cli.errors import OptionError, WeightsError
@@ -25,7 +31,7 @@ if TYPE_CHECKING:
 RECOMMENDED = 0.8
 """ESRGAN, section 4.4: vivid with hardly an artefact."""
 
-PLACE = "{alpha}"
+PLACEHOLDER = "{alpha}"
 
 
 class NumbersType(click.ParamType):  # type: ignore[type-arg]
@@ -44,7 +50,7 @@ class NumbersType(click.ParamType):  # type: ignore[type-arg]
 
 
 @dataclass(frozen=True)
-class Mix:
+class BlendOptions:
     """How much of each network: `alphas` of two, one blend for each, or `shares` of any number."""
 
     alphas: tuple[float, ...] | None = None
@@ -68,25 +74,27 @@ class Mix:
     def outputs(self, output: Path) -> dict[Path, tuple[float, ...]]:
         """Each file that is to be written, and the shares in it."""
         if self.shares is not None:
-            return {_checked(output, PLACE not in str(output), "--shares"): self.shares}
+            return {_check_output(output, PLACEHOLDER not in str(output), "--shares"): self.shares}
         alphas = self.alphas or (RECOMMENDED,)
-        _checked(output, len(alphas) == 1 or PLACE in str(output), f"{len(alphas)} alphas")
-        names = [Path(str(output).replace(PLACE, f"{alpha:g}")) for alpha in alphas]
+        _check_output(
+            output, len(alphas) == 1 or PLACEHOLDER in str(output), f"{len(alphas)} alphas"
+        )
+        names = [Path(str(output).replace(PLACEHOLDER, f"{alpha:g}")) for alpha in alphas]
         check_outputs(names, [])
         return {name: (1 - alpha, alpha) for name, alpha in zip(names, alphas, strict=True)}
 
 
-def _checked(output: Path, fits: bool, what: str) -> Path:
+def _check_output(output: Path, fits: bool, what: str) -> Path:
     if not fits:
-        known = "needs" if PLACE not in str(output) else "cannot have"
-        raise OptionError(f"-o {output} {known} {PLACE} in it with {what}")
+        known = "needs" if PLACEHOLDER not in str(output) else "cannot have"
+        raise OptionError(f"-o {output} {known} {PLACEHOLDER} in it with {what}")
     if output.suffix != SUFFIX:
         raise OptionError(f"{output}: blends are {SUFFIX} files; srgan convert makes others")
     return output
 
 
 @dataclass(frozen=True)
-class Look:
+class SweepOptions:
     """A photograph, and where a strip of it from faithful to vivid goes."""
 
     photo: Path | None = None
@@ -121,12 +129,12 @@ class Look:
     "--output",
     metavar="OUT",
     type=click.Path(path_type=Path),
-    help=f"File to write, may hold {PLACE}",
+    help=f"File to write, may hold {PLACEHOLDER}",
     heading="Blend",
 )
 @gathered(
-    "mix",
-    Mix,
+    "blend_options",
+    BlendOptions,
     option(
         "--alpha",
         "alphas",
@@ -145,8 +153,8 @@ class Look:
     heading="Blend",
 )
 @gathered(
-    "look",
-    Look,
+    "sweep_options",
+    SweepOptions,
     option(
         "--sweep",
         "photo",
@@ -160,10 +168,10 @@ class Look:
         type=click.Path(dir_okay=False, path_type=Path),
         help="Image that --sweep writes",
     ),
-    heading="Look",
+    heading="Sweep",
 )
 @originals_options
-@judges_options
+@extra_metrics_options
 @option(
     "--force",
     is_flag=True,
@@ -173,54 +181,55 @@ class Look:
 def interp_command(
     networks: tuple[Path, ...],
     output: Path | None,
-    mix: Mix,
-    look: Look,
+    blend_options: BlendOptions,
+    sweep_options: SweepOptions,
     originals: Originals,
-    judges: Judges,
+    extra_metrics: ExtraMetrics,
     force: bool,
 ) -> None:
     """Blend a faithful and a vivid network, weight by weight; or several by shares."""
-    if output is None and look.sheet is None:
-        raise OptionError("name the blend with -o OUT, or look at it with --sweep and --sheet")
-    mix.check(len(networks))
-    planned = {} if output is None else mix.outputs(output)
-    check_outputs([*planned, *filter(None, [look.sheet])], [*networks, *filter(None, [look.photo])])
-    if look.photo is None and originals != Originals():
+    photo, sheet = sweep_options.photo, sweep_options.sheet
+    if output is None and sheet is None:
+        raise OptionError("name the blend with -o OUT, or view it with --sweep and --sheet")
+    blend_options.check(len(networks))
+    outputs = {} if output is None else blend_options.outputs(output)
+    check_outputs([*outputs, *filter(None, [sheet])], [*networks, *filter(None, [photo])])
+    if photo is None and originals != Originals():
         raise OptionError("--high and --shrink go with --sweep")
-    if originals == Originals() and judges != Judges():
+    if originals == Originals() and extra_metrics != ExtraMetrics():
         raise OptionError("--vgg and --lpips need the original: --high PATH, or --shrink")
-    if judges.vgg is not None and judges.lpips:
+    if extra_metrics.vgg is not None and extra_metrics.lpips:
         raise OptionError("--vgg and --lpips exclude each other: the curve has one axis for them")
-    if look.photo is not None and len(networks) != 2:
+    if photo is not None and len(networks) != 2:
         raise OptionError("--sweep goes from one network to another: give two")
 
-    lock_outputs(planned, WeightsError)
-    lock_outputs(filter(None, [look.sheet]))
-    opened = _opened(networks)
-    _warn_of_strangers(opened, next(iter(planned.values()), (0.5, 0.5)), force)
-    _write(opened, planned, networks)
-    if look.photo is not None and look.sheet is not None:
-        (source,) = originals.sources([look.photo])
-        _show(opened, source, look.sheet, mix.alphas, judges)
+    lock_outputs(outputs, WeightsError)
+    lock_outputs(filter(None, [sheet]))
+    loaded = _load_networks(networks)
+    _check_lineage(loaded, next(iter(outputs.values()), (0.5, 0.5)), force)
+    _write(loaded, outputs, networks)
+    if photo is not None and sheet is not None:
+        (source,) = originals.sources([photo])
+        _write_sweep(loaded, source, sheet, blend_options.alphas, extra_metrics)
 
 
-def _opened(networks: Sequence[Path]) -> "list[Weights]":
+def _load_networks(networks: Sequence[Path]) -> "list[Weights]":
     """Raises WeightsError, naming the files, unless all are of one shape."""
     from srgan_cli.weights.blending import blend_problems
     from srgan_cli.weights.generators import join_problems
     from srgan_cli.weights.loading import load_weights
 
-    opened = [load_weights(path) for path in networks]
-    for path, other in zip(networks[1:], opened[1:], strict=True):
-        if faults := blend_problems(opened[0], other):
-            raise WeightsError(f"cannot blend {networks[0]} with {path}: {join_problems(faults)}")
-    return opened
+    loaded = [load_weights(path) for path in networks]
+    for path, other in zip(networks[1:], loaded[1:], strict=True):
+        if problems := blend_problems(loaded[0], other):
+            raise WeightsError(f"cannot blend {networks[0]} with {path}: {join_problems(problems)}")
+    return loaded
 
 
-def _warn_of_strangers(opened: "Sequence[Weights]", shares: Sequence[float], force: bool) -> None:
+def _check_lineage(loaded: "Sequence[Weights]", shares: Sequence[float], force: bool) -> None:
     from srgan_cli.weights.blending import lineage_warning
 
-    found = lineage_warning(opened, shares)
+    found = lineage_warning(loaded, shares)
     if found is None:
         return
     if not force:
@@ -229,32 +238,32 @@ def _warn_of_strangers(opened: "Sequence[Weights]", shares: Sequence[float], for
 
 
 def _write(
-    opened: "Sequence[Weights]",
-    planned: dict[Path, tuple[float, ...]],
+    loaded: "Sequence[Weights]",
+    outputs: dict[Path, tuple[float, ...]],
     networks: Sequence[Path],
 ) -> None:
     from srgan_cli.weights.blending import blend_all
     from srgan_cli.weights.container import write_weights
 
-    for output, shares in planned.items():
-        write_weights(blend_all(opened, shares), output)
+    for output, shares in outputs.items():
+        write_weights(blend_all(loaded, shares), output)
         parts = zip(shares, networks, strict=True)
-        mix = " + ".join(f"{share:g} {path}" for share, path in parts)
-        Output().info(f"{mix} -> {output}")
+        summary = " + ".join(f"{share:g} {path}" for share, path in parts)
+        Output().info(f"{summary} -> {output}")
 
 
-def _show(
+def _write_sweep(
     ends: "Sequence[Weights]",
     source: "ComparisonInput",
     sheet: Path,
     alphas: tuple[float, ...] | None,
-    judges: Judges,
+    extra_metrics: ExtraMetrics,
 ) -> None:
     from srgan_cli.evaluation.comparison import read_subject
     from srgan_cli.evaluation.sweep import ALPHAS, sweep
     from srgan_cli.images.write import write_image
 
     subject = read_subject(source, ends[0].metadata.scale)
-    perception = next(iter(metrics_of(judges, "auto", ())), None)
+    perception = next(iter(metrics_of(extra_metrics, "auto", ())), None)
     write_image(sweep((ends[0], ends[1]), subject, alphas or ALPHAS, perception), sheet)
     Output().info(f"{source.photo} -> {sheet}")

@@ -31,14 +31,14 @@ PURPOSES = {
 }
 """Model that is not the user's own -> the images that it is for."""
 
-ENDS = {"psnr": "faithful", "gan": "vivid"}
+BLEND_NAMES = {"psnr": "faithful", "gan": "vivid"}
 """Objective of a network -> what the end of a model is called."""
 
 UNREADABLE = "unreadable: "
 
 
 @dataclass(frozen=True)
-class Row:
+class ModelRow:
     """One network, as --json prints it; None where something is not known."""
 
     model: str
@@ -73,7 +73,7 @@ def models_command(as_json: bool) -> None:
     if as_json:
         for row in rows:
             output.record(asdict(row))
-        output.exit_if_lost()
+        output.exit_on_write_error()
         return
     for line in describe_models(rows, default_model()):
         output.result(line)
@@ -82,20 +82,20 @@ def models_command(as_json: bool) -> None:
         f"Your own go to {user_folder()}: NAME.safetensors, or NAME-x4-psnr.safetensors and "
         "NAME-x4-gan.safetensors for the two ends of a model."
     )
-    output.exit_if_lost()
+    output.exit_on_write_error()
 
 
-def _bicubic_rows() -> Iterator[Row]:
+def _bicubic_rows() -> Iterator[ModelRow]:
     for scale, psnr in BICUBIC_ON_SET5.items():
         purpose = PURPOSES[BICUBIC]
-        yield Row(BICUBIC, scale, "", "no network, any scale", None, psnr, "built in", purpose)
+        yield ModelRow(BICUBIC, scale, "", "no network, any scale", None, psnr, "built in", purpose)
 
 
-def _row(network: Network) -> Row:
+def _row(network: Network) -> ModelRow:
     from srgan_cli.weights.container import count_parameters
     from srgan_cli.weights.loading import load_weights
 
-    row = Row(
+    row = ModelRow(
         network.model,
         network.scale,
         end="",
@@ -125,7 +125,7 @@ def _row(network: Network) -> Row:
     )
 
 
-def describe_models(rows: Iterable[Row], default: str) -> Iterator[str]:
+def describe_models(rows: Iterable[ModelRow], default: str) -> Iterator[str]:
     """A line for each model, and one below it for each of its scales. Never wrapped: a terminal
     folds long ones, and a pipe gets them whole."""
     ordered = sorted(rows, key=lambda row: (row.model == BICUBIC, row.model, row.scale or 0))
@@ -140,14 +140,14 @@ def describe_models(rows: Iterable[Row], default: str) -> Iterator[str]:
                 yield f"  {row.network}"
 
 
-def _title(row: Row, is_default: bool) -> str:
+def _title(row: ModelRow, is_default: bool) -> str:
     known = {"shipped": "", "built in": "", "yours": "your own"}
     origin = known.get(row.folder, f"from {row.folder}")
-    remarks = "; ".join(part for part in (row.purpose, origin) if part)
-    return f"{row.model}{' (default)' * is_default}: {remarks}"
+    details = "; ".join(part for part in (row.purpose, origin) if part)
+    return f"{row.model}{' (default)' * is_default}: {details}"
 
 
-def _describe_scale(ends: list[Row]) -> str:
+def _describe_scale(ends: list[ModelRow]) -> str:
     """The faithful end first, as --blend goes."""
     ordered = sorted(ends, key=lambda row: row.end != "psnr")
     parts = [f"{_end_and_psnr(row):15}" for row in ordered]
@@ -157,6 +157,6 @@ def _describe_scale(ends: list[Row]) -> str:
     return f"{''.join(parts):30}{kind}, {ends[0].parameters:,} parameters"
 
 
-def _end_and_psnr(row: Row) -> str:
-    end = ENDS.get(row.end, row.end)
+def _end_and_psnr(row: ModelRow) -> str:
+    end = BLEND_NAMES.get(row.end, row.end)
     return f"{end} {'' if row.set5_psnr is None else f'{row.set5_psnr:.2f}'}".strip()

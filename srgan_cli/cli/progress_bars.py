@@ -47,7 +47,7 @@ def _new_bar(output: Output) -> "Bar":
     return Progress(*columns, console=output.console, transient=True, disable=not shown)
 
 
-def shorten(name: str, width: int = LONGEST_NAME) -> str:
+def truncate(name: str, width: int = LONGEST_NAME) -> str:
     """Printable, and without its middle where it is longer."""
     name = printable(name)
     half = (width - 1) // 2
@@ -77,7 +77,7 @@ class BatchProgress:
         """Of a job's computation: the callback for its tiles, as done and total."""
         number = self.finished = self.finished + 1
         area = 0.0 if self.bar.disable else self.pixels(job.source) / 1e6
-        before, name = self.megapixels, shorten(job.source.name)
+        before, name = self.megapixels, truncate(job.source.name)
         left = f"{number} of {self.total} {name}"
 
         def update(done: int, total: int) -> None:
@@ -100,10 +100,10 @@ class BatchProgress:
     def describe(self, files: float, elapsed: float) -> str:
         """Speed and time left. files: finished, with the fraction of the present one."""
         speed = f"{self.megapixels / elapsed:.1f} MP/s" if elapsed and self.megapixels else ""
-        worked = files - self.skipped
-        if worked <= 0 or elapsed < DELAY:
+        computed = files - self.skipped
+        if computed <= 0 or elapsed < DELAY:
             return speed
-        return f"{speed} {clock(elapsed / worked * (self.total - files))} left".strip()
+        return f"{speed} {clock(elapsed / computed * (self.total - files))} left".strip()
 
 
 @contextmanager
@@ -128,7 +128,7 @@ def tracked(outcomes: Iterable[Outcome], total: int, output: Output) -> Iterator
 def training_progress(output: Output, budget: float | None = None) -> Iterator["TrainingCallback"]:
     """What is told of each step. budget: seconds that the run may take."""
     if not output.interactive:
-        yield TrainingLines(output)
+        yield TrainingLog(output)
         return
     from rich.live import Live
 
@@ -200,7 +200,7 @@ class TrainingBar:
         self.output.info(line)
 
 
-class TrainingLines:
+class TrainingLog:
     """A line for each validation, and one a minute."""
 
     def __init__(self, output: Output) -> None:

@@ -23,7 +23,7 @@ SCALE = 21  # characters of a terminal for the ratings 1 to 5
 
 
 @dataclasses.dataclass(frozen=True)
-class Making:
+class PageOptions:
     """How to make the page. None leaves it to the study."""
 
     examples: Path | None
@@ -82,16 +82,16 @@ def rate_command(
 ) -> None:
     """Make a page on which people rate images blindly, then score what they send back."""
     if score:
-        _check_scoring(output, examples, side)
+        _check_score_options(output, examples, side)
         lock_outputs(filter(None, [output]))
         _score(_result_files(inputs), output, as_json)
     else:
         page = _checked_page(inputs, output, as_json)
         lock_outputs([page])
-        _make([Path(folder) for folder in inputs], page, Making(examples, side))
+        _make([Path(folder) for folder in inputs], page, PageOptions(examples, side))
 
 
-def _check_scoring(output: Path | None, examples: Path | None, side: int | None) -> None:
+def _check_score_options(output: Path | None, examples: Path | None, side: int | None) -> None:
     if examples or side:
         raise OptionError("--examples and --side are for making a study; leave out --score")
     if output and output.suffix.lower() != ".svg":
@@ -108,11 +108,11 @@ def _checked_page(inputs: tuple[str, ...], output: Path | None, as_json: bool) -
     return output
 
 
-def _make(folders: list[Path], page: Path, making: Making) -> None:
+def _make(folders: list[Path], page: Path, page_options: PageOptions) -> None:
     from srgan_cli.files import atomic_write
     from srgan_cli.study.study_page import SIDE, read_study, study_page
 
-    study = read_study(folders, making.examples, making.side or SIDE)
+    study = read_study(folders, page_options.examples, page_options.side or SIDE)
     made = study_page(study)
     with atomic_write(page) as file:
         file.write(made.html.encode())
@@ -157,7 +157,7 @@ def _score(files: list[Path], plot: Path | None, as_json: bool) -> None:
     else:
         for table in _tables(scores):
             output.table(table)
-    if results.rejected or output.lost:
+    if results.rejected or output.write_errors:
         raise click.exceptions.Exit(1)
 
 
@@ -178,7 +178,7 @@ def _tables(scores: "StudyScores") -> "Iterator[Table]":
             cell(f"{pair.first} – {pair.second}"),
             *_figures(pair.estimate, "+"),
             str(pair.count),
-            _verdict(pair),
+            _significance(pair),
         )
     for title, table in (("Mean opinion scores", means), ("Differences", difference)):
         table.title = f"{title} (raters: {scores.raters}, pictures: {scores.pictures})"
@@ -210,7 +210,7 @@ def _cell(rating: float) -> int:
     return round((rating - 1) / 4 * (SCALE - 1))
 
 
-def _verdict(pair: "Difference") -> str:
+def _significance(pair: "Difference") -> str:
     if pair.estimate is None:
         return "never rated together"
     return "clear" if pair.clear else "could be chance"

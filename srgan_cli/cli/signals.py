@@ -18,67 +18,67 @@ from types import FrameType
 from srgan_cli.files import discard_parts
 
 HANDLED = (signal.SIGINT, signal.SIGTERM)
-GRACE = 3.5
+CLEANUP_SECONDS = 3.5
 """Seconds that a command has to end after the first signal."""
 
-SAYING = 0.5
+PRINT_SECONDS = 0.5
 """Seconds that the acknowledgment may wait for the display's lock."""
 
 SHOW_CURSOR = "\x1b[?25h"
 ERASE_LINE = "\r\x1b[2K"
 
-Say = Callable[[str], None]
+PrintLine = Callable[[str], None]
 
-ECHO = 0.02
+DUPLICATE_SECONDS = 0.02
 """Seconds after a signal within which another counts as the same."""
 
 
-class Terminated(BaseException):
+class SigtermReceived(BaseException):
     """SIGTERM has come. No Exception, so that it stops what KeyboardInterrupt stops."""
 
 
 @contextmanager
-def stopping(
-    advice: str, *, finishing: str | None = None, say: Say | None = None
+def handle_signals(
+    hint: str, *, before_exit: str | None = None, print_line: PrintLine | None = None
 ) -> Iterator[None]:
-    """End with 130 after Ctrl-C and 143 after SIGTERM, `advice` being the last line.
+    """End with 130 after Ctrl-C and 143 after SIGTERM, `hint` being the last line.
 
-    The body hears of the first signal by KeyboardInterrupt or Terminated and has GRACE seconds to
-    clean up; a second signal ends the process at once. finishing: what the body does first,
-    however long it takes, while it has handlers of its own. say: prints a line beside a display of
-    several lines. Outside of the main thread, where signals do not arrive, nothing changes.
+    The first signal raises KeyboardInterrupt or SigtermReceived in the body, which then has
+    CLEANUP_SECONDS; a second one ends the process at once. before_exit: what the body does first,
+    however long it takes, while it has handlers of its own. print_line: prints above a progress
+    display. Outside of the main thread, where signals do not arrive, nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    listener = _Listener(advice, finishing, say or _write_line)
+    listener = _Listener(hint, before_exit, print_line or _write_line)
     with _handlers():  # to the end: the usual ones would turn an exit code into a traceback
         try:
             with listener:
                 yield
-        except (KeyboardInterrupt, Terminated) as stop:
+        except (KeyboardInterrupt, SigtermReceived) as stop:
             _ignore_signals()
-            code = 128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)
-            listener.say_stopped()
+            code = 128 + (signal.SIGTERM if isinstance(stop, SigtermReceived) else signal.SIGINT)
+            listener.print_stopped()
             discard_parts()  # a signal may come between the making of a file and the care for it
-            if _has_busy_threads():  # such as one that waits for standard input
+            if _has_running_threads():  # such as one that waits for standard input
                 _exit_now(code)
             sys.exit(code)
 
 
-def _leave_wakeup_to_parent() -> None:
+def _reset_wakeup_fd() -> None:
     """In a forked process: its signals are not those of the process that listens."""
     with suppress(ValueError):
         signal.set_wakeup_fd(-1)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_wakeup_to_parent)
+    os.register_at_fork(after_in_child=_reset_wakeup_fd)
 
 
 def _raise_once(number: int, frame: FrameType | None) -> None:
     _ignore_signals()
-    raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+    raise SigtermReceived if number == signal.SIGTERM else KeyboardInterrupt
 
 
 def _ignore_signals() -> None:
@@ -108,48 +108,50 @@ def _handlers() -> Iterator[None]:
 class _Listener:
     """Hears of signals in a thread, from `with` to its end."""
 
-    def __init__(self, advice: str, finishing: str | None, say: Say) -> None:
-        self.advice = advice
-        self.finishing = finishing
-        self.say = say
-        self._heard, self._wakeup = socket.socketpair()
-        self._thread = threading.Thread(target=self._listen, daemon=True)
+    def __init__(self, hint: str, before_exit: str | None, print_line: PrintLine) -> None:
+        self.hint = hint
+        self.before_exit = before_exit
+        self.print_line = print_line
+        self._receiver, self._sender = socket.socketpair()
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._ending = threading.Lock()
 
     def __enter__(self) -> None:
-        self._wakeup.setblocking(False)
-        self._before = signal.set_wakeup_fd(self._wakeup.fileno(), warn_on_full_buffer=False)
+        self._sender.setblocking(False)
+        self._before = signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
         self._thread.start()
 
     def __exit__(self, *exception: object) -> None:
         signal.set_wakeup_fd(self._before)
-        self._wakeup.shutdown(socket.SHUT_RDWR)  # a forked process may have it open
-        self._wakeup.close()
+        self._sender.shutdown(socket.SHUT_RDWR)  # a forked process may have it open
+        self._sender.close()
         self._thread.join()
-        self._heard.close()
+        self._receiver.close()
 
-    def say_stopped(self) -> None:
+    def print_stopped(self) -> None:
         if self._ending.acquire(blocking=False):
-            _write_line(f"Stopped: {self.advice}")
+            _write_line(f"Stopped: {self.hint}")
 
-    def _listen(self) -> None:
+    def _run(self) -> None:
         first = self._next(None)
         if first is None:
             return
-        finishing = self.finishing if self._body_handles(first) else None
-        ended = self._is_closed_after_echoes()
-        self._acknowledge(f"Stopping: {finishing or 'cleaning up'}; a second signal ends at once")
+        before_exit = self.before_exit if self._body_handles(first) else None
+        closed = self._skip_duplicates()
+        self._print_acknowledgment(
+            f"Stopping: {before_exit or 'cleaning up'}; a second signal ends at once"
+        )
         with suppress(TimeoutError):
-            if ended or self._next(None if finishing else GRACE) is None:
+            if closed or self._next(None if before_exit else CLEANUP_SECONDS) is None:
                 return
-        self.say_stopped()
+        self.print_stopped()
         _exit_now(128 + first)
 
-    def _acknowledge(self, line: str) -> None:
-        """By `say`, or past it where it waits for a lock of what is stuck."""
-        thread = threading.Thread(target=self.say, args=(line,), daemon=True)
+    def _print_acknowledgment(self, line: str) -> None:
+        """By `print_line`, or past it where it waits for a lock of what is stuck."""
+        thread = threading.Thread(target=self.print_line, args=(line,), daemon=True)
         thread.start()
-        thread.join(SAYING)
+        thread.join(PRINT_SECONDS)
         if thread.is_alive():
             _write_line(line)
 
@@ -157,11 +159,11 @@ class _Listener:
     def _body_handles(number: int) -> bool:
         return signal.getsignal(number) not in (_raise_once, _ignore)
 
-    def _is_closed_after_echoes(self) -> bool:
+    def _skip_duplicates(self) -> bool:
         """Take the same signal sent again at once as one: `timeout` signals a command and then
         its group."""
         try:
-            while self._next(ECHO) is not None:
+            while self._next(DUPLICATE_SECONDS) is not None:
                 pass
         except TimeoutError:
             return False
@@ -169,14 +171,14 @@ class _Listener:
 
     def _next(self, seconds: float | None) -> int | None:
         """The next signal of HANDLED; None at the end. Raises TimeoutError."""
-        self._heard.settimeout(seconds)
-        while data := self._heard.recv(1):
+        self._receiver.settimeout(seconds)
+        while data := self._receiver.recv(1):
             if data[0] in HANDLED:
                 return data[0]
         return None
 
 
-def _has_busy_threads() -> bool:
+def _has_running_threads() -> bool:
     main = threading.main_thread()
     return any(not one.daemon and one is not main for one in threading.enumerate())
 

@@ -10,16 +10,16 @@ import click
 from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.console import Output
 from srgan_cli.cli.progress_bars import training_progress
-from srgan_cli.cli.signals import stopping
+from srgan_cli.cli.signals import handle_signals
 from srgan_cli.cli.train_flags import train_options
 from srgan_cli.errors import OptionError
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.train_options import TrainOptions
 
-CHANGEABLE = {"steps", "budget", "device"}
+RESUME_OPTIONS = {"steps", "budget", "device"}
 """What may differ when a run is resumed."""
 
-FINISHING = "finishing the step and saving"
+SAVING = "finishing the step and saving"
 
 
 @click.command(
@@ -50,9 +50,9 @@ FINISHING = "finishing the step and saving"
 @option("--dry-run", is_flag=True, help="Print what would happen, and stop", heading="Run")
 def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
     """Train a network on the images in FOLDER..., scaled to the machine at hand."""
-    options = _recorded(given) if resume else TrainOptions(**given)
-    advice = "" if resume or not _lacks_vgg(options) else _vivid_stage(options)
-    if advice:
+    options = _resume_options(given) if resume else TrainOptions(**given)
+    vivid_hint = "" if resume or not _needs_vgg(options) else _vivid_stage_hint(options)
+    if vivid_hint:
         options = replace(options, stages="psnr")
 
     from srgan_cli.training.train_run import check
@@ -64,9 +64,9 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
         output = Output()
         for line in plan(options, vggs):
             output.result(line)
-        if advice:
-            output.info(advice)
-        output.exit_if_lost()
+        if vivid_hint:
+            output.info(vivid_hint)
+        output.exit_on_write_error()
         return
 
     from srgan_cli.training.distributed import is_main_process
@@ -75,16 +75,16 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
     go_on = f"srgan train --resume -o {shlex.quote(str(options.out))}"
     output = Output(quiet=not is_main_process())
     try:
-        with stopping(f"go on with: {go_on}", finishing=FINISHING, say=output.info):
+        with handle_signals(f"go on with: {go_on}", before_exit=SAVING, print_line=output.info):
             _run(options, vggs, resume, output)
     except StopTraining as stop:
         output.info(f"Saved. Go on with: {go_on}")
         sys.exit(stop.code)
-    if advice:
-        output.info(advice)
+    if vivid_hint:
+        output.info(vivid_hint)
 
 
-def _lacks_vgg(options: TrainOptions) -> bool:
+def _needs_vgg(options: TrainOptions) -> bool:
     """Whether the recipe has a stage that needs a VGG file, and neither was named."""
     from srgan_cli.training.feature_extractors import perceptual_terms
 
@@ -94,8 +94,8 @@ def _lacks_vgg(options: TrainOptions) -> bool:
     return not named and has_psnr and any(perceptual_terms(stage) for stage in stages)
 
 
-def _vivid_stage(options: TrainOptions) -> str:
-    """How to train the GAN stage that was left out."""
+def _vivid_stage_hint(options: TrainOptions) -> str:
+    """How to train the GAN stage that was omitted."""
     words = ["srgan", "train", *map(str, options.folders), "-o", f"{options.out}-gan"]
     words += ["--recipe", options.recipe, "--scale", str(options.scale), "--stages", "gan"]
     words += ["--from", str(options.out / "psnr.safetensors"), "--vgg", "download"]
@@ -129,7 +129,7 @@ def _train(options: TrainOptions, vggs: list[Any], output: Output) -> None:
     output.info(", ".join(map(str, files)))
 
 
-def _recorded(given: dict[str, Any]) -> TrainOptions:
+def _resume_options(given: dict[str, Any]) -> TrainOptions:
     """The options of the run, with the few that may differ."""
     from srgan_cli.training.run_folder import resume_options
 
@@ -139,8 +139,8 @@ def _recorded(given: dict[str, Any]) -> TrainOptions:
         for name in given
         if ctx.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
     }
-    if named - CHANGEABLE - {"out"}:
+    if named - RESUME_OPTIONS - {"out"}:
         raise OptionError(
             "--resume takes all from RUN; only --steps, --budget and --device may differ"
         )
-    return resume_options(given["out"], {name: given[name] for name in named & CHANGEABLE})
+    return resume_options(given["out"], {name: given[name] for name in named & RESUME_OPTIONS})

@@ -13,14 +13,16 @@ from srgan_cli.training.loss_terms import PixelDistance
 from srgan_cli.training.recipes import RECIPES, OptimizerName
 from srgan_cli.training.train_options import STAGES, TEACHER_WEIGHT, TrainOptions, seconds, size
 
-RECIPES_OWN = "by recipe"
+BY_RECIPE = "by recipe"
 
 
-def span(ctx: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+def parse_duration(
+    ctx: click.Context, parameter: click.Parameter, text: str | None
+) -> float | None:
     return None if text is None else seconds(text)
 
 
-def room(ctx: click.Context, parameter: click.Parameter, text: str | None) -> float:
+def parse_size(ctx: click.Context, parameter: click.Parameter, text: str | None) -> float:
     return TrainOptions.cache if text is None else size(text)
 
 
@@ -58,7 +60,7 @@ train_options = gathered(
         "--stages",
         metavar="NAME",
         type=click.Choice(STAGES),
-        show_default=RECIPES_OWN,
+        show_default=BY_RECIPE,
         help="psnr, gan or both",
         heading="Run",
     ),
@@ -66,14 +68,14 @@ train_options = gathered(
         "--steps",
         metavar="N",
         type=POSITIVE,
-        show_default=RECIPES_OWN,
+        show_default=BY_RECIPE,
         help="Steps of all stages",
         heading="Run",
     ),
     option(
         "--budget",
         metavar="TIME",
-        callback=span,
+        callback=parse_duration,
         help="Train for 90s, 20m, 2h or 1d instead of N steps",
         heading="Run",
     ),
@@ -89,7 +91,7 @@ train_options = gathered(
         "--low",
         metavar="FOLDER",
         type=folder,
-        show_default=RECIPES_OWN,
+        show_default=BY_RECIPE,
         help="Low-resolution images",
         heading="Images",
     ),
@@ -105,14 +107,14 @@ train_options = gathered(
         "--patch",
         metavar="N",
         type=POSITIVE,
-        show_default=RECIPES_OWN,
+        show_default=BY_RECIPE,
         help="High-res crop in pixels",
         heading="Images",
     ),
     option(
         "--cache",
         metavar="SIZE",
-        callback=room,
+        callback=parse_size,
         show_default=f"{TrainOptions.cache / 1e9:g}GB",
         help="Decoded images kept on disk",
         heading="Images",
@@ -129,7 +131,7 @@ train_options = gathered(
         "--blocks",
         metavar="N",
         type=POSITIVE,
-        show_default=RECIPES_OWN,
+        show_default=BY_RECIPE,
         help="Depth of the network",
         heading="Network",
     ),
@@ -177,7 +179,7 @@ train_options = gathered(
         "--loss",
         metavar="NAME",
         type=click.Choice(get_args(PixelDistance)),
-        show_default=RECIPES_OWN,
+        show_default=BY_RECIPE,
         help="Pixel loss, l1 or mse",
         heading="Optimization",
     ),
@@ -185,7 +187,7 @@ train_options = gathered(
         "--optimizer",
         metavar="NAME",
         type=click.Choice(get_args(OptimizerName)),
-        show_default=RECIPES_OWN,
+        show_default=BY_RECIPE,
         help="Of stage psnr, adam or muon",
         heading="Optimization",
     ),
@@ -193,7 +195,7 @@ train_options = gathered(
         "--lr",
         metavar="X",
         type=click.FloatRange(min=0, min_open=True),
-        show_default=RECIPES_OWN,
+        show_default=BY_RECIPE,
         help="Learning rate",
         heading="Optimization",
     ),
@@ -201,7 +203,7 @@ train_options = gathered(
         "--batch-size",
         metavar="N",
         type=POSITIVE,
-        show_default=RECIPES_OWN,
+        show_default=BY_RECIPE,
         help="Of all processes",
         heading="Optimization",
     ),

@@ -30,7 +30,7 @@ from srgan_cli.cli.flags import (
 )
 from srgan_cli.cli.hints import is_url
 from srgan_cli.cli.progress_bars import batch_progress
-from srgan_cli.cli.signals import stopping
+from srgan_cli.cli.signals import handle_signals
 from srgan_cli.errors import OptionError, SrganError
 from srgan_cli.images.formats import (
     CAPABILITIES,
@@ -165,7 +165,7 @@ def upscale_command(
     """Make images larger and sharper."""
     _check(batch, encoding, output)
     to_stdout = batch.out == str(STREAM)
-    with stopping("nothing was written" if to_stdout else CONTINUE_HINT):
+    with handle_signals("nothing was written" if to_stdout else CONTINUE_HINT):
         from srgan_cli.api import build_pipeline
         from srgan_cli.batch.run import JobOptions
         from srgan_cli.weights.selection import select_model

@@ -6,11 +6,10 @@ from fractions import Fraction
 
 from srgan_cli.api import build_pipeline
 from srgan_cli.errors import OptionError, WeightsError
-from srgan_cli.evaluation.method_options import MethodOptions
 from srgan_cli.images.image import Image
 from srgan_cli.inference.engine import TiledEngine
 from srgan_cli.inference.pipeline import UpscalePipeline
-from srgan_cli.settings import BICUBIC, Machine, ModelChoice, OutputSize
+from srgan_cli.settings import BICUBIC, Machine, MethodOptions, ModelChoice, OutputSize
 from srgan_cli.weights.selection import SelectedModel, select_model
 from srgan_cli.weights.zoo import DEFAULT_BLEND, ENDS, default_model, paths_by_scale
 
@@ -31,13 +30,13 @@ class Method:
     scale: int | None = None
 
 
-def build_methods(lineup: MethodOptions) -> list[Method]:
+def build_methods(options: MethodOptions) -> list[Method]:
     """Bicubic, then each network and blend of the options.
 
     Raises OptionError, WeightsError, DeviceError.
     """
-    chosen = [select_model(choice) for choice in choices(lineup)]
-    return [bicubic(), *(network_method(one, lineup.machine) for one in chosen)]
+    chosen = [select_model(choice) for choice in choices(options)]
+    return [bicubic(), *(network_method(one, options.machine) for one in chosen)]
 
 
 def scale_of(methods: Sequence[Method]) -> int:
@@ -76,15 +75,15 @@ def _by(built: UpscalePipeline) -> Callable[[Image, int], Image]:
     return upscale
 
 
-def choices(lineup: MethodOptions) -> list[ModelChoice]:
+def choices(options: MethodOptions) -> list[ModelChoice]:
     """One for each network or blend that is to be shown besides bicubic. Raises OptionError."""
-    if lineup.models or lineup.files:
-        models = [name for name in lineup.models if name != BICUBIC]
-        shown = [choice for name in models for choice in _of_model(name, lineup)]
-        shown += _of_files(lineup)
+    if options.models or options.files:
+        models = [name for name in options.models if name != BICUBIC]
+        shown = [choice for name in models for choice in _of_model(name, options)]
+        shown += _of_files(options)
     else:
-        shown = _of_default(default_model(), lineup.blends)
-    if lineup.blends and all(choice.blend is None for choice in shown):
+        shown = _of_default(default_model(), options.blends)
+    if options.blends and all(choice.blend is None for choice in shown):
         raise OptionError("--blend needs two ends: a model that has both, or -w PSNR -w GAN")
     return shown
 
@@ -97,16 +96,16 @@ def _of_default(model: str, blends: tuple[float, ...]) -> list[ModelChoice]:
     return _at(model, blends or (0.0, DEFAULT_BLEND))
 
 
-def _of_model(model: str, lineup: MethodOptions) -> list[ModelChoice]:
+def _of_model(model: str, options: MethodOptions) -> list[ModelChoice]:
     """A blend that suits another model is not asked of one with a single end."""
-    copied = not _has_both_blends(model) and len(lineup.models) + len(lineup.files) > 1
-    return _at(model, () if copied else lineup.blends)
+    copied = not _has_both_blends(model) and len(options.models) + len(options.files) > 1
+    return _at(model, () if copied else options.blends)
 
 
-def _of_files(lineup: MethodOptions) -> list[ModelChoice]:
-    if lineup.blends and len(lineup.files) == len(ENDS):
-        return [ModelChoice(files=lineup.files, blend=blend) for blend in lineup.blends]
-    return [ModelChoice(files=(file,)) for file in lineup.files]
+def _of_files(options: MethodOptions) -> list[ModelChoice]:
+    if options.blends and len(options.files) == len(ENDS):
+        return [ModelChoice(files=options.files, blend=blend) for blend in options.blends]
+    return [ModelChoice(files=(file,)) for file in options.files]
 
 
 def _at(model: str, blends: tuple[float, ...]) -> list[ModelChoice]:

@@ -13,7 +13,7 @@ from terminal import srgan_in_terminal
 
 from srgan_cli.cli import main
 from srgan_cli.cli.console import Output
-from srgan_cli.cli.progress_bars import BatchProgress, TrainingBar, _new_bar, clock, shorten
+from srgan_cli.cli.progress_bars import BatchProgress, TrainingBar, _new_bar, clock, truncate
 from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 from srgan_cli.training.callbacks import Progress as TrainingProgress
@@ -101,8 +101,8 @@ def test_speed_and_time_left_come_from_the_files_that_needed_work() -> None:
 
 
 def test_long_names_are_shortened_in_the_middle() -> None:
-    assert shorten("short.png") == "short.png"
-    assert shorten("a" * 40 + "-end.png", 21) == "aaaaaaaaaa…aaa-end.png"[:11] + "aa-end.png"
+    assert truncate("short.png") == "short.png"
+    assert truncate("a" * 40 + "-end.png", 21) == "aaaaaaaaaa…aaa-end.png"[:11] + "aa-end.png"
 
 
 @pytest.mark.parametrize(

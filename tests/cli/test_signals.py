@@ -65,7 +65,8 @@ def first_line(process: subprocess.Popen[str]) -> str:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_advice_is_the_last_line_and_the_code_the_usual_one(start, number, code):
     process = start(
-        "with signals.stopping('go on'):\n    print('ready', flush=True)\n    signal.pause()\n"
+        "with signals.handle_signals('go on'):\n"
+        "    print('ready', flush=True)\n    signal.pause()\n"
     )
     process.send_signal(number)
     stderr = process.communicate()[1]
@@ -77,8 +78,8 @@ def test_the_advice_is_the_last_line_and_the_code_the_usual_one(start, number, c
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_what_is_deaf_is_ended_after_the_grace_and_its_parts_go(start, tmp_path, number, code):
     process = start(
-        "signals.GRACE = 0.1\n"
-        "with signals.stopping('go on'), atomic_write(Path('a')) as file:\n"
+        "signals.CLEANUP_SECONDS = 0.1\n"
+        "with signals.handle_signals('go on'), atomic_write(Path('a')) as file:\n"
         "    file.write(b'half')\n"
         "    block()\n"
     )
@@ -92,9 +93,9 @@ def test_what_is_deaf_is_ended_after_the_grace_and_its_parts_go(start, tmp_path,
 
 def test_the_same_signal_twice_at_once_is_one(start):
     process = start(
-        "signals.GRACE = 1000\n"
-        "signals.ECHO = 1000\n"
-        "with signals.stopping('go on', finishing='saving'):\n"
+        "signals.CLEANUP_SECONDS = 1000\n"
+        "signals.DUPLICATE_SECONDS = 1000\n"
+        "with signals.handle_signals('go on', before_exit='saving'):\n"
         "    heard = threading.Event()\n"
         "    signal.signal(signal.SIGTERM, lambda *_: heard.set())\n"
         "    print('ready', flush=True)\n"
@@ -110,7 +111,7 @@ def test_the_same_signal_twice_at_once_is_one(start):
 
 def test_signals_of_a_forked_process_are_its_own(start):
     process = start(
-        "with signals.stopping('go on', finishing='saving'):\n"
+        "with signals.handle_signals('go on', before_exit='saving'):\n"
         "    signal.signal(signal.SIGTERM, lambda *_: None)\n"
         "    child = os.fork()\n"
         "    if child == 0:\n"
@@ -126,7 +127,7 @@ def test_signals_of_a_forked_process_are_its_own(start):
 def test_a_forked_process_that_lives_on_does_not_keep_the_command(start):
     process = start(
         "read, write = os.pipe()\n"
-        "with signals.stopping('go on'):\n"
+        "with signals.handle_signals('go on'):\n"
         "    if os.fork() == 0:\n"
         "        os.close(write)\n"
         "        os.read(read, 1)  # until the other process has ended\n"
@@ -137,9 +138,11 @@ def test_a_forked_process_that_lives_on_does_not_keep_the_command(start):
     assert process.returncode == 0
 
 
-@pytest.mark.parametrize("how", ["", ", finishing='saving'"])
+@pytest.mark.parametrize("how", ["", ", before_exit='saving'"])
 def test_a_second_signal_ends_at_once(start, how):
-    process = start(f"signals.GRACE = 1000\nwith signals.stopping('go on'{how}):\n    block()\n")
+    process = start(
+        f"signals.CLEANUP_SECONDS = 1000\nwith signals.handle_signals('go on'{how}):\n    block()\n"
+    )
     process.send_signal(signal.SIGINT)
     assert first_line(process).startswith("Stopping")
     process.send_signal(signal.SIGINT)
@@ -150,8 +153,8 @@ def test_a_second_signal_ends_at_once(start, how):
 
 def test_who_finishes_something_first_has_all_the_time(start):
     process = start(
-        "signals.GRACE = 0\n"
-        "with signals.stopping('go on', finishing='saving'):\n"
+        "signals.CLEANUP_SECONDS = 0\n"
+        "with signals.handle_signals('go on', before_exit='saving'):\n"
         "    heard = threading.Event()\n"
         "    signal.signal(signal.SIGTERM, lambda *_: heard.set())\n"
         "    print('ready', flush=True)\n"
@@ -167,7 +170,7 @@ def test_who_finishes_something_first_has_all_the_time(start):
 
 def test_a_thread_that_waits_for_standard_input_does_not_delay_the_end(start):
     process = start(
-        "with signals.stopping('go on'):\n"
+        "with signals.handle_signals('go on'):\n"
         "    threading.Thread(target=block).start()\n"
         "    signal.pause()\n"
     )
@@ -180,7 +183,8 @@ def test_a_thread_that_waits_for_standard_input_does_not_delay_the_end(start):
 def test_an_ignored_ctrl_c_stays_ignored(start):
     process = start(
         "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-        "with signals.stopping('go on'):\n    print('ready', flush=True)\n    signal.pause()\n"
+        "with signals.handle_signals('go on'):\n"
+        "    print('ready', flush=True)\n    signal.pause()\n"
     )
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)
@@ -191,7 +195,8 @@ def test_an_ignored_ctrl_c_stays_ignored(start):
 def test_a_full_stderr_does_not_keep_it_from_ending(start, tmp_path):
     process = start(
         "os.close(2)\n"
-        "with signals.stopping('go on'):\n    print('ready', flush=True)\n    signal.pause()\n"
+        "with signals.handle_signals('go on'):\n"
+        "    print('ready', flush=True)\n    signal.pause()\n"
     )
     process.send_signal(signal.SIGINT)
     process.communicate()
@@ -225,7 +230,7 @@ def say(line):
     output.info(line)
     acknowledged.set()
 
-with signals.stopping("go on", finishing="saving", say=say):
+with signals.handle_signals("go on", before_exit="saving", print_line=say):
     signal.signal(signal.SIGINT, lambda *_: heard.set())
     with Live("first line\\nsecond line", console=output.console, transient=True) as live:
         os.kill(os.getpid(), signal.SIGINT)
@@ -280,7 +285,7 @@ def discard_parts():
     os.kill(os.getpid(), signal.SIGINT)
 
 signals.discard_parts = discard_parts
-with signals.stopping("go on"):
+with signals.handle_signals("go on"):
     print("ready", flush=True)
     signal.pause()
 """

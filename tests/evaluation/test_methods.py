@@ -7,13 +7,12 @@ import pytest
 from helpers import noise
 
 from srgan_cli.errors import OptionError
-from srgan_cli.evaluation.method_options import MethodOptions
 from srgan_cli.evaluation.methods import bicubic, build_methods, choices, scale_of
-from srgan_cli.settings import Machine, ModelChoice
+from srgan_cli.settings import Machine, MethodOptions, ModelChoice
 
 
 @pytest.mark.parametrize(
-    ("lineup", "expected"),
+    ("options", "expected"),
     [
         (MethodOptions(models=("bicubic",)), []),
         (MethodOptions(models=("tiny",)), [ModelChoice("tiny")]),
@@ -34,9 +33,9 @@ from srgan_cli.settings import Machine, ModelChoice
 )
 @pytest.mark.usefixtures("personal")
 def test_a_line_up_is_a_choice_for_each_thing_shown(
-    lineup: MethodOptions, expected: list[ModelChoice]
+    options: MethodOptions, expected: list[ModelChoice]
 ) -> None:
-    assert choices(lineup) == expected
+    assert choices(options) == expected
 
 
 @pytest.mark.usefixtures("personal")
