@@ -111,7 +111,7 @@ batch_options = gathered(
     option("--keep-time", is_flag=True, help="Give outputs the modification time of their inputs"),
     option("--dry-run", is_flag=True, help="Print what would be done, and write nothing"),
     option("--shard", metavar="I/N", callback=parse_shard, help="Only part I of N of the inputs"),
-    heading="BatchOptions",
+    heading="Batch",
 )
 
 max_pixels_option = option(
