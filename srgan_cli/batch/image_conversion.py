@@ -6,12 +6,19 @@ import numpy as np
 
 from srgan_cli.errors import ImageError
 from srgan_cli.images.header import Header
-from srgan_cli.images.image import Image, ImageSequence, Picture, Pixels, to_uint8, to_uint16
-from srgan_cli.images.lazy import LazyImage
+from srgan_cli.images.image import (
+    AnyImage,
+    Image,
+    ImageSequence,
+    LazyImage,
+    Pixels,
+    to_uint8,
+    to_uint16,
+)
 from srgan_cli.settings import Conversion
 
 
-def convert_picture(picture: Picture | LazyImage, conversion: Conversion) -> Picture | LazyImage:
+def convert_picture(picture: AnyImage | LazyImage, conversion: Conversion) -> AnyImage | LazyImage:
     """Raises ImageError for a frame that the picture does not have."""
     if isinstance(picture, LazyImage):  # one frame, without alpha
         _check_frame(conversion, 1)

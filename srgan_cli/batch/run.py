@@ -38,10 +38,9 @@ from srgan_cli.files import (
 )
 from srgan_cli.images.formats import Encoding, check_target, format_of
 from srgan_cli.images.header import read_header
-from srgan_cli.images.image import Image, Picture
-from srgan_cli.images.lazy import LazyImage, open_lazy
-from srgan_cli.images.read import read_bytes, read_picture
-from srgan_cli.images.write import lost_in
+from srgan_cli.images.image import AnyImage, Image, LazyImage
+from srgan_cli.images.read import open_lazy, read_bytes, read_frames
+from srgan_cli.images.write import list_losses
 from srgan_cli.inference.engine import CPU, ProgressCallback, no_progress
 from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.settings import NO_CONVERSION, Conversion, ImageSize
@@ -106,7 +105,7 @@ class _JobState:
 
     outcome: Outcome
     started: float
-    picture: Picture | LazyImage | None = None
+    picture: AnyImage | LazyImage | None = None
 
 
 def run_jobs(jobs: Iterable[Job], options: JobOptions) -> Generator[Outcome, None, None]:
@@ -222,7 +221,7 @@ class _JobRunner:
     def _lost_metadata(self, image: Image, job: Job) -> tuple[str, ...]:
         encoding = self.options.encoding
         kept = Image(image.pixels, converted_from=image.converted_from) if encoding.strip else image
-        return lost_in(kept, format_of(job.target, encoding))
+        return list_losses(kept, format_of(job.target, encoding))
 
     def _is_done(self, job: Job) -> bool:
         return self.options.skip_existing and job.target != STREAM and exists(job.target)
@@ -278,14 +277,14 @@ def _copy_time(job: Job) -> None:
     os.utime(job.target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def read_input(source: Path, max_pixels: int, free: int) -> Picture | LazyImage:
+def read_input(source: Path, max_pixels: int, free: int) -> AnyImage | LazyImage:
     """Read an image, lazily where its format allows it.
 
     free: bytes of memory, half of which standard input may take. Raises ImageError.
     """
     if source != STREAM:
         lazy = open_lazy(source)
-        return lazy or read_picture(source, max_pixels=max_pixels)
+        return lazy or read_frames(source, max_pixels=max_pixels)
     if sys.stdin is None:
         raise ImageError("standard input is closed: give a file, or pipe an image into it")
     data = bytearray()

@@ -11,12 +11,17 @@ from srgan_cli.batch.output_names import STREAM
 from srgan_cli.batch.plan import Job
 from srgan_cli.errors import ImageError
 from srgan_cli.files import printable
-from srgan_cli.images.encode import ROW_WRITERS, RowWriter
 from srgan_cli.images.formats import CAPABILITIES, Encoding, check_target, format_of
 from srgan_cli.images.icc import needs_profile
-from srgan_cli.images.image import Image, ImageSequence, Picture
-from srgan_cli.images.lazy import LazyImage
-from srgan_cli.images.write import encode, row_writer, row_writer_to_stream, write_image
+from srgan_cli.images.image import AnyImage, Image, ImageSequence, LazyImage
+from srgan_cli.images.write import (
+    ROW_FORMATS,
+    RowWriter,
+    encode,
+    row_writer,
+    row_writer_to_stream,
+    write_image,
+)
 from srgan_cli.inference.alpha import row_source
 from srgan_cli.inference.engine import ProgressCallback
 from srgan_cli.inference.pipeline import UpscalePipeline, part
@@ -49,7 +54,7 @@ def must_stream(path: Path, name: str, animated: bool, size: int, free: int) -> 
     name: its format. size: bytes of the samples. free: bytes of memory. Raises ImageError if it
     must be held in memory and does not fit.
     """
-    if name in ROW_WRITERS and not animated:
+    if name in ROW_FORMATS and not animated:
         return size > min(MAX_BUFFER, free // 2)
     needed = ENCODER_COPIES * size
     if needed > free:
@@ -75,8 +80,8 @@ class JobUpscaler:
     free: int
 
     def upscale(
-        self, picture: Picture | LazyImage, job: Job, progress: ProgressCallback
-    ) -> Picture | None:
+        self, picture: AnyImage | LazyImage, job: Job, progress: ProgressCallback
+    ) -> AnyImage | None:
         """The output; None if it has been written to its file.
 
         Raises ImageError, before computing anything, for what memory cannot hold.
@@ -90,8 +95,8 @@ class JobUpscaler:
         return self._upscale_in_memory(picture, progress)
 
     def _upscale_in_memory(
-        self, picture: Picture | LazyImage, progress: ProgressCallback
-    ) -> Picture:
+        self, picture: AnyImage | LazyImage, progress: ProgressCallback
+    ) -> AnyImage:
         if not isinstance(picture, ImageSequence):
             return self.pipeline(picture, progress)
         callbacks = frame_callbacks(progress, len(picture.images))
@@ -100,14 +105,15 @@ class JobUpscaler:
 
     def _write(
         self,
-        picture: Picture | LazyImage,
+        picture: AnyImage | LazyImage,
         sizes: list[ImageSize],
         job: Job,
         progress: ProgressCallback,
     ) -> None:
         frames = frames_of(picture)
         results = tuple(
-            frame.sized(size.height, size.width) for frame, size in zip(frames, sizes, strict=True)
+            frame.with_size(size.height, size.width)
+            for frame, size in zip(frames, sizes, strict=True)
         )
         folder = None if job.target == STREAM else job.target.parent
         sources: tuple[Image | LazyImage, ...] = (
@@ -120,7 +126,7 @@ class JobUpscaler:
 
 
 def check_output(
-    picture: Picture | LazyImage, target: Path, encoding: Encoding, pipeline: UpscalePipeline
+    picture: AnyImage | LazyImage, target: Path, encoding: Encoding, pipeline: UpscalePipeline
 ) -> list[ImageSize]:
     """Output size of each frame. Raises ImageError for what the target's format cannot hold."""
     frames = frames_of(picture)
@@ -140,17 +146,17 @@ def check_output(
     return sizes
 
 
-def is_animated(picture: Picture | LazyImage) -> bool:
+def is_animated(picture: AnyImage | LazyImage) -> bool:
     return isinstance(picture, ImageSequence) and picture.animated
 
 
-def first_frame(picture: Picture | LazyImage) -> Image:
+def first_frame(picture: AnyImage | LazyImage) -> Image:
     return frames_of(picture)[0]
 
 
-def notes_of(picture: Picture | LazyImage) -> tuple[str, ...]:
-    """The remarks on all frames, each once."""
-    return tuple(dict.fromkeys(text for frame in frames_of(picture) for text in frame.remarks))
+def notes_of(picture: AnyImage | LazyImage) -> tuple[str, ...]:
+    """The notes on all frames, each once."""
+    return tuple(dict.fromkeys(text for frame in frames_of(picture) for text in frame.notes))
 
 
 def frame_callbacks(progress: ProgressCallback, count: int) -> Iterator[ProgressCallback]:
@@ -162,14 +168,14 @@ def frame_callbacks(progress: ProgressCallback, count: int) -> Iterator[Progress
         yield part(progress, number / count, 1 / count)
 
 
-def frames_of(picture: Picture | LazyImage) -> tuple[Image, ...]:
+def frames_of(picture: AnyImage | LazyImage) -> tuple[Image, ...]:
     """The frames or pages; of a lazy image its metadata and size."""
     if isinstance(picture, ImageSequence):
         return picture.images
     return (picture.image if isinstance(picture, LazyImage) else picture,)
 
 
-def write_output(picture: Picture, job: Job, encoding: Encoding) -> None:
+def write_output(picture: AnyImage, job: Job, encoding: Encoding) -> None:
     if job.target == STREAM:
         data = encode(picture, encoding)
         with _to_stdout() as stream:

@@ -50,11 +50,11 @@ def decoded(opened: Pillow.Image) -> Image:
 
 def _converted(opened: Pillow.Image, profile: bytes | None) -> Image:
     """CMYK or LAB as sRGB, through the profile if it can be used."""
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     if profile is not None and not usable(profile, opened.mode):
-        profile, remarks = None, (UNUSABLE_PROFILE,)
+        profile, notes = None, (UNUSABLE_PROFILE,)
     pixels = np.asarray(to_srgb(opened, profile))
-    return Image(pixels, icc_profile=srgb_profile(), remarks=remarks, converted_from=opened.mode)
+    return Image(pixels, icc_profile=srgb_profile(), notes=notes, converted_from=opened.mode)
 
 
 def unsupported(mode: str) -> str:
@@ -94,15 +94,15 @@ def finished(
     turn: the orientation, 1 to 8; None for what the metadata say.
     """
     if metadata.is_damaged(exif):
-        image = replace(image, remarks=(*image.remarks, metadata.DAMAGED))
+        image = replace(image, notes=(*image.notes, metadata.DAMAGED))
     exif = metadata.valid_exif(exif)
     xmp = info.get("xmp")
     xmp = xmp if isinstance(xmp, bytes) and xmp else None
-    turn = metadata.orientation(exif, xmp) if turn is None else turn
+    turn = metadata.read_orientation(exif, xmp) if turn is None else turn
     return replace(
         upright(checked_profile(image), turn),
-        exif=metadata.upright_exif(exif) if exif else None,
-        xmp=metadata.upright_xmp(xmp) if xmp else None,
+        exif=metadata.reset_exif_orientation(exif) if exif else None,
+        xmp=metadata.reset_xmp_orientation(xmp) if xmp else None,
         iptc=iptc_of_info(info),
         dpi=dpi_of(info.get("dpi")),
         text=_texts(info),

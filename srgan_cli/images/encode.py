@@ -1,8 +1,7 @@
 """Which encoder makes a format, and with which settings."""
 
 import io
-from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import Any
 
 from PIL import Image as Pillow
 from PIL import ImageFile
@@ -48,22 +47,6 @@ def encoded(sequence: ImageSequence, name: str, encoding: Encoding) -> bytes:
         return own(sequence, encoding) if own else _saved(sequence, name, encoding)
 
 
-def _png_rows(file: BinaryIO, images: tuple[Image, ...], compression: int | None) -> png.PngRows:
-    return png.PngRows(file, images[0], compression)
-
-
-RowWriter = png.PngRows | tiff_write.TiffRows
-ROW_WRITERS: dict[str, Callable[[BinaryIO, tuple[Image, ...], int | None], RowWriter]]
-ROW_WRITERS = {"png": _png_rows, "tiff": tiff_write.TiffRows}
-"""What writes still pictures, or pages, that need not be whole in memory."""
-
-
-def row_file(file: BinaryIO, images: tuple[Image, ...], name: str, encoding: Encoding) -> RowWriter:
-    """What writes `images` to `file`, given their rows one after another. name: of ROW_WRITERS."""
-    with translated(name):
-        return ROW_WRITERS[name](file, images, encoding.compression)
-
-
 def _png(sequence: ImageSequence, encoding: Encoding) -> bytes:
     if sequence.animated:
         return png.apng_file(sequence, encoding.compression)
@@ -71,7 +54,7 @@ def _png(sequence: ImageSequence, encoding: Encoding) -> bytes:
 
 
 def _tiff(sequence: ImageSequence, encoding: Encoding) -> bytes:
-    return tiff_write.tiff_file(sequence.images, encoding.compression)
+    return tiff_write.write_tiff(sequence.images, encoding.compression)
 
 
 def _pnm(sequence: ImageSequence, _: Encoding) -> bytes:

@@ -17,9 +17,9 @@ from srgan_cli.images.codecs.plugins import prepare
 from srgan_cli.images.codecs.png_color import png_profile
 from srgan_cli.images.codecs.raw import is_raw, raw_size
 from srgan_cli.images.codecs.tiff_read import SMALL
-from srgan_cli.images.exif import ORIENTATION, orientation, valid_exif
+from srgan_cli.images.exif import read_orientation, valid_exif
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
-from srgan_cli.images.tiff_tags import Block
+from srgan_cli.images.tiff_tags import TiffStructure
 from srgan_cli.settings import MAX_PIXELS
 
 # Never those that run an interpreter (EPS, PDF) or another system's drawing calls (WMF).
@@ -56,7 +56,7 @@ def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> Header:
             height, width = raw_size(file)
             return Header("raw", width, height, 16, gray=False, alpha=False)
         if file.read(4) in tiff_read.MAGIC:
-            return _of_tiff(Block(file))
+            return _of_tiff(TiffStructure(file))
         with opening(file, path.name, max_pixels) as opened:
             return _of_pillow(opened, head_of(file))
 
@@ -143,7 +143,7 @@ def _of_pillow(opened: Pillow.Image, head: bytes) -> Header:
     frames = frames_of(opened)
     exif = valid_exif(opened.info.get("exif"))
     width, height = opened.size
-    if opened.format != "JXL" and orientation(exif, opened.info.get("xmp")) >= 5:
+    if opened.format != "JXL" and read_orientation(exif, opened.info.get("xmp")) >= 5:
         width, height = height, width
     return Header(
         OURS.get(str(opened.format), str(opened.format).lower()),
@@ -157,10 +157,10 @@ def _of_pillow(opened: Pillow.Image, head: bytes) -> Header:
     )
 
 
-def _of_tiff(block: Block) -> Header:
-    pages = tiff_read.pages(block)
+def _of_tiff(structure: TiffStructure) -> Header:
+    pages = tiff_read.parse_pages(structure)
     first = pages[0]
-    turned = first.directory.integer(ORIENTATION, 1) >= 5
+    turned = first.orientation >= 5
     width, height = (first.height, first.width) if turned else (first.width, first.height)
     gray = first.photometric in (tiff_read.WHITE_IS_ZERO, tiff_read.BLACK_IS_ZERO)
     depth = 16 if first.bits > 8 else 8

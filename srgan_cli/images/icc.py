@@ -45,7 +45,7 @@ def checked_profile(image: Image) -> Image:
     modes = ("L", "RGB") if image.pixels.shape[2] == 1 else ("RGB",)
     if profile is None or any(usable(profile, mode) for mode in modes):
         return image
-    return replace(image, icc_profile=None, remarks=(*image.remarks, UNUSABLE_PROFILE))
+    return replace(image, icc_profile=None, notes=(*image.notes, UNUSABLE_PROFILE))
 
 
 def to_srgb(picture: Pillow.Image, profile: bytes | None) -> Pillow.Image:

@@ -1,6 +1,6 @@
 """What a picture is in memory: pixels, alpha and what else its file said."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -35,7 +35,7 @@ class Image:
     pixels: (H, W, 1) gray or (H, W, 3) RGB, uint8 or uint16. alpha: (H, W) of the same dtype, not
     premultiplied. exif: a TIFF block, without the "Exif" prefix of JPEG. dpi: horizontal,
     vertical. text: PNG's texts under their keywords; a comment of JPEG or GIF is "Comment".
-    iptc: IPTC-IIM data sets. remarks: what reading left out, a sentence each. converted_from: the
+    iptc: IPTC-IIM data sets. notes: what reading left out, a sentence each. converted_from: the
     color space of the file, such as CMYK, if the pixels were converted to sRGB.
     """
 
@@ -47,7 +47,7 @@ class Image:
     iptc: bytes | None = None
     dpi: tuple[float, float] | None = None
     text: Mapping[str, str] = field(default_factory=dict)
-    remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     converted_from: str | None = None
 
     def __post_init__(self) -> None:
@@ -100,6 +100,11 @@ class Image:
         """Bits of a sample: 8 or 16."""
         return self.pixels.dtype.itemsize * 8
 
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row's samples, alpha included."""
+        return self.width * self.channels * self.pixels.itemsize
+
     def save(
         self,
         path: str | PathLike[str],
@@ -136,11 +141,11 @@ class Image:
         >>> Image(np.zeros((2, 3, 3), np.uint8)).to_pil().size
         (3, 2)
         """
-        from srgan_cli.images.in_memory import to_pil
+        from srgan_cli.images.interop import to_pil
 
         return to_pil(self)
 
-    def sized(self, height: int, width: int) -> "Image":
+    def with_size(self, height: int, width: int) -> "Image":
         """All about a picture of that size but its samples: these are zero and take no memory."""
         empty = blank(height, width, self.pixels.shape[2], self.pixels.dtype)
         alpha = None if self.alpha is None else empty.pixels[..., 0]
@@ -173,4 +178,12 @@ class ImageSequence:
         return bool(self.durations)
 
 
-Picture = Image | ImageSequence
+@dataclass(frozen=True, eq=False)
+class LazyImage:
+    """image: all but the samples, which are zero. rows: the samples of the rows top .. bottom."""
+
+    image: Image
+    rows: Callable[[int, int], Pixels]
+
+
+AnyImage = Image | ImageSequence

@@ -1,21 +1,20 @@
 """IPTC-IIM, the captions and keywords of press agencies, in Photoshop's image resources.
 
-https://www.adobe.com/devnet-apps/photoshop/fileformatashtml/, "Image Resource Blocks".
+https://www.adobe.com/devnet-apps/photoshop/fileformatashtml/, "Image Resource Blocks"
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from srgan_cli.images.tiff_tags import LONG, Directory
+from srgan_cli.images.tiff_tags import IFD, LONG
 
-TAG, RESOURCES_TAG = 33723, 34377  # of TIFF
-RESOURCE = 0x0404
-RESOURCE_MARK = b"8BIM"
-JPEG_MARK = b"Photoshop 3.0\0"
-APP13 = b"\xff\xed"
-MOST_IN_JPEG = 65533  # bytes of a segment
-LEGACY_KEY = "Raw profile type iptc"  # of ImageMagick in texts of PNG, hexadecimal
-DIGITS = 72  # in a line of it
+TIFF_TAG, TIFF_RESOURCES_TAG = 33723, 34377
+RESOURCE_ID = 0x0404
+SIGNATURE = b"8BIM"
+JPEG_MARKER, JPEG_SIGNATURE = b"\xff\xed", b"Photoshop 3.0\0"
+MAX_JPEG_BYTES = 65533  # of a segment
+PNG_KEYWORD = "Raw profile type iptc"  # of ImageMagick, hexadecimal
+PNG_LINE = 72  # digits
 
 
 def valid_iptc(data: object) -> bytes | None:
@@ -26,58 +25,54 @@ def valid_iptc(data: object) -> bytes | None:
 def iptc_of_info(info: Mapping[str, object]) -> bytes | None:
     """From Pillow's `info` of any format."""
     resources = info.get("photoshop")
-    if isinstance(resources, Mapping) and RESOURCE in resources:
-        return valid_iptc(resources[RESOURCE])
+    if isinstance(resources, Mapping) and RESOURCE_ID in resources:
+        return valid_iptc(resources[RESOURCE_ID])
     return valid_iptc(info.get("iptc"))
 
 
-def iptc_of_page(page: Directory) -> bytes | None:
+def iptc_of_page(page: IFD) -> bytes | None:
     """From a page of a TIFF file: its own tag, or Photoshop's.
 
     Some programs store the tag as numbers in the order of the file, others as bytes all the same.
     """
-    if TAG in page:
-        entry = page[TAG]
-        swapped = entry.swapped().data if entry.kind == LONG else b""
-        return valid_iptc(entry.data) or valid_iptc(swapped)
-    return find_iptc(page[RESOURCES_TAG].data) if RESOURCES_TAG in page else None
+    if TIFF_TAG in page:
+        value = page[TIFF_TAG]
+        swapped = value.swapped().data if value.kind == LONG else b""
+        return valid_iptc(value.data) or valid_iptc(swapped)
+    return find_iptc(page[TIFF_RESOURCES_TAG].data) if TIFF_RESOURCES_TAG in page else None
 
 
 def find_iptc(data: bytes) -> bytes | None:
-    """From Photoshop's resources, or from a bare data set."""
-    own = (content for number, content in _resources(data) if number == RESOURCE)
-    return valid_iptc(data) or valid_iptc(next(own, None))
-
-
-def _resources(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Number and content of each; ends at the first damaged one."""
+    """From Photoshop's resources up to the first damaged one, or from a bare data set."""
     at = 0
-    while data[at : at + 4] == RESOURCE_MARK and at + 12 <= len(data):
-        number, name = struct.unpack_from(">HB", data, at + 4)
-        start = at + 6 + (name + 2) // 2 * 2
+    while data[at : at + 4] == SIGNATURE and at + 12 <= len(data):
+        number, name_length = struct.unpack_from(">HB", data, at + 4)
+        start = at + 6 + (name_length + 2) // 2 * 2
         if start + 4 > len(data):
-            return
+            break
         length = struct.unpack_from(">I", data, start)[0]
-        yield number, data[start + 4 : start + 4 + length]
+        if number == RESOURCE_ID:
+            return valid_iptc(data[start + 4 : start + 4 + length])
         at = start + 4 + (length + 1) // 2 * 2
+    return valid_iptc(data)
 
 
 def _resource(iptc: bytes) -> bytes:
-    head = RESOURCE_MARK + struct.pack(">HHI", RESOURCE, 0, len(iptc))
+    head = SIGNATURE + struct.pack(">HHI", RESOURCE_ID, 0, len(iptc))
     return head + iptc + b"\0" * (len(iptc) % 2)
 
 
 def jpeg_segment(iptc: bytes) -> bytes:
     """Raises ValueError for more than a segment holds."""
-    data = JPEG_MARK + _resource(iptc)
-    if len(data) > MOST_IN_JPEG:
+    data = JPEG_SIGNATURE + _resource(iptc)
+    if len(data) > MAX_JPEG_BYTES:
         raise ValueError("IPTC data is too long")
-    return APP13 + struct.pack(">H", len(data) + 2) + data
+    return JPEG_MARKER + struct.pack(">H", len(data) + 2) + data
 
 
 def png_text(iptc: bytes) -> str:
-    """The text for LEGACY_KEY."""
+    """The text under PNG_KEYWORD."""
     data = _resource(iptc)
     digits = data.hex()
-    lines = [digits[at : at + DIGITS] for at in range(0, len(digits), DIGITS)]
+    lines = [digits[at : at + PNG_LINE] for at in range(0, len(digits), PNG_LINE)]
     return "\n".join(["", "iptc", f"{len(data):8d}", *lines, ""])

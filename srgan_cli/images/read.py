@@ -1,6 +1,7 @@
 """A file -> an upright Image or ImageSequence, with its metadata."""
 
 import io
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from srgan_cli.images.codecs import pnm, tiff_read
 from srgan_cli.images.codecs.heif import deep_heif
 from srgan_cli.images.codecs.jxl import read_jxl_header, read_jxl_xmp
 from srgan_cli.images.codecs.raw import is_raw, raw_image, raw_size
+from srgan_cli.images.codecs.tiff_read import TiffPage
 from srgan_cli.images.decode import decoded, finished
 from srgan_cli.images.formats import NO_DEEP_ANIMATION
 from srgan_cli.images.header import (
@@ -31,12 +33,26 @@ from srgan_cli.images.header import (
     opening,
     refuse_more,
 )
-from srgan_cli.images.image import Image, ImageSequence, Picture, to_uint16
-from srgan_cli.images.iptc import LEGACY_KEY, find_iptc
-from srgan_cli.images.tiff_tags import Block, check_tree
+from srgan_cli.images.image import (
+    AnyImage,
+    Image,
+    ImageSequence,
+    LazyImage,
+    Pixels,
+    blank,
+    to_uint16,
+)
+from srgan_cli.images.iptc import PNG_KEYWORD, find_iptc
+from srgan_cli.images.tiff_tags import IFD, TiffStructure, check_sub_ifds
 from srgan_cli.settings import MAX_PIXELS
 
 LEGACY_EXIF = ("Raw profile type exif", "Raw profile type APP1")  # texts of old PNG files
+
+LARGE = 1 << 26
+"""Bytes of samples beyond which a picture is not decoded at once, if its format permits."""
+
+MAX_PART_BYTES = 1 << 24
+"""Bytes of a strip, or of a row of tiles, beyond which nothing is won."""
 
 
 def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Image:
@@ -48,18 +64,18 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Image:
     return picture.images[0] if isinstance(picture, ImageSequence) else picture
 
 
-def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
+def read_frames(path: Path, *, max_pixels: int = MAX_PIXELS) -> AnyImage:
     """All frames of an animation, composited, or all pages; `max_pixels` counts them all."""
     return _opened(path, max_pixels, first_only=False)
 
 
-def read_bytes(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> Picture:
-    """As `read_picture`. name: for messages; "-" for standard input."""
+def read_bytes(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> AnyImage:
+    """As `read_frames`. name: for messages; "-" for standard input."""
     with reading(name, max_pixels):
         return _all(_Source(io.BytesIO(data), name, max_pixels, first_only=False))
 
 
-def _opened(path: Path, max_pixels: int, first_only: bool) -> Picture:
+def _opened(path: Path, max_pixels: int, first_only: bool) -> AnyImage:
     with reading(path, max_pixels), open_regular(path) as file:
         return _all(_Source(file, path.name, max_pixels, first_only))
 
@@ -77,7 +93,7 @@ class _Source:
         return self.file.read()
 
 
-def _all(source: _Source) -> Picture:
+def _all(source: _Source) -> AnyImage:
     if is_raw(source.file, source.name):
         return _developed(source)
     return _pages(source) if source.file.read(4) in tiff_read.MAGIC else _frames(source)
@@ -90,11 +106,11 @@ def _developed(source: _Source) -> Image:
     source.file.seek(0)
     if source.file.read(4) not in tiff_read.MAGIC:
         return image
-    block = Block(source.file)
-    return finished(image, {}, metadata.exif_of(block, block.head()), 1)
+    ifd = TiffStructure(source.file).first_ifd()
+    return finished(image, {}, metadata.exif_from_page(ifd), 1)
 
 
-def _frames(source: _Source) -> Picture:
+def _frames(source: _Source) -> AnyImage:
     head = head_of(source.file)
     with opening(source.file, source.name, source.max_pixels) as opened:
         numbers = frames_of(opened)[:1] if source.first_only else frames_of(opened)
@@ -143,8 +159,8 @@ def _finished(
     elif opened.format == "JPEG2000":
         info |= jp2.described(source.data)
         images = tuple(replace(image, icc_profile=info.get("icc_profile")) for image in images)
-    if LEGACY_KEY in info:
-        info["iptc"] = find_iptc(_from_hex(info[LEGACY_KEY]) or b"")
+    if PNG_KEYWORD in info:
+        info["iptc"] = find_iptc(_from_hex(info[PNG_KEYWORD]) or b"")
     turn = None
     if opened.format == "JXL":  # turned when it was decoded
         turn = 1
@@ -159,7 +175,7 @@ def _jxl_remarks(source: _Source, images: tuple[Image, ...]) -> tuple[Image, ...
     if bits <= images[0].depth:
         return images
     remark = f"its {bits} bits per sample are read as 8: pillow-jxl-plugin decodes no more"
-    return tuple(replace(image, remarks=(*image.remarks, remark)) for image in images)
+    return tuple(replace(image, notes=(*image.notes, remark)) for image in images)
 
 
 def _from_hex(text: str) -> bytes | None:
@@ -194,27 +210,24 @@ def _extended(image: Image, colours: int, clear: bool) -> Image:
     return replace(image, pixels=pixels, alpha=alpha)
 
 
-def _pages(source: _Source) -> Picture:
-    block = Block(source.file)
-    pages = tiff_read.pages(block)
+def _pages(source: _Source) -> AnyImage:
+    pages = tiff_read.parse_pages(TiffStructure(source.file))
     pages = pages[:1] if source.first_only else pages
     refuse_more(sum(page.width * page.height for page in pages), len(pages), source.max_pixels)
     with ExitStack() as stack:  # opened once: to open it for each page takes quadratic time
         opened = cache(
             lambda: stack.enter_context(opening(source.file, source.name, source.max_pixels))
         )
-        images = tuple(_page(block, page, opened) for page in pages)
+        images = tuple(_page(page, opened) for page in pages)
     return ImageSequence(images) if images[1:] else images[0]
 
 
-def _page(
-    block: Block, page: tiff_read.Page, opened_by_pillow: Callable[[], Pillow.Image]
-) -> Image:
-    info = tiff_read.info(page)
-    if page.ours:
-        image, turn = tiff_read.image_of(block, page), tiff_read.turn(page)
+def _page(page: TiffPage, opened_by_pillow: Callable[[], Pillow.Image]) -> Image:
+    info = tiff_read.page_info(page.ifd)
+    if page.supported:
+        image, turn = tiff_read.read_page(page), page.orientation
     else:
-        check_tree(block, page.directory)  # Pillow follows all of it
+        check_sub_ifds(page.ifd)  # Pillow follows all of it
         opened = opened_by_pillow()
         opened.seek(page.index)
         opened.load()  # Pillow turns TIFF upright on its own
@@ -222,7 +235,56 @@ def _page(
     if page.bits == 12:
         image = replace(image, pixels=to_uint16(image.pixels, 4095))
     profile = image.icc_profile or info.get("icc_profile")
-    exif = metadata.exif_of(block, page.directory)
-    if metadata.has_damage(block, page.directory):
-        image = replace(image, remarks=(*image.remarks, metadata.DAMAGED))
-    return finished(replace(image, icc_profile=profile), info, exif, turn)
+    return _finished_page(replace(image, icc_profile=profile), page.ifd, info, turn)
+
+
+def _finished_page(image: Image, ifd: IFD, info: dict[str, Any], turn: int) -> Image:
+    notes = (metadata.DAMAGED,) if metadata.is_page_damaged(ifd) else ()
+    image = replace(image, notes=image.notes + notes)
+    return finished(image, info, metadata.exif_from_page(ifd), turn)
+
+
+def open_lazy(path: Path, *, large: int = LARGE) -> LazyImage | None:
+    """An image that can be read by parts; None for any other, and one of at most `large` bytes.
+
+    ImageError as `read_image`; the number of pixels is not limited.
+    """
+    with reading(path), open_regular(path) as file:
+        if is_raw(file, path.name) or file.read(4) not in tiff_read.MAGIC:
+            return None
+        pages = tiff_read.parse_pages(TiffStructure(file), low_strips=True)
+        page = pages[0]
+        if len(pages) > 1 or not _in_parts(page) or page.height * page.row_bytes <= large:
+            return None
+        return LazyImage(_header_image(page), _row_reader(path, _state(file)))
+
+
+def _in_parts(page: TiffPage) -> bool:
+    """Upright, and without alpha: what is hidden must be seen whole."""
+    low = page.row_bytes * page.part[0] <= MAX_PART_BYTES
+    return page.supported and not page.alpha and page.orientation == 1 and low
+
+
+def _header_image(page: TiffPage) -> Image:
+    colors = tiff_read.COLORS.get(page.photometric, 1)
+    info = tiff_read.page_info(page.ifd)
+    image = blank(page.height, page.width, colors, f"u{page.bits // 8}")
+    return _finished_page(replace(image, icc_profile=info.get("icc_profile")), page.ifd, info, 1)
+
+
+def _row_reader(path: Path, state: object) -> Callable[[int, int], Pixels]:
+    """state: of the file when it was opened first, by `_state`."""
+
+    def read_rows(top: int, bottom: int) -> Pixels:
+        with reading(path), open_regular(path) as file:
+            if _state(file) != state:
+                raise ImageError("has changed while it was read; run the command again")
+            (page,) = tiff_read.parse_pages(TiffStructure(file), low_strips=True)
+            return tiff_read.read_rows(page, top, bottom).pixels
+
+    return read_rows
+
+
+def _state(file: BinaryIO) -> object:
+    found = os.fstat(file.fileno())
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

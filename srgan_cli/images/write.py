@@ -12,8 +12,11 @@ from typing import BinaryIO
 from srgan_cli.errors import ImageError
 from srgan_cli.files import atomic_write, printable
 from srgan_cli.images import exif as metadata
+from srgan_cli.images.codec_errors import encoding as translated
+from srgan_cli.images.codecs.png import PngRows
+from srgan_cli.images.codecs.tiff_write import TiffWriter
 from srgan_cli.images.decode import COMMENT
-from srgan_cli.images.encode import ROW_WRITERS, RowWriter, encoded, row_file
+from srgan_cli.images.encode import encoded
 from srgan_cli.images.formats import (
     CAPABILITIES,
     METADATA,
@@ -22,13 +25,16 @@ from srgan_cli.images.formats import (
     format_of,
 )
 from srgan_cli.images.icc import needs_profile
-from srgan_cli.images.image import Image, ImageSequence, Picture
-from srgan_cli.images.row_bands import portions
+from srgan_cli.images.image import AnyImage, Image, ImageSequence
+from srgan_cli.images.row_bands import split_rows
 
 PLAIN = Encoding()
+RowWriter = PngRows | TiffWriter
+ROW_FORMATS = ("png", "tiff")
+"""Still images, or pages, of these need not be whole in memory to be written."""
 
 
-def write_image(picture: Picture, path: Path, encoding: Encoding = PLAIN) -> None:
+def write_image(picture: AnyImage, path: Path, encoding: Encoding = PLAIN) -> None:
     """Replaces `path` only by a complete file; after an ImageError it is as it was.
 
     ImageError for what the format cannot hold (`check_target` tells beforehand), for a folder that
@@ -36,9 +42,9 @@ def write_image(picture: Picture, path: Path, encoding: Encoding = PLAIN) -> Non
     """
     named = replace(encoding, format=format_of(path, encoding))
     sequence = _sequence(picture)
-    if named.format in ROW_WRITERS and not sequence.animated:
+    if named.format in ROW_FORMATS and not sequence.animated:
         with row_writer(path, sequence.images, named) as sink:
-            for rows in chain.from_iterable(map(portions, sequence.images)):
+            for rows in chain.from_iterable(map(split_rows, sequence.images)):
                 sink.write(rows)
         return
     data = _file(picture, path, named)
@@ -50,13 +56,13 @@ def write_image(picture: Picture, path: Path, encoding: Encoding = PLAIN) -> Non
 def row_writer(path: Path, images: tuple[Image, ...], encoding: Encoding) -> Iterator[RowWriter]:
     """What writes the rows of `images`, a picture or pages, one after another to `path`.
 
-    Only their sizes and metadata are looked at. As `write_image`; for ROW_WRITERS only.
+    Only their sizes and metadata are looked at. As `write_image`; for ROW_FORMATS only.
     """
     named = replace(encoding, format=format_of(path, encoding))
     described = _described(ImageSequence(images), path, named)
     with atomic_write(path) as file:
         with _naming(path):
-            sink = row_file(file, described.images, str(named.format), named)
+            sink = _row_writer(file, described.images, str(named.format), named)
         yield sink
 
 
@@ -68,20 +74,20 @@ def row_writer_to_stream(
     described = _described(ImageSequence(images), _nameless(encoding), encoding)
     with TemporaryFile() as file:
         with _naming(_nameless(encoding)):
-            sink = row_file(file, described.images, str(encoding.format), encoding)
+            sink = _row_writer(file, described.images, str(encoding.format), encoding)
         yield sink
         file.seek(0)
         copyfileobj(file, stream)
 
 
-def encode(picture: Picture, encoding: Encoding) -> bytes:
+def encode(picture: AnyImage, encoding: Encoding) -> bytes:
     """The file's bytes, for standard output. The encoding must name a format."""
     if encoding.format is None:
         raise ImageError("a picture on standard output needs --format, such as --format png")
     return _file(picture, _nameless(encoding), encoding)
 
 
-def lost_in(image: Image, format: str) -> tuple[str, ...]:
+def list_losses(image: Image, format: str) -> tuple[str, ...]:
     """Sentences that say what a file of `format` does not keep of what the file of `image` had."""
     texts = image.text.keys() - {COMMENT}
     present = (image.exif, image.xmp, image.iptc, image.text.get(COMMENT), texts)
@@ -95,7 +101,16 @@ def lost_in(image: Image, format: str) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def _sequence(picture: Picture) -> ImageSequence:
+def _row_writer(
+    file: BinaryIO, images: tuple[Image, ...], format: str, encoding: Encoding
+) -> RowWriter:
+    with translated(format):
+        if format == "png":
+            return PngRows(file, images[0], encoding.compression)
+        return TiffWriter(file, images, encoding.compression)
+
+
+def _sequence(picture: AnyImage) -> ImageSequence:
     return picture if isinstance(picture, ImageSequence) else ImageSequence((picture,))
 
 
@@ -103,7 +118,7 @@ def _nameless(encoding: Encoding) -> Path:
     return Path(f"-.{encoding.format}")
 
 
-def _file(picture: Picture, path: Path, encoding: Encoding) -> bytes:
+def _file(picture: AnyImage, path: Path, encoding: Encoding) -> bytes:
     described = _described(_sequence(picture), path, encoding)
     with _naming(path):
         return encoded(described, str(encoding.format), encoding)
@@ -143,6 +158,6 @@ def _fitted(image: Image, strip: bool) -> Image:
     exif, xmp, size = image.exif, image.xmp, (image.height, image.width)
     return replace(
         image,
-        exif=metadata.fitted_exif(exif, *size) if exif else None,
-        xmp=metadata.fitted_xmp(xmp, *size) if xmp else None,
+        exif=metadata.set_exif_size(exif, *size) if exif else None,
+        xmp=metadata.set_xmp_size(xmp, *size) if xmp else None,
     )

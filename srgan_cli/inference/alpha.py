@@ -13,8 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from srgan_cli.images.image import Image, Pixels
-from srgan_cli.images.lazy import LazyImage
+from srgan_cli.images.image import Image, LazyImage, Pixels
 from srgan_cli.inference.streaming import ImageSource, RowSource, StoredSource
 
 Floats = NDArray[np.float32]

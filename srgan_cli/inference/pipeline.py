@@ -12,8 +12,7 @@ import numpy as np
 import torch
 
 from srgan_cli.errors import OptionError
-from srgan_cli.images.image import Image
-from srgan_cli.images.lazy import LazyImage
+from srgan_cli.images.image import Image, LazyImage
 from srgan_cli.inference.alpha import row_source
 from srgan_cli.inference.engine import ProgressCallback, TiledEngine, no_progress
 from srgan_cli.inference.fit import resizing_sink

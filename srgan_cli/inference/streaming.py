@@ -11,8 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from srgan_cli.errors import ImageError
-from srgan_cli.images.image import Image
-from srgan_cli.images.lazy import LazyImage
+from srgan_cli.images.image import Image, LazyImage
 from srgan_cli.resample import Rows
 
 PORTION = 1 << 22

@@ -6,8 +6,7 @@ import pytest
 from srgan_cli.batch.image_conversion import convert_header, convert_picture
 from srgan_cli.errors import ImageError, OptionError
 from srgan_cli.images.header import Header
-from srgan_cli.images.image import Image, ImageSequence, blank
-from srgan_cli.images.lazy import LazyImage
+from srgan_cli.images.image import Image, ImageSequence, LazyImage, blank
 from srgan_cli.settings import Conversion
 
 

@@ -16,8 +16,7 @@ from srgan_cli.batch.plan import Job
 from srgan_cli.batch.run import JobOptions, Outcome, dry_run, read_input, run_jobs
 from srgan_cli.files import try_lock
 from srgan_cli.images.formats import Encoding
-from srgan_cli.images.image import Image, blank
-from srgan_cli.images.lazy import LazyImage
+from srgan_cli.images.image import Image, LazyImage, blank
 from srgan_cli.images.read import read_image
 from srgan_cli.images.write import write_image
 from srgan_cli.inference.pipeline import UpscalePipeline
@@ -46,7 +45,7 @@ def outputs() -> list[str]:
     return sorted(path.name for path in Path("out").iterdir())
 
 
-STEPS = [(run, "read_picture"), (upscale_job.JobUpscaler, "upscale"), (run, "write_output")]
+STEPS = [(run, "read_frames"), (upscale_job.JobUpscaler, "upscale"), (run, "write_output")]
 
 
 @pytest.mark.parametrize(("place", "step"), STEPS)
@@ -148,14 +147,14 @@ def test_what_was_done_by_another_process_meanwhile_is_not_done_again(monkeypatc
 def test_closing_completes_what_is_being_written_and_does_not_wait_for_a_reader(monkeypatch):
     chosen = jobs("a", "b", "c", "d")
     stuck = Event()
-    read = run.read_picture
+    read = run.read_frames
 
     def slow(path: Path, **how):
         if path.name == "d.png":
             stuck.wait()
         return read(path, **how)
 
-    monkeypatch.setattr(run, "read_picture", slow)
+    monkeypatch.setattr(run, "read_frames", slow)
     with closing(run_jobs(chosen, JobOptions(UpscalePipeline(), Encoding(), 10**6))) as outcomes:
         next(outcomes)
     stuck.set()

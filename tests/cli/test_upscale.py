@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from srgan_cli.cli import main
 from srgan_cli.images.formats import Encoding
 from srgan_cli.images.image import Image, ImageSequence
-from srgan_cli.images.read import read_image, read_picture
+from srgan_cli.images.read import read_frames, read_image
 from srgan_cli.images.write import write_image
 from srgan_cli.resample import resize_array
 from srgan_cli.weights.container import write_weights
@@ -235,7 +235,7 @@ def test_animations_keep_their_frames_durations_and_loop(saved, tiny_file, tmp_p
     frames = tuple(samples(12, 10, 3, np.uint8, seed) for seed in range(3))
     source = saved(ImageSequence(frames, (50, 60, 70), 2), "in.webp", lossless=True)
     done(source, "-o", tmp_path / "out.png", "-w", tiny_file)
-    made = read_picture(tmp_path / "out.png")
+    made = read_frames(tmp_path / "out.png")
     assert isinstance(made, ImageSequence)
     assert (made.durations, made.loop) == ((50, 60, 70), 2)
     for number, frame in enumerate(frames):

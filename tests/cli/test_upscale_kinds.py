@@ -18,7 +18,7 @@ from srgan_cli.images.formats import CAPABILITIES, FORMAT_BY_SUFFIX, Encoding
 from srgan_cli.images.header import read_header
 from srgan_cli.images.icc import srgb_profile
 from srgan_cli.images.image import Image, ImageSequence
-from srgan_cli.images.read import read_image, read_picture
+from srgan_cli.images.read import read_frames, read_image
 from srgan_cli.images.write import write_image
 from srgan_cli.resample import resize_array
 
@@ -35,7 +35,7 @@ def srgan(*words: object) -> Result:
 def made(source: str, target: str, *words: object) -> Image | ImageSequence:
     result = srgan(source, "-o", target, *words)
     assert result.exit_code == 0, result.output
-    return read_picture(Path(target))
+    return read_frames(Path(target))
 
 
 def larger(pixels: np.ndarray, scale: int = 4) -> np.ndarray:

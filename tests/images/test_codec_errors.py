@@ -22,7 +22,7 @@ from srgan_cli.images.codec_errors import reading
 from srgan_cli.images.formats import FORMAT_NAMES, Encoding
 from srgan_cli.images.header import read_header
 from srgan_cli.images.image import Image, ImageSequence
-from srgan_cli.images.read import read_bytes, read_image, read_picture
+from srgan_cli.images.read import read_bytes, read_frames, read_image
 from srgan_cli.images.write import encode, write_image
 
 DEEP = ("png", "tiff", "jpeg2000", "pnm")
@@ -38,7 +38,7 @@ def one_line(error: pytest.ExceptionInfo[ImageError], name: str) -> bool:
 )
 def test_what_is_no_picture_is_said(tmp_path, name, says):
     (tmp_path / "text.jpg").write_text("This is a text, whatever its name is.\n" * 50)
-    for reader in (read_image, read_picture, read_header):
+    for reader in (read_image, read_frames, read_header):
         with pytest.raises(ImageError, match=says) as error:
             reader(tmp_path / name)
         assert one_line(error, str(tmp_path / name))

@@ -13,8 +13,8 @@ from PIL import ImageCms
 from srgan_cli.errors import ImageError
 from srgan_cli.images.header import read_header
 from srgan_cli.images.image import Image
-from srgan_cli.images.read import read_bytes, read_picture
-from srgan_cli.images.tiff_tags import Entry, header, laid_out
+from srgan_cli.images.read import read_bytes, read_frames
+from srgan_cli.images.tiff_tags import TagValue, build_ifd, tiff_header
 
 
 def saved(picture: Pillow.Image, format: str = "PNG", **settings: object) -> bytes:
@@ -137,7 +137,7 @@ class Tiff:
             for left in range(0, padded.shape[1], side):
                 yield padded[top : top + side, left : left + side]
 
-    def tags(self, extra: dict[int, list[int]]) -> dict[int, Entry]:
+    def tags(self, extra: dict[int, list[int]]) -> dict[int, TagValue]:
         height, width, channels = self.samples.shape
         numbers = {
             256: [width],
@@ -155,7 +155,7 @@ class Tiff:
             **extra,
         }
         code = f"{self.order}u4"
-        return {tag: Entry(4, np.array(v, code).tobytes()) for tag, v in numbers.items()}
+        return {tag: TagValue(4, np.array(v, code).tobytes()) for tag, v in numbers.items()}
 
     def file(self, **extra: list[int]) -> bytes:
         head = 16 if self.big else 8
@@ -171,7 +171,9 @@ class Tiff:
         at = head + len(self.body)
         tags = self.tags({int(tag[1:]): value for tag, value in extra.items()})
         return (
-            header(self.order, at, self.big) + self.body + laid_out(tags, self.order, at, self.big)
+            tiff_header(self.order, at, self.big)
+            + self.body
+            + build_ifd(tags, self.order, at, self.big)
         )
 
 
@@ -220,5 +222,5 @@ def test_avif_of_10_bits_is_stretched_to_16():
 def test_the_further_pictures_of_a_camera_file_are_no_animation(tmp_path):
     gradient("RGB").save(tmp_path / "a.mpo", save_all=True, append_images=[gradient("RGB")])
     (tmp_path / "a.mpo").rename(tmp_path / "a.jpg")
-    assert isinstance(read_picture(tmp_path / "a.jpg"), Image)
+    assert isinstance(read_frames(tmp_path / "a.jpg"), Image)
     assert read_header(tmp_path / "a.jpg").format == "jpeg"

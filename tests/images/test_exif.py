@@ -10,14 +10,14 @@ from PIL import Image as Pillow
 from PIL import ImageOps, IptcImagePlugin, PngImagePlugin
 
 from srgan_cli.errors import ImageError
-from srgan_cli.images.exif import fitted_exif, upright_exif, valid_exif
+from srgan_cli.images.exif import reset_exif_orientation, set_exif_size, valid_exif
 from srgan_cli.images.formats import CAPABILITIES, METADATA, Encoding
 from srgan_cli.images.header import read_header
 from srgan_cli.images.image import Image, ImageSequence
 from srgan_cli.images.iptc import find_iptc, iptc_of_page, jpeg_segment
 from srgan_cli.images.read import read_bytes, read_image
-from srgan_cli.images.tiff_tags import LONG, Entry, block_of, header, laid_out
-from srgan_cli.images.write import encode, lost_in, write_image
+from srgan_cli.images.tiff_tags import LONG, TagValue, build_ifd, parse_tiff, tiff_header
+from srgan_cli.images.write import encode, list_losses, write_image
 
 XMP = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6" '
@@ -135,13 +135,13 @@ def test_the_thumbnail_is_dropped_and_nothing_else_moves(exif):
     entries = struct.pack("<HHIIHHIII", 513, 4, 1, at + 30, 514, 4, 1, len(picture), 0)
     thumbed = bytearray(block + struct.pack("<H", 2) + entries + picture)
     struct.pack_into("<I", thumbed, link, at)
-    cleaned = upright_exif(bytes(thumbed))
+    cleaned = reset_exif_orientation(bytes(thumbed))
     assert b"thumbnail" not in cleaned
-    assert cleaned[: len(block)] == upright_exif(block)
+    assert cleaned[: len(block)] == reset_exif_orientation(block)
 
 
 def test_a_byte_order_is_kept(exif):
-    assert fitted_exif(exif(order=">"), 5, 6).startswith(b"MM")
+    assert set_exif_size(exif(order=">"), 5, 6).startswith(b"MM")
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_iptc_is_kept_where_the_format_holds_it(make, name, dtype):
     image = make(dtype=dtype, iptc=IPTC)
     back = read_bytes(encode(image, Encoding(name)), "x.tga")
     assert back.iptc == (IPTC if name in HOLD_IPTC else None)
-    assert bool(lost_in(image, name)) == (name not in HOLD_IPTC)
+    assert bool(list_losses(image, name)) == (name not in HOLD_IPTC)
 
 
 def test_iptc_is_where_other_programs_look_for_it(make):
@@ -244,8 +244,10 @@ def test_iptc_is_where_other_programs_look_for_it(make):
 def test_iptc_of_a_tiff_file_may_be_numbers(order, wrong_way_round):
     data = IPTC + bytes(-len(IPTC) % 4)
     if wrong_way_round:
-        data = Entry(LONG, data).swapped().data
-    page = block_of(header(order, 8) + laid_out({33723: Entry(LONG, data)}, order, 8)).head()
+        data = TagValue(LONG, data).swapped().data
+    page = parse_tiff(
+        tiff_header(order, 8) + build_ifd({33723: TagValue(LONG, data)}, order, 8)
+    ).first_ifd()
     assert iptc_of_page(page).startswith(IPTC)
 
 
@@ -269,5 +271,5 @@ def test_what_is_said_to_be_kept_is_kept_and_the_rest_is_said(make, profile, exi
     back = read_bytes(encode(image, Encoding(name)), "x.tga")
     kept = (back.exif, back.xmp, back.iptc, back.text.get("Comment"), back.text.get("Author"))
     lost = {word for word, data in zip(METADATA, kept, strict=True) if not data}
-    said = " ".join(lost_in(image, name))
+    said = " ".join(list_losses(image, name))
     assert {word for word in METADATA if word in said} == lost

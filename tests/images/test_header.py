@@ -15,8 +15,7 @@ from PIL import Image as Pillow
 
 from srgan_cli.errors import ImageError
 from srgan_cli.images.formats import Encoding
-from srgan_cli.images.lazy import open_lazy
-from srgan_cli.images.read import read_bytes, read_image
+from srgan_cli.images.read import open_lazy, read_bytes, read_image
 from srgan_cli.images.write import encode, write_image
 
 resource = pytest.importorskip("resource")
@@ -28,12 +27,12 @@ from dataclasses import replace
 from pathlib import Path
 from srgan_cli.errors import ImageError
 from srgan_cli.images.formats import Encoding
-from srgan_cli.images.read import read_picture
+from srgan_cli.images.read import read_frames
 from srgan_cli.images.write import encode
 resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
 resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
 try:
-    picture = read_picture(Path(sys.argv[1]))
+    picture = read_frames(Path(sys.argv[1]))
     for name in ("tiff", "jpeg"):
         if not hasattr(picture, "images"):
             encode(picture, Encoding(name))
@@ -187,9 +186,9 @@ def test_a_file_that_changes_while_it_is_read_by_parts_is_refused(make, tmp_path
     ],
 )
 def test_exif_that_is_ignored_is_one_remark(make_file: Callable[[], bytes], damaged: bool) -> None:
-    remarks = read_bytes(make_file(), "x").remarks
-    assert len(remarks) == damaged
-    assert all("EXIF" in remark for remark in remarks)
+    notes = read_bytes(make_file(), "x").notes
+    assert len(notes) == damaged
+    assert all("EXIF" in remark for remark in notes)
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF", "JPEG2000"])
@@ -203,17 +202,17 @@ def test_a_profile_that_is_cut_counts_as_none(profile: bytes, format: str, size:
         )
     image = read_bytes(data, "x")
     assert image.icc_profile is None
-    assert len(image.remarks) == 1
-    assert "ICC profile" in image.remarks[0]
+    assert len(image.notes) == 1
+    assert "ICC profile" in image.notes[0]
 
 
 def test_cmyk_with_a_profile_of_rgb_is_one_remark(profile: bytes) -> None:
     file = io.BytesIO()
     Pillow.new("CMYK", (8, 8)).save(file, "JPEG", icc_profile=profile)
-    (remark,) = read_bytes(file.getvalue(), "x").remarks
+    (remark,) = read_bytes(file.getvalue(), "x").notes
     assert "ICC profile" in remark
 
 
 def test_gray_keeps_a_profile_of_rgb(make, profile: bytes) -> None:
     image = read_bytes(encode(make(channels=1, icc_profile=profile), Encoding("jpeg")), "x")
-    assert (image.icc_profile, image.remarks) == (profile, ())
+    assert (image.icc_profile, image.notes) == (profile, ())

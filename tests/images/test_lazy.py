@@ -5,8 +5,7 @@ import pytest
 
 from srgan_cli.errors import ImageError
 from srgan_cli.images.formats import Encoding
-from srgan_cli.images.lazy import LARGE, open_lazy
-from srgan_cli.images.read import read_image
+from srgan_cli.images.read import LARGE, open_lazy, read_image
 from srgan_cli.images.write import write_image
 
 LAYOUTS = {

@@ -10,7 +10,7 @@ from srgan_cli.errors import ImageError
 from srgan_cli.images.formats import Encoding
 from srgan_cli.images.header import read_header
 from srgan_cli.images.image import Image, ImageSequence
-from srgan_cli.images.read import read_bytes, read_image, read_picture
+from srgan_cli.images.read import read_bytes, read_frames, read_image
 from srgan_cli.images.write import encode, write_image
 
 TIMES = (40, 120, 1000)
@@ -101,7 +101,7 @@ def test_pages_of_another_program_are_read(tmp_path):
     pictures = [Pillow.fromarray(image.pixels) for image in moving()]
     path = tmp_path / "a.tif"
     pictures[0].save(path, save_all=True, append_images=pictures[1:], compression="jpeg")
-    assert len(read_picture(path).images) == 3
+    assert len(read_frames(path).images) == 3
     assert read_header(path).frames == 3
 
 
@@ -116,7 +116,7 @@ def test_reading_one_image_gives_the_first(tmp_path):
 def test_a_still_picture_is_no_sequence(make, tmp_path):
     for name in ("a.gif", "a.webp", "a.tif"):
         write_image(make(), tmp_path / name)
-        assert isinstance(read_picture(tmp_path / name), Image)
+        assert isinstance(read_frames(tmp_path / name), Image)
 
 
 def test_an_animation_does_not_become_a_still_picture(tmp_path):
@@ -129,7 +129,7 @@ def test_the_limit_counts_all_frames(tmp_path):
     write_image(ImageSequence(moving(), TIMES, 0), path)
     assert read_image(path, max_pixels=600)
     with pytest.raises(ImageError, match=r"in 3 frames are more than 1,799; raise"):
-        read_picture(path, max_pixels=1799)
+        read_frames(path, max_pixels=1799)
 
 
 def test_a_gif_of_a_photograph_has_256_colours_a_frame():

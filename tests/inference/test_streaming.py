@@ -116,7 +116,7 @@ def test_a_file_does_not_depend_on_the_portions_its_rows_come_in(
 ):
     image = picture(4, "u2", height=200, width=900)
     path = tmp_path_factory.mktemp("rows") / "a"
-    with row_writer(path, (image.sized(200, 900),), Encoding(format)) as sink:
+    with row_writer(path, (image.with_size(200, 900),), Encoding(format)) as sink:
         for top, end in pairwise(accumulate(cycle(portions), initial=0)):
             sink.write(image.array[top:end])
             if end >= 200:

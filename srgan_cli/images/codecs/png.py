@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srgan_cli.images.image import Image, ImageSequence, Pixels
-from srgan_cli.images.iptc import LEGACY_KEY, png_text
-from srgan_cli.images.row_bands import Bands, portions
+from srgan_cli.images.iptc import PNG_KEYWORD, png_text
+from srgan_cli.images.row_bands import RowBands, split_rows
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR = {1: 0, 2: 4, 3: 2, 4: 6}  # samples of a pixel -> colour type
@@ -64,7 +64,7 @@ def png_file(image: Image, compression: int | None) -> bytes:
     """compression: 0 to 9, None for fast."""
     file = io.BytesIO()
     sink = PngRows(file, image, compression)
-    for rows in portions(image):
+    for rows in split_rows(image):
         sink.write(rows)
     return file.getvalue()
 
@@ -116,7 +116,7 @@ def _described(image: Image) -> list[bytes]:
     if image.xmp is not None:
         chunks.append(_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + image.xmp))
     if image.iptc is not None:
-        chunks.append(_text(LEGACY_KEY, png_text(image.iptc)))
+        chunks.append(_text(PNG_KEYWORD, png_text(image.iptc)))
     return chunks + [_text(key, text) for key, text in image.text.items()]
 
 
@@ -141,7 +141,7 @@ class Scanlines:
         self._pixel = image.channels * image.pixels.itemsize
         row = image.width * self._pixel
         self._above = np.zeros(row, np.uint8)
-        self._bands = Bands(max(1, BAND // row), image.height)
+        self._bands = RowBands(max(1, BAND // row), image.height)
 
     @property
     def complete(self) -> bool:

@@ -7,7 +7,7 @@ from srgan_cli.errors import ImageError
 from srgan_cli.images.formats import RAW_SUFFIXES, check_package
 from srgan_cli.images.icc import srgb_profile
 from srgan_cli.images.image import Image
-from srgan_cli.images.tiff_tags import Block
+from srgan_cli.images.tiff_tags import TiffStructure
 
 DNG_VERSION = 50706
 CR2_MARK = b"CR\x02\0"  # at 8
@@ -29,7 +29,7 @@ def is_raw(file: BinaryIO, name: str) -> bool:
 
 def _says_dng(file: BinaryIO) -> bool:
     try:
-        return DNG_VERSION in Block(file).head()
+        return DNG_VERSION in TiffStructure(file).first_ifd()
     except ValueError:
         return False
 

@@ -1,14 +1,14 @@
-"""Pages of TIFF files: what they hold, and the samples of gray and RGB ones.
+"""Pages of TIFF files, and the samples of gray and RGB ones.
 
 Pillow would cut 16 bits to 8, and does not know all layouts. So libtiff, through Pillow, only
-unpacks the bytes, as if they were a gray picture of 8 bits; what they mean is known here. Strips,
+decompresses the bytes, as if they were an 8-bit gray image; what they mean is known here. Strips,
 tiles, separate planes, byte orders and BigTIFF are read by one rule. What is left to Pillow are
 palettes, CMYK, other depths, and what JPEG and its like have compressed.
 """
 
 import io
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,247 +17,243 @@ from PIL.TiffImagePlugin import TiffImageFile
 from srgan_cli.errors import ImageError
 from srgan_cli.images.image import Image, Pixels
 from srgan_cli.images.iptc import iptc_of_page
-from srgan_cli.images.tiff_tags import LONG, LONG8, Block, Directory, Entry, header, laid_out
+from srgan_cli.images.tiff_tags import (
+    IFD,
+    LONG,
+    TagValue,
+    TiffStructure,
+    build_ifd,
+    tiff_header,
+)
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK = 0, 1, 2, 5
+COLORS = {RGB: 3, CMYK: 4}
 PREMULTIPLIED, ALPHA = 1, 2
-STRIPS, TILES = (273, 279), (324, 325)
+STRIPS, TILES = (273, 279), (324, 325)  # the tags of their offsets and lengths
 BYTES = (1, 2, 7)  # the types that an ICC profile or XMP may have
+UNCOMPRESSED = 1
 DEFLATE = (8, 32946)
-PACKED = (1, 5, 8, 32773, 32946, 34925, 50000)  # compressions of bytes, whatever they mean
-MOST_CHANNELS = 8  # of a pixel; more are only found in damaged files
-LOW = 16  # rows of a strip
+LOSSLESS = (1, 5, 8, 32773, 32946, 34925, 50000)  # compressions of bytes, whatever they mean
+MAX_CHANNELS = 8  # more are only found in damaged files
+LOW_STRIP = 16  # rows
 SMALL = 1 << 22  # pixels that are decoded whatever the size of the file says
-PACKED_AT_MOST = {1: 1, 5: 4096, 8: 1040, 32773: 64, 32946: 1040}  # bytes out of one, by format
+MAX_RATIO = {1: 1, 5: 4096, 8: 1040, 32773: 64, 32946: 1040}  # bytes out of one, by compression
 THUMBNAIL, MASK = 1, 4  # bits of NewSubfileType
-KINDS = {2: "signed integer", 3: "floating-point", 5: "complex", 6: "complex"}
+SAMPLE_FORMATS = {2: "signed integer", 3: "floating-point", 5: "complex", 6: "complex"}
 
 
 @dataclass(frozen=True)
-class Page:
-    """Of the file's pages the one at `index`; the thumbnails among them are left out."""
+class TiffPage:
+    """Of the file's IFDs the one at `index`.
+
+    bits: of a sample. channels: samples of a pixel, alpha included. planes: 1, or as many as
+    channels where each lies in a plane of its own. part: height and width of a strip or tile.
+    low_strips: whether the single, uncompressed strip is read as many.
+    """
 
     index: int
-    directory: Directory
-
-    @property
-    def width(self) -> int:
-        return self.directory.integer(256)
-
-    @property
-    def height(self) -> int:
-        return self.directory.integer(257)
-
-    @property
-    def bits(self) -> int:
-        return max(self.directory.integers(258, (1,)))
+    ifd: IFD
+    height: int
+    width: int
+    bits: int
+    channels: int
+    photometric: int
+    compression: int
+    planes: int
+    part: tuple[int, int]
+    alpha: bool
+    orientation: int
+    low_strips: bool = False
 
     @property
     def tiled(self) -> bool:
-        return 324 in self.directory
+        return TILES[0] in self.ifd
 
     @property
-    def places(self) -> tuple[int, int]:
-        """The tags with the places and lengths of its pieces."""
-        return TILES if self.tiled else STRIPS
-
-    @property
-    def rows(self) -> int:
-        """Of a strip."""
-        return min(self.height, self.directory.integer(278, self.height)) or self.height
-
-    @property
-    def piece(self) -> tuple[int, int]:
-        """Height and width of its pieces."""
-        read = self.directory.integer
-        return (read(323), read(322)) if self.tiled else (self.rows, self.width)
-
-    @property
-    def row(self) -> int:
-        """Bytes of a row, all its samples."""
+    def row_bytes(self) -> int:
+        """Of all samples of a row."""
         return self.width * self.channels * self.bits // 8
 
     @property
-    def photometric(self) -> int:
-        return self.directory.integer(262, BLACK_IS_ZERO)
-
-    @property
-    def channels(self) -> int:
-        """Samples of a pixel, alpha included."""
-        return self.directory.integer(277, 1)
-
-    @property
-    def alpha(self) -> bool:
-        colours = {RGB: 3, 5: 4}.get(self.photometric, 1)
-        extra = self.directory.integers(338, (ALPHA,))
-        return self.channels > colours and extra[0] in (PREMULTIPLIED, ALPHA)
-
-    @property
-    def ours(self) -> bool:
-        """Whether `image_of` reads it, not Pillow."""
+    def supported(self) -> bool:
+        """Whether `read_page` reads it, not Pillow."""
         return (
-            set(self.directory.integers(258)) in ({8}, {16})
+            set(self.ifd.array(258).tolist()) in ({8}, {16})
             and self.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB)
-            and self.directory.integer(259, 1) in PACKED
-            and (3 if self.photometric == RGB else 1) <= self.channels <= MOST_CHANNELS
+            and self.compression in LOSSLESS
+            and COLORS.get(self.photometric, 1) <= self.channels <= MAX_CHANNELS
+        )
+
+    def parts(self) -> tuple[list[int], list[int]]:
+        """Offsets and lengths of the strips or tiles."""
+        tags = TILES if self.tiled else STRIPS
+        offsets, lengths = (self.ifd.array(tag).tolist() for tag in tags)
+        if self.low_strips and len(offsets) == len(lengths) > 0:
+            tops = range(0, self.height, LOW_STRIP)
+            lengths = [min(self.height - top, LOW_STRIP) * self.row_bytes for top in tops]
+            offsets = [offsets[0] + top * self.row_bytes for top in tops]
+        return offsets, lengths
+
+
+def parse_pages(structure: TiffStructure, *, low_strips: bool = False) -> list[TiffPage]:
+    """The pages without thumbnails and masks.
+
+    ImageError for damaged ones, and samples that are not unsigned integers of up to 16 bits.
+    """
+    pages = [_parse_page(index, ifd, low_strips) for index, ifd in enumerate(structure.ifds())]
+    pages = [page for page in pages if not page.ifd.integer(254) & (THUMBNAIL | MASK)] or pages[:1]
+    if not pages:
+        raise ImageError("a TIFF file without a page")
+    for page in pages:
+        _check_page(page, structure.size)
+    return pages
+
+
+def _parse_page(index: int, ifd: IFD, low_strips: bool) -> TiffPage:
+    read = ifd.integer
+    height, width, channels, photometric = read(257), read(256), read(277, 1), read(262, 1)
+    rows = min(height, read(278, height)) or height
+    planes = channels if read(284, 1) == 2 else 1
+    one_strip = rows >= height and planes == 1 and read(259, 1) == UNCOMPRESSED
+    low_strips = low_strips and one_strip and TILES[0] not in ifd
+    strip = (LOW_STRIP if low_strips else rows, width)
+    orientation = read(274, 1)
+    return TiffPage(
+        index,
+        ifd,
+        height,
+        width,
+        bits=int(max(ifd.array(258), default=1)),
+        channels=channels,
+        photometric=photometric,
+        compression=read(259, 1),
+        planes=planes,
+        part=(read(323), read(322)) if TILES[0] in ifd else strip,
+        alpha=channels > COLORS.get(photometric, 1) and read(338, ALPHA) in (PREMULTIPLIED, ALPHA),
+        orientation=orientation if 1 <= orientation <= 8 else 1,
+        low_strips=low_strips,
+    )
+
+
+def _check_page(page: TiffPage, file_size: int) -> None:
+    kind = SAMPLE_FORMATS.get(page.ifd.integer(339, 1))
+    if kind or page.bits > 16:
+        kind = kind or f"{page.bits}-bit integer"
+        raise ImageError(f"{kind} samples are not supported; convert to 8 or 16 bits")
+    if not page.width or not page.height:
+        raise ImageError("a TIFF page without width or height")
+    offsets, lengths = page.parts()
+    if not len(offsets) or len(offsets) != len(lengths):
+        raise ImageError("damaged: does not say where its strips or tiles are")
+    size = page.row_bytes * page.height
+    if size > SMALL + MAX_RATIO.get(page.compression, size) * file_size:
+        raise ImageError(f"damaged: {size:,} bytes of pixels cannot be in {file_size:,} bytes")
+    height, width = page.part
+    needed = (-(-page.height // 16) * 16) * (-(-page.width // 16) * 16)
+    if page.tiled and height * width > max(needed, SMALL):
+        raise ImageError(
+            f"damaged: tiles of {width:,} x {height:,} pixels, larger than the picture"
         )
 
 
-def pages(block: Block) -> list[Page]:
-    """ImageError for samples that are no unsigned integers of up to 16 bits."""
-    found = [Page(i, directory) for i, directory in enumerate(block.chain())]
-    shown = [p for p in found if not p.directory.integer(254) & (THUMBNAIL | MASK)] or found[:1]
-    if not shown:
-        raise ImageError("a TIFF file without a page")
-    for page in shown:
-        kind = KINDS.get(page.directory.integer(339, 1))
-        if kind or page.bits > 16:
-            kind = kind or f"{page.bits}-bit integer"
-            raise ImageError(f"{kind} samples are not supported; convert to 8 or 16 bits")
-        if not page.width or not page.height:
-            raise ImageError("a TIFF page without width or height")
-        _check_pieces(page, block.size)
-    return shown
-
-
-def _check_pieces(page: Page, file_size: int) -> None:
-    starts, lengths = (page.directory.array(tag) for tag in page.places)
-    if not len(starts) or len(starts) != len(lengths):
-        raise ImageError("damaged: does not say where its strips or tiles are")
-    size = page.row * page.height
-    if size > SMALL + PACKED_AT_MOST.get(page.directory.integer(259, 1), size) * file_size:
-        raise ImageError(f"damaged: {size:,} bytes of pixels cannot be in {file_size:,} bytes")
-    tall, wide = page.piece
-    needed = (-(-page.height // 16) * 16) * (-(-page.width // 16) * 16)
-    if page.tiled and tall * wide > max(needed, SMALL):
-        raise ImageError(f"damaged: tiles of {wide:,} x {tall:,} pixels, larger than the picture")
-
-
-def with_low_strips(page: Page) -> Page:
-    """A page of a single strip that is not compressed, as if it were of many."""
-    read = page.directory.integer
-    if page.tiled or read(259, 1) != 1 or page.rows < page.height or _planes(page) > 1:
-        return page
-    tops = np.arange(0, page.height, LOW, dtype=f"{page.directory.order}u8")
-    lengths = np.minimum(page.height - tops, LOW) * page.row
-    strips = {273: tops * page.row + read(273), 279: lengths}
-    entries: dict[int, Entry] = {
-        tag: Entry(LONG8, numbers.astype(tops.dtype).tobytes()) for tag, numbers in strips.items()
-    }
-    low = Entry(LONG8, np.array([LOW], tops.dtype).tobytes())
-    directory = page.directory.replaced({**entries, 278: low})
-    return replace(page, directory=directory)
-
-
-def info(page: Page) -> dict[str, Any]:
+def page_info(ifd: IFD) -> dict[str, Any]:
     """The page's profile, XMP, IPTC and DPI, as Pillow names them."""
-    entries = page.directory
-    found: dict[str, Any] = {
-        name: entry.data
+    info: dict[str, Any] = {
+        name: value.data
         for tag, name in {34675: "icc_profile", 700: "xmp"}.items()
-        if tag in entries and (entry := entries[tag]).kind in BYTES
+        if tag in ifd and (value := ifd[tag]).kind in BYTES
     }
-    found["iptc"] = iptc_of_page(entries)
-    unit = {2: 1.0, 3: 2.54}.get(page.directory.integer(296, 2))
-    if unit and 282 in entries and 283 in entries:
-        found["dpi"] = tuple(page.directory.ratio(tag) * unit for tag in (282, 283))
-    return found
+    info["iptc"] = iptc_of_page(ifd)
+    unit = {2: 1.0, 3: 2.54}.get(ifd.integer(296, 2))
+    if unit and 282 in ifd and 283 in ifd:
+        info["dpi"] = tuple(ifd.ratio(tag) * unit for tag in (282, 283))
+    return info
 
 
-def turn(page: Page) -> int:
-    value = page.directory.integer(274, 1)
-    return value if 1 <= value <= 8 else 1
+def read_page(page: TiffPage) -> Image:
+    """A page that is `supported`, as it is stored, without metadata."""
+    return read_rows(page, 0, page.height)
 
 
-def image_of(block: Block, page: Page) -> Image:
-    """A page that is `ours`, as it is stored, without metadata. block: its file."""
-    return rows_of(block, page, 0, page.height)
-
-
-def rows_of(block: Block, page: Page, top: int, bottom: int) -> Image:
+def read_rows(page: TiffPage, top: int, bottom: int) -> Image:
     """Those rows of it; nothing is read but the strips or tiles that they lie in."""
-    planes = [_unpacked(block, page, plane, top, bottom) for plane in range(_planes(page))]
-    colours = 3 if page.photometric == RGB else 1
-    whole = planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2)
-    samples = whole[..., : colours + page.alpha]
+    planes = [_read_plane(page, plane, top, bottom) for plane in range(page.planes)]
+    samples = planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2)
+    samples = samples[..., : COLORS.get(page.photometric, 1) + page.alpha]
     if page.photometric == WHITE_IS_ZERO:
         samples[..., :1] = ~samples[..., :1]
     image = Image.from_samples(np.ascontiguousarray(samples))
-    premultiplied = page.alpha and page.directory.integer(338) == PREMULTIPLIED
-    return _unmultiplied(image) if premultiplied else image
+    premultiplied = page.alpha and page.ifd.integer(338) == PREMULTIPLIED
+    return _unpremultiply(image) if premultiplied else image
 
 
-def _planes(page: Page) -> int:
-    """How many: the samples of a pixel lie together, or each kind in a plane of its own."""
-    return page.channels if page.directory.integer(284, 1) == 2 else 1
-
-
-def _unpacked(block: Block, page: Page, plane: int, top: int, bottom: int) -> Pixels:
+def _read_plane(page: TiffPage, plane: int, top: int, bottom: int) -> Pixels:
     """(bottom - top, W, channels of the plane)."""
-    channels = page.channels // _planes(page)
-    tall = max(1, page.piece[0])
-    first, last = top // tall, -(-bottom // tall)
-    height = min(last * tall, page.height) - first * tall
-    file = _gray_file(page, height, channels, _pieces(block, page, plane, first, last))
-    with TiffImageFile(io.BytesIO(file)) as opened:  # not Pillow.open: bytes are no pixels
+    channels = page.channels // page.planes
+    part_height = max(1, page.part[0])
+    first, last = top // part_height, -(-bottom // part_height)
+    height = min(last * part_height, page.height) - first * part_height
+    file = _gray_file(page, height, channels, _read_parts(page, plane, first, last))
+    with TiffImageFile(io.BytesIO(file)) as opened:  # not PIL.Image.open, which counts pixels
         raw = np.asarray(opened)
-    stored = raw.view(f"{page.directory.order}u{page.bits // 8}")
-    stored = stored.reshape(height, page.width, channels)[top - first * tall :][: bottom - top]
-    samples = stored.astype(f"u{page.bits // 8}")
-    return _summed(samples, page) if page.directory.integer(317, 1) == 2 else samples
+    stored = raw.view(f"{page.ifd.order}u{page.bits // 8}")
+    stored = stored.reshape(height, page.width, channels)[top - first * part_height :]
+    samples = stored[: bottom - top].astype(f"u{page.bits // 8}")
+    return _undo_predictor(samples, page) if page.ifd.integer(317, 1) == 2 else samples
 
 
-def _pieces(block: Block, page: Page, plane: int, first: int, last: int) -> list[bytes]:
-    """The strips or tiles of a plane, of some rows of them.
+def _read_parts(page: TiffPage, plane: int, first: int, last: int) -> list[bytes]:
+    """The strips, or rows of tiles, first .. last of a plane.
 
-    Deflated ones are inflated, as libtiff prints its errors.
+    Deflate is decompressed here, as libtiff prints its errors.
     """
-    starts, lengths = (page.directory.array(tag).tolist() for tag in page.places)
-    count = len(starts) // _planes(page)
-    tall, wide = page.piece
-    across = -(-page.width // max(1, wide))
-    own = slice(plane * count + first * across, plane * count + min(last * across, count))
-    if sum(lengths) > 2 * len(lengths) + block.size:
+    offsets, lengths = page.parts()
+    structure, (height, width) = page.ifd.structure, page.part
+    if sum(lengths) > 2 * len(lengths) + structure.size:
         raise ValueError("strips that overlap")
-    pieces = [block.raw(at, size) for at, size in zip(starts[own], lengths[own], strict=True)]
-    if page.directory.integer(259, 1) not in DEFLATE:
-        return pieces
-    limit = tall * (wide or page.width) * page.channels * page.bits // 8
-    return [zlib.decompressobj().decompress(piece, limit) for piece in pieces]
+    count, across = len(offsets) // page.planes, -(-page.width // max(1, width))
+    own = slice(plane * count + first * across, plane * count + min(last * across, count))
+    parts = [
+        structure.read_available(*each) for each in zip(offsets[own], lengths[own], strict=True)
+    ]
+    if page.compression not in DEFLATE:
+        return parts
+    limit = height * (width or page.width) * page.channels * page.bits // 8
+    return [zlib.decompressobj().decompress(part, limit) for part in parts]
 
 
-def _gray_file(page: Page, height: int, channels: int, pieces: list[bytes]) -> bytes:
-    """A TIFF file of a gray picture of 8 bits whose rows have the same bytes."""
-    read, wide = page.directory.integer, channels * page.bits // 8
-    packed = 1 if read(259, 1) in DEFLATE else read(259, 1)
-    values = {256: page.width * wide, 257: height, 258: 8, 259: packed, 262: BLACK_IS_ZERO}
-    values |= {266: read(266, 1), 277: 1}
-    tiled = {322: read(322) * wide, 323: read(323)}
-    values |= tiled if page.tiled else {278: page.rows}
-    ends = np.cumsum([8, *(len(piece) for piece in pieces)])
-    at = int(ends[-1]) + int(ends[-1]) % 2
-    tags = {tag: Entry(LONG, np.array([value], "<u4").tobytes()) for tag, value in values.items()}
-    places = (ends[:-1], np.diff(ends))
-    tags |= {
-        tag: Entry(LONG, numbers.astype("<u4").tobytes())
-        for tag, numbers in zip(page.places, places, strict=True)
-    }
-    return header("<", at) + b"".join(pieces).ljust(at - 8, b"\0") + laid_out(tags, "<", at)
+def _gray_file(page: TiffPage, height: int, channels: int, parts: list[bytes]) -> bytes:
+    """A TIFF file of an 8-bit gray image whose rows have the same bytes."""
+    pixel_bytes = channels * page.bits // 8
+    compression = UNCOMPRESSED if page.compression in DEFLATE else page.compression
+    values = {256: page.width * pixel_bytes, 257: height, 258: 8, 259: compression}
+    values |= {262: BLACK_IS_ZERO, 266: page.ifd.integer(266, 1), 277: 1}
+    part_height, part_width = page.part
+    values |= (
+        {322: part_width * pixel_bytes, 323: part_height} if page.tiled else {278: part_height}
+    )
+    ends = np.cumsum([8, *(len(part) for part in parts)])
+    offset = int(ends[-1]) + int(ends[-1]) % 2
+    arrays = dict(zip(TILES if page.tiled else STRIPS, (ends[:-1], np.diff(ends)), strict=True))
+    arrays |= {tag: np.array([value]) for tag, value in values.items()}
+    tags = {tag: TagValue(LONG, array.astype("<u4").tobytes()) for tag, array in arrays.items()}
+    data = b"".join(parts).ljust(offset - 8, b"\0")
+    return tiff_header("<", offset) + data + build_ifd(tags, "<", offset)
 
 
-def _summed(steps: Pixels, page: Page) -> Pixels:
-    """Undoes horizontal differences, which begin anew in each tile."""
-    wide = page.directory.integer(322) or page.width
-    for left in range(0, page.width, wide):
-        part = steps[:, left : left + wide]
-        np.cumsum(part, axis=1, dtype=steps.dtype, out=part)
-    return steps
+def _undo_predictor(differences: Pixels, page: TiffPage) -> Pixels:
+    """Horizontal differencing, which begins anew in each tile."""
+    width = page.part[1] or page.width
+    for left in range(0, page.width, width):
+        part = differences[:, left : left + width]
+        np.cumsum(part, axis=1, dtype=differences.dtype, out=part)
+    return differences
 
 
-def _unmultiplied(image: Image) -> Image:
+def _unpremultiply(image: Image) -> Image:
     assert image.alpha is not None
-    top = 2**image.depth - 1
+    white = 2**image.depth - 1
     alpha = image.alpha[..., None].astype(np.float64)
-    pixels = np.where(alpha > 0, image.pixels * float(top) / np.maximum(alpha, 1), 0)
-    return Image(np.minimum(np.rint(pixels), top).astype(image.pixels.dtype), image.alpha)
+    pixels = np.where(alpha > 0, image.pixels * float(white) / np.maximum(alpha, 1), 0)
+    return Image(np.minimum(np.rint(pixels), white).astype(image.pixels.dtype), image.alpha)

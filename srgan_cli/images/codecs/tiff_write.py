@@ -1,190 +1,155 @@
 """TIFF files of 8 and 16 bits, one page or many, with all their metadata; BigTIFF from 4 GB on.
 
-Pillow's writer has no 16-bit colour. Strips are compressed by deflate with horizontal differences.
+Pillow's writer has no 16-bit RGB. Strips are compressed by deflate with horizontal differencing.
 """
 
 import io
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import BinaryIO
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from srgan_cli.images.exif import tags_of
+from srgan_cli.images.exif import exif_to_page
 from srgan_cli.images.image import Image, Pixels
-from srgan_cli.images.iptc import TAG as IPTC
-from srgan_cli.images.row_bands import Bands, portions
+from srgan_cli.images.iptc import TIFF_TAG
+from srgan_cli.images.row_bands import RowBands, split_rows
 from srgan_cli.images.tiff_tags import (
     BYTE,
+    INTEGERS,
     LONG,
     LONG8,
     RATIONAL,
     SHORT,
     UNDEFINED,
-    Entry,
     Tags,
-    header,
-    laid_out,
-    swapped,
-    table_end,
+    TagValue,
+    build_ifd,
+    swap_tags,
+    table_size,
+    tiff_header,
 )
 
-STRIP = 1 << 18  # bytes
-CLASSIC = 4_000_000_000  # bytes that 32-bit offsets surely reach
-STORED, DEFLATE = 1, 8
+STRIP_BYTES = 1 << 18
+CLASSIC_BYTES = 4_000_000_000  # that 32-bit offsets surely reach
+UNCOMPRESSED, DEFLATE = 1, 8
 FAST = 1
 
 
-class TiffRows:
-    """A TIFF file whose rows are written as they come, page after page; complete with the last."""
+class TiffWriter:
+    """Writes a TIFF file as rows arrive, page after page; complete with the last row.
 
-    def __init__(self, file: BinaryIO, pages: tuple[Image, ...], compression: int | None) -> None:
-        """pages: their sizes and metadata; the samples are not looked at. compression: 0 (none)
-        to 9, None for fast.
-        """
+    pages: their sizes and metadata; the pixels are not looked at. compression: 0 (none) to 9,
+    None for fast.
+    """
+
+    def __init__(self, file: BinaryIO, pages: Sequence[Image], compression: int | None) -> None:
         self._file, self._pages = file, pages
         self._level = FAST if compression is None else compression
-        self._big = sum(map(_bytes_of, pages)) > CLASSIC
-        described = [tags_of(page.exif) if page.exif else ({}, "<") for page in pages]
-        self._order = described[0][1]
-        self._tags = [
-            {**(tags if order == self._order else swapped(tags)), **self._stated(number)}
-            for number, (tags, order) in enumerate(described)
-        ]
-        self._link = 8 if self._big else 4
-        self._places: list[tuple[int, int]] = []
-        file.write(header(self._order, 0, self._big))
-        self._begin(0)
+        sizes = (page.height * page.row_bytes + len(page.icc_profile or b"") for page in pages)
+        self._big = sum(sizes) > CLASSIC_BYTES
+        self._order = exif_to_page(pages[0].exif)[1] if pages[0].exif else "<"
+        self._link = 8 if self._big else 4  # where the offset of the next IFD is to be written
+        file.write(tiff_header(self._order, 0, self._big))
+        self._begin_page(0)
 
     def write(self, rows: Pixels) -> None:
-        """(n, W, C), alpha behind the colours, all of one page."""
+        """(n, W, C), alpha behind the colors, all of one page."""
         for samples in self._bands.add(rows):
-            data = _strip(samples, self._level, self._order)
-            self._places.append((self._file.tell(), len(data)))
-            self._file.write(data)
+            strip = _compress(samples, self._level, self._order)
+            self._strips.append((self._file.tell(), len(strip)))
+            self._file.write(strip)
         if self._bands.left == 0:
-            self._end()
+            self._end_page()
 
-    def _stated(self, number: int) -> dict[int, Entry]:
-        """What this program says of a page."""
-        page, count = self._pages[number], len(self._pages)
-        numbered = _page_tags(self._order, number, count) if count > 1 else {}
-        layout = _layout(page, self._order, self._level)
-        return {**layout, **_described(page, self._order), **numbered}
-
-    def _begin(self, number: int) -> None:
-        self._number = number
+    def _begin_page(self, number: int) -> None:
+        self._number, self._strips = number, list[tuple[int, int]]()
         page = self._pages[number]
-        self._bands = Bands(_rows(page), page.height)
+        self._bands = RowBands(_strip_rows(page), page.height)
 
-    def _end(self) -> None:
-        """Of a page: the directory."""
-        tags = {**self._tags[self._number], **_places(self._places, self._order, self._big)}
-        self._link = _write_directory(self._file, tags, self._order, self._big, self._link)
-        self._places = []
+    def _end_page(self) -> None:
+        tags, order, big = self._page_tags(), self._order, self._big
+        offset = self._file.tell() + self._file.tell() % 2
+        self._file.seek(self._link)
+        self._file.write(struct.pack(order + ("Q" if big else "I"), offset))
+        self._file.seek(offset)
+        self._file.write(build_ifd(tags, order, offset, big))
+        self._link = offset + table_size(len(tags), big) - (8 if big else 4)
         if self._number + 1 < len(self._pages):
-            self._begin(self._number + 1)
+            self._begin_page(self._number + 1)
+
+    def _page_tags(self) -> Tags:
+        page, order, count = self._pages[self._number], self._order, len(self._pages)
+        tags, exif_order = exif_to_page(page.exif) if page.exif else ({}, order)
+        tags = tags if exif_order == order else swap_tags(tags)
+        kind = LONG8 if self._big else LONG
+        strips = np.transpose(self._strips)
+        own = _layout_tags(page, order, self._level) | _metadata_tags(page, order)
+        own |= {273: _numbers(kind, order, strips[0]), 279: _numbers(kind, order, strips[1])}
+        if count > 1:
+            number = (min(self._number, 65535), min(count, 65535))
+            own |= {254: _numbers(LONG, order, 2), 297: _numbers(SHORT, order, number)}
+        return {**tags, **own}
 
 
-def tiff_file(pages: tuple[Image, ...], compression: int | None) -> bytes:
+def write_tiff(pages: Sequence[Image], compression: int | None) -> bytes:
     """compression: 0 (none) to 9, None for fast."""
     file = io.BytesIO()
-    sink = TiffRows(file, pages, compression)
+    writer = TiffWriter(file, pages, compression)
     for page in pages:
-        for rows in portions(page):
-            sink.write(rows)
+        for rows in split_rows(page):
+            writer.write(rows)
     return file.getvalue()
 
 
-def _write_directory(file: BinaryIO, tags: Tags, order: str, big: bool, link: int) -> int:
-    """At the end of the file, `link` pointing to it; returns where its own link lies."""
-    at = file.tell() + file.tell() % 2
-    file.seek(link)
-    file.write(struct.pack(order + ("Q" if big else "I"), at))
-    file.seek(at)
-    file.write(laid_out(tags, order, at, big))
-    return at + table_end(len(tags), big) - (8 if big else 4)
-
-
-def _strip(samples: Pixels, level: int, order: str) -> bytes:
-    ordered = np.dtype(f"{order}u{samples.itemsize}")
+def _compress(samples: Pixels, level: int, order: str) -> bytes:
+    dtype = np.dtype(f"{order}u{samples.itemsize}")
     if level == 0:
-        return samples.astype(ordered).tobytes()
-    steps = samples.copy()
-    steps[:, 1:] -= samples[:, :-1]
+        return samples.astype(dtype).tobytes()
+    differences = samples.copy()
+    differences[:, 1:] -= samples[:, :-1]
     strategy = zlib.Z_RLE if level == FAST else zlib.Z_DEFAULT_STRATEGY
     compressor = zlib.compressobj(level, strategy=strategy)
-    raw = steps.astype(ordered).tobytes()
-    return compressor.compress(raw) + compressor.flush()
+    return compressor.compress(differences.astype(dtype).tobytes()) + compressor.flush()
 
 
-def _rows(page: Image) -> int:
-    """Of a strip."""
-    return max(1, min(page.height, STRIP // _row(page)))
+def _strip_rows(page: Image) -> int:
+    """Rows of a strip."""
+    return max(1, min(page.height, STRIP_BYTES // page.row_bytes))
 
 
-def _row(page: Image) -> int:
-    """Bytes of a row's samples."""
-    return page.width * page.channels * page.pixels.itemsize
-
-
-def _bytes_of(page: Image) -> int:
-    return page.height * _row(page) + len(page.icc_profile or b"")
-
-
-def _layout(page: Image, order: str, level: int) -> dict[int, Entry]:
+def _layout_tags(page: Image, order: str, level: int) -> dict[int, TagValue]:
     channels = page.channels
-    gray = page.pixels.shape[2] == 1
     shorts = {
         258: (page.depth,) * channels,
-        259: (DEFLATE if level else STORED,),
-        262: (1 if gray else 2,),  # black is zero, or RGB
-        274: (1,),  # upright
-        277: (channels,),
-        284: (1,),  # the samples of a pixel together
-        **({317: (2,)} if level else {}),  # horizontal differences
-        **({338: (2,)} if page.alpha is not None else {}),  # alpha, not premultiplied
+        259: DEFLATE if level else UNCOMPRESSED,
+        262: 1 if page.pixels.shape[2] == 1 else 2,  # black is zero, or RGB
+        274: 1,  # upright
+        277: channels,
+        284: 1,  # the samples of a pixel together
+        **({317: 2} if level else {}),  # horizontal differencing
+        **({338: 2} if page.alpha is not None else {}),  # alpha, not premultiplied
     }
-    longs = {256: (page.width,), 257: (page.height,), 278: (_rows(page),)}
-    return {
-        **{tag: _numbers(SHORT, "H", order, *values) for tag, values in shorts.items()},
-        **{tag: _numbers(LONG, "I", order, *values) for tag, values in longs.items()},
-    }
+    longs = {256: page.width, 257: page.height, 278: _strip_rows(page)}
+    tags = {tag: _numbers(SHORT, order, values) for tag, values in shorts.items()}
+    return tags | {tag: _numbers(LONG, order, value) for tag, value in longs.items()}
 
 
-def _places(strips: list[tuple[int, int]], order: str, big: bool) -> dict[int, Entry]:
-    kind, code = (LONG8, "Q") if big else (LONG, "I")
-    starts, lengths = zip(*strips, strict=True)
-    return {
-        273: _numbers(kind, code, order, *starts),
-        279: _numbers(kind, code, order, *lengths),
-    }
-
-
-def _described(page: Image, order: str) -> dict[int, Entry]:
-    tags: dict[int, Entry] = {}
-    if page.icc_profile is not None:
-        tags[34675] = Entry(UNDEFINED, page.icc_profile)
-    if page.xmp is not None:
-        tags[700] = Entry(BYTE, page.xmp)
-    if page.iptc is not None:
-        tags[IPTC] = Entry(UNDEFINED, page.iptc)
+def _metadata_tags(page: Image, order: str) -> dict[int, TagValue]:
+    texts = {34675: (UNDEFINED, page.icc_profile), 700: (BYTE, page.xmp)}
+    texts[TIFF_TAG] = (UNDEFINED, page.iptc)
+    tags = {tag: TagValue(kind, data) for tag, (kind, data) in texts.items() if data is not None}
     if page.dpi is not None:
         for tag, dots in zip((282, 283), page.dpi, strict=True):
             exact = Fraction(dots).limit_denominator(10_000)
-            tags[tag] = _numbers(RATIONAL, "I", order, exact.numerator, exact.denominator)
-        tags[296] = _numbers(SHORT, "H", order, 2)  # per inch
+            tags[tag] = _numbers(RATIONAL, order, exact.as_integer_ratio())
+        tags[296] = _numbers(SHORT, order, 2)  # per inch
     return tags
 
 
-def _page_tags(order: str, number: int, count: int) -> Mapping[int, Entry]:
-    places = (min(number, 65535), min(count, 65535))
-    return {254: _numbers(LONG, "I", order, 2), 297: _numbers(SHORT, "H", order, *places)}
-
-
-def _numbers(kind: int, code: str, order: str, *values: int) -> Entry:
-    return Entry(
-        kind, np.array(values, f"{order}{ {'H': 'u2', 'I': 'u4', 'Q': 'u8'}[code] }").tobytes()
-    )
+def _numbers(kind: int, order: str, values: ArrayLike) -> TagValue:
+    code = INTEGERS.get(kind, INTEGERS[LONG])
+    return TagValue(kind, np.asarray(values).astype(order + code).tobytes())

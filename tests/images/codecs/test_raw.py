@@ -10,17 +10,16 @@ from srgan_cli.errors import ImageError
 from srgan_cli.images import formats
 from srgan_cli.images.header import read_header
 from srgan_cli.images.icc import srgb_profile
-from srgan_cli.images.lazy import open_lazy
-from srgan_cli.images.read import read_bytes, read_image
+from srgan_cli.images.read import open_lazy, read_bytes, read_image
 from srgan_cli.images.tiff_tags import (
     BYTE,
     LONG,
     RATIONAL,
     SHORT,
-    Entry,
-    header,
-    laid_out,
-    table_end,
+    TagValue,
+    build_ifd,
+    table_size,
+    tiff_header,
 )
 
 HEIGHT, WIDTH = 40, 60
@@ -28,11 +27,11 @@ NEUTRAL = (0.5, 1.0, 0.8)
 XYZ_TO_SRGB = (3.24, -1.54, -0.5, -0.97, 1.88, 0.04, 0.06, -0.2, 1.06)
 
 
-def numbers(kind: int, code: str, *values: float) -> Entry:
-    return Entry(kind, struct.pack(f"<{len(values)}{code}", *values))
+def numbers(kind: int, code: str, *values: float) -> TagValue:
+    return TagValue(kind, struct.pack(f"<{len(values)}{code}", *values))
 
 
-def fractions(kind: int, code: str, values: tuple[float, ...]) -> Entry:
+def fractions(kind: int, code: str, values: tuple[float, ...]) -> TagValue:
     return numbers(kind, code, *(part for v in values for part in (round(v * 1000), 1000)))
 
 
@@ -48,8 +47,8 @@ def dng(level: int = 30_000, turn: int = 1) -> bytes:
         258: numbers(SHORT, "H", 16),
         259: numbers(SHORT, "H", 1),
         262: numbers(SHORT, "H", 32803),
-        271: Entry(2, b"Maker\0"),
-        272: Entry(2, b"Model\0"),
+        271: TagValue(2, b"Maker\0"),
+        272: TagValue(2, b"Model\0"),
         274: numbers(SHORT, "H", turn),
         277: numbers(SHORT, "H", 1),
         278: numbers(LONG, "I", HEIGHT),
@@ -57,15 +56,15 @@ def dng(level: int = 30_000, turn: int = 1) -> bytes:
         33421: numbers(SHORT, "H", 2, 2),
         33422: numbers(BYTE, "B", 0, 1, 1, 2),
         50706: numbers(BYTE, "B", 1, 4, 0, 0),
-        50708: Entry(2, b"Maker Model\0"),
+        50708: TagValue(2, b"Maker Model\0"),
         50717: numbers(LONG, "I", 65535),
         50721: fractions(10, "i", XYZ_TO_SRGB),
         50728: fractions(RATIONAL, "I", NEUTRAL),
         50778: numbers(SHORT, "H", 21),
     }
-    start = len(header("<", 8)) + len(laid_out({**tags, 273: numbers(LONG, "I", 0)}, "<", 8))
-    assert table_end(len(tags) + 1) < start
-    return header("<", 8) + laid_out({**tags, 273: numbers(LONG, "I", start)}, "<", 8) + data
+    start = len(tiff_header("<", 8)) + len(build_ifd({**tags, 273: numbers(LONG, "I", 0)}, "<", 8))
+    assert table_size(len(tags) + 1) < start
+    return tiff_header("<", 8) + build_ifd({**tags, 273: numbers(LONG, "I", start)}, "<", 8) + data
 
 
 def test_a_dng_is_developed_to_16_bits_with_the_white_balance_of_the_camera() -> None:

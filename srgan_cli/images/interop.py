@@ -14,12 +14,11 @@ from srgan_cli.images import exif as metadata
 from srgan_cli.images.codec_errors import reading
 from srgan_cli.images.decode import decoded, dpi_of
 from srgan_cli.images.icc import checked_profile
-from srgan_cli.images.image import Image, ImageSequence, Pixels, to_uint8
-from srgan_cli.images.lazy import LazyImage, open_lazy
-from srgan_cli.images.read import read_picture
+from srgan_cli.images.image import Image, ImageSequence, LazyImage, Pixels, to_uint8
+from srgan_cli.images.read import open_lazy, read_frames
+from srgan_cli.images.tiff_tags import SUB_IFDS
 
 FLOAT_REMEDY = "convert them first: (255 * array).clip(0, 255).round().astype('uint8') for 0 to 1"
-EXIF_PREFIX = b"Exif\0\0"
 MAX_16BIT = 65535
 
 
@@ -77,7 +76,7 @@ def _exif(picture: Pillow.Image) -> bytes | None:
     found, kept = picture.getexif(), Pillow.Exif()
     for tag in (metadata.ORIENTATION, *metadata.DESCRIPTIVE):
         if tag in found:
-            kept[tag] = found.get_ifd(tag) if tag in metadata.DIRECTORIES else found[tag]
+            kept[tag] = found.get_ifd(tag) if tag in SUB_IFDS else found[tag]
     return kept.tobytes() if len(kept) else None
 
 
@@ -91,8 +90,8 @@ def to_pil(image: Image) -> Pillow.Image:
     size = (image.height, image.width)
     known: dict[str, object] = {
         "icc_profile": image.icc_profile,
-        "exif": image.exif and EXIF_PREFIX + metadata.fitted_exif(image.exif, *size),
-        "xmp": image.xmp and metadata.fitted_xmp(image.xmp, *size),
+        "exif": image.exif and metadata.PREFIX + metadata.set_exif_size(image.exif, *size),
+        "xmp": image.xmp and metadata.set_xmp_size(image.xmp, *size),
         "dpi": image.dpi,
     }
     picture.info.update({name: value for name, value in known.items() if value is not None})
@@ -117,7 +116,7 @@ def open_image(image: object) -> Image | LazyImage:
 
 
 def _read(path: Path) -> Image | LazyImage:
-    picture = open_lazy(path) or read_picture(path)
+    picture = open_lazy(path) or read_frames(path)
     if isinstance(picture, ImageSequence):
         raise ImageError(
             f"{path.name}: it has {len(picture.images)} frames or pages: open one of them with "
