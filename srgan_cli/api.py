@@ -238,7 +238,7 @@ def build_engine(weights: Weights, machine: Machine, log: LogCallback = warn) ->
         dtype=pick_precision(machine.precision, *devices),
         tile=machine.tile,
         margin=margin,
-        mirrored=weights.metadata.reflect_padding,
+        edge_padding=weights.metadata.reflect_padding,
         replicas=tuple(replicas),
         log=log,
     )

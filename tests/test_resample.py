@@ -5,15 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srgan_cli.resample import (
-    Rows,
-    all_of,
+    RowRange,
+    all_rows,
     cubic,
+    input_rows,
     resize,
     resize_array,
     resize_band,
     resize_levels,
     resize_rows,
-    seen_by,
     taps,
     upscale_bicubic,
 )
@@ -108,10 +108,10 @@ def test_rows_are_the_same_out_of_any_part_that_has_what_they_need(height, targe
     torch.manual_seed(0)
     picture = torch.rand(height, 7)
     top = data.draw(st.integers(0, target - 1))
-    made = Rows(top, data.draw(st.integers(top + 1, target)), target)
-    seen = seen_by(made, height)
+    made = RowRange(top, data.draw(st.integers(top + 1, target)), target)
+    seen = input_rows(made, height)
     part = resize_rows(picture[seen.top : seen.bottom], seen, made, 11)
-    whole = resize_rows(picture, all_of(height), all_of(target), 11)
+    whole = resize_rows(picture, all_rows(height), all_rows(target), 11)
     assert torch.equal(part, whole[made.top : made.bottom])
 
 
@@ -120,7 +120,7 @@ def test_both_ways_are_differentiable():
     assert torch.autograd.gradcheck(lambda x: resize(x, 3, 9), (pictures,))
     assert torch.autograd.gradcheck(lambda x: upscale_bicubic(x, 2), (pictures,))
     plane = torch.rand(40, 3, dtype=torch.float64, requires_grad=True)
-    parts = all_of(40), Rows(5, 50, 70), 4
+    parts = all_rows(40), RowRange(5, 50, 70), 4
     assert torch.autograd.gradcheck(lambda x: resize_rows(x, *parts), (plane,))
 
 
@@ -138,7 +138,7 @@ def test_arrays_keep_their_depth_and_are_clipped(depth):
 
 def test_a_band_of_an_array_is_that_of_the_whole():
     pixels = np.random.default_rng(0).integers(0, 65536, (90, 8, 3), dtype=np.uint16)
-    made = Rows(30, 70, 120)
-    seen = seen_by(made, 90)
+    made = RowRange(30, 70, 120)
+    seen = input_rows(made, 90)
     band = resize_band(pixels[seen.top : seen.bottom], seen, made, 13)
     np.testing.assert_array_equal(band, resize_array(pixels, 120, 13)[30:70])

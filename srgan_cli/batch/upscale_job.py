@@ -24,7 +24,7 @@ from srgan_cli.images.write import (
 )
 from srgan_cli.inference.alpha import row_source
 from srgan_cli.inference.engine import ProgressCallback
-from srgan_cli.inference.pipeline import UpscalePipeline, part
+from srgan_cli.inference.pipeline import UpscalePipeline, partial_progress
 from srgan_cli.settings import ImageSize
 
 MAX_BUFFER = 1 << 28
@@ -165,7 +165,7 @@ def frame_callbacks(progress: ProgressCallback, count: int) -> Iterator[Progress
         yield progress
         return
     for number in range(count):
-        yield part(progress, number / count, 1 / count)
+        yield partial_progress(progress, number / count, 1 / count)
 
 
 def frames_of(picture: AnyImage | LazyImage) -> tuple[Image, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srgan_cli.images.image import Image, LazyImage, Pixels
-from srgan_cli.inference.streaming import ImageSource, RowSource, StoredSource
+from srgan_cli.inference.streaming import ImageSource, LazySource, RowSource
 
 Floats = NDArray[np.float32]
 
@@ -41,7 +41,7 @@ def spread_visible_colors(image: Image) -> Pixels:
 
 
 def _nearest(hidden: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """For each pixel the label of the visible one that is nearest."""
+    """For each pixel the label of the nearest visible one."""
     _, labels = cv2.distanceTransformWithLabels(
         hidden.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
@@ -49,9 +49,9 @@ def _nearest(hidden: NDArray[np.bool_]) -> NDArray[np.int32]:
 
 
 def row_source(picture: Image | LazyImage) -> RowSource:
-    """The image as networks are to see it."""
+    """The image as networks see it: with visible colors under transparent pixels."""
     if isinstance(picture, LazyImage):
-        return StoredSource(picture)
+        return LazySource(picture)
     return ImageSource(
         picture
         if picture.alpha is None

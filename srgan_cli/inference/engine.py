@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from srgan_cli.images.image import Image
-from srgan_cli.inference.memory import SMALLEST, tile_side, tiles_together
+from srgan_cli.inference.memory import MIN_CORE, batch_size_for, tile_side
 from srgan_cli.inference.streaming import ImageSink, ImageSource, RowSink, RowSource
 from srgan_cli.inference.tiling import Box, Tile, plan_tiles, reflect_indices
-from srgan_cli.inference.worker import LEAST, LogCallback, TileInput, Worker, warn
+from srgan_cli.inference.worker import MIN_CONTEXT, LogCallback, TileInput, Worker, warn
 
 CPU = torch.device("cpu")
 
@@ -46,10 +46,10 @@ class TiledEngine:
     tile: int | None = None
     """Side of a tile's core in input pixels; None fits it to the free memory."""
     margin: int | None = None
-    """What a tile sees around its core; None: the network's whole receptive field, exact."""
-    mirrored: int | None = None
-    """Input pixels by which an image is mirrored beyond its edges, where the network's own padding
-    begins; None is the margin. Its padding reaches far less than its receptive field."""
+    """Context around a tile's core; None is the network's whole receptive field: exact."""
+    edge_padding: int | None = None
+    """Input pixels of reflection padding at the image's edges; None is the margin. A network's zero
+    padding matters far less than its receptive field."""
     replicas: tuple[Replica, ...] = ()
     """The same generator on other devices, which take a share of each image's tiles."""
     log: LogCallback = warn
@@ -60,7 +60,7 @@ class TiledEngine:
 
     def __post_init__(self) -> None:
         """Channels last is the layout in which convolutions are fastest, on CPUs as on GPUs."""
-        for one in self._places:
+        for one in self._replicas:
             one.generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
@@ -69,10 +69,10 @@ class TiledEngine:
 
     @property
     def devices(self) -> tuple[torch.device, ...]:
-        return tuple(place.device for place in self._places)
+        return tuple(replica.device for replica in self._replicas)
 
     @property
-    def _places(self) -> tuple[Replica, ...]:
+    def _replicas(self) -> tuple[Replica, ...]:
         return (Replica(self.generator, self.device), *self.replicas)
 
     @cached_property
@@ -81,21 +81,26 @@ class TiledEngine:
 
     @property
     def edge(self) -> int:
-        return self.context if self.mirrored is None else min(self.mirrored, self.context)
+        return self.context if self.edge_padding is None else min(self.edge_padding, self.context)
 
     @cached_property
     def core(self) -> int:
         return self.tile or min(
-            tile_side(place.generator, place.device, self.context) for place in self._places
+            tile_side(replica.generator, replica.device, self.context) for replica in self._replicas
         )
 
     @cached_property
     def _workers(self) -> tuple[Worker, ...]:
         return tuple(
             Worker(
-                place.generator, place.device, self.dtype, self.context, self.log, self.quantized
+                replica.generator,
+                replica.device,
+                self.dtype,
+                self.context,
+                self.log,
+                self.quantized,
             )
-            for place in self._places
+            for replica in self._replicas
         )
 
     def upscale(self, image: Image, progress: ProgressCallback = no_progress) -> Image:
@@ -113,9 +118,9 @@ class TiledEngine:
         progress: ProgressCallback = no_progress,
         dtype: torch.dtype | None = None,
     ) -> None:
-        """Read from `source` a band of tiles at a time, write each band to `sink` once complete.
+        """Read from `source` a row of tiles at a time, and write each row to `sink` once complete.
 
-        dtype: in which convolutions run; None is the engine's.
+        dtype: of convolutions; None is the engine's.
         """
         dtype = self.dtype if dtype is None else dtype
         side = self._side(source.height, source.width)
@@ -130,31 +135,31 @@ class TiledEngine:
                 progress(number, len(tiles))
 
     def _side(self, height: int, width: int) -> int:
-        """Of a tile's core: where several devices share, they all get some of the image."""
+        """Of a tile's core. Several devices each get a part of the image."""
         if self.tile or not self.replicas:
             return self.core
         share = int((height * width / len(self.devices) / 2) ** 0.5)
-        return min(self.core, max(share, SMALLEST))
+        return min(self.core, max(share, MIN_CORE))
 
     def _batches(self, source: RowSource, tiles: Sequence[Tile]) -> Iterator[Sequence[TileInput]]:
-        """What the workers get, in the tiles' order: neighbours that are equal go together."""
-        height = max(LEAST, *(tile.context.height for tile in tiles))
-        width = max(LEAST, *(tile.context.width for tile in tiles))
+        """Batches of consecutive tiles whose contexts have one shape."""
+        height = max(MIN_CONTEXT, *(tile.context.height for tile in tiles))
+        width = max(MIN_CONTEXT, *(tile.context.width for tile in tiles))
         alignment, edge = self._workers[0].alignment, self.edge
         whole = Box(0, 0, source.height, source.width).padded(edge).aligned(alignment)
-        together = tiles_together(self.device, height * width)
+        batch_size = batch_size_for(self.device, height * width)
 
-        def piece(tile: Tile) -> TileInput:
+        def to_input(tile: Tile) -> TileInput:
             context = tile.context.at_least(height, width).aligned(alignment).within(whole)
-            return TileInput(tile.core, context, cut(source, context, edge), source.gray)
+            return TileInput(tile.core, context, read_context(source, context, edge), source.gray)
 
-        for _, same_shape in groupby(map(piece, tiles), key=lambda piece: piece.context.shape):
-            while batch := list(islice(same_shape, together)):
+        for _, same_shape in groupby(map(to_input, tiles), key=lambda tile: tile.context.shape):
+            while batch := list(islice(same_shape, batch_size)):
                 yield batch
 
 
-def cut(source: RowSource, context: Box, edge: int) -> np.ndarray:
-    """(h, w, C): the pixels of `context`, mirrored by `edge` pixels beyond the image's edge."""
+def read_context(source: RowSource, context: Box, edge: int) -> np.ndarray:
+    """(h, w, C): the pixels of `context`, with `edge` pixels of reflection padding."""
     rows = np.array(reflect_indices(context.top, context.bottom, source.height, edge))
     columns = np.array(reflect_indices(context.left, context.right, source.width, edge))
     band = source.rows(rows.min(), rows.max() + 1)
@@ -167,13 +172,13 @@ Batch = Sequence[TileInput]
 def run_batches(
     workers: Sequence[Worker], batches: Iterable[Batch], dtype: torch.dtype
 ) -> Generator[np.ndarray]:
-    """(sh, sw, C) for each piece of the batches, in order, whichever worker made it.
+    """(sh, sw, C) for each tile of the batches, in order, from any worker.
 
-    One tile at a time is done here, where Ctrl-C reaches it. Otherwise each tile has a thread, and
-    each GPU two of them: one tile is computed while the last is copied and the next row_source.
+    A single slot runs in this thread, where Ctrl-C reaches it. Otherwise each slot has a thread,
+    and each GPU two of them: one batch is computed while the last is copied and the next is read.
     """
-    most = max(worker.at_once for worker in workers)
-    slots = [worker for slot in range(most) for worker in workers if slot < worker.at_once]
+    max_slots = max(worker.in_flight for worker in workers)
+    slots = [worker for slot in range(max_slots) for worker in workers if slot < worker.in_flight]
     if len(slots) > 1:
         yield from _in_threads(slots, batches, dtype)
         return
@@ -184,17 +189,16 @@ def run_batches(
 def _in_threads(
     slots: Sequence[Worker], batches: Iterable[Batch], dtype: torch.dtype
 ) -> Generator[np.ndarray]:
-    """turns: each worker as often as it may have tiles under way."""
-    free: SimpleQueue[Worker] = SimpleQueue()
+    idle: SimpleQueue[Worker] = SimpleQueue()
     for worker in slots:
-        free.put(worker)
+        idle.put(worker)
 
     def make(batch: Batch) -> list[np.ndarray]:
-        worker = free.get()
+        worker = idle.get()
         try:
             return worker.finish(worker.begin(batch, dtype))
         finally:
-            free.put(worker)
+            idle.put(worker)
 
     pending: deque[Future[list[np.ndarray]]] = deque()
     threads = ThreadPoolExecutor(len(slots))

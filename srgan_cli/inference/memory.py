@@ -1,4 +1,4 @@
-"""How much memory there is, and how much of it a network wants."""
+"""The memory that a network needs, and the size of tiles that fit."""
 
 from contextlib import ExitStack
 from typing import Any
@@ -9,34 +9,35 @@ from torch import Tensor, nn
 from srgan_cli.device import free_bytes
 
 TEST_SIDE = 16
-"""Side of the image on which a network's need is measured."""
+"""Side of the image on which memory is measured."""
 
-SMALLEST = 32
-LARGEST = 1024
+MIN_CORE, MAX_CORE = 32, 1024
+"""Side of a tile's core, in input pixels."""
 
-MOST = {"cpu": 3 << 28, "cuda": 1 << 31}
+MAX_TILE_BYTES = {"cpu": 3 << 28, "cuda": 1 << 31}
 """Bytes for a tile. On CPUs larger ones gain little, and a gigapixel must fit into 2 GB."""
 
-FULL = 512 * 512
+MAX_BATCH_PIXELS = 512 * 512
 """Input pixels, contexts included, up to which tiles go to a GPU together."""
 
 
-def release(device: torch.device) -> None:
-    """Give back what the allocator keeps for later, in pieces that may be too small."""
+def empty_cache(device: torch.device) -> None:
+    """Free the allocator's cached blocks, which may be too small."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
 
 
-def tiles_together(device: torch.device, pixels: int) -> int:
-    """How many tiles, whose contexts have so many pixels, are computed as one batch.
+def batch_size_for(device: torch.device, pixels: int) -> int:
+    """How many tiles, whose contexts have so many pixels, are one batch.
 
-    On CPUs one: measured on two cores, batches of tiles as large as ours (see LEAST) take longer.
+    On CPUs one: measured on two cores, batches of tiles as large as ours (see MIN_CONTEXT) take
+    longer.
     """
-    return max(1, FULL // pixels) if device.type == "cuda" else 1
+    return max(1, MAX_BATCH_PIXELS // pixels) if device.type == "cuda" else 1
 
 
 @torch.inference_mode()
-def need_per_pixel(generator: nn.Module, device: torch.device) -> float:
+def bytes_per_pixel(generator: nn.Module, device: torch.device) -> float:
     """Bytes for each low-resolution pixel: twice the largest layer's input and output together.
 
     Twice, because a skip or a convolution's own workspace lives beside them. In float32, as it may
@@ -56,7 +57,7 @@ def need_per_pixel(generator: nn.Module, device: torch.device) -> float:
 
 
 def tile_side(generator: nn.Module, device: torch.device, margin: int) -> int:
-    """The side of a core whose tile takes a quarter of the memory that is free, at most MOST."""
-    allowed = min(free_bytes(device) / 4, MOST.get(device.type, MOST["cuda"]))
-    side = int((allowed / need_per_pixel(generator, device)) ** 0.5) - 2 * margin
-    return max(SMALLEST, min(side // 16 * 16, LARGEST))
+    """Side of a core whose tile takes a quarter of the free memory, at most MAX_TILE_BYTES."""
+    allowed = min(free_bytes(device) / 4, MAX_TILE_BYTES.get(device.type, MAX_TILE_BYTES["cuda"]))
+    side = int((allowed / bytes_per_pixel(generator, device)) ** 0.5) - 2 * margin
+    return max(MIN_CORE, min(side // 16 * 16, MAX_CORE))

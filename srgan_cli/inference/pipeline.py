@@ -1,4 +1,4 @@
-"""From an image to the size that was asked for: passes of networks, then a bicubic to fit."""
+"""From an image to the requested size: passes of networks, then a bicubic."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ from srgan_cli.inference.alpha import row_source
 from srgan_cli.inference.engine import ProgressCallback, TiledEngine, no_progress
 from srgan_cli.inference.fit import resizing_sink
 from srgan_cli.inference.postprocess import postprocessing_sink
-from srgan_cli.inference.streaming import ImageSink, RowSink, RowSource, SpooledImage, copy
+from srgan_cli.inference.streaming import ImageSink, RowSink, RowSource, SpooledImage, copy_rows
 from srgan_cli.settings import NATIVE, NO_POSTPROCESS, ImageSize, OutputSize, Postprocess
 
 
@@ -35,7 +35,7 @@ class UpscalePipeline:
 
     @property
     def native(self) -> int:
-        """The scale of the result where none is asked for."""
+        """The scale of the result where none is requested."""
         return max(self.engines, default=4 if self.restorer is None else 1)
 
     def output_size(self, height: int, width: int) -> ImageSize:
@@ -50,7 +50,7 @@ class UpscalePipeline:
 
     @property
     def planned_scales(self) -> tuple[int, ...]:
-        """Of the networks that run for an image of any size; native where that depends on it."""
+        """Scales of the networks that run at this size; the native one if images decide."""
         if self.size == NATIVE or self.size.scale is not None:
             with suppress(OptionError):  # more passes than there may be: an error of each image
                 return self.passes(1000, 1000)
@@ -76,25 +76,27 @@ class UpscalePipeline:
     ) -> None:
         """Write the rows of the upscaled `source` to `sink`, a band of them at a time.
 
-        source: where it has alpha, `row_source`. folder: where images between two passes lie if
-        they are large; None is the system's folder for temporary files.
+        source: with alpha, one of `row_source`. folder: for large images between two passes; None
+        is the system's folder for temporary files.
         """
         height, width = source.height, source.width
         target, passes = self.output_size(height, width), self.passes(height, width)
         if not passes:
-            copy(source, resizing_sink(sink, source, ImageSize(height, width), target), progress)
+            copy_rows(
+                source, resizing_sink(sink, source, ImageSize(height, width), target), progress
+            )
             return
         last = postprocessing_sink(sink, source, target, self.postprocess)
-        reported = stages(passes, progress)
+        callbacks = pass_callbacks(passes, progress)
         with ExitStack() as stack:
             for scale in passes[:-1]:
                 spooled = stack.enter_context(SpooledImage(source, scale, folder))
-                self._run_network(scale, source, spooled, next(reported))
+                self._run_network(scale, source, spooled, next(callbacks))
                 source = spooled
             scale = passes[-1]
             reached = ImageSize(source.height * scale, source.width * scale)
             last = resizing_sink(last, source, reached, target)
-            self._run_network(scale, source, last, next(reported))
+            self._run_network(scale, source, last, next(callbacks))
 
     def _run_network(
         self, scale: int, source: RowSource, sink: RowSink, progress: ProgressCallback
@@ -104,30 +106,32 @@ class UpscalePipeline:
         engine.run(source, sink, progress, torch.float32 if precise else None)
 
 
-PARTS = 10_000
-"""Into which the work on an image is divided where several passes are told of as one."""
+PROGRESS_STEPS = 10_000
+"""Steps of the progress that several passes report together."""
 
 
-def stages(passes: tuple[int, ...], progress: ProgressCallback) -> Iterator[ProgressCallback]:
-    """A callback for each pass; together they report one job from 0 to the end to `progress`.
+def pass_callbacks(
+    passes: tuple[int, ...], progress: ProgressCallback
+) -> Iterator[ProgressCallback]:
+    """A callback for each pass; together they report one job to `progress`.
 
-    A pass counts by the pixels that it is given.
+    A pass is weighted by its input pixels.
     """
     area, areas = 1, []
     for scale in passes:
         areas.append(area)
         area *= scale * scale
     for i, own in enumerate(areas):
-        yield part(progress, sum(areas[:i]) / sum(areas), own / sum(areas))
+        yield partial_progress(progress, sum(areas[:i]) / sum(areas), own / sum(areas))
 
 
-def part(progress: ProgressCallback, start: float, share: float) -> ProgressCallback:
-    """A callback that reports to `progress` a `share` of the whole work, from `start` on."""
+def partial_progress(progress: ProgressCallback, start: float, share: float) -> ProgressCallback:
+    """A callback that reports a `share` of the whole work to `progress`, from `start` on."""
 
-    def reported(done: int, total: int) -> None:
-        progress(round(PARTS * (start + share * done / total)), PARTS)
+    def callback(done: int, total: int) -> None:
+        progress(round(PROGRESS_STEPS * (start + share * done / total)), PROGRESS_STEPS)
 
-    return reported
+    return callback
 
 
 MOST_PASSES = 8
@@ -138,8 +142,8 @@ def plan_passes(
 ) -> tuple[int, ...]:
     """The fewest scales, of those available, whose product takes both sides to the target.
 
-    Of equally many the smallest product, its smallest factor first: so the last pass, which has
-    most to do, is given fewest pixels. Nothing for a target that is not larger than the image.
+    Of equally many the smallest product, the smallest factor first: so the last pass, the most
+    expensive, gets fewest pixels. Empty for a target that is not larger than the image.
     """
     need = max(Fraction(target.height, height), Fraction(target.width, width))
     if need <= 1:

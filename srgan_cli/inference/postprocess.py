@@ -1,8 +1,7 @@
-"""Corrections after the networks: colors, or the whole image, made to agree with the input.
+"""Postprocessing: make colors, or the whole image, agree with the input.
 
-Both look at a stated number of low-resolution rows around each row, so that they can be done band
-by band, and treat colors alone: each channel by itself, so that gray stays gray. Alpha is never a
-network's work and stays as it is.
+Both corrections need a known number of low-resolution rows around each row, so they run band by
+band. Each color channel is corrected by itself, so gray stays gray; alpha is unchanged.
 """
 
 import math
@@ -17,17 +16,17 @@ import torch
 from numpy.typing import NDArray
 
 from srgan_cli.images.image import Image
-from srgan_cli.inference.streaming import PORTION, RowSink, RowSource, SlidingSink
-from srgan_cli.resample import Rows, all_of, resize, resize_rows
+from srgan_cli.inference.streaming import CHUNK_SAMPLES, RowSink, RowSource, RowTransformSink
+from srgan_cli.resample import RowRange, all_rows, resize, resize_rows
 from srgan_cli.settings import ImageSize, Postprocess
 
 Floats = NDArray[np.float32]
 
 SIGMA = 4.0
-"""Of the Gaussian that tells low frequencies from high ones, in low-resolution pixels."""
+"""Standard deviation of the Gaussian low-pass filter, in low-resolution pixels."""
 
-CUT = 12
-"""Where that Gaussian ends, 3 sigma from its middle."""
+KERNEL_RADIUS = 12
+"""Radius of that filter: 3 standard deviations."""
 
 ITERATIONS = 20
 """Of the steps after back-projection, each an upscaling and a shrinking.
@@ -44,104 +43,108 @@ pixel wide that differ by more than 177 levels (x2) or 146 (x1.5), or a checkerb
 """
 
 RELAXATION = np.float32(1.6)
-"""How many times its length every step goes; it gets there sooner so, and must stay below 2."""
+"""Over-relaxation factor of every step; below 2."""
 
 TOLERANCE = 0.5 / 255
-"""Residuals not worth a step, for a white of 1: as large as the ones that rounding makes."""
+"""Residuals that are ignored, in [0, 1]: half a level, as rounding makes them."""
 
 BOUND = 20 / 255
-"""How much a residual may ask of the values around it in one step, for a white of 1.
-
-More would get farther in the end, and not yet as far after these few iterations.
-"""
+"""Largest residual that one step corrects, in [0, 1]. More would converge later."""
 
 INVERSE_RADIUS = 8
-"""Half the width of the filter that a residual passes before it is upscaled."""
+"""Radius of the filter that is applied to a residual before it is upscaled."""
 
 MIN_RESPONSE = 0.2
-"""Frequencies that come back weaker are not restored: an image made smaller has lost them."""
+"""Frequencies with a weaker response are not restored: downscaling has lost them."""
 
 BICUBIC = 2
-"""Pixels that the bicubic filter sees to each side, those of the smaller image."""
+"""Radius of the bicubic filter, in pixels of the smaller image."""
 
-Correct = Callable[[Floats, Floats, "Cut"], Floats]
-"""Planes of the high and the low image, cut -> the high one, corrected."""
+CorrectFunction = Callable[[Floats, Floats, "RowBand"], Floats]
+"""(high_res channel, low_res channel, their rows) -> the corrected high_res channel."""
 
 
 def fix_radius(scale: float) -> int:
     """Low-resolution rows to each side that a row of `fix_colors` depends on."""
-    return CUT + 2 * _reach(scale)
+    return KERNEL_RADIUS + 2 * _bicubic_radius(scale)
 
 
 def consistent_radius(scale: float) -> int:
-    """The same for `make_consistent`: every iteration looks as far again."""
-    return INVERSE_RADIUS + (1 + ITERATIONS) * 2 * _reach(scale)
+    """The same for `make_consistent`: every iteration adds to it."""
+    return INVERSE_RADIUS + (1 + ITERATIONS) * 2 * _bicubic_radius(scale)
 
 
-def _reach(scale: float) -> int:
-    """Low-resolution pixels that the bicubic filter sees to each side, upscaling or shrinking."""
+def _bicubic_radius(scale: float) -> int:
+    """Low-resolution pixels to each side, for upscaling or downscaling."""
     return math.ceil(BICUBIC * max(1.0, 1 / scale))
 
 
 @dataclass(frozen=True)
-class Cut:
-    """Rows `made` of the high image, and the rows of both from which they can be corrected."""
+class RowBand:
+    """Rows `output` of the high-resolution image, and the rows of both that they depend on."""
 
-    high: Rows
-    low: Rows
-    made: Rows
+    high_res: RowRange
+    low_res: RowRange
+    output: RowRange
 
 
-def cut(made: Rows, low_height: int, radius: int) -> Cut:
-    """What the rows `made` of a correction need. radius: in low-resolution rows."""
-    scale = Fraction(made.of, low_height)
-    first = max(0, math.floor(made.top / scale) - radius)
-    end = min(low_height, math.ceil(made.bottom / scale) + radius)
+def plan_band(output: RowRange, low_res_height: int, radius: int) -> RowBand:
+    """The rows that `output` depends on. radius: in low-resolution rows."""
+    scale = Fraction(output.image_height, low_res_height)
+    first = max(0, math.floor(output.top / scale) - radius)
+    end = min(low_res_height, math.ceil(output.bottom / scale) + radius)
     above = math.floor(first * scale)
     below = math.ceil(end * scale)
-    return Cut(Rows(above, below, made.of), Rows(first, end, low_height), made)
+    return RowBand(
+        RowRange(above, below, output.image_height), RowRange(first, end, low_res_height), output
+    )
 
 
-def _whole(high: Image, low: Image) -> Cut:
-    rows = all_of(high.height)
-    return Cut(rows, all_of(low.height), rows)
+def _whole_band(high_res: Image, low_res: Image) -> RowBand:
+    rows = all_rows(high_res.height)
+    return RowBand(rows, all_rows(low_res.height), rows)
 
 
-def fix_colors(high: Image, low: Image, band: Cut | None = None) -> Image:
-    """`high` with the low frequencies of `low`; its detail, and everything else, stays.
+def fix_colors(high_res: Image, low_res: Image, band: RowBand | None = None) -> Image:
+    """`high_res` with the low frequencies of `low_res`; its detail, and everything else, stays.
 
-    With a band, `cut` with `fix_radius`, both are its rows only, and the result is `band.made`:
-    bit for bit those of the whole.
+    With a band (see `plan_band`, `fix_radius`), both images hold its rows only, and the result is
+    `band.output`, bit for bit as in the whole image.
     """
-    return _by_channel(_fix_plane, high, low, band or _whole(high, low))
+    return _per_channel(_fix_channel, high_res, low_res, band or _whole_band(high_res, low_res))
 
 
-def make_consistent(high: Image, low: Image, band: Cut | None = None) -> Image:
-    """`high` changed as little as makes MATLAB's bicubic shrink it to `low` again.
+def make_consistent(high_res: Image, low_res: Image, band: RowBand | None = None) -> Image:
+    """`high_res` changed as little as makes MATLAB's bicubic shrink it to `low_res` again.
 
-    Back-projection (Irani and Peleg, 1991): what the shrunk image lacks is upscaled and added,
-    after a filter that undoes how shrinking and upscaling weaken it. Where that clips at black or
-    white, the values around make up for it as far as they can; rounding leaves a level here and
-    there. A band is as in `fix_colors`, cut with `consistent_radius`.
+    Back-projection (Irani and Peleg, 1991): the residual of the downscaled image is upscaled and
+    added, after a filter that inverts the attenuation by both. Where that clips at black or white,
+    neighboring values compensate as far as they can; rounding leaves a level here and there.
+    band: as in `fix_colors`, with `consistent_radius`.
     """
-    projected = partial(_projected, top=_top(high))
-    return _by_channel(projected, high, low, band or _whole(high, low))
+    projected = partial(_back_project, top=_max_value(high_res))
+    return _per_channel(projected, high_res, low_res, band or _whole_band(high_res, low_res))
 
 
-def _by_channel(correct: Correct, high: Image, low: Image, band: Cut) -> Image:
-    """Each channel by itself, so that gray stays gray; of two gray images only one."""
-    channels = 1 if low.gray and high.gray else 3
+def _per_channel(correct: CorrectFunction, high_res: Image, low_res: Image, band: RowBand) -> Image:
+    """Correct each channel by itself; of two gray images only one."""
+    channels = 1 if low_res.gray and high_res.gray else 3
     planes = [
-        correct(_floats(high, channel), _floats(low, channel), band) for channel in range(channels)
+        correct(_floats(high_res, channel), _floats(low_res, channel), band)
+        for channel in range(channels)
     ]
-    rows = slice(band.made.top - band.high.top, band.made.bottom - band.high.top)
+    rows = slice(band.output.top - band.high_res.top, band.output.bottom - band.high_res.top)
     levels = np.rint(np.stack([plane[rows] for plane in planes], axis=2))
-    shape = (*levels.shape[:2], high.pixels.shape[2])
-    pixels = np.broadcast_to(levels.clip(0, _top(high)).astype(high.pixels.dtype), shape).copy()
-    return replace(high, pixels=pixels, alpha=None if high.alpha is None else high.alpha[rows])
+    shape = (*levels.shape[:2], high_res.pixels.shape[2])
+    pixels = np.broadcast_to(
+        levels.clip(0, _max_value(high_res)).astype(high_res.pixels.dtype), shape
+    ).copy()
+    return replace(
+        high_res, pixels=pixels, alpha=None if high_res.alpha is None else high_res.alpha[rows]
+    )
 
 
-def _top(image: Image) -> int:
+def _max_value(image: Image) -> int:
     return int(np.iinfo(image.pixels.dtype).max)
 
 
@@ -149,58 +152,58 @@ def _floats(image: Image, channel: int) -> Floats:
     return image.pixels[..., channel].astype(np.float32)
 
 
-def _fix_plane(pixels: Floats, wanted: Floats, band: Cut) -> Floats:
-    residual = wanted - _resized(pixels, band.high, band.low, wanted.shape[1])
-    gaussian = np.asarray(cv2.getGaussianKernel(2 * CUT + 1, SIGMA), np.float32)
-    smooth = _filtered(residual, gaussian, gaussian)
-    return pixels + _resized(smooth, band.low, band.high, pixels.shape[1])
+def _fix_channel(pixels: Floats, target: Floats, band: RowBand) -> Floats:
+    residual = target - _resize(pixels, band.high_res, band.low_res, target.shape[1])
+    gaussian = np.asarray(cv2.getGaussianKernel(2 * KERNEL_RADIUS + 1, SIGMA), np.float32)
+    smooth = _filter(residual, gaussian, gaussian)
+    return pixels + _resize(smooth, band.low_res, band.high_res, pixels.shape[1])
 
 
-def _projected(pixels: Floats, wanted: Floats, band: Cut, top: float) -> Floats:
-    down = _inverse(Fraction(band.high.of, band.low.of))
-    across = _inverse(Fraction(pixels.shape[1], wanted.shape[1]))
-    residual = wanted - _resized(pixels, band.high, band.low, wanted.shape[1])
-    sharpened = _filtered(residual, down, across)
-    changed = pixels + _resized(sharpened, band.low, band.high, pixels.shape[1])
-    return _within(changed.clip(0, top), wanted, band, top)
+def _back_project(pixels: Floats, target: Floats, band: RowBand, top: float) -> Floats:
+    down = _inverse_filter(Fraction(band.high_res.image_height, band.low_res.image_height))
+    across = _inverse_filter(Fraction(pixels.shape[1], target.shape[1]))
+    residual = target - _resize(pixels, band.high_res, band.low_res, target.shape[1])
+    filtered = _filter(residual, down, across)
+    changed = pixels + _resize(filtered, band.low_res, band.high_res, pixels.shape[1])
+    return _clip_consistently(changed.clip(0, top), target, band, top)
 
 
-def _within(pixels: Floats, wanted: Floats, band: Cut, top: float) -> Floats:
-    """Between black and white, and so that the residuals' sizes have the least sum.
+def _clip_consistently(pixels: Floats, target: Floats, band: RowBand, top: float) -> Floats:
+    """Within [0, top], minimize the sum of absolute residuals.
 
-    Sizes, not squares: what cannot agree is gathered in few values so, not spread to all around.
-    By the primal-dual steps of Chambolle and Pock, 2011, relaxed as by Condat, 2013. What the
-    gradient asks for is upscaled, which is the transpose of shrinking but for a factor; the two
-    together make nothing larger (by more than 0.6 %), so that a step may have the length 1.
+    Absolute, not squared: what cannot agree stays in few values. By the primal-dual steps of
+    Chambolle and Pock, 2011, relaxed as by Condat, 2013. Upscaling is
+    the transpose of downscaling but for a factor; the norm of both together is at most 1.006, so
+    the step length may be 1.
     """
-    free, bound = TOLERANCE * top, BOUND * top
-    dual, ahead = np.zeros_like(wanted), pixels
+    tolerance, bound = TOLERANCE * top, BOUND * top
+    dual, extrapolated = np.zeros_like(target), pixels
     for _ in range(ITERATIONS):
-        update = dual + wanted - _resized(ahead, band.high, band.low, wanted.shape[1])
-        update -= update.clip(-free, free)
+        update = dual + target - _resize(extrapolated, band.high_res, band.low_res, target.shape[1])
+        update -= update.clip(-tolerance, tolerance)
         dual += RELAXATION * (update.clip(-bound, bound) - dual)
-        changed = pixels + _resized(dual, band.low, band.high, pixels.shape[1])
+        changed = pixels + _resize(dual, band.low_res, band.high_res, pixels.shape[1])
         np.clip(changed, 0, top, out=changed)
         step = changed - pixels
-        ahead = changed + step
+        extrapolated = changed + step
         pixels = pixels + RELAXATION * step
     return changed
 
 
-def _resized(plane: Floats, has: Rows, made: Rows, width: int) -> Floats:
-    return resize_rows(torch.from_numpy(plane), has, made, width).numpy()
+def _resize(plane: Floats, available: RowRange, output: RowRange, width: int) -> Floats:
+    return resize_rows(torch.from_numpy(plane), available, output, width).numpy()
 
 
-def _filtered(plane: Floats, down: Floats, across: Floats) -> Floats:
+def _filter(plane: Floats, down: Floats, across: Floats) -> Floats:
     filtered = cv2.sepFilter2D(plane, -1, across, down, borderType=cv2.BORDER_REPLICATE)
     return np.asarray(filtered, np.float32)
 
 
 @lru_cache(maxsize=8)
-def _inverse(factor: Fraction) -> Floats:
-    """(2 INVERSE_RADIUS + 1,): what undoes an upscaling by `factor` and a shrinking back.
+def _inverse_filter(factor: Fraction) -> Floats:
+    """(2 INVERSE_RADIUS + 1,): inverse filter of an upscaling by `factor` and a downscaling.
 
-    In between, a signal has passed a short low-pass; this is the inverse of its frequencies.
+    Both together are a short low-pass filter; this inverts its frequency response.
     """
     length = 8 * INVERSE_RADIUS
     larger = round(length * max(factor, Fraction(1)))
@@ -215,18 +218,18 @@ def _inverse(factor: Fraction) -> Floats:
 
 
 @dataclass(frozen=True)
-class Correction:
-    """An image of the size `target` made to agree with `low`, of which it was made.
+class CorrectRows:
+    """Correction of an image of size `target` by `low_res`, which it was upscaled from.
 
-    correct: high, low, band -> high. radius: rows of `low` that it looks at to each side.
-    portion: samples of the result to make at once, where the radius does not ask for more.
+    correct: (high_res, low_res, rows) -> high_res. radius: in rows of `low_res`. chunk: samples of
+    the result to compute at once, if the radius does not need more.
     """
 
-    correct: Callable[[Image, Image, Cut], Image]
+    correct: Callable[[Image, Image, RowBand], Image]
     radius: int
-    low: RowSource
+    low_res: RowSource
     target: ImageSize
-    portion: int = PORTION
+    chunk: int = CHUNK_SAMPLES
 
     @property
     def height(self) -> int:
@@ -234,30 +237,30 @@ class Correction:
 
     @property
     def band(self) -> int:
-        """At least half of what is computed in vain around it."""
-        around = self.radius * self.target.height // self.low.height
-        return max(1, around, self.portion // (self.target.width * self.low.channels))
+        """At least as many rows as the context above or below."""
+        around = self.radius * self.target.height // self.low_res.height
+        return max(1, around, self.chunk // (self.target.width * self.low_res.channels))
 
-    def seen(self, made: Rows) -> Rows:
-        return self._cut(made).high
+    def input_rows(self, output: RowRange) -> RowRange:
+        return self._band(output).high_res
 
-    def rows(self, seen: np.ndarray, made: Rows) -> np.ndarray:
-        band = self._cut(made)
-        low = self.low.rows(band.low.top, band.low.bottom)
-        return self.correct(Image.from_samples(seen), Image.from_samples(low), band).array
+    def compute(self, inputs: np.ndarray, output: RowRange) -> np.ndarray:
+        band = self._band(output)
+        low_res = self.low_res.rows(band.low_res.top, band.low_res.bottom)
+        return self.correct(Image.from_samples(inputs), Image.from_samples(low_res), band).array
 
-    def _cut(self, made: Rows) -> Cut:
-        return cut(made, self.low.height, self.radius)
+    def _band(self, output: RowRange) -> RowBand:
+        return plan_band(output, self.low_res.height, self.radius)
 
 
 def postprocessing_sink(
-    sink: RowSink, low: RowSource, target: ImageSize, corrections: Postprocess
+    sink: RowSink, low_res: RowSource, target: ImageSize, options: Postprocess
 ) -> RowSink:
-    """What corrects an image of the size `target`, made of `low`, for `sink`."""
-    scale = target.height / low.height
-    if corrections.consistent:
-        step = Correction(make_consistent, consistent_radius(scale), low, target)
-        sink = SlidingSink(step, sink)
-    if corrections.color_fix:
-        sink = SlidingSink(Correction(fix_colors, fix_radius(scale), low, target), sink)
+    """A sink that corrects an image of size `target`, upscaled from `low_res`, before `sink`."""
+    scale = target.height / low_res.height
+    if options.consistent:
+        step = CorrectRows(make_consistent, consistent_radius(scale), low_res, target)
+        sink = RowTransformSink(step, sink)
+    if options.color_fix:
+        sink = RowTransformSink(CorrectRows(fix_colors, fix_radius(scale), low_res, target), sink)
     return sink

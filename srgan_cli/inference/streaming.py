@@ -12,10 +12,10 @@ import numpy as np
 
 from srgan_cli.errors import ImageError
 from srgan_cli.images.image import Image, LazyImage
-from srgan_cli.resample import Rows
+from srgan_cli.resample import RowRange
 
-PORTION = 1 << 22
-"""Samples that are handled at once where any number would do."""
+CHUNK_SAMPLES = 1 << 22
+"""Samples that are processed at once where any number would do."""
 
 
 class RowSource(Protocol):
@@ -68,14 +68,14 @@ class ImageSource:
         return np.dstack([pixels, self.image.alpha[top:bottom]])
 
 
-class StoredSource:
+class LazySource:
     """An image in its file. What was asked for last is kept: neighboring tiles want the same."""
 
-    def __init__(self, stored: LazyImage) -> None:
-        image = stored.image
+    def __init__(self, lazy: LazyImage) -> None:
+        image = lazy.image
         self.height, self.width, self.channels = image.height, image.width, image.channels
         self.depth = image.pixels.dtype
-        self._rows = lru_cache(maxsize=1)(stored.rows)
+        self._rows = lru_cache(maxsize=1)(lazy.rows)
 
     @cached_property
     def gray(self) -> bool:
@@ -86,7 +86,7 @@ class StoredSource:
 
 
 class ImageSink:
-    """Gathers a whole image in memory."""
+    """Collects a whole image in memory."""
 
     def __init__(self, height: int, width: int, channels: int, depth: np.dtype) -> None:
         self.layers = np.empty((height, width, channels), depth)
@@ -97,17 +97,17 @@ class ImageSink:
         self.filled += len(rows)
 
     def image(self, like: Image) -> Image:
-        """With the metadata of `like`, whose kind it has."""
+        """With the metadata of `like`."""
         colors = like.pixels.shape[2]
         alpha = None if like.alpha is None else self.layers[..., colors]
         return replace(like, pixels=self.layers[..., :colors], alpha=alpha)
 
 
-def copy(
+def copy_rows(
     source: RowSource, sink: RowSink, progress: Callable[[int, int], None] | None = None
 ) -> None:
-    """progress: called with the number of rows done, and of all."""
-    for top, bottom in portions(source):
+    """Write all rows. progress: called with the number of rows done and of all rows."""
+    for top, bottom in row_chunks(source):
         sink.write(source.rows(top, bottom))
         if progress is not None:
             progress(bottom, source.height)
@@ -119,19 +119,19 @@ def is_gray(source: RowSource) -> bool:
         return True
     return all(
         bool((rows[..., 1:3] == rows[..., :1]).all())
-        for rows in (source.rows(*span) for span in portions(source))
+        for rows in (source.rows(*span) for span in row_chunks(source))
     )
 
 
-def portions(source: RowSource) -> Iterator[tuple[int, int]]:
-    """Rows from top to bottom, in numbers that memory surely has room for."""
-    step = max(1, PORTION // (source.width * source.channels))
+def row_chunks(source: RowSource) -> Iterator[tuple[int, int]]:
+    """Ranges of rows from top to bottom, about CHUNK_SAMPLES each."""
+    step = max(1, CHUNK_SAMPLES // (source.width * source.channels))
     for top in range(0, source.height, step):
         yield top, min(top + step, source.height)
 
 
-class Step(Protocol):
-    """What makes an image of another, any band of rows by itself."""
+class RowTransform(Protocol):
+    """A function of images that can compute any rows of the result by themselves."""
 
     @property
     def height(self) -> int:
@@ -141,44 +141,44 @@ class Step(Protocol):
     def band(self) -> int:
         """Rows of the result to make at once."""
 
-    def seen(self, made: Rows) -> Rows:
-        """What the rows `made` of the result need."""
+    def input_rows(self, output: RowRange) -> RowRange:
+        """The rows of the input that the rows `output` depend on."""
 
-    def rows(self, seen: np.ndarray, made: Rows) -> np.ndarray:
-        """(n, W, C): the rows `made`, out of the rows that they need."""
+    def compute(self, inputs: np.ndarray, output: RowRange) -> np.ndarray:
+        """(n, W, C): the rows `output`, from those that they depend on."""
 
 
-class SlidingSink:
-    """Keeps of an image the rows that `step` still needs; the result's rows go to `sink`."""
+class RowTransformSink:
+    """Buffers the input rows that `transform` still needs, and passes its output rows to `sink`."""
 
-    def __init__(self, step: Step, sink: RowSink) -> None:
-        self._step, self._sink = step, sink
-        self._bands = self._cut()
-        self._next: Rows | None = next(self._bands)
-        self._kept: list[np.ndarray] = []
+    def __init__(self, transform: RowTransform, sink: RowSink) -> None:
+        self._transform, self._sink = transform, sink
+        self._bands = self._plan_bands()
+        self._next: RowRange | None = next(self._bands)
+        self._buffer: list[np.ndarray] = []
         self._top = self._end = 0
 
     def write(self, rows: np.ndarray) -> None:
-        self._kept.append(rows)
+        self._buffer.append(rows)
         self._end += len(rows)
         while self._next is not None:
-            seen = self._step.seen(self._next)
-            if seen.bottom > self._end:
+            inputs = self._transform.input_rows(self._next)
+            if inputs.bottom > self._end:
                 return
-            self._sink.write(self._step.rows(self._window(seen), self._next))
+            self._sink.write(self._transform.compute(self._window(inputs), self._next))
             self._next = next(self._bands, None)
 
-    def _cut(self) -> Iterator[Rows]:
-        """The bands of the result. They do not depend on how the rows come."""
-        height = self._step.height
-        for top in range(0, height, self._step.band):
-            yield Rows(top, min(top + self._step.band, height), height)
+    def _plan_bands(self) -> Iterator[RowRange]:
+        """Bands of output rows. They do not depend on how the input rows arrive."""
+        height = self._transform.height
+        for top in range(0, height, self._transform.band):
+            yield RowRange(top, min(top + self._transform.band, height), height)
 
-    def _window(self, seen: Rows) -> np.ndarray:
-        """Those rows; the ones above are forgotten: the bands below need none of them."""
-        whole = self._kept[0] if len(self._kept) == 1 else np.concatenate(self._kept)
-        self._kept, self._top = [whole[seen.top - self._top :]], seen.top
-        return self._kept[0][: seen.bottom - seen.top]
+    def _window(self, inputs: RowRange) -> np.ndarray:
+        """Those rows. The ones above are dropped: later bands need none of them."""
+        whole = self._buffer[0] if len(self._buffer) == 1 else np.concatenate(self._buffer)
+        self._buffer, self._top = [whole[inputs.top - self._top :]], inputs.top
+        return self._buffer[0][: inputs.bottom - inputs.top]
 
 
 MAX_IN_MEMORY = 1 << 26
@@ -216,7 +216,7 @@ class SpooledImage:
             self._file.write(np.ascontiguousarray(rows).data)
         except OSError as error:
             raise ImageError(
-                "the picture between two passes cannot be stored beside the result "
+                "the image between two passes cannot be stored beside the result "
                 f"({error.strerror}): make room there, or take a smaller scale"
             ) from error
 

@@ -1,7 +1,7 @@
-"""Integers on their way to a device and back: eight or sixteen bits a value, never floats.
+"""Transfer of integers to a device and back: 8 or 16 bits a value, never floats.
 
-On CUDA they travel from and to pinned memory, in streams beside the one that computes, so that
-copying and computing overlap. Elsewhere they are copied at once, by the same steps.
+On CUDA they are copied through pinned memory in streams of their own, so that copying and computing
+overlap. Elsewhere they are copied at once.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class PendingCopy:
-    """Integers that arrive on the host sooner or later."""
+    """An asynchronous copy to the host."""
 
     values: Tensor
     event: torch.cuda.Event | None = None
@@ -56,7 +56,7 @@ class DeviceTransfer:
         return on_device
 
     def down(self, values: Tensor) -> PendingCopy:
-        """The same integers on the host, once they were computed and copied."""
+        """Start to copy the integers to the host."""
         if not self.pinned:
             return PendingCopy(values.cpu())
         values = values.contiguous()
@@ -81,7 +81,7 @@ def as_floats(values: Tensor) -> Tensor:
 
 
 def as_integers(floats: Tensor, depth: np.dtype) -> Tensor:
-    """Floats -> what `as_bytes` gives for `depth`, same shape; what overshoots [0, 1] is cut.
+    """Floats -> what `as_bytes` gives for `depth`, same shape; values are clipped to [0, 1].
 
     Laid out in the order of the shape, which numpy would do with one thread.
     """

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from srgan_cli.device import out_of_memory
 from srgan_cli.errors import DeviceError, WeightsError
-from srgan_cli.inference.memory import SMALLEST, release
+from srgan_cli.inference.memory import MIN_CORE, empty_cache
 from srgan_cli.inference.tiling import Box
 from srgan_cli.inference.transfer import (
     DeviceTransfer,
@@ -24,15 +24,15 @@ from srgan_cli.inference.transfer import (
 )
 from srgan_cli.resample import upscale_bicubic
 
-LEAST = 128
-"""ImageSize that a tile's context has at least, in input pixels.
+MIN_CONTEXT = 128
+"""Least side of a tile's context, in input pixels.
 
 Libraries compute small images by other algorithms than large ones, which round differently; so a
 tiny tile could differ by a level from the whole image.
 """
 
 LUMA = (0.299, 0.587, 0.114)
-"""Shares of red, green and blue in gray. ITU-R BT.601."""
+"""Weights of red, green and blue in gray: ITU-R BT.601."""
 
 LogCallback = Callable[[str], None]
 """Called with messages that need no action."""
@@ -44,31 +44,31 @@ def warn(text: str) -> None:
 
 @dataclass(frozen=True, eq=False)
 class TileInput:
-    """What a tile contributes, what the network must see for it, and the pixels of that."""
+    """A tile with the pixels of its context."""
 
     core: Box
     context: Box
-    layers: np.ndarray
+    samples: np.ndarray
     """(h, w, C) as in the image: gray or RGB, then alpha where there is one."""
     gray: bool
 
     def part(self, core: Box, context: Box) -> "TileInput":
-        """For a part of the core; `context` is moved into this one's."""
+        """For a part of the core; `context` is moved inside this one's."""
         inside = context.within(self.context)
         rows, columns = inside.relative_to(self.context).index()
-        return TileInput(core, inside, self.layers[rows, columns], self.gray)
+        return TileInput(core, inside, self.samples[rows, columns], self.gray)
 
 
 @dataclass(frozen=True, eq=False)
 class PendingBatch:
-    """Pieces that are being worked on."""
+    """Tiles that are being computed."""
 
     batch: Sequence[TileInput]
     dtype: torch.dtype
     cores: Sequence[PendingCopy] = ()
-    """One for each piece; none at all where memory does not suffice."""
+    """One for each tile; empty if memory did not suffice."""
     finite: PendingCopy | None = None
-    """(B,): whether all values of a piece are numbers."""
+    """(B,): whether all values of a tile are finite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,22 +79,22 @@ class Worker:
     device: torch.device
     dtype: torch.dtype
     margin: int
-    """What must be seen around a core."""
+    """Context around a core, in input pixels."""
     log: LogCallback = warn
     quantized: nn.Module | None = None
     """The same generator in int8, where `dtype` is torch.int8."""
     _failed: dict[torch.dtype, int] = field(default_factory=dict)
-    """The fewest pixels, context included, for which memory did not suffice."""
+    """Fewest pixels, context included, for which memory did not suffice."""
     _lock: Lock = field(default_factory=Lock)
-    """Only one tile's layers are on the device at a time."""
+    """One batch at a time is on the device."""
 
     @cached_property
     def _transfer(self) -> DeviceTransfer:
         return DeviceTransfer(self.device)
 
     @property
-    def at_once(self) -> int:
-        """How many tiles may be under way: on a GPU the next is prepared while one is computed."""
+    def in_flight(self) -> int:
+        """Batches in flight: on a GPU the next is prepared while one is computed."""
         return 2 if self.device.type == "cuda" else 1
 
     @property
@@ -103,15 +103,15 @@ class Worker:
 
     @property
     def alignment(self) -> int:
-        """Contexts begin and end at multiples of it: networks that unshuffle pixels have one."""
+        """Contexts begin and end at multiples of it; above 1 for networks with pixel unshuffle."""
         return int(getattr(self.generator, "alignment", 1))
 
     def begin(self, batch: Sequence[TileInput], dtype: torch.dtype | None = None) -> PendingBatch:
-        """Start on pieces whose contexts have one shape; on a GPU this does not wait."""
+        """Start computing tiles whose contexts have one shape; on a GPU this does not wait."""
         dtype = self.dtype if dtype is None else dtype
-        pixels = sum(piece.context.area for piece in batch)
+        pixels = sum(tile.context.area for tile in batch)
         failed = self._failed.get(dtype, inf)
-        if pixels >= failed and not (len(batch) == 1 and self._smallest(batch[0])):
+        if pixels >= failed and not (len(batch) == 1 and self._is_smallest(batch[0])):
             return PendingBatch(batch, dtype)
         try:
             with self._lock:
@@ -120,98 +120,100 @@ class Worker:
             if not out_of_memory(error):
                 raise
         self._failed[dtype] = int(min(pixels, failed))
-        release(self.device)  # only here: the error holds on to the tensors it arose among
+        empty_cache(self.device)  # only here: the error holds on to the tensors it arose among
         return PendingBatch(batch, dtype)
 
-    def finish(self, pending_batch: PendingBatch) -> list[np.ndarray]:
-        """(sh, sw, C) for each piece. Raises DeviceError and WeightsError."""
-        if pending_batch.finite is not None:
-            finite = pending_batch.finite.wait()
+    def finish(self, pending: PendingBatch) -> list[np.ndarray]:
+        """(sh, sw, C) for each tile. Raises DeviceError and WeightsError."""
+        if pending.finite is not None:
+            finite = pending.finite.wait()
             return [
-                pixels_of(copy, piece) if good else self._again(piece, pending_batch.dtype)
-                for piece, copy, good in zip(
-                    pending_batch.batch, pending_batch.cores, finite, strict=True
-                )
+                to_pixels(copy, tile) if good else self._retry_in_float32(tile, pending.dtype)
+                for tile, copy, good in zip(pending.batch, pending.cores, finite, strict=True)
             ]
-        if len(pending_batch.batch) == 1:
-            return [self._in_parts(pending_batch.batch[0], pending_batch.dtype)]
-        return [self._run_one(piece, pending_batch.dtype) for piece in pending_batch.batch]
+        if len(pending.batch) == 1:
+            return [self._split(pending.batch[0], pending.dtype)]
+        return [self._run_one(tile, pending.dtype) for tile in pending.batch]
 
-    def _run_one(self, piece: TileInput, dtype: torch.dtype) -> np.ndarray:
-        return self.finish(self.begin([piece], dtype))[0]
+    def _run_one(self, tile: TileInput, dtype: torch.dtype) -> np.ndarray:
+        return self.finish(self.begin([tile], dtype))[0]
 
-    def _again(self, piece: TileInput, dtype: torch.dtype) -> np.ndarray:
+    def _retry_in_float32(self, tile: TileInput, dtype: torch.dtype) -> np.ndarray:
         if dtype == torch.float32:
             raise WeightsError("the network makes values that are not numbers: its weights are bad")
         name = str(dtype).removeprefix("torch.")
         self.log(f"the network overflows in {name}: tiles in which it does are redone in float32")
-        return self._run_one(piece, torch.float32)
+        return self._run_one(tile, torch.float32)
 
-    def _in_parts(self, piece: TileInput, dtype: torch.dtype) -> np.ndarray:
-        """By halves, and where those would be small, without what a context has beyond its need."""
-        if self._smallest(piece):
+    def _split(self, tile: TileInput, dtype: torch.dtype) -> np.ndarray:
+        """By halves, and where those would be small, with the minimal context."""
+        if self._is_smallest(tile):
             raise DeviceError(
-                f"not enough memory on {self.device} for a tile of {SMALLEST} pixels and the "
+                f"not enough memory on {self.device} for a tile of {MIN_CORE} pixels and the "
                 f"{self.margin} around it: close other programs, or take --device cpu"
             )
-        minimal = self._minimal_context(piece, piece.core)
-        least = LEAST if max(minimal.shape) > LEAST else 0
-        if max(piece.core.shape) <= SMALLEST or (not least and piece.context != minimal):
-            return self._run_one(piece.part(piece.core, minimal), dtype)
+        minimal = self._minimal_context(tile, tile.core)
+        least = MIN_CONTEXT if max(minimal.shape) > MIN_CONTEXT else 0
+        if max(tile.core.shape) <= MIN_CORE or (not least and tile.context != minimal):
+            return self._run_one(tile.part(tile.core, minimal), dtype)
         parts = [
             self._run_one(
-                piece.part(half, self._minimal_context(piece, half).at_least(least, least)), dtype
+                tile.part(half, self._minimal_context(tile, half).at_least(least, least)), dtype
             )
-            for half in piece.core.split()
+            for half in tile.core.split()
         ]
-        return np.concatenate(parts, axis=0 if piece.core.height >= piece.core.width else 1)
+        return np.concatenate(parts, axis=0 if tile.core.height >= tile.core.width else 1)
 
-    def _minimal_context(self, piece: TileInput, core: Box) -> Box:
-        """What must be seen for a part of the piece."""
-        return core.padded(self.margin).aligned(self.alignment).within(piece.context)
+    def _minimal_context(self, tile: TileInput, core: Box) -> Box:
+        """The context that a part of the tile's core needs."""
+        return core.padded(self.margin).aligned(self.alignment).within(tile.context)
 
-    def _smallest(self, piece: TileInput) -> bool:
-        minimal = self._minimal_context(piece, piece.core)
-        return max(piece.core.shape) <= SMALLEST and piece.context == minimal
+    def _is_smallest(self, tile: TileInput) -> bool:
+        minimal = self._minimal_context(tile, tile.core)
+        return max(tile.core.shape) <= MIN_CORE and tile.context == minimal
 
     @torch.inference_mode()
     def _launch(self, batch: Sequence[TileInput], dtype: torch.dtype) -> PendingBatch:
-        on_device = self._transfer.up(as_bytes(np.stack([piece.layers for piece in batch])))
-        low = as_floats(on_device).permute(0, 3, 1, 2)  # (B, C, h, w)
-        colors = low.shape[1] - (low.shape[1] in (2, 4))
-        high = self._run_network(low[:, :colors].expand(-1, 3, -1, -1), dtype)  # (B, 3, sh, sw)
-        finite = high.sum(dim=(1, 2, 3)).isfinite()  # far quicker than to look at each value
+        on_device = self._transfer.up(as_bytes(np.stack([tile.samples for tile in batch])))
+        low_res = as_floats(on_device).permute(0, 3, 1, 2)  # (B, C, h, w)
+        colors = low_res.shape[1] - (low_res.shape[1] in (2, 4))
+        high_res = self._run_network(
+            low_res[:, :colors].expand(-1, 3, -1, -1), dtype
+        )  # (B, 3, sh, sw)
+        finite = high_res.sum(dim=(1, 2, 3)).isfinite()  # far quicker than to look at each value
         if batch[0].gray:
-            high = as_gray(high).expand(-1, colors, -1, -1)
-        if colors < low.shape[1]:
-            one_by_one = low[:, colors:].split(1)  # as a batch they could be rounded differently
-            alpha = torch.cat([upscale_bicubic(one, self.scale) for one in one_by_one])
-            high = torch.cat([high, alpha], dim=1)
-        cores = [self._copy_core(piece, made) for piece, made in zip(batch, high, strict=True)]
+            high_res = as_gray(high_res).expand(-1, colors, -1, -1)
+        if colors < low_res.shape[1]:
+            images = low_res[:, colors:].split(1)  # as a batch they could be rounded differently
+            alpha = torch.cat([upscale_bicubic(one, self.scale) for one in images])
+            high_res = torch.cat([high_res, alpha], dim=1)
+        cores = [
+            self._copy_core(tile, output) for tile, output in zip(batch, high_res, strict=True)
+        ]
         return PendingBatch(batch, dtype, cores, self._transfer.down(finite))
 
-    def _run_network(self, low: Tensor, dtype: torch.dtype) -> Tensor:
+    def _run_network(self, low_res: Tensor, dtype: torch.dtype) -> Tensor:
         """(B, 3, H, W) -> (B, 3, sH, sW) float32."""
         if dtype == torch.float32:
-            return self.generator(low).float()
+            return self.generator(low_res).float()
         if dtype == torch.int8:
             assert self.quantized is not None
-            return self.quantized(low).float()
+            return self.quantized(low_res).float()
         with torch.autocast(self.device.type, dtype):
-            return self.generator(low).float()
+            return self.generator(low_res).float()
 
-    def _copy_core(self, piece: TileInput, high: Tensor) -> PendingCopy:
-        """high: (C, sh, sw), what was made of all of the context."""
-        rows, columns = piece.core.relative_to(piece.context).index(self.scale)
-        core = high[:, rows, columns].permute(1, 2, 0)
-        return self._transfer.down(as_integers(core, piece.layers.dtype))
-
-
-def pixels_of(copy: PendingCopy, piece: TileInput) -> np.ndarray:
-    return copy.wait().view(piece.layers.dtype)
+    def _copy_core(self, tile: TileInput, high_res: Tensor) -> PendingCopy:
+        """high: (C, sh, sw), the output for the whole context."""
+        rows, columns = tile.core.relative_to(tile.context).index(self.scale)
+        core = high_res[:, rows, columns].permute(1, 2, 0)
+        return self._transfer.down(as_integers(core, tile.samples.dtype))
 
 
-def as_gray(picture: Tensor) -> Tensor:
+def to_pixels(copy: PendingCopy, tile: TileInput) -> np.ndarray:
+    return copy.wait().view(tile.samples.dtype)
+
+
+def as_gray(image: Tensor) -> Tensor:
     """(B, 3, H, W) -> (B, 1, H, W)."""
-    layers = zip(LUMA, picture.split(1, dim=1), strict=True)
-    return torch.stack([share * layer for share, layer in layers]).sum(dim=0)
+    channels = zip(LUMA, image.split(1, dim=1), strict=True)
+    return torch.stack([share * channel for share, channel in channels]).sum(dim=0)

@@ -10,7 +10,7 @@ from torch import nn
 
 from srgan_cli.errors import DeviceError, WeightsError
 from srgan_cli.images.image import Image
-from srgan_cli.inference.engine import TiledEngine, cut
+from srgan_cli.inference.engine import TiledEngine, read_context
 from srgan_cli.inference.streaming import ImageSource
 from srgan_cli.inference.tiling import Box
 from srgan_cli.networks import GENERATORS
@@ -80,7 +80,7 @@ def test_in_float64_tiles_differ_by_rounding_alone(name):
     reach = generator.receptive_field
 
     def run(box: Box) -> torch.Tensor:
-        low = torch.from_numpy(cut(source, box.padded(reach), reach) / 255.0)
+        low = torch.from_numpy(read_context(source, box.padded(reach), reach) / 255.0)
         with torch.no_grad():
             high = generator(low.permute(2, 0, 1)[None])
         edge = 2 * reach
@@ -102,8 +102,8 @@ def test_a_picture_is_mirrored_no_farther_beyond_its_edges_than_it_shows():
     far.receptive_field = 50
     for upscaler in (
         TiledEngine(far, tile=1000),
-        TiledEngine(far, tile=1000, mirrored=3),
-        TiledEngine(far, tile=1000, mirrored=3, margin=2),
+        TiledEngine(far, tile=1000, edge_padding=3),
+        TiledEngine(far, tile=1000, edge_padding=3, margin=2),
     ):
         upscaler.upscale(picture(150, 200))
     assert far.seen == [(250, 300), (156, 206), (154, 204)]
@@ -113,17 +113,17 @@ def test_a_picture_is_mirrored_no_farther_beyond_its_edges_than_it_shows():
 @pytest.mark.parametrize("sides", [(3, 200), (37, 41), (150, 140)])
 def test_tiles_leave_no_seams_where_pictures_are_mirrored_less_far_than_networks_look(name, sides):
     generator, image = tiny_generator(name), picture(*sides)
-    whole = TiledEngine(generator, tile=1000, mirrored=1).upscale(image)
+    whole = TiledEngine(generator, tile=1000, edge_padding=1).upscale(image)
     for tile in (16, 64):
-        tiled = TiledEngine(generator, tile=tile, mirrored=1).upscale(image)
+        tiled = TiledEngine(generator, tile=tile, edge_padding=1).upscale(image)
         np.testing.assert_array_equal(tiled.pixels, whole.pixels)
 
 
 @pytest.mark.parametrize("limit", [36 * 36, 80 * 80, 130 * 130])
 def test_little_memory_changes_nothing_where_pictures_are_mirrored_less_far(limit):
     image = picture(150, 141)
-    whole = TiledEngine(Blur(), tile=1000, mirrored=1).upscale(image)
-    limited = TiledEngine(Starved(Blur(), limit), tile=1000, mirrored=1).upscale(image)
+    whole = TiledEngine(Blur(), tile=1000, edge_padding=1).upscale(image)
+    limited = TiledEngine(Starved(Blur(), limit), tile=1000, edge_padding=1).upscale(image)
     np.testing.assert_array_equal(limited.pixels, whole.pixels)
 
 

@@ -14,12 +14,12 @@ from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
 from srgan_cli.inference.postprocess import (
     consistent_radius,
-    cut,
     fix_colors,
     fix_radius,
     make_consistent,
+    plan_band,
 )
-from srgan_cli.resample import Rows, resize, resize_array
+from srgan_cli.resample import RowRange, resize, resize_array
 
 
 def enlarged(low: Image, factor: float, noise: float = 15, shift: float = 5) -> Image:
@@ -167,10 +167,10 @@ def test_bands_are_exactly_those_of_the_whole(correct, radius, height, factor):
     high = replace(noisy, alpha=noisy.pixels[..., 0])
     bands = []
     for top in range(0, high.height, 150):
-        made = Rows(top, min(top + 150, high.height), high.height)
-        band = cut(made, low.height, radius(factor))
-        assert band.high.bottom - band.high.top < high.height
-        bands.append(correct(part(high, band.high), part(low, band.low), band))
+        made = RowRange(top, min(top + 150, high.height), high.height)
+        band = plan_band(made, low.height, radius(factor))
+        assert band.high_res.bottom - band.high_res.top < high.height
+        bands.append(correct(part(high, band.high_res), part(low, band.low_res), band))
     whole = correct(high, low)
     np.testing.assert_array_equal(np.concatenate([one.array for one in bands]), whole.array)
 
@@ -180,11 +180,11 @@ def test_a_gray_band_of_a_colour_picture_is_that_of_the_whole():
     low.pixels[:60] = low.pixels[:60, :, :1]
     high = enlarged(low, 2)
     high.pixels[:120] = high.pixels[:120, :, :1]
-    band = cut(Rows(0, 64, 160), 80, fix_radius(2))
-    made = fix_colors(part(high, band.high), part(low, band.low), band)
+    band = plan_band(RowRange(0, 64, 160), 80, fix_radius(2))
+    made = fix_colors(part(high, band.high_res), part(low, band.low_res), band)
     np.testing.assert_array_equal(made.pixels, fix_colors(high, low).pixels[:64])
 
 
-def part(image: Image, rows: Rows) -> Image:
+def part(image: Image, rows: RowRange) -> Image:
     alpha = None if image.alpha is None else image.alpha[rows.top : rows.bottom]
     return replace(image, pixels=image.pixels[rows.top : rows.bottom], alpha=alpha)

@@ -25,9 +25,9 @@ from srgan_cli.images.image import Image, ImageSequence
 from srgan_cli.images.read import read_image
 from srgan_cli.images.write import encode, row_writer, write_image
 from srgan_cli.inference.engine import TiledEngine
-from srgan_cli.inference.fit import Fit
+from srgan_cli.inference.fit import ResizeRows
 from srgan_cli.inference.pipeline import UpscalePipeline
-from srgan_cli.inference.streaming import ImageSink, ImageSource, SlidingSink, SpooledImage
+from srgan_cli.inference.streaming import ImageSink, ImageSource, RowTransformSink, SpooledImage
 from srgan_cli.resample import resize_array
 from srgan_cli.settings import ImageSize, OutputSize, Postprocess
 from srgan_cli.weights.loading import load_generator
@@ -110,14 +110,14 @@ def test_pages_are_written_one_after_another(network, tmp_path):
 
 @pytest.mark.parametrize("format", ["png", "tiff"])
 @settings(max_examples=3, deadline=None)
-@given(portions=st.lists(st.integers(1, 150), min_size=1))
+@given(row_chunks=st.lists(st.integers(1, 150), min_size=1))
 def test_a_file_does_not_depend_on_the_portions_its_rows_come_in(
-    tmp_path_factory, format, portions
+    tmp_path_factory, format, row_chunks
 ):
     image = picture(4, "u2", height=200, width=900)
     path = tmp_path_factory.mktemp("rows") / "a"
     with row_writer(path, (image.with_size(200, 900),), Encoding(format)) as sink:
-        for top, end in pairwise(accumulate(cycle(portions), initial=0)):
+        for top, end in pairwise(accumulate(cycle(row_chunks), initial=0)):
             sink.write(image.array[top:end])
             if end >= 200:
                 break
@@ -221,11 +221,11 @@ def test_memory_and_format_decide_what_is_gathered():
 class Counting(ImageSink):
     """Notes how many rows each portion has."""
 
-    portions: list[int]
+    row_chunks: list[int]
 
     def write(self, rows: np.ndarray) -> None:
         super().write(rows)
-        self.portions.append(len(rows))
+        self.row_chunks.append(len(rows))
 
 
 @settings(max_examples=20, deadline=None)
@@ -237,21 +237,21 @@ class Counting(ImageSink):
 def test_resizing_by_bands_gives_what_resizing_the_whole_gives(before, after, step):
     image = picture(height=before[0], width=before[1])
     sink = Counting(*after, 3, image.pixels.dtype)
-    sink.portions = []
-    fit = SlidingSink(Fit(ImageSize(*before), ImageSize(*after), 3, portion=1), sink)
+    sink.row_chunks = []
+    fit = RowTransformSink(ResizeRows(ImageSize(*before), ImageSize(*after), 3, chunk=1), sink)
     for top in range(0, before[0], step):
         fit.write(image.pixels[top : top + step])
     np.testing.assert_array_equal(sink.layers, resize_array(image.pixels, *after))
-    assert sum(sink.portions) == after[0]
-    assert max(sink.portions) <= 32
+    assert sum(sink.row_chunks) == after[0]
+    assert max(sink.row_chunks) <= 32
 
 
 def test_rows_leave_before_all_have_come():
     sink = Counting(400, 40, 3, np.dtype("u1"))
-    sink.portions = []
-    fit = SlidingSink(Fit(ImageSize(100, 10), ImageSize(400, 40), 3, portion=1), sink)
+    sink.row_chunks = []
+    fit = RowTransformSink(ResizeRows(ImageSize(100, 10), ImageSize(400, 40), 3, chunk=1), sink)
     fit.write(picture(height=100, width=10).pixels[:50])
-    assert sum(sink.portions) >= 128
+    assert sum(sink.row_chunks) >= 128
 
 
 @pytest.mark.parametrize("free", [PLENTY, NOTHING])

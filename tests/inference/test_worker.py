@@ -7,8 +7,8 @@ from torch import nn
 
 from srgan_cli.images.image import Image
 from srgan_cli.inference import memory
-from srgan_cli.inference.engine import CPU, TiledEngine, cut
-from srgan_cli.inference.memory import FULL, release, tiles_together
+from srgan_cli.inference.engine import CPU, TiledEngine, read_context
+from srgan_cli.inference.memory import MAX_BATCH_PIXELS, batch_size_for, empty_cache
 from srgan_cli.inference.streaming import ImageSource
 from srgan_cli.inference.tiling import plan_tiles
 from srgan_cli.inference.transfer import DeviceTransfer, as_bytes, as_floats, as_integers
@@ -34,7 +34,7 @@ def picture(side: int, depth: type = np.uint8, channels: int = 3) -> Image:
 def pieces(image: Image, margin: int) -> list[TileInput]:
     source = ImageSource(image)
     return [
-        TileInput(tile.core, tile.context, cut(source, tile.context, margin), source.gray)
+        TileInput(tile.core, tile.context, read_context(source, tile.context, margin), source.gray)
         for tile in plan_tiles(source.height, source.width, image.height // 2, margin)
     ]
 
@@ -83,17 +83,17 @@ def test_of_a_batch_only_what_overflows_is_done_again():
 
 
 def test_only_gpus_get_small_tiles_together():
-    assert tiles_together(CPU, 128 * 128) == 1
-    assert tiles_together(CUDA, 128 * 128) == FULL // 128**2 > 1
-    assert tiles_together(CUDA, 2 * FULL) == 1
+    assert batch_size_for(CPU, 128 * 128) == 1
+    assert batch_size_for(CUDA, 128 * 128) == MAX_BATCH_PIXELS // 128**2 > 1
+    assert batch_size_for(CUDA, 2 * MAX_BATCH_PIXELS) == 1
 
 
 def test_only_cuda_keeps_memory_that_can_be_given_back(monkeypatch):
     given_back: list[str] = []
     monkeypatch.setattr(memory.torch.cuda, "empty_cache", lambda: given_back.append("once"))
-    release(CPU)
+    empty_cache(CPU)
     assert given_back == []
-    release(CUDA)
+    empty_cache(CUDA)
     assert given_back == ["once"]
 
 
