@@ -1,5 +1,6 @@
 """The state of a run in one file: torch.save of tensors and plain values, replaced atomic_write."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from srgan_cli.errors import TrainingError, WeightsError
 from srgan_cli.files import atomic_write
 from srgan_cli.weights.tensor_files import read_tensors, write_torch_file
 
+NAME = re.compile(r"checkpoint-([a-z]+)-(\d{8,18})\.pt")
 KEPT = 2
 """The newest checkpoints that stay."""
 
@@ -54,8 +56,9 @@ def save_state(state: TrainingState, run: Path) -> Path:
 
 def checkpoints(run: Path) -> list[Path]:
     """Oldest first; the faithful stage comes before the vivid one."""
-    found = run.glob("checkpoint-*.pt")
-    return sorted(found, key=lambda p: (p.stem.split("-")[1] != "psnr", p.stem.split("-")[2]))
+    named = ((NAME.fullmatch(path.name), path) for path in run.glob("checkpoint-*.pt"))
+    found = [(match[1] != "psnr", int(match[2]), path) for match, path in named if match]
+    return [path for *_, path in sorted(found)]
 
 
 def load_state(path: Path) -> TrainingState:
@@ -68,4 +71,6 @@ def load_state(path: Path) -> TrainingState:
         if not isinstance(getattr(state, name), kinds):
             kind = type(getattr(state, name)).__name__
             raise TrainingError(f"{path} is not a readable checkpoint: its {name} is a {kind}")
+    if min(state.step, state.skipped, state.seconds) < 0:
+        raise TrainingError(f"{path} is not a readable checkpoint: it counts below 0")
     return state

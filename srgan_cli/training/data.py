@@ -54,6 +54,10 @@ class Source:
     def subset(self, numbers: list[int]) -> "Source":
         return Source(self.high.subset(numbers), self.low and self.low.subset(numbers))
 
+    @property
+    def changes(self) -> tuple[str, ...]:
+        return tuple(one.changes for one in (self.high, self.low) if one and one.changes)
+
 
 @dataclass(frozen=True)
 class Data:
@@ -62,6 +66,8 @@ class Data:
     training: Source
     validation: Source
     skipped: list[SkippedFile]
+    changes: tuple[str, ...] = ()
+    """How the images differ from those that an interrupted run had decoded."""
 
 
 def patch_side(options: TrainOptions, stage: Stage) -> int:
@@ -128,9 +134,10 @@ def _load_photographs(options: TrainOptions, recipe: Recipe) -> Data:
     if options.val is None:
         apart = validation_indices(len(loaded.high))
         rest = [i for i in range(len(loaded.high)) if i not in set(apart)] or apart
-        return Data(loaded.subset(rest), loaded.subset(apart), skipped)
+        return Data(loaded.subset(rest), loaded.subset(apart), skipped, loaded.changes)
     validation, more = _loaded(options, (options.val,), "validation", judged_side(options))
-    return Data(loaded, validation, [*skipped, *more])
+    changes = (*loaded.changes, *validation.changes)
+    return Data(loaded, validation, [*skipped, *more], changes)
 
 
 def _loaded(
@@ -155,7 +162,11 @@ def _loaded_pairs(
     assert options.low is not None
     low_res_images = LowResImages.of(options.low, options.scale)
     check = all_checks(min_side_check(smallest), low_res_images.check)
-    check_key = [smallest, options.scale, sorted(map(str, low_res_images.names.values()))]
+    check_key = [
+        smallest,
+        options.scale,
+        sorted(str(path.absolute()) for path in low_res_images.names.values()),
+    ]
     high, skipped = load_images(paths, cache, check, check_key)
     raise_for_bad_pairs(skipped)
     low_paths = [low_res_images.of_picture(Path(entry.path)) for entry in high.entries]

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from srgan_cli.errors import DatasetError, ImageError, describe_error
-from srgan_cli.files import atomic_write
+from srgan_cli.files import atomic_write, read_regular
 from srgan_cli.folders import scan_folder
 from srgan_cli.images.formats import input_suffixes
 from srgan_cli.images.image import Image, to_uint8
@@ -19,6 +19,8 @@ from srgan_cli.resample import resize_array
 
 KEPT = 8
 """Pictures beyond the cache that a process keeps in memory once it has decoded them."""
+
+MAX_INDEX = 1 << 30  # bytes of the list of what a cache holds
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,14 @@ class StoredImage:
     def area(self) -> int:
         return self.height * self.width
 
+    def fits(self, size: int) -> bool:
+        """Whether it can lie in a cache of `size` bytes."""
+        numbers = (self.height, self.width, self.offset or 0, self.half or 0)
+        if not all(type(number) is int for number in numbers) or min(numbers[:2]) < 1:
+            return False
+        kept = [(self.offset, self.area), (self.half, (self.height // 2) * (self.width // 2))]
+        return all(at is None or 0 <= at <= size - 3 * area for at, area in kept)
+
 
 @dataclass(frozen=True)
 class SkippedFile:
@@ -53,10 +63,14 @@ class SkippedFile:
 
 
 class ImageSet:
-    """(H, W, 3) uint8 pictures, drawn in proportion to their area."""
+    """(H, W, 3) uint8 pictures, drawn in proportion to their area.
 
-    def __init__(self, file: Path, entries: Sequence[StoredImage]) -> None:
+    changes: what differed from the files that the cache had been made of, in words.
+    """
+
+    def __init__(self, file: Path, entries: Sequence[StoredImage], changes: str = "") -> None:
         self.file = file
+        self.changes = changes
         self.entries = tuple(entries)
         self._until = np.cumsum([entry.area for entry in self.entries], dtype=np.float64)
         self._bytes: np.ndarray | None = None
@@ -151,17 +165,18 @@ def load_images(
     check_key: Any,
     half_from: float = float("inf"),
 ) -> tuple[ImageSet, list[SkippedFile]]:
-    """Decode `paths` into the cache unless it holds them already.
+    """Decode `paths` into the cache unless it holds them already; a damaged one is made again.
 
     check_key: what `check` depends on, stored with the cache. Images whose shorter side is at least
     half_from are kept at half their size as well, where there is room. Unreadable images and those
     that fail the check are skipped; raises DatasetError if none is left.
     """
     index = cache.file.with_suffix(".json")
-    files = [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in paths]
-    wanted = {"files": files, "limit": min(cache.limit, 1e18), "about": check_key}
+    paths = [path.absolute() for path in paths]  # a resumed run knows them by these names
+    wanted = {"files": _states(paths), "limit": min(cache.limit, 1e18), "about": check_key}
     wanted["halved"] = min(half_from, 1e18)
-    known = json.loads(index.read_text()) if index.exists() and cache.file.exists() else {}
+    known = _read_index(cache)
+    changes = _changes(known, wanted["files"])
     if known.get("wanted") != json.loads(json.dumps(wanted)):
         index.unlink(missing_ok=True)
         try:
@@ -176,7 +191,41 @@ def load_images(
     if not known["entries"]:
         first = f", the first: {skipped[0].reason}" if skipped else ""
         raise DatasetError(f"no picture to train on among {len(paths)} files{first}")
-    return ImageSet(cache.file, [StoredImage(**entry) for entry in known["entries"]]), skipped
+    entries = [StoredImage(**entry) for entry in known["entries"]]
+    return ImageSet(cache.file, entries, changes), skipped
+
+
+def _states(paths: Sequence[Path]) -> list[list[Any]]:
+    """Name, size and time of change of each file."""
+    return [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in paths]
+
+
+def _read_index(cache: Cache) -> dict[str, Any]:
+    """What a cache holds; nothing where that is missing, damaged or more than its file has."""
+    try:
+        known = json.loads(read_regular(cache.file.with_suffix(".json"), MAX_INDEX))
+        size = cache.file.stat().st_size
+        entries = [StoredImage(**entry) for entry in known["entries"]]
+        refusals = [(str(path), str(reason)) for path, reason in known["refusals"]]
+        names = {path for path, *_ in known["wanted"]["files"]}
+        is_whole = all(entry.path in names and entry.fits(size) for entry in entries)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return {}
+    return known | {"refusals": refusals} if is_whole else {}
+
+
+def _changes(known: dict[str, Any], files: Sequence[list[Any]]) -> str:
+    """How `files` differ from those a cache was made of, in words; empty if they do not."""
+    if not known:
+        return ""
+    before = {path: state for path, *state in known["wanted"]["files"]}
+    now = {path: state for path, *state in files}
+    counts = {
+        "new": len(now.keys() - before.keys()),
+        "missing": len(before.keys() - now.keys()),
+        "changed": sum(now[path] != before[path] for path in now.keys() & before.keys()),
+    }
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
 
 def _decode_all(

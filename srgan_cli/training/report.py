@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from srgan_cli.errors import TrainingError
 from srgan_cli.figures import Cell, Curve, Panel, Row, plot_curves, sheet
+from srgan_cli.files import read_regular
 from srgan_cli.images.write import write_image
 from srgan_cli.metrics import psnr
 from srgan_cli.resample import resize_array
@@ -16,6 +18,8 @@ from srgan_cli.training.validation import Sample, as_pixels, middle
 
 SHOWN = 4
 """Samples on a sheet."""
+
+MAX_LOG = 1 << 28  # bytes
 
 NOT_LOSSES = {"lr", "stage", "step", "seconds", "psnr", "ssim", "features", "silent_channels"}
 
@@ -105,19 +109,35 @@ def loss_names(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _curve(label: str, rows: Sequence[dict[str, Any]], name: str) -> Curve:
-    points = [(row["step"], row[name]) for row in rows if name in row]
+    points = [(row["step"], row[name]) for row in rows if isinstance(row.get(name), int | float)]
     x, y = [p[0] for p in points], [p[1] for p in points]
     return Curve(label, x, y, smooth=name not in NOT_LOSSES, marked=name in NOT_LOSSES)
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The rows of a log; one that a power failure cut short is left out."""
-    if not path.exists():
+    """The rows of a log; damaged ones, as a power failure leaves them, are left out."""
+    return [row for row in _parsed_lines(path) if row is not None]
+
+
+def count_damaged_rows(path: Path) -> int:
+    return sum(row is None for row in _parsed_lines(path))
+
+
+def _parsed_lines(path: Path) -> list[dict[str, Any] | None]:
+    """None for a line that is not a row of a log. Raises TrainingError for no regular file."""
+    try:
+        lines = read_regular(path, MAX_LOG).splitlines()
+    except FileNotFoundError:
         return []
-    rows = []
-    for line in path.read_text().splitlines():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return rows
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot be read ({error.strerror})") from error
+    return [_parsed(line) for line in lines]
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+        is_row = isinstance(row["stage"], str) and type(row["step"]) is int
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return row if is_row else None

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from srgan_cli.errors import OptionError
 from srgan_cli.files import atomic_write, read_regular, try_lock
+from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.train_options import TrainOptions
 
 MAX_OPTIONS = 1 << 24  # bytes of options.json
@@ -73,11 +75,39 @@ def read_options(run: Path) -> TrainOptions:
             "teachers": tuple(map(Path, record.get("teachers", ()))),
             "vgg": tuple(record.get("vgg", ())),
         }
-        return TrainOptions(**record | paths | tuples | {"out": run})
+        options = TrainOptions(**record | paths | tuples | {"out": run})
+        _check_types(options)
+        return options
     except FileNotFoundError as error:
         raise OptionError(f"{run} is not a run folder: it has no options.json") from error
     except (OSError, AttributeError, TypeError, KeyError, ValueError, RecursionError) as error:
         raise OptionError(f"{run / 'options.json'} is damaged: {error}") from error
+
+
+def _check_types(options: TrainOptions) -> None:
+    """Raises TypeError, or ValueError for an unknown recipe."""
+    for name, hint in get_type_hints(TrainOptions).items():
+        if not _is_of_type(getattr(options, name), hint):
+            raise TypeError(f"{name} is no {hint}")
+    if options.recipe not in RECIPES:
+        raise ValueError(f"there is no recipe {options.recipe!r}")
+
+
+def _is_of_type(value: Any, hint: Any) -> bool:
+    """hint: a class, an optional one, tuple[X, ...] or dict[X, Y]; an int is also a float."""
+    kind, parts = get_origin(hint), get_args(hint)
+    if kind in (Union, UnionType):
+        return any(_is_of_type(value, part) for part in parts)
+    if kind is tuple:
+        return isinstance(value, tuple) and all(_is_of_type(each, parts[0]) for each in value)
+    if kind is dict:
+        items = value.items() if isinstance(value, dict) else [(None, None)]
+        return all(_is_of_type(k, parts[0]) and _is_of_type(v, parts[1]) for k, v in items)
+    return (
+        type(value) is int
+        if hint in (int, float) and isinstance(value, int)
+        else (isinstance(value, hint))
+    )
 
 
 def resume_options(run: Path, changes: dict[str, Any]) -> TrainOptions:

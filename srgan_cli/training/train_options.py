@@ -29,6 +29,18 @@ POSITIVE = (
     "accumulate",
     "pool_size",
 )
+LARGEST = {
+    "scale": 64,
+    "steps": 10**9,
+    "blocks": 10**4,
+    "batch_size": 10**6,
+    "patch": 2**16,
+    "accumulate": 10**6,
+    "pool_size": 10**9,
+    "workers": 4096,
+    "seed": 2**63 - 1,
+}
+"""Beyond any machine: what asks for more is damaged or a slip."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +106,10 @@ class TrainOptions:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise OptionError(f"{flag(name)} must be more than 0, and finite, not {value}")
+        for name, most in LARGEST.items():
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= most:
+                raise OptionError(f"{flag(name)} must be from 0 to {most}, not {value}")
         if self.patch is not None and self.patch % self.scale:
             raise OptionError(
                 f"--patch must be a multiple of the scale {self.scale}, not {self.patch}"

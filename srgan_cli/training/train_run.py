@@ -92,6 +92,8 @@ def _data(
     if processes.is_main_process:
         processes.barrier()
         _report_skipped(data.skipped, callback)
+        for changes in data.changes:
+            callback.message(f"images have changed since the run began ({changes}): read again")
     return data
 
 

@@ -240,8 +240,21 @@ class TrainStep:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for optimized, (network, optimizer) in zip(self.networks, KEYS, strict=False):
             optimized.module.load_state_dict(state[network])
-            optimized.optimizer.load_state_dict(state[optimizer])
+            _load_optimizer(optimized.optimizer, state[optimizer])
         self.scaler.load_state_dict(state.get("scaler", {}) or self.scaler.state_dict())
+
+
+def _load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
+    """Raises ValueError where settings have other types, or moments other shapes, than its own."""
+    before = [{name: type(value) for name, value in g.items()} for g in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    after = [{name: type(value) for name, value in g.items()} for g in optimizer.param_groups]
+    if before != after:
+        raise ValueError("the settings of the optimizer have other types")
+    for parameter, values in optimizer.state.items():
+        for value in values.values():
+            if isinstance(value, Tensor) and value.dim() and value.shape != parameter.shape:
+                raise ValueError("the moments of the optimizer have other shapes")
 
 
 KEYS = (("generator", "optimizer"), ("discriminator", "discriminator_optimizer"))

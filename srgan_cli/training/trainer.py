@@ -20,7 +20,7 @@ from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.gan_monitor import GanMonitor
 from srgan_cli.training.patches import Pair
 from srgan_cli.training.recipes import Stage
-from srgan_cli.training.report import read_log
+from srgan_cli.training.report import count_damaged_rows, read_log
 from srgan_cli.training.schedule import average_, freeze_norms_, learning_rate
 from srgan_cli.training.stop_signals import Stop, catch_signals
 from srgan_cli.training.tensorboard import ScalarWriter
@@ -34,6 +34,9 @@ VALIDATIONS = 10
 """At least so many in a stage."""
 
 MANY_SILENT = 0.2
+
+UNFIT = (RuntimeError, LookupError, ValueError, TypeError, AttributeError)
+"""What torch raises for the state of another network, or a damaged one."""
 
 MAX_FAILURES = 10
 """Steps in a row that may fail before the run stops."""
@@ -104,13 +107,14 @@ class Trainer:
         try:
             self.step.load_state_dict(state.networks)
             self.average.load_state_dict(state.average)
-        except (RuntimeError, KeyError, ValueError) as error:
+            torch.set_rng_state(state.rng)
+        except UNFIT as error:
             raise TrainingError(
-                "the checkpoint holds other networks than this version of srgan trains with "
-                f"this recipe: begin a new run with --from {state.stage}.safetensors of this one"
+                "the checkpoint is damaged, or holds other networks than this version of srgan "
+                "trains with this recipe: begin a new run with --from "
+                f"{state.stage}.safetensors of this one"
             ) from error
         self.progress = StageProgress(state.step, state.best, state.skipped, state.seconds)
-        torch.set_rng_state(state.rng)
         if self.processes.is_main_process:
             self._truncate_log(state.step)
 
@@ -248,10 +252,10 @@ class Trainer:
     def _truncate_log(self, step: int) -> None:
         """What a killed run has done since its checkpoint is done, and logged, again."""
         path = self.outputs.run / "log.jsonl"
+        if damaged := count_damaged_rows(path):
+            self.outputs.callback.message(f"{path}: {damaged} damaged lines are left out")
         rows = [
-            row
-            for row in read_log(path)
-            if row.get("stage") != self.stage.end or row.get("step", 0) <= step
+            row for row in read_log(path) if row["stage"] != self.stage.end or row["step"] <= step
         ]
         with atomic_write(path, TrainingError) as file:
             file.write("".join(json.dumps(row) + "\n" for row in rows).encode())

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from srgan_cli.errors import TrainingError
-from srgan_cli.training.checkpoint import TrainingState, load_state, save_state
+from srgan_cli.training.checkpoint import TrainingState, checkpoints, load_state, save_state
 from srgan_cli.weights.tensor_files import write_torch_file
 
 
@@ -40,11 +40,19 @@ def test_what_was_saved_is_loaded(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"step": "3"}, {"networks": [1]}, {"rng": 0}, {"unknown": 1}, {"best": None}]
+    "changes",
+    [{"step": "3"}, {"networks": [1]}, {"rng": 0}, {"unknown": 1}, {"best": None}, {"step": -1}],
 )
 def test_values_of_another_type_are_refused(tmp_path, changes) -> None:
     with pytest.raises(TrainingError, match="not a readable checkpoint"):
         load_state(saved(tmp_path, **changes))
+
+
+def test_other_names_are_no_checkpoints(tmp_path) -> None:
+    for name in ("checkpoint-x.pt", "checkpoint-psnr-.pt", "checkpoint-psnr-1e9.pt"):
+        (tmp_path / name).write_bytes(b"")
+    assert checkpoints(tmp_path) == []
+    assert checkpoints(saved(tmp_path).parent) == [tmp_path / "checkpoint-psnr-00000003.pt"]
 
 
 def test_pipes_code_and_nothing_are_refused(tmp_path) -> None:

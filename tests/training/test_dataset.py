@@ -164,6 +164,65 @@ def test_a_cache_of_an_older_version_is_renewed(photos, tmp_path) -> None:
     assert all(kept.half(i).shape == (36, 40, 3) for i in range(4))
 
 
+@pytest.mark.parametrize(
+    "index",
+    [
+        b"",
+        b"\xff\xfe{",
+        b"[]",
+        b'{"wanted": {}}',
+        b"[" * 100_000,
+        {"refusals": 3.5},
+        {"entries": [{"path": 3}]},
+        {"entries": {"height": 10**12}},
+        {"entries": {"height": True}},
+        {"entries": {"offset": -1}},
+        {"entries": {"path": "/etc/passwd"}},
+    ],
+    ids=str,
+)
+def test_a_damaged_cache_is_made_again(photos, tmp_path, index) -> None:
+    paths, cache = find_images([photos])[0], Cache(tmp_path / "c.bytes")
+    load_images(paths, cache, min_side_check(1), [])
+    file = tmp_path / "c.json"
+    if isinstance(index, dict):
+        known = json.loads(file.read_text())
+        if isinstance(index.get("entries"), dict):
+            index = {"entries": [known["entries"][0] | index["entries"], *known["entries"][1:]]}
+        index = json.dumps(known | index).encode()
+    file.write_bytes(index)
+    kept, _ = load_images(paths, cache, min_side_check(1), [])
+    assert all(np.array_equal(kept[i], picture(i)) for i in range(4))
+
+
+def test_a_cache_that_is_cut_off_is_made_again(photos, tmp_path) -> None:
+    paths, cache = find_images([photos])[0], Cache(tmp_path / "c.bytes")
+    load_images(paths, cache, min_side_check(1), [])
+    cache.file.write_bytes(cache.file.read_bytes()[:-1])
+    kept, _ = load_images(paths, cache, min_side_check(1), [])
+    assert np.array_equal(kept[3], picture(3))
+
+
+def test_relative_folders_are_decoded_once(photos, tmp_path, monkeypatch) -> None:
+    cache = Cache(tmp_path / "c.bytes")
+    monkeypatch.chdir(tmp_path)
+    load_images(find_images([Path("photos")])[0], cache, min_side_check(1), [])
+    written = cache.file.stat().st_mtime_ns
+    kept, _ = load_images(find_images([photos])[0], cache, min_side_check(1), [])
+    assert (cache.file.stat().st_mtime_ns, kept.changes) == (written, "")
+
+
+def test_what_changed_among_the_pictures_is_told(photos, tmp_path) -> None:
+    cache = Cache(tmp_path / "c.bytes")
+    first, _ = load_images(find_images([photos])[0], cache, min_side_check(1), [])
+    save_picture(photos / "2.png", 9)
+    save_picture(photos / "5.png", 5)
+    (photos / "0.png").unlink()
+    (photos / "1.png").unlink()
+    second, _ = load_images(find_images([photos])[0], cache, min_side_check(1), [])
+    assert (first.changes, second.changes) == ("", "1 new, 2 missing, 1 changed")
+
+
 def test_pictures_are_drawn_in_proportion_to_their_area(photos, tmp_path) -> None:
     save_picture(photos / "4.png", 4, height=144, width=160)
     paths, _ = find_images([photos])

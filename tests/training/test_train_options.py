@@ -31,6 +31,10 @@ from srgan_cli.training.vgg_options import VggFile
         ({"stages": "gan"}, "--from"),
         ({"vgg": ("f.pth:conv2_2=x",)}, "is a number"),
         ({"vgg": ("f.pth:conv2_2=0",)}, "more than 0"),
+        ({"blocks": 10**6}, "--blocks must be from 0 to"),
+        ({"scale": 10**6}, "--scale must be from 0 to"),
+        ({"workers": -1}, "--workers must be from 0 to"),
+        ({"seed": 2**63}, "--seed must be from 0 to"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(make, changes, message) -> None:
@@ -85,6 +89,34 @@ def test_a_folder_that_is_no_run_cannot_be_resumed(make, tmp_path) -> None:
     begin(options)
     (options.out / "options.json").write_text('{"steps": 3}')
     with pytest.raises(OptionError, match="damaged"):
+        read_options(options.out)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"recipe": {}},
+        {"recipe": "none"},
+        {"recipe": None},
+        {"vgg": [3]},
+        {"folders": 3},
+        {"out": 3, "device": 3},
+        {"planned": {"psnr": "x"}},
+        {"planned": []},
+        {"seed": 1.5},
+        {"blocks": True},
+        {"cache": "8GB"},
+        {"lineage": None},
+        {"steps": 10**30},
+    ],
+    ids=str,
+)
+def test_options_of_other_types_are_damaged(make, damage) -> None:
+    options = make()
+    begin(options)
+    file = options.out / "options.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | damage))
+    with pytest.raises(OptionError):
         read_options(options.out)
 
 

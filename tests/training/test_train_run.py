@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from training_helpers import StopAfter, last_state, same
+import torch
+from training_helpers import StopAfter, last_state, same, save_picture
 
 from srgan_cli.errors import TrainingError
 from srgan_cli.networks.discriminators import SRGANDiscriminator
 from srgan_cli.training.checkpoint import checkpoints, load_state
-from srgan_cli.training.report import read_log
+from srgan_cli.training.report import count_damaged_rows, read_log
 from srgan_cli.training.run_folder import begin, read_options, write_options
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_run import check, train
@@ -45,6 +46,78 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(make, run, tmp_path, n
     assert load_state(checkpoints(stopped.out)[-1]).step == 3
     run(stopped)
     assert_same_end(stopped, whole)
+
+
+def test_a_resumed_run_tells_that_its_pictures_changed(make, run, photos) -> None:
+    run(make(steps=1))
+    save_picture(photos / "3.png", 9)
+    listener = run(make(steps=2))
+    assert any("changed" in line and "1 changed" in line for line in listener.lines)
+    assert not any("changed" in line for line in run(make(steps=3)).lines)
+
+
+DAMAGED_ROWS = (
+    b"3",
+    b'"text"',
+    b"{}",
+    b'{"stage": 1, "step": 2}',
+    b"\xff\xfe",
+    b'{"sta',
+    b"[" * 9999,
+)
+
+
+def test_damaged_lines_of_a_log_are_left_out_and_told(make, run) -> None:
+    options = make(steps=2)
+    run(options)
+    log = options.out / "log.jsonl"
+    rows = read_log(log)
+    log.write_bytes(b"\n".join([*DAMAGED_ROWS, log.read_bytes()]))
+    listener = run(make(steps=3))
+    assert any(f"{len(DAMAGED_ROWS)} damaged lines" in line for line in listener.lines)
+    assert read_log(log)[: len(rows)] == rows
+    assert count_damaged_rows(log) == 0
+
+
+def test_a_log_that_is_a_pipe_is_refused(make, run) -> None:
+    options = make(steps=2)
+    run(options)
+    (options.out / "log.jsonl").unlink()
+    os.mkfifo(options.out / "log.jsonl")
+    with pytest.raises(TrainingError, match=r"log\.jsonl.*pipe"):
+        run(make(steps=3))
+
+
+def _moment_of_other_shape(state: dict) -> None:
+    state["networks"]["optimizer"]["state"][0]["exp_avg"] = torch.zeros(2)
+
+
+def _setting_of_other_type(state: dict) -> None:
+    state["networks"]["optimizer"]["param_groups"][0]["eps"] = "1"
+
+
+def _random_state_cut_off(state: dict) -> None:
+    state["rng"] = state["rng"][:5]
+
+
+def _network_is_a_number(state: dict) -> None:
+    state["networks"]["generator"] = 3
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [_moment_of_other_shape, _setting_of_other_type, _random_state_cut_off, _network_is_a_number],
+)
+def test_a_damaged_checkpoint_ends_in_one_error(make, run, damage) -> None:
+    options = make(steps=2, optimizer="adam")
+    run(options)
+    path = checkpoints(options.out)[-1]
+    state = dict(vars(load_state(path)))
+    damage(state)
+    with path.open("wb") as file:
+        write_torch_file(state, file)
+    with pytest.raises(TrainingError, match="damaged"):
+        run(replace(options, steps=3))
 
 
 @pytest.mark.parametrize(("stage", "step"), [("psnr", 3), ("psnr", 8), ("gan", 1)])
