@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from srgan_cli.cli.console import split_stderr
 from srgan_cli.cli.hints import COMMANDS_OF_OTHERS, explain_option, is_image_name
 from srgan_cli.cli.signals import handle_signals
 from srgan_cli.errors import MissingDeviceError, OptionError, SrganError
@@ -153,6 +154,10 @@ class Group(click.Group):
     ) -> None:
         super().__init__(*args, context_settings=CONTEXT, **settings)
         self.sections = sections or {}
+
+    def main(self, *args: Any, **settings: Any) -> Any:
+        split_stderr()
+        return super().main(*args, **settings)
 
     def invoke(self, ctx: click.Context) -> object:
         try:

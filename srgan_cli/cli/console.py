@@ -129,6 +129,20 @@ class Output:
             self.error(f"standard output cannot be written ({reason}); the work goes on")
 
 
+def split_stderr() -> None:
+    """Move Python's stderr from file descriptor 2, where libraries print, to one of its own.
+
+    Nothing changes where stderr is closed, or has been replaced by another stream.
+    """
+    before = sys.__stderr__
+    if before is None or sys.stderr is not before or before.fileno() != 2:
+        return
+    with suppress(OSError):
+        before.flush()
+        own = os.fdopen(os.dup(2), "w", 1, before.encoding, before.errors or "backslashreplace")
+        sys.stderr = sys.__stderr__ = own  # type: ignore[misc]
+
+
 def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 

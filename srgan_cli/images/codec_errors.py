@@ -1,6 +1,8 @@
 """What codecs raise for broken files, translated in one place."""
 
+import os
 import struct
+import sys
 import threading
 import warnings
 import zlib
@@ -131,13 +133,31 @@ def _restored() -> Iterator[None]:
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the ImageError says it
     try:
-        with warnings.catch_warnings():
+        with _silent_libraries(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Pillow.DecompressionBombWarning)
             yield
     finally:
         Pillow.MAX_IMAGE_PIXELS, ImageFile.MAXBLOCK = pixels, block
         cv2.utils.logging.setLogLevel(level)
+
+
+@contextmanager
+def _silent_libraries() -> Iterator[None]:
+    """What libtiff, libpng and others print to file descriptor 2 goes nowhere, as the errors say
+    it; only in a program whose own stderr is another descriptor (`cli.console.split_stderr`)."""
+    if sys.__stderr__ is None or sys.__stderr__.closed or sys.__stderr__.fileno() == 2:
+        yield
+        return
+    before = os.dup(2)
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)
+        os.close(null)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
 
 
 _globals = _Globals()

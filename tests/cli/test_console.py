@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image as Pillow
 
 from srgan_cli.cli import main
 from srgan_cli.images.image import Image
@@ -124,3 +125,22 @@ def test_a_listing_that_head_cuts_off_ends_without_a_word(words):
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_what_libraries_print_of_damaged_images_is_not_shown(folder: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 65536, (40, 48, 3), np.uint16)
+    write_image(Image(pixels), Path("deep.png"))
+    data = bytearray(Path("deep.png").read_bytes())
+    at = data.rindex(b"IDAT")
+    data[at + 30] ^= 255  # libpng: IDAT: CRC error
+    Path("deep.png").write_bytes(data)
+    Pillow.fromarray(pixels.astype(np.uint8)).save("packed.tif", compression="jpeg")
+    data = bytearray(Path("packed.tif").read_bytes())
+    data[data.rindex(b"\xff\xda") + 2] = 255  # libjpeg, by libtiff: Bogus marker length
+    Path("packed.tif").write_bytes(data)
+    command = [sys.executable, "-m", "srgan_cli", "upscale", "deep.png", "packed.tif"]
+    command += ["-o", "out", "-m", "bicubic", "--scale", "2", "-q"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    heads = [line.split(":")[0] for line in done.stderr.splitlines()]
+    assert heads == ["Error", "Error", "2 of 2 images failed"]

@@ -271,3 +271,9 @@ def test_what_pillow_itself_warns_of_is_silent():
     file = io.BytesIO()
     Pillow.new("P", (9, 9)).save(file, "PNG", transparency=b"\0\1\2")
     assert read_bytes(file.getvalue(), "x").alpha is not None
+
+
+def test_a_host_programs_stderr_stays_as_it_is() -> None:
+    before = os.fstat(2)
+    with reading("x.png"):
+        assert os.path.samestat(os.fstat(2), before)
