@@ -70,6 +70,19 @@ def read_regular(path: Path, limit: int) -> bytes:
     return data
 
 
+def append_regular(path: Path, data: bytes) -> None:
+    """Append to a regular file, which is made if there is none. Never waits.
+
+    Raises OSError, NotRegularFileError for pipes, devices and sockets.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_WAIT
+    descriptor = os.open(path, flags, 0o666)
+    with os.fdopen(descriptor, "ab") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NotRegularFileError(errno.EINVAL, "is not a regular file", str(path))
+        file.write(data)
+
+
 @contextmanager
 def atomic_write(path: Path, error: type[SrganError] = ImageError) -> Iterator[BinaryIO]:
     """A file to write (and read) that replaces `path` once the body has ended.

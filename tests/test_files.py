@@ -263,3 +263,18 @@ def test_where_the_system_has_no_locks_nothing_is_taken_for_stale(tmp_path, monk
 
 def test_a_name_of_more_than_one_line_becomes_one():
     assert printable("new\nline\x1b[31m.png") == "new\\nline\\x1b[31m.png"
+
+
+# Appending
+
+
+def test_lines_are_appended_to_regular_files_only(tmp_path):
+    log = tmp_path / "log"
+    files.append_regular(log, b"a\n")
+    files.append_regular(log, b"b\n")
+    assert log.read_bytes() == b"a\nb\n"
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    for name in ("pipe", "zero"):
+        with pytest.raises(OSError):  # noqa: PT011 a pipe that nobody reads has no kind of its own
+            files.append_regular(tmp_path / name, b"x")

@@ -13,16 +13,15 @@ from torch.utils.data import DataLoader, Dataset
 
 from srgan_cli.errors import DatasetError
 from srgan_cli.training.dataset import (
-    Cache,
     Check,
     ImageSet,
     SkippedFile,
     find_images,
-    load_images,
     min_side_check,
     validation_indices,
 )
 from srgan_cli.training.degradation import bicubic_downsample, degrade
+from srgan_cli.training.image_cache import Cache, load_images
 from srgan_cli.training.paired_images import LowResImages, all_checks, raise_for_bad_pairs
 from srgan_cli.training.patches import (
     HALF,

@@ -9,12 +9,14 @@ from typing import BinaryIO
 from urllib.error import URLError
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.files import atomic_write
+from srgan_cli.files import atomic_write, open_regular, read_regular
 
 VGG19 = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
 """Its name ends in the first digits of its SHA-256, as torch's hub has it."""
 
 CHUNK = 1 << 20
+DIGEST = 64
+"""Characters of a SHA-256."""
 
 
 def downloaded_vgg() -> Path:
@@ -25,11 +27,12 @@ def downloaded_vgg() -> Path:
 def download(url: str, folder: Path) -> Path:
     """`url`'s file in `folder`; raises WeightsError where it cannot be had or is not what it says.
 
-    The name ends in -XXXXXXXX.suffix, the beginning of its SHA-256.
+    The name ends in -XXXXXXXX.suffix, the beginning of its SHA-256. All of that is recorded beside
+    it and checked at each use; a file that has changed is fetched again.
     """
     name = url.rsplit("/", 1)[-1]
     target = folder / name
-    if target.exists():
+    if _is_as_recorded(target):
         return target
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(target, WeightsError) as file:
@@ -39,9 +42,50 @@ def download(url: str, folder: Path) -> Path:
             raise WeightsError(
                 f"{url} cannot be fetched ({error}): fetch it elsewhere and name it with --vgg FILE"
             ) from error
-        if not digest.startswith(target.stem.rsplit("-", 1)[-1]):
+        if not _fits_name(target, digest):
             raise WeightsError(f"{url} is not what it should be: its SHA-256 is {digest}")
+    _record(target, digest)
     return target
+
+
+def _is_as_recorded(target: Path) -> bool:
+    """Whether it is there, with the SHA-256 that was recorded when it was fetched.
+
+    A file that an older version fetched has no record yet: its name says how that begins.
+    """
+    try:
+        digest = _digest_of(target)
+    except OSError:
+        return False
+    try:
+        return read_regular(_record_of(target), DIGEST).decode() == digest
+    except FileNotFoundError:
+        if fits := _fits_name(target, digest):
+            _record(target, digest)
+        return fits
+    except (OSError, ValueError):
+        return False
+
+
+def _digest_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open_regular(path) as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _fits_name(target: Path, digest: str) -> bool:
+    return digest.startswith(target.stem.rsplit("-", 1)[-1])
+
+
+def _record(target: Path, digest: str) -> None:
+    with atomic_write(_record_of(target), WeightsError) as file:
+        file.write(digest.encode())
+
+
+def _record_of(target: Path) -> Path:
+    return target.with_name(f"{target.name}.sha256")
 
 
 def _fetch(url: str, file: BinaryIO) -> str:

@@ -16,8 +16,9 @@ from srgan_cli.device import local_device, pick_device, pick_precision
 from srgan_cli.errors import DatasetError
 from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
-from srgan_cli.training.dataset import Cache, ImageSet, load_images, min_side_check
+from srgan_cli.training.dataset import ImageSet, min_side_check
 from srgan_cli.training.distillation import open_teachers
+from srgan_cli.training.image_cache import Cache, load_images
 from srgan_cli.training.patches import MARGIN, Cut, Downsampler, SyntheticPairs, inner
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_step import Numerics

@@ -160,9 +160,9 @@ def seconds(text: str) -> float:
     return _measured(text, SECONDS, "m", "--budget takes a span such as 90s, 20m or 2h")
 
 
-def size(text: str) -> float:
+def size(text: str, option: str = "--cache") -> float:
     """A size such as "500MB" or "8GB" in bytes; a bare number is GB."""
-    return _measured(text, BYTES, "GB", "--cache takes a size such as 500MB or 8GB")
+    return _measured(text, BYTES, "GB", f"{option} takes a size such as 500MB or 8GB")
 
 
 def _measured(text: str, units: dict[str, Any], default_unit: str, wanted: str) -> float:

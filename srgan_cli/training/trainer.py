@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from srgan_cli.errors import TrainingError
-from srgan_cli.files import atomic_write
+from srgan_cli.files import append_regular, atomic_write
 from srgan_cli.training.budget import StageLength
 from srgan_cli.training.callbacks import Progress, TrainingCallback
 from srgan_cli.training.checkpoint import TrainingState, save_state
@@ -242,8 +242,7 @@ class Trainer:
         row_start = {"stage": self.stage.end, "step": at.done, "seconds": round(at.seconds, 1)}
         path = self.outputs.run / "log.jsonl"
         try:
-            with path.open("a") as log:
-                log.write(json.dumps(row_start | row) + "\n")
+            append_regular(path, (json.dumps(row_start | row) + "\n").encode())
         except OSError as error:
             why = f"{path}: cannot be written ({error.strerror})"
             raise TrainingError(f"{why}; make room, then go on with --resume") from error

@@ -150,6 +150,28 @@ def test_a_file_is_fetched_once(published: str, tmp_path: Path) -> None:
     assert download(published, tmp_path / "cache") == target
 
 
+def test_a_fetched_file_is_checked_at_each_use(published: str, tmp_path: Path) -> None:
+    target = download(published, tmp_path / "cache")
+    record = target.with_name(f"{target.name}.sha256")
+    assert record.read_text() == hashlib.sha256(b"weights" * 1000).hexdigest()
+    target.write_bytes(b"w" + b"eights" * 1000)
+    assert download(published, tmp_path / "cache").read_bytes() == b"weights" * 1000
+    target.write_bytes(b"changed")
+    Path(published.removeprefix("file://")).unlink()
+    with pytest.raises(WeightsError, match="cannot be fetched"):
+        download(published, tmp_path / "cache")
+
+
+def test_a_file_of_an_older_version_gets_its_record(published: str, tmp_path: Path) -> None:
+    target = download(published, tmp_path / "cache")
+    record = target.with_name(f"{target.name}.sha256")
+    before = record.read_text()
+    record.unlink()
+    Path(published.removeprefix("file://")).unlink()
+    assert download(published, tmp_path / "cache") == target
+    assert record.read_text() == before
+
+
 def test_a_file_that_is_not_what_its_name_says_is_refused(published: str, tmp_path: Path) -> None:
     Path(published.removeprefix("file://")).write_bytes(b"something else")
     with pytest.raises(WeightsError, match="its SHA-256 is"):

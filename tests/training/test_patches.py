@@ -10,8 +10,9 @@ from training_helpers import picture, save_picture
 
 from srgan_cli.resample import resize, resize_levels
 from srgan_cli.training.data import Loading, load_batches
-from srgan_cli.training.dataset import Cache, ImageSet, StoredImage, load_images, min_side_check
+from srgan_cli.training.dataset import ImageSet, StoredImage, min_side_check
 from srgan_cli.training.degradation import bicubic_downsample
+from srgan_cli.training.image_cache import Cache, load_images
 from srgan_cli.training.patches import (
     STRENGTH,
     Batches,
