@@ -3,6 +3,7 @@
 Any failure is that job's outcome and does not stop the batch.
 """
 
+import math
 import os
 import sys
 import time
@@ -56,6 +57,7 @@ class JobOptions:
     """Settings of all jobs.
 
     progress: returns the callback for a job. free: bytes of memory that an output may take.
+    max_bytes: of standard input, which takes half of `free` at most.
     keep_time: give outputs the modification time of their inputs.
     """
 
@@ -67,6 +69,7 @@ class JobOptions:
     conversion: Conversion = NO_CONVERSION
     progress: Callable[[Job], ProgressCallback] = lambda job: no_progress
     free: Callable[[], int] = lambda: free_bytes(CPU)
+    max_bytes: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -202,7 +205,8 @@ class _JobRunner:
             remove_stale_parts(Path(os.path.realpath(job.target)))
         if self._is_done(job):
             return _JobState(replace(outcome, skipped=True), started)
-        original = read_input(job.source, options.max_pixels, options.free())
+        limit = min(options.max_bytes, options.free() // 2)
+        original = read_input(job.source, options.max_pixels, limit)
         picture = convert_picture(original, options.conversion)
         first = first_frame(picture)
         sizes = check_output(picture, job.target, options.encoding, options.pipeline)
@@ -277,10 +281,10 @@ def _copy_time(job: Job) -> None:
     os.utime(job.target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def read_input(source: Path, max_pixels: int, free: int) -> AnyImage | LazyImage:
+def read_input(source: Path, max_pixels: int, max_bytes: float) -> AnyImage | LazyImage:
     """Read an image, lazily where its format allows it.
 
-    free: bytes of memory, half of which standard input may take. Raises ImageError.
+    max_bytes: of standard input. Raises ImageError.
     """
     if source != STREAM:
         lazy = open_lazy(source)
@@ -290,6 +294,6 @@ def read_input(source: Path, max_pixels: int, free: int) -> AnyImage | LazyImage
     data = bytearray()
     while chunk := sys.stdin.buffer.read(CHUNK):
         data += chunk
-        if len(data) > free // 2:
-            raise ImageError(f"-: has more than {len(data):,} bytes: save it to a file first")
+        if len(data) > max_bytes:
+            raise ImageError(f"-: has more than {max_bytes:,.0f} bytes: save it to a file first")
     return read_bytes(bytes(data), "-", max_pixels=max_pixels)

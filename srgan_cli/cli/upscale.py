@@ -1,6 +1,7 @@
 """`srgan upscale`."""
 
 import glob
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -48,6 +49,7 @@ from srgan_cli.settings import (
     OutputSize,
     Postprocess,
 )
+from srgan_cli.training.train_options import size as size_in_bytes
 
 if TYPE_CHECKING:
     from srgan_cli.batch.run import JobOptions
@@ -124,6 +126,20 @@ max_pixels_option = option(
 )
 
 
+def parse_bytes(ctx: click.Context, param: click.Parameter, text: str | None) -> float:
+    return math.inf if text is None else size_in_bytes(text, "--max-bytes")
+
+
+max_bytes_option = option(
+    "--max-bytes",
+    metavar="SIZE",
+    callback=parse_bytes,
+    show_default="half of free memory",
+    help="Refuse more from stdin",
+    heading="Machine",
+)
+
+
 @click.command(
     "upscale",
     cls=Command,
@@ -149,6 +165,7 @@ max_pixels_option = option(
 @conversion_options
 @machine_options
 @max_pixels_option
+@max_bytes_option
 @postprocess_options
 @output_options
 def upscale_command(
@@ -161,6 +178,7 @@ def upscale_command(
     conversion: Conversion,
     output: Output,
     max_pixels: int,
+    max_bytes: float,
 ) -> None:
     """Make images larger and sharper."""
     _check(batch, encoding, output)
@@ -175,7 +193,7 @@ def upscale_command(
         jobs = plan(with_shard(batch, os.environ), _output_names(model, pipeline, encoding))
         _check_encoding(jobs, encoding)
         kept = (batch.skip_existing, batch.keep_time)
-        options = JobOptions(pipeline, encoding, max_pixels, *kept, conversion)
+        options = JobOptions(pipeline, encoding, max_pixels, *kept, conversion, max_bytes=max_bytes)
         report = BatchReport(output, settings_of(model, pipeline), encoding)
         report.print_other_files(other_files(batch))
         sys.exit(

@@ -277,12 +277,18 @@ def _row_reader(path: Path, state: object) -> Callable[[int, int], Pixels]:
 
     def read_rows(top: int, bottom: int) -> Pixels:
         with reading(path), open_regular(path) as file:
-            if _state(file) != state:
-                raise ImageError("has changed while it was read; run the command again")
+            _require_state(file, state)
             (page,) = tiff_read.parse_pages(TiffStructure(file), low_strips=True)
-            return tiff_read.read_rows(page, top, bottom).pixels
+            pixels = tiff_read.read_rows(page, top, bottom).pixels
+            _require_state(file, state)
+        return pixels
 
     return read_rows
+
+
+def _require_state(file: BinaryIO, state: object) -> None:
+    if _state(file) != state:
+        raise ImageError("has changed while it was read; run the command again")
 
 
 def _state(file: BinaryIO) -> object:

@@ -206,6 +206,6 @@ def test_a_dry_run_knows_what_exists_and_cannot_be_replaced():
 def test_what_is_read_by_parts_has_no_limit_of_pixels(tmp_path):
     side = 8200
     write_image(blank(side, side, 1, np.uint8), tmp_path / "a.tif")
-    picture = read_input(tmp_path / "a.tif", max_pixels=100, free=1 << 30)
+    picture = read_input(tmp_path / "a.tif", max_pixels=100, max_bytes=0)
     assert isinstance(picture, LazyImage)
     assert not picture.rows(side - 20, side).any()

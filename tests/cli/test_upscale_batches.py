@@ -171,6 +171,16 @@ def test_a_picture_from_stdin_to_stdout():
     np.testing.assert_array_equal(made, enlarged(Path("a.png")))
 
 
+def test_standard_input_is_bounded_by_max_bytes():
+    data = noise_file(Path("a.png"), 40).read_bytes()
+    assert 1000 < len(data) < 10_000
+    refused = srgan("-", "-o", "out.png", "--max-bytes", "0.001MB", input=data)
+    assert (refused.exit_code, "more than 1,000 bytes" in refused.stderr) == (1, True)
+    assert not Path("out.png").exists()
+    assert srgan("-", "-o", "out.png", "--max-bytes", "0.01MB", input=data).exit_code == 0
+    assert srgan("-", "-o", "out.png", "--max-bytes", "much", input=data).exit_code == 2
+
+
 def test_stdin_that_is_no_picture_is_an_error_line():
     result = srgan("-", "-o", "out.png", input=b"nothing")
     assert result.exit_code == 1

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from srgan_cli.errors import ImageError
+from srgan_cli.images.codecs import tiff_read
 from srgan_cli.images.formats import Encoding
 from srgan_cli.images.read import LARGE, open_lazy, read_image
 from srgan_cli.images.write import write_image
@@ -66,3 +67,30 @@ def test_a_file_that_is_cut_off_names_itself(make, tmp_path):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ImageError, match=r"a\.tif: "):
         picture.rows(20, 33)
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["before", "while"])
+def test_a_file_that_changes_between_its_rows_is_an_error(make, tmp_path, monkeypatch, at_once):
+    path = tmp_path / "a.tif"
+    write_image(make(), path, Encoding(compression=0))
+    picture = open_lazy(path, large=0)
+    assert picture is not None
+    picture.rows(0, 10)
+
+    def change() -> None:
+        other = bytearray(path.read_bytes())
+        other[-1] ^= 1
+        path.write_bytes(other + b"longer")
+
+    def read_and_change(*arguments):
+        pixels = read_rows(*arguments)
+        change()
+        return pixels
+
+    read_rows = tiff_read.read_rows
+    if at_once:
+        change()
+    else:
+        monkeypatch.setattr(tiff_read, "read_rows", read_and_change)
+    with pytest.raises(ImageError, match=r"a\.tif: has changed"):
+        picture.rows(10, 20)
