@@ -47,7 +47,7 @@ from srgan_cli.errors import SrganError
 from srgan_cli.evaluation.comparison import ORIGINAL
 from srgan_cli.evaluation.image_pairs import ImagePair, LoadedPair, pair_up, read_pair
 from srgan_cli.evaluation.methods import Method, build_methods, scale_of
-from srgan_cli.evaluation.scoring import FIDELITY, Metric, by_features, figures
+from srgan_cli.evaluation.scoring import FIDELITY, Metric, feature_metric, figures
 from srgan_cli.evaluation.sweep import ALPHAS
 from srgan_cli.images.image import Image
 from srgan_cli.metrics.fidelity import levels
@@ -91,8 +91,8 @@ class Seen:
     def record(self) -> dict[str, Any]:
         """For JSON."""
         rough = float(self.flat.mean()) if self.flat.size else None
-        seen = {"shift": asdict(self.shift), "grid": asdict(self.grid), "dots": self.dots}
-        return {**self.figures, **seen, "flat": rough}
+        results = {"shift": asdict(self.shift), "grid": asdict(self.grid), "dots": self.dots}
+        return {**self.figures, **results, "flat": rough}
 
 
 def main() -> None:
@@ -104,13 +104,13 @@ def main() -> None:
         blends = ALPHAS if given.model or len(given.weights) == 2 else ()
         ways = build_methods(MethodOptions(tuple(given.model), tuple(given.weights), blends))
         pairs = spread(pair_up(given.val).pairs, given.pictures)
-        seen = _measured(pairs, ways, metrics, given.spoil)
+        results = _measured(pairs, ways, metrics, given.spoil)
     except SrganError as error:
         raise SystemExit(f"Error: {error}") from error
-    scores = {name: summary(rows) for name, rows in seen.items()}
-    print("\n".join([*table(scores), *_verdicts(seen), *curves(scores, metrics, ways)]))
+    scores = {name: summary(rows) for name, rows in results.items()}
+    print("\n".join([*table(scores), *_verdicts(results), *curves(scores, metrics, ways)]))
     if given.json:
-        each = {name: {one.picture: one.record() for one in rows} for name, rows in seen.items()}
+        each = {name: {one.picture: one.record() for one in rows} for name, rows in results.items()}
         stored = {"spoiled": given.spoil, "means": scores, "pictures": each}
         given.json.write_text(json.dumps(stored, indent=1) + "\n")
 
@@ -142,7 +142,7 @@ def _by_vgg(files: Sequence[str]) -> list[Metric]:
     """At the layers that are named for a file, else at the usual ones that it has."""
     vggs = load_vggs([VggFile.parse(text) for text in files])
     networks = {vgg.name: VGG(vgg.state, _layers(vgg), after_relu=True) for vgg in vggs}
-    return [by_features(FeatureExtractor(networks, pick_device("auto")))] if networks else []
+    return [feature_metric(FeatureExtractor(networks, pick_device("auto")))] if networks else []
 
 
 def _layers(vgg: LoadedVgg) -> Sequence[str]:
@@ -155,38 +155,44 @@ def _measured(
     pairs: Sequence[ImagePair], ways: Sequence[Method], metrics: Sequence[Metric], spoil: bool
 ) -> dict[str, list[Seen]]:
     """By method, picture by picture; one picture at a time is in memory."""
-    seen: dict[str, list[Seen]] = {ORIGINAL: [], **{way.name: [] for way in ways}}
+    results: dict[str, list[Seen]] = {ORIGINAL: [], **{way.name: [] for way in ways}}
     for pair in pairs:
         example = read_pair(pair, scale_of(ways))
-        flat = flat_blocks(example.low.pixels)
-        shown = replace(example, low=spoiled(example.low, pair.high.name)) if spoil else example
-        for name, made in _pictures(shown, ways):
+        flat = flat_blocks(example.low_res.pixels)
+        shown = (
+            replace(example, low_res=spoiled(example.low_res, pair.high_res.name))
+            if spoil
+            else example
+        )
+        for name, output in _pictures(shown, ways):
             taken = {}
             if name != ORIGINAL:
-                taken = figures(made, shown.high, metrics, shown.scale)
-            seen[name].append(look(pair.high.name, made, shown, flat, taken))
-    return seen
+                taken = figures(output, shown.high_res, metrics, shown.scale)
+            results[name].append(look(pair.high_res.name, output, shown, flat, taken))
+    return results
 
 
 def _pictures(example: LoadedPair, ways: Sequence[Method]) -> Iterator[tuple[str, Image]]:
-    yield ORIGINAL, example.high
+    yield ORIGINAL, example.high_res
     for way in ways:
-        yield way.name, way.upscale(example.low, example.scale)
+        yield way.name, way.upscale(example.low_res, example.scale)
 
 
-def spoiled(low: Image, name: str) -> Image:
+def spoiled(low_res: Image, name: str) -> Image:
     """Blurred, noisy, compressed; how much depends on the file's name alone."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
-    pixels = np.broadcast_to(levels(low.pixels), (*low.pixels.shape[:2], 3)).astype(np.float32)
-    done = apply(DEGRADATION, pixels, low.pixels.shape[:2], rng)
-    return replace(low, pixels=done.astype(np.uint8))
+    pixels = np.broadcast_to(levels(low_res.pixels), (*low_res.pixels.shape[:2], 3)).astype(
+        np.float32
+    )
+    done = apply(DEGRADATION, pixels, low_res.pixels.shape[:2], rng)
+    return replace(low_res, pixels=done.astype(np.uint8))
 
 
 def look(
-    picture: str, made: Image, example: LoadedPair, flat: np.ndarray, taken: Mapping[str, float]
+    picture: str, output: Image, example: LoadedPair, flat: np.ndarray, taken: Mapping[str, float]
 ) -> Seen:
-    ours, scale = made.pixels, example.scale
-    shift = colour_shift(ours, example.low.pixels)
+    ours, scale = output.pixels, example.scale
+    shift = colour_shift(ours, example.low_res.pixels)
     rough = roughness(ours, flat, scale)
     return Seen(picture, shift, grid(ours, scale), dots(ours, scale), rough, taken)
 
@@ -224,12 +230,12 @@ def table(scores: Mapping[str, Mapping[str, float]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
-def _verdicts(seen: Mapping[str, Sequence[Seen]]) -> list[str]:
+def _verdicts(results: Mapping[str, Sequence[Seen]]) -> list[str]:
     """Which pictures' colours shift further than they may."""
     return [
         f"{name}: {one.picture} shifts by {np.round(one.shift.mean, 2)}, "
         f"locally by {one.shift.local:.2f}"
-        for name, rows in seen.items()
+        for name, rows in results.items()
         for one in rows
         if max(map(abs, one.shift.mean)) > MEAN_LIMIT or one.shift.local > LOCAL_LIMIT
     ]

@@ -162,10 +162,12 @@ def _write_page(
 
     pages = []
     for one in comparisons:
-        layers = [Layer(result.method, result.image, result.note(metrics)) for result in one.seen]
+        layers = [
+            Layer(result.method, result.image, result.note(metrics)) for result in one.results
+        ]
         if one.has_original:
             layers.insert(0, layers.pop())  # the original
-        pages.append(Comparison(one.title, (Layer("input", one.low), *layers)))
+        pages.append(Comparison(one.title, (Layer("input", one.low_res), *layers)))
     page = comparison_page(pages)
     with atomic_write(target) as file:
         file.write(page.encode())

@@ -105,13 +105,13 @@ def metrics_of(
 
     Raises WeightsError or OptionError for a missing file or package.
     """
-    from srgan_cli.evaluation.scoring import by_features, by_lpips
+    from srgan_cli.evaluation.scoring import feature_metric, lpips_metric
 
     metrics = [*base]
     if extra_metrics.vgg is not None:
-        metrics.append(by_features(_extractor(extra_metrics.vgg, device)))
+        metrics.append(feature_metric(_extractor(extra_metrics.vgg, device)))
     if extra_metrics.lpips:
-        metrics.append(by_lpips())
+        metrics.append(lpips_metric())
     return metrics
 
 
@@ -144,10 +144,10 @@ class Originals:
     def sources(self, photos: Sequence[Path]) -> "Iterator[ComparisonInput]":
         """Raises SrganError for an original that is not there."""
         from srgan_cli.evaluation.comparison import ComparisonInput
-        from srgan_cli.evaluation.image_pairs import original_of
+        from srgan_cli.evaluation.image_pairs import find_original
 
         for photo in photos:
-            high = None if self.high is None else original_of(photo, self.high)
+            high = None if self.high is None else find_original(photo, self.high)
             yield ComparisonInput(photo, high, self.shrink)
 
 

@@ -1,1 +1,1 @@
-"""Networks x pictures -> figures."""
+"""Networks x images -> figures."""

@@ -1,4 +1,4 @@
-"""Parts of an image: named by hand, or the ones with the most detail."""
+"""Crops of an image: given, or those with the most detail."""
 
 from dataclasses import dataclass
 
@@ -23,17 +23,17 @@ class Crop:
         return f"{self.width} x {self.height} at {self.x},{self.y}"
 
     def times(self, scale: int) -> "Crop":
-        """The same part of the picture that is `scale` times as large."""
+        """The same part of the image that is `scale` times as large."""
         return Crop(self.x * scale, self.y * scale, self.width * scale, self.height * scale)
 
     def downscaled(self, scale: int) -> "Crop":
-        """The pixels, at least one, that cover it in the picture `scale` times smaller."""
+        """The pixels, at least one, that cover it in the image `scale` times smaller."""
         x, y = self.x // scale, self.y // scale
         right, bottom = -(-(self.x + self.width) // scale), -(-(self.y + self.height) // scale)
         return Crop(x, y, right - x, bottom - y)
 
     def with_margin(self, margin: int, picture: Image) -> "Crop":
-        """With its surroundings, as far as the picture goes."""
+        """Extended by `margin` on each side, within the image."""
         x, y = max(0, self.x - margin), max(0, self.y - margin)
         right = min(picture.width, self.x + self.width + margin)
         bottom = min(picture.height, self.y + self.height + margin)
@@ -61,10 +61,10 @@ def parse_crop(text: str) -> Crop:
 
 
 def cut(picture: Image, crop: Crop) -> Image:
-    """With its colour profile. Raises ImageError for a crop that reaches outside."""
+    """With its color profile. Raises ImageError for a crop that reaches outside."""
     if crop.x + crop.width > picture.width or crop.y + crop.height > picture.height:
         size = f"{picture.width} x {picture.height}"
-        raise ImageError(f"the crop {crop} reaches outside of a picture of {size}")
+        raise ImageError(f"the crop {crop} reaches outside of an image of {size}")
     rows = slice(crop.y, crop.y + crop.height)
     pixels = picture.pixels[rows, crop.x : crop.x + crop.width].copy()  # not to hold the whole
     return Image(pixels, icc_profile=picture.icc_profile)

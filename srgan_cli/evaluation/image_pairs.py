@@ -1,4 +1,4 @@
-"""Which low picture belongs to which high one, and bringing both to sizes that fit."""
+"""Pairs of high- and low-resolution images: matched by name, cropped to sizes that fit."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -15,15 +15,15 @@ from srgan_cli.settings import ImageSize
 
 @dataclass(frozen=True)
 class ImagePair:
-    """Files of one picture; without a low one, it is made from the high one."""
+    """Files of one image. Without low_res, it is downscaled from high_res."""
 
-    high: Path
-    low: Path | None = None
+    high_res: Path
+    low_res: Path | None = None
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A picture that could not be used, and why."""
+    """An image that could not be used, and why."""
 
     picture: str
     reason: str
@@ -37,89 +37,97 @@ class MatchedImages:
 
 @dataclass(frozen=True, eq=False)
 class LoadedPair:
-    """An original, and the picture that becomes as large when enlarged `scale` times."""
+    """An original, and an image `scale` times smaller."""
 
-    high: Image
-    low: Image
+    high_res: Image
+    low_res: Image
     scale: int
 
 
-def pair_up(high: Path, low: Path | None = None) -> MatchedImages:
-    """A file with a file, or the pictures of folders by name: `a.png` with `a.png` or `a_x4.png`.
+def pair_up(high_res: Path, low_res: Path | None = None) -> MatchedImages:
+    """A file with a file, or the images of folders by name: `a.png` with `a.png` or `a_x4.png`.
 
-    Pictures without a counterpart are failures. Raises ImageError if nothing can be measured.
+    Images without a counterpart are failures. Raises ImageError if nothing can be measured.
     """
-    if low is None:
-        return MatchedImages(tuple(ImagePair(path) for path in pictures_in(high)))
-    if not high.is_dir() and not low.is_dir():
-        return MatchedImages((ImagePair(high, low),))
-    return _matched(pictures_in(high), pictures_in(low), low)
+    if low_res is None:
+        return MatchedImages(tuple(ImagePair(path) for path in list_images(high_res)))
+    if not high_res.is_dir() and not low_res.is_dir():
+        return MatchedImages((ImagePair(high_res, low_res),))
+    return _match_by_name(list_images(high_res), list_images(low_res), low_res)
 
 
-def pictures_in(place: Path) -> list[Path]:
-    """A file itself; a folder's files with a picture's suffix, by name."""
-    if not place.is_dir():
-        return [place]
-    found = list(scan_folder(place, input_suffixes()).pictures)
+def list_images(path: Path) -> list[Path]:
+    """A file itself; a folder's files with an image's suffix, by name."""
+    if not path.is_dir():
+        return [path]
+    found = list(scan_folder(path, input_suffixes()).pictures)
     if not found:
-        raise ImageError(f"{place} has no pictures: name a folder with PNG, JPEG or the like")
+        raise ImageError(f"{path} has no images: name a folder with PNG, JPEG or the like")
     return found
 
 
 def find_reference(path: Path, candidates: Iterable[Path]) -> Path | None:
-    """The file that shows the same picture, to judge by the name."""
+    """The file of the same image, by its name; None if there is none."""
     others = {picture_name(other): other for other in candidates}
     return others.get(path.stem) or others.get(picture_name(path))
 
 
-def original_of(photo: Path, high: Path) -> Path:
-    """`high` itself, or the file in that folder; one that is not there if none fits."""
-    if not high.is_dir():
-        return high
-    return find_reference(photo, pictures_in(high)) or high / photo.name
+def find_original(photo: Path, high_res: Path) -> Path:
+    """`high_res` itself, or the file in that folder; one that is not there if none fits."""
+    if not high_res.is_dir():
+        return high_res
+    return find_reference(photo, list_images(high_res)) or high_res / photo.name
 
 
-def _matched(highs: list[Path], lows: list[Path], place: Path) -> MatchedImages:
+def _match_by_name(
+    high_res_paths: list[Path], low_res_paths: list[Path], path: Path
+) -> MatchedImages:
     pairs, failures, used = [], [], set()
-    for high in highs:
-        low = find_reference(high, lows)
-        used.add(low)
-        if low is None:
-            failures.append(Failure(high.name, f"{place} has no low picture of {high}"))
+    for high_res in high_res_paths:
+        low_res = find_reference(high_res, low_res_paths)
+        used.add(low_res)
+        if low_res is None:
+            failures.append(
+                Failure(high_res.name, f"{path} has no low-resolution image of {high_res}")
+            )
         else:
-            pairs.append(ImagePair(high, low))
-    unmatched = [low for low in lows if low not in used]
-    failures += [Failure(low.name, f"there is no high picture for {low}") for low in unmatched]
+            pairs.append(ImagePair(high_res, low_res))
+    unmatched = [low_res for low_res in low_res_paths if low_res not in used]
+    failures += [
+        Failure(low_res.name, f"there is no high-resolution image for {low_res}")
+        for low_res in unmatched
+    ]
     return MatchedImages(tuple(pairs), tuple(failures))
 
 
 def read_pair(pair: ImagePair, scale: int) -> LoadedPair:
-    """The high picture cropped at the bottom right to a multiple of the scale, as is customary.
+    """Read both images; high_res is cropped at the bottom right to a multiple of the scale.
 
-    `scale` counts where there is no low picture; else the sizes tell it. Raises ImageError.
+    scale: used without a low-resolution image; else the sizes tell it. Raises ImageError.
     """
-    high = read_image(pair.high)
-    if pair.low is None:
-        return downscaled(high, scale)
-    low = read_image(pair.low)
-    scale = high.width // low.width
-    height, width = low.height * scale, low.width * scale
-    if scale < 1 or not (0 <= high.height - height < scale > high.width - width):
+    high_res = read_image(pair.high_res)
+    if pair.low_res is None:
+        return downscale(high_res, scale)
+    low_res = read_image(pair.low_res)
+    scale = high_res.width // low_res.width
+    height, width = low_res.height * scale, low_res.width * scale
+    if scale < 1 or not (0 <= high_res.height - height < scale > high_res.width - width):
         raise ImageError(
-            f"{pair.high} is {high.width} x {high.height}, which is no multiple of "
-            f"{low.width} x {low.height} of {pair.low}: give pictures of one view"
+            f"{pair.high_res} is {high_res.width} x {high_res.height}, which is no multiple of "
+            f"{low_res.width} x {low_res.height} of {pair.low_res}: give images of one view"
         )
-    return LoadedPair(_cropped(high, height, width), low, scale)
+    return LoadedPair(_crop(high_res, height, width), low_res, scale)
 
 
-def downscaled(high: Image, scale: int) -> LoadedPair:
-    """With a low picture by MATLAB's bicubic."""
-    height, width = high.height // scale, high.width // scale
+def downscale(high_res: Image, scale: int) -> LoadedPair:
+    """Downscale with MATLAB's bicubic. Raises ImageError for an image that is too small."""
+    height, width = high_res.height // scale, high_res.width // scale
     if not height * width:
-        raise ImageError(f"{high.width} x {high.height} pixels cannot be downscaled {scale} times")
-    cropped = _cropped(high, height * scale, width * scale)
+        size = f"{high_res.width} x {high_res.height}"
+        raise ImageError(f"{size} pixels cannot be downscaled {scale} times")
+    cropped = _crop(high_res, height * scale, width * scale)
     return LoadedPair(cropped, resize_image(cropped, ImageSize(height, width)), scale)
 
 
-def _cropped(image: Image, height: int, width: int) -> Image:
+def _crop(image: Image, height: int, width: int) -> Image:
     return replace(image, pixels=image.pixels[:height, :width], alpha=None)

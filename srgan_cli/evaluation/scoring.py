@@ -1,4 +1,4 @@
-"""Measuring methods on pictures."""
+"""Metrics of upscaling methods on image pairs."""
 
 import math
 import time
@@ -38,17 +38,17 @@ FIDELITY = (
 )
 
 
-def by_features(extract: Extractor) -> Metric:
+def feature_metric(extract: Extractor) -> Metric:
     return Metric("features", "features", partial(feature_distance, extract))
 
 
-def by_lpips() -> Metric:
+def lpips_metric() -> Metric:
     return Metric("lpips", "LPIPS", lpips_distance())
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One method on one picture, or on the mean of several: figures by the keys of the metrics."""
+    """One method on one image, or on the mean of several: figures by the keys of the metrics."""
 
     method: str
     figures: Mapping[str, float]
@@ -57,7 +57,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class ImageMeasurements:
-    """All methods on one picture."""
+    """All methods on one image."""
 
     picture: str
     scores: tuple[Measurement, ...]
@@ -70,13 +70,13 @@ def measure_all(
     scale: int,
     border: int | None = None,
 ) -> Iterator[ImageMeasurements | Failure]:
-    """Picture by picture; one that cannot be measured by all methods is a failure."""
+    """Image by image; one that cannot be measured by all methods is a failure."""
     for pair in pairs:
         try:
             example = read_pair(pair, scale)
-            yield ImageMeasurements(pair.high.name, measure(example, methods, metrics, border))
+            yield ImageMeasurements(pair.high_res.name, measure(example, methods, metrics, border))
         except Exception as error:
-            yield Failure(pair.high.name, describe_error(pair.high.name, error))
+            yield Failure(pair.high_res.name, describe_error(pair.high_res.name, error))
 
 
 def measure(
@@ -93,27 +93,27 @@ def measure(
 def _measure(
     example: LoadedPair, method: Method, metrics: Sequence[Metric], border: int
 ) -> Measurement:
-    began = time.perf_counter()
-    made = method.upscale(example.low, example.scale)
-    seconds = time.perf_counter() - began
-    return Measurement(method.name, figures(made, example.high, metrics, border), seconds)
+    started = time.perf_counter()
+    output = method.upscale(example.low_res, example.scale)
+    seconds = time.perf_counter() - started
+    return Measurement(method.name, figures(output, example.high_res, metrics, border), seconds)
 
 
 def figures(
-    ours: Image, truth: Image, metrics: Sequence[Metric], border: int = 0
+    ours: Image, original: Image, metrics: Sequence[Metric], border: int = 0
 ) -> dict[str, float]:
     """By the keys of the metrics."""
-    a, b = _inside(ours.pixels, border), _inside(truth.pixels, border)
+    a, b = _crop_border(ours.pixels, border), _crop_border(original.pixels, border)
     return {metric.key: metric.measure(a, b) for metric in metrics}
 
 
-def _inside(pixels: np.ndarray, border: int) -> np.ndarray:
+def _crop_border(pixels: np.ndarray, border: int) -> np.ndarray:
     return pixels[border : pixels.shape[0] - border, border : pixels.shape[1] - border]
 
 
-def means(judged: Sequence[ImageMeasurements]) -> tuple[Measurement, ...]:
-    """Over the pictures, a line for each method; nothing for no pictures."""
-    columns = zip(*(one.scores for one in judged), strict=True)
+def means(measured: Sequence[ImageMeasurements]) -> tuple[Measurement, ...]:
+    """Over the images, a line for each method; nothing for no images."""
+    columns = zip(*(one.scores for one in measured), strict=True)
     return tuple(_mean(scores) for scores in columns)
 
 

@@ -1,4 +1,4 @@
-"""From faithful to vivid: one photograph by the blends of two networks."""
+"""A photograph upscaled by the blends of two networks, from faithful to vivid."""
 
 from collections.abc import Sequence
 
@@ -15,8 +15,8 @@ from srgan_cli.weights.container import Weights
 from srgan_cli.weights.selection import SelectedModel
 
 ALPHAS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-MEASURED = 256  # low pixels a side that the figures are of, at most
-SHOWN = 64  # low pixels a side in the strip, at most
+MEASURED = 256  # low-resolution pixels a side that the figures are of, at most
+SHOWN = 64  # low-resolution pixels a side in the strip, at most
 
 DISTORTION = FIDELITY[0]
 AUTO = Machine()
@@ -43,37 +43,39 @@ def sweep_methods(
     methods: Sequence[Method], photo: Subject, perception: Metric | None = None
 ) -> Image:
     """The same for methods at hand, in their order."""
-    part = detailed_crops(photo.low, MEASURED, 1)[0]
+    part = detailed_crops(photo.low_res, MEASURED, 1)[0]
     metrics = [DISTORTION] if perception is None else [DISTORTION, perception]
-    compared = compare_crop(photo, part, [bicubic(), *methods], metrics)
-    strip = _strip(compared, metrics)
-    if photo.high is None or len(metrics) == 1:
+    comparison = compare_crop(photo, part, [bicubic(), *methods], metrics)
+    strip = _strip(comparison, metrics)
+    if photo.high_res is None or len(metrics) == 1:
         return strip
-    return stack([strip, _curve(compared, metrics)])
+    return stack([strip, _curve(comparison, metrics)])
 
 
-def _strip(compared: CropComparison, metrics: Sequence[Metric]) -> Image:
-    """The most detailed part of the part; figures are of the whole part."""
-    scale = compared.scale
-    inner = detailed_crops(compared.low, SHOWN, 1)[0]
+def _strip(comparison: CropComparison, metrics: Sequence[Metric]) -> Image:
+    """The most detailed crop within the crop; figures are of the whole crop."""
+    scale = comparison.scale
+    inner = detailed_crops(comparison.low_res, SHOWN, 1)[0]
     cells = [
         Cell(srgb_pixels(cut(one.image, inner.times(scale))), one.method, one.note(metrics))
-        for one in compared.seen[1:]
+        for one in comparison.results[1:]
     ]
-    where = Crop(compared.crop.x + inner.x, compared.crop.y + inner.y, inner.width, inner.height)
-    title = f"{compared.name}: {where}, enlarged {scale} times"
+    where = Crop(
+        comparison.crop.x + inner.x, comparison.crop.y + inner.y, inner.width, inner.height
+    )
+    title = f"{comparison.name}: {where}, upscaled {scale} times"
     if cells[0].note:
-        title += f"; figures of {compared.crop}"
+        title += f"; figures of {comparison.crop}"
     return sheet([Row(tuple(cells), title)])
 
 
-def _curve(compared: CropComparison, metrics: Sequence[Metric]) -> Image:
+def _curve(comparison: CropComparison, metrics: Sequence[Metric]) -> Image:
     """Bicubic as a lone point, the blends joined."""
-    single, *blends, _ = compared.seen
+    single, *blends, _ = comparison.results
     distortion, perception = metrics
     shown = _points("blends", blends, metrics), _points(single.method, [single], metrics)
     panel = Panel(
-        f"Perception and distortion, {compared.title}",
+        f"Perception and distortion, {comparison.title}",
         f"{distortion.label} in dB: more is more faithful",
         f"{perception.label}: less looks more natural",
         shown,
@@ -81,7 +83,7 @@ def _curve(compared: CropComparison, metrics: Sequence[Metric]) -> Image:
     return plot_curves([panel])
 
 
-def _points(name: str, seen: Sequence[MethodResult], metrics: Sequence[Metric]) -> Curve:
-    across, up = ([one.figures[metric.key] for one in seen] for metric in metrics)
-    notes = [one.method for one in seen]
-    return Curve(name, across, up, marked=True, joined=len(seen) > 1, notes=notes)
+def _points(name: str, results: Sequence[MethodResult], metrics: Sequence[Metric]) -> Curve:
+    across, up = ([one.figures[metric.key] for one in results] for metric in metrics)
+    notes = [one.method for one in results]
+    return Curve(name, across, up, marked=True, joined=len(results) > 1, notes=notes)

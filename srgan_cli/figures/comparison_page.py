@@ -1,11 +1,10 @@
-"""A page on which any two results of a picture lie over each other, parted by a slider."""
+"""A page on which any two results of an image lie over each other, parted by a slider."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from srgan_cli.errors import ImageError
-from srgan_cli.figures.data_urls import code_pictures
-from srgan_cli.figures.page_template import fill
+from srgan_cli.figures.html_page import encode_images, fill_template
 from srgan_cli.images.image import Image
 
 PAGE_LIMIT = 60_000_000  # bytes: what a phone's browser still opens
@@ -22,7 +21,7 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """One picture by at least two methods: the first lies on the left at first, the last right.
+    """One image by at least two methods: the first lies on the left at first, the last right.
 
     Layers may differ in size (the input is smaller); all are shown as large as the largest.
     """
@@ -32,7 +31,7 @@ class Comparison:
 
     def __post_init__(self) -> None:
         if len(self.layers) < 2:
-            raise ImageError(f"{self.title}: a comparison needs at least two pictures")
+            raise ImageError(f"{self.title}: a comparison needs at least two images")
         for layer in self.layers:
             self._check_shape(layer)
 
@@ -50,24 +49,24 @@ class Comparison:
         if abs(width * self.height - height * self.width) > max(self.width, self.height):
             raise ImageError(
                 f"{self.title}: {layer.label} is {width} x {height}, which has not the shape of "
-                f"{self.width} x {self.height}; compare results of one picture"
+                f"{self.width} x {self.height}; compare results of one image"
             )
 
 
 def comparison_page(
     comparisons: Sequence[Comparison], title: str = "Before and after", limit: int = PAGE_LIMIT
 ) -> str:
-    """Self-contained HTML. limit: of the pictures' characters, above which they are made JPEG.
+    """Self-contained HTML. limit: of the images' characters, above which they are made JPEG.
 
-    Raises ImageError if the pictures are too large for a page.
+    Raises ImageError if the images are too large for a page.
     """
     layers = [layer for comparison in comparisons for layer in comparison.layers]
-    urls = iter(code_pictures([layer.image for layer in layers], limit).urls)
+    urls = iter(encode_images([layer.image for layer in layers], limit).urls)
     pictures = [
         _description(comparison, [next(urls) for _ in comparison.layers])
         for comparison in comparisons
     ]
-    return fill("comparison", title, pictures)
+    return fill_template("comparison", title, pictures)
 
 
 def _description(comparison: Comparison, urls: Sequence[str]) -> dict[str, object]:

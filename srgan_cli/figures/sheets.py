@@ -1,4 +1,4 @@
-"""Labelled pictures in rows: comparison sheets and interpolation strips."""
+"""Labelled images in rows: comparison sheets and interpolation strips."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ GAP = 12
 TITLE = 22  # font sizes in pixels
 LABEL = 16
 NOTE = 14
-HEADING_WIDTH = 480  # titles are not broken earlier, however narrow the pictures are
+HEADING_WIDTH = 480  # titles are not broken earlier, however narrow the images are
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """A picture with a name above it and figures under it.
+    """An image with a name above it and figures under it.
 
     pixels: (H, W, 1 or 3) uint8 or uint16, drawn pixel by pixel. Lines of text are broken where
-    they are longer than the picture is wide.
+    they are longer than the image is wide.
     """
 
     pixels: np.ndarray
@@ -41,7 +41,7 @@ class Row:
 
 
 def sheet(rows: Sequence[Row], title: str = "") -> Image:
-    """All rows on white, each column as wide as its widest picture or word."""
+    """All rows on white, each column as wide as its widest image or word."""
     widths = _column_widths(rows)
     across = sum(widths) + GAP * (len(widths) - 1)
     parts = [_heading(title, across, TITLE)] if title else []
@@ -67,23 +67,23 @@ def _column_widths(rows: Sequence[Row]) -> list[int]:
 
 
 def _least_width(cell: Cell) -> int:
-    labels = (text.width_of(word, LABEL) for word in cell.label.split())
-    notes = (text.width_of(word, NOTE) for word in cell.note.split())
+    labels = (text.text_width(word, LABEL) for word in cell.label.split())
+    notes = (text.text_width(word, NOTE) for word in cell.note.split())
     return int(max((cell.pixels.shape[1], *labels, *notes)))
 
 
 def _draw_row(cells: Sequence[Cell], widths: Sequence[int]) -> Pillow.Image:
-    """Labels end, and pictures begin, on one line."""
-    labels = [text.wrapped(c.label, w, LABEL) for c, w in zip(cells, widths, strict=False)]
-    notes = [text.wrapped(c.note, w, NOTE) for c, w in zip(cells, widths, strict=False)]
-    top = text.height_of(max(map(len, labels)), LABEL)
+    """Labels end, and images begin, on one line."""
+    labels = [text.wrap(c.label, w, LABEL) for c, w in zip(cells, widths, strict=False)]
+    notes = [text.wrap(c.note, w, NOTE) for c, w in zip(cells, widths, strict=False)]
+    top = text.text_height(max(map(len, labels)), LABEL)
     bottom = top + max(cell.pixels.shape[0] for cell in cells)
-    height = bottom + text.height_of(max(map(len, notes)), NOTE) + 4
-    canvas = Pillow.new("RGB", (sum(widths) + GAP * (len(widths) - 1), height), text.PAPER)
+    height = bottom + text.text_height(max(map(len, notes)), NOTE) + 4
+    canvas = Pillow.new("RGB", (sum(widths) + GAP * (len(widths) - 1), height), text.BACKGROUND)
     draw = ImageDraw.Draw(canvas)
     left = 0
     for cell, width, label, note in zip(cells, widths, labels, notes, strict=False):
-        text.write_lines(draw, (left, top - text.height_of(len(label), LABEL)), label, LABEL)
+        text.write_lines(draw, (left, top - text.text_height(len(label), LABEL)), label, LABEL)
         canvas.paste(Pillow.fromarray(eight_bit(cell.pixels)), (left, top))
         text.write_lines(draw, (left, top + cell.pixels.shape[0] + 4), note, NOTE, text.LIGHT_GRAY)
         left += width + GAP
@@ -91,16 +91,16 @@ def _draw_row(cells: Sequence[Cell], widths: Sequence[int]) -> Pillow.Image:
 
 
 def _heading(words: str, width: int, size: int) -> Pillow.Image:
-    lines = text.wrapped(words, max(width, HEADING_WIDTH), size)
-    across = max([width, *(text.width_of(line, size) for line in lines)])
-    canvas = Pillow.new("RGB", (across, text.height_of(len(lines), size)), text.PAPER)
+    lines = text.wrap(words, max(width, HEADING_WIDTH), size)
+    across = max([width, *(text.text_width(line, size) for line in lines)])
+    canvas = Pillow.new("RGB", (across, text.text_height(len(lines), size)), text.BACKGROUND)
     text.write_lines(ImageDraw.Draw(canvas), (0, 0), lines, size)
     return canvas
 
 
 def _stacked(parts: Sequence[Pillow.Image], gap: int = GAP) -> Pillow.Image:
     height = sum(part.height for part in parts) + gap * (len(parts) - 1)
-    canvas = Pillow.new("RGB", (max(part.width for part in parts), height), text.PAPER)
+    canvas = Pillow.new("RGB", (max(part.width for part in parts), height), text.BACKGROUND)
     top = 0
     for part in parts:
         canvas.paste(part, (0, top))
@@ -110,7 +110,7 @@ def _stacked(parts: Sequence[Pillow.Image], gap: int = GAP) -> Pillow.Image:
 
 def _with_border(picture: Pillow.Image) -> Pillow.Image:
     size = (picture.width + 2 * MARGIN, picture.height + 2 * MARGIN)
-    canvas = Pillow.new("RGB", size, text.PAPER)
+    canvas = Pillow.new("RGB", size, text.BACKGROUND)
     canvas.paste(picture, (MARGIN, MARGIN))
     return canvas
 

@@ -6,6 +6,7 @@ order of its own for each rater, after examples of both ends of the scale.
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +14,18 @@ from pathlib import Path
 import numpy as np
 
 from srgan_cli.errors import DatasetError
-from srgan_cli.figures.data_urls import code_pictures
-from srgan_cli.figures.page_template import fill
+from srgan_cli.figures.html_page import encode_images, fill_template
+from srgan_cli.folders import picture_name, scan_folder
+from srgan_cli.images.formats import input_suffixes
 from srgan_cli.images.image import Image, Pixels
 from srgan_cli.images.read import read_image
-from srgan_cli.study.rating_folders import match_folders, pictures_in
 
 PAGE_LIMIT = 28_000_000  # bytes: opens at once, and can be sent to the raters
 SIDE = 512  # pixels: what fits on a screen without being made smaller
 EXAMPLES = 2
 BLOCK = 4  # a bad example has squares of so many pixels; nearest neighbours, as in the paper
 TITLE = "How good are these pictures?"
+MAX_NAMES = 5  # mismatches that a message lists
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +87,7 @@ def read_study(folders: Sequence[Path], examples: Path | None = None, side: int 
 def study_page(study: Study, limit: int = PAGE_LIMIT) -> StudyPage:
     """limit: of the pictures' characters, above which they are made JPEG, all of them alike."""
     ends = [image for example in study.examples for image in (example.bad, example.excellent)]
-    encoded = code_pictures([*ends, *(trial.image for trial in study.trials)], limit)
+    encoded = encode_images([*ends, *(trial.image for trial in study.trials)], limit)
     example_urls, trial_urls = encoded.urls[: len(ends)], encoded.urls[len(ends) :]
     data = {
         "methods": study.methods,
@@ -101,7 +103,7 @@ def study_page(study: Study, limit: int = PAGE_LIMIT) -> StudyPage:
     }
     identity = hashlib.sha256(json.dumps(data).encode()).hexdigest()[:16]
     return StudyPage(
-        fill("study", TITLE, {"id": identity, **data}, "srgan_cli.study"), encoded.coding
+        fill_template("study", TITLE, {"id": identity, **data}, "srgan_cli.study"), encoded.coding
     )
 
 
@@ -116,7 +118,7 @@ def _trials(picture: str, files: Mapping[str, Path], side: int) -> list[StudyIma
 
 
 def _perfect(folder: Path | None, own: Mapping[str, Path]) -> list[Image]:
-    files = list((pictures_in(folder) if folder else own).values())[:EXAMPLES]
+    files = list((images_by_name(folder) if folder else own).values())[:EXAMPLES]
     images = [read_image(file) for file in files]
     return images if folder else [_downscaled(image) for image in images]
 
@@ -148,3 +150,67 @@ def _block_means(pixels: Pixels) -> Pixels:
     blocks = whole.reshape(-(-height // BLOCK), BLOCK, -(-width // BLOCK), BLOCK, channels)
     means: Pixels = np.rint(blocks.mean(axis=(1, 3))).astype(pixels.dtype)
     return means
+
+
+@dataclass(frozen=True)
+class MethodFolder:
+    """files: under the name of the picture, the same names for every method of a study."""
+
+    name: str
+    files: Mapping[str, Path]
+
+
+def match_folders(folders: Sequence[Path]) -> tuple[MethodFolder, ...]:
+    """One method per folder, called like it; pictures in the order of their names.
+
+    A picture's name is its file's without suffix and without the _x4 that upscaling appends.
+    Raises DatasetError naming every picture that one of the folders lacks.
+    """
+    names = _method_names(folders)
+    found = [images_by_name(folder) for folder in folders]
+    all_names = sorted(set().union(*found))
+    missing = [
+        f"{name} in {folder}"
+        for folder, files in zip(folders, found, strict=True)
+        for name in all_names
+        if name not in files
+    ]
+    if missing:
+        raise DatasetError(
+            f"missing: {_summarize(missing)}; give every folder the same pictures and names"
+        )
+    return tuple(
+        MethodFolder(name, {picture: files[picture] for picture in all_names})
+        for name, files in zip(names, found, strict=True)
+    )
+
+
+def images_by_name(folder: Path) -> dict[str, Path]:
+    """Name -> file, sorted. Raises DatasetError if there is none, or two of a name."""
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} is not a folder; a study takes one folder for each method")
+    files = scan_folder(folder, input_suffixes()).pictures
+    counts = Counter(map(picture_name, files))
+    double = [name for name, count in counts.items() if count > 1]
+    if double:
+        raise DatasetError(
+            f"{folder}: several files are called {_summarize(double)}; keep one each"
+        )
+    if not files:
+        raise DatasetError(f"{folder} has no pictures in it")
+    return {picture_name(file): file for file in files}
+
+
+def _method_names(folders: Sequence[Path]) -> list[str]:
+    """The last part of each path, or the last two where that is ambiguous."""
+    paths = [folder.resolve() for folder in folders]
+    for parts in (1, 2):
+        names = ["/".join(path.parts[-parts:]) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    raise DatasetError(f"{folders[0]} and others have the same name; rename the folders")
+
+
+def _summarize(things: Sequence[str]) -> str:
+    more = len(things) - MAX_NAMES
+    return ", ".join(things[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -70,5 +70,5 @@ def test_a_network_of_another_scale_takes_passes_and_a_resize() -> None:
 
     assert scale_of([bicubic(), tiny]) == 4
     for scale in (2, 4, 5):
-        made = tiny.upscale(noise(6, 5), scale)
-        assert (made.height, made.width) == (6 * scale, 5 * scale)
+        output = tiny.upscale(noise(6, 5), scale)
+        assert (output.height, output.width) == (6 * scale, 5 * scale)

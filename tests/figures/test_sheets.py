@@ -7,7 +7,7 @@ import pytest
 from PIL import ImageCms
 
 from srgan_cli.figures import Cell, Row, sheet, stack
-from srgan_cli.figures.text import plain, width_of, wrapped
+from srgan_cli.figures.text import plain, text_width, wrap
 from srgan_cli.images.icc import srgb_pixels
 from srgan_cli.images.image import Image
 
@@ -80,7 +80,7 @@ def test_words_wider_than_the_picture_are_not_cut() -> None:
     shown = sheet([Row((Cell(picture(), label, "figures"), Cell(picture(), label)))], label * 2)
 
     assert edges_are_white(shown)
-    assert shown.width > 2 * width_of(label.split()[0], 16)
+    assert shown.width > 2 * text_width(label.split()[0], 16)
 
 
 def test_columns_align_however_many_cells_a_row_has() -> None:
@@ -121,6 +121,6 @@ def test_words_are_reduced_to_what_the_font_has(text: str, drawn: str) -> None:
 
 
 def test_lines_break_between_words_and_where_the_text_does() -> None:
-    assert wrapped("one two\nthree", width_of("one two", 14), 14) == ["one two", "three"]
-    assert wrapped("one two", width_of("one", 14), 14) == ["one", "two"]
-    assert wrapped("", 100, 14) == []
+    assert wrap("one two\nthree", text_width("one two", 14), 14) == ["one two", "three"]
+    assert wrap("one two", text_width("one", 14), 14) == ["one", "two"]
+    assert wrap("", 100, 14) == []

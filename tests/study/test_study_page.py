@@ -8,8 +8,7 @@ from helpers import noise
 
 from srgan_cli.errors import DatasetError
 from srgan_cli.images.write import write_image
-from srgan_cli.study.rating_folders import match_folders
-from srgan_cli.study.study_page import read_study, study_page
+from srgan_cli.study.study_page import match_folders, read_study, study_page
 
 
 def test_every_picture_by_every_method_is_a_trial(folders: list[Path]) -> None:

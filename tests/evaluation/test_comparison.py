@@ -32,7 +32,7 @@ Ends = tuple[Weights, Weights]
 def test_an_enlarged_part_is_that_of_the_whole(crop: Crop) -> None:
     subject = Subject("noise", noise(32, 40), 4)
     for method in build_methods(MethodOptions(models=("lone",), machine=Machine("cpu", "fp32"))):
-        whole = method.upscale(subject.low, 4)
+        whole = method.upscale(subject.low_res, 4)
         part = upscale_crop(subject, crop, method)
         difference = part.pixels.astype(int) - cut(whole, crop.times(4)).pixels
         assert np.abs(difference).max() <= 1  # sums of floats in another order
@@ -40,15 +40,15 @@ def test_an_enlarged_part_is_that_of_the_whole(crop: Crop) -> None:
 
 def test_figures_are_taken_of_all_but_the_original() -> None:
     crop = Crop(0, 0, 32, 32)
-    low, high = noise(32, 32), noise(128, 128)
+    low_res, high_res = noise(32, 32), noise(128, 128)
 
-    alone = compare_crop(Subject("noise", low, 4), crop, [bicubic()], FIDELITY)
-    paired = compare_crop(Subject("noise", low, 4, high), crop, [bicubic()], FIDELITY)
+    alone = compare_crop(Subject("noise", low_res, 4), crop, [bicubic()], FIDELITY)
+    paired = compare_crop(Subject("noise", low_res, 4, high_res), crop, [bicubic()], FIDELITY)
 
-    assert [list(one.figures) for one in alone.seen] == [[]]
-    assert [one.method for one in paired.seen] == ["bicubic", "original"]
-    assert list(paired.seen[0].figures) == ["psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb"]
-    assert not paired.seen[1].figures
+    assert [list(one.figures) for one in alone.results] == [[]]
+    assert [one.method for one in paired.results] == ["bicubic", "original"]
+    assert list(paired.results[0].figures) == ["psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb"]
+    assert not paired.results[1].figures
 
 
 def test_rows_are_the_part_and_its_middle_twice_as_large() -> None:
@@ -65,7 +65,9 @@ def test_a_crop_by_hand_is_in_pixels_of_the_photograph(tmp_path: Path) -> None:
     (photo,) = save(tmp_path, "a.png", height=64, width=64)
     parts = CropOptions((Crop(16, 8, 32, 32),))
 
-    (shrunk_first,) = compare_all([ComparisonInput(photo, is_high=True)], [bicubic()], (), parts, 4)
+    (shrunk_first,) = compare_all(
+        [ComparisonInput(photo, is_high_res=True)], [bicubic()], (), parts, 4
+    )
     (as_it_is,) = compare_all([ComparisonInput(photo)], [bicubic()], (), parts, 4)
 
     assert isinstance(shrunk_first, list)
@@ -91,14 +93,14 @@ def test_a_photograph_that_cannot_be_compared_is_named(tmp_path: Path) -> None:
     assert isinstance(good[0], CropComparison)
 
 
-PERCEPTION = Metric("mean", "mean", lambda ours, truth: float(np.abs(ours - truth).mean()))
+PERCEPTION = Metric("mean", "mean", lambda ours, original: float(np.abs(ours - original).mean()))
 
 
 def test_a_sweep_is_a_strip_and_with_a_perceptual_metric_a_curve(ends: Ends) -> None:
-    low, high = noise(24, 24), noise(96, 96)
+    low_res, high_res = noise(24, 24), noise(96, 96)
 
-    strip = sweep(ends, Subject("noise", low, 4), (0, 0.5, 1))
-    both = sweep(ends, Subject("noise", low, 4, high), (0, 0.5, 1), PERCEPTION)
+    strip = sweep(ends, Subject("noise", low_res, 4), (0, 0.5, 1))
+    both = sweep(ends, Subject("noise", low_res, 4, high_res), (0, 0.5, 1), PERCEPTION)
 
     assert strip.width > 3 * 96
     assert both.height > strip.height + 300

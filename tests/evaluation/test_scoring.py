@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 from helpers import noise, save
 
-from srgan_cli.evaluation.image_pairs import Failure, ImagePair, downscaled
+from srgan_cli.evaluation.image_pairs import Failure, ImagePair, downscale
 from srgan_cli.evaluation.methods import Method, bicubic
 from srgan_cli.evaluation.scoring import FIDELITY, ImageMeasurements, means, measure, measure_all
 from srgan_cli.images.image import Image
 
 
 def perfect(example_high: Image) -> Method:
-    return Method("perfect", lambda low, scale: example_high)
+    return Method("perfect", lambda low_res, scale: example_high)
 
 
 def test_figures_are_of_what_a_method_makes_within_the_border() -> None:
-    example = downscaled(noise(96, 96), 4)
-    spoiled = example.high.pixels.copy()
+    example = downscale(noise(96, 96), 4)
+    spoiled = example.high_res.pixels.copy()
     spoiled[:4] = 0
 
     score = measure(example, [perfect(Image(spoiled))], FIDELITY)[0]
@@ -44,12 +44,12 @@ def test_one_bad_picture_is_named_and_the_rest_measured(tmp_path: Path) -> None:
 
 def test_means_are_taken_method_by_method(tmp_path: Path) -> None:
     paths = save(tmp_path, "a.png", "b.png", height=64, width=64)
-    judged = list(measure_all([ImagePair(p) for p in paths], [bicubic()], FIDELITY, scale=2))
+    measured = list(measure_all([ImagePair(p) for p in paths], [bicubic()], FIDELITY, scale=2))
 
-    (mean,) = means([one for one in judged if isinstance(one, ImageMeasurements)])
+    (mean,) = means([one for one in measured if isinstance(one, ImageMeasurements)])
 
     figures = [
-        one.scores[0].figures["psnr_y"] for one in judged if isinstance(one, ImageMeasurements)
+        one.scores[0].figures["psnr_y"] for one in measured if isinstance(one, ImageMeasurements)
     ]
     assert mean.figures["psnr_y"] == pytest.approx(sum(figures) / 2)
     assert means([]) == ()
@@ -59,8 +59,8 @@ def test_an_error_that_nobody_foresaw_is_the_failure_of_its_picture(tmp_path: Pa
     def broken(image: Image, scale: int) -> Image:
         raise TypeError("of a codec")
 
-    (high,) = save(tmp_path, "a.png")
-    (failure,) = measure_all([ImagePair(high)], [Method("broken", broken)], FIDELITY, scale=2)
+    (high_res,) = save(tmp_path, "a.png")
+    (failure,) = measure_all([ImagePair(high_res)], [Method("broken", broken)], FIDELITY, scale=2)
     assert isinstance(failure, Failure)
     assert failure.picture == "a.png"
     assert "TypeError: of a codec" in failure.reason

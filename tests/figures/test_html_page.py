@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 from PIL import ImageCms
 
 from srgan_cli.errors import ImageError
-from srgan_cli.figures.data_urls import CODINGS, code_pictures
+from srgan_cli.figures.html_page import ENCODINGS, encode_images
 from srgan_cli.images.image import Image
 
 PLENTY = 10**9
@@ -22,7 +22,7 @@ def _decoded(url: str) -> Pillow.Image:
 
 def test_few_pictures_lose_nothing() -> None:
     images = [noise(9, 7), noise(5, 5, seed=1)]
-    coded = code_pictures(images, PLENTY)
+    coded = encode_images(images, PLENTY)
     assert coded.coding == "lossless WebP"
     for image, url in zip(images, coded.urls, strict=True):
         assert url.startswith("data:image/webp;base64,")
@@ -31,9 +31,9 @@ def test_few_pictures_lose_nothing() -> None:
 
 def test_too_many_are_all_made_jpeg_with_full_colour_resolution() -> None:
     images = [noise(40, 40, seed) for seed in range(3)]
-    limit = len("".join(code_pictures(images, PLENTY).urls)) - 1
-    coded = code_pictures(images, limit)
-    assert coded.coding == CODINGS[1].name
+    limit = len("".join(encode_images(images, PLENTY).urls)) - 1
+    coded = encode_images(images, limit)
+    assert coded.coding == ENCODINGS[1].name
     assert sum(map(len, coded.urls)) <= limit
     assert {_decoded(url).format for url in coded.urls} == {"JPEG"}
     assert {layer[1:3] for url in coded.urls for layer in _decoded(url).layer} == {(1, 1)}
@@ -41,17 +41,17 @@ def test_too_many_are_all_made_jpeg_with_full_colour_resolution() -> None:
 
 def test_more_than_fits_is_refused() -> None:
     with pytest.raises(ImageError, match="fewer or smaller"):
-        code_pictures([noise(40, 40)], 500)
+        encode_images([noise(40, 40)], 500)
 
 
 def test_a_picture_no_browser_shows_is_refused() -> None:
     with pytest.raises(ImageError, match="16384 pixels is more"):
-        code_pictures([flat(1, 16_384, 0)], PLENTY)
+        encode_images([flat(1, 16_384, 0)], PLENTY)
 
 
 def test_sixteen_bits_and_gray_become_eight_bit_rgb() -> None:
     samples = np.array([[[0], [257], [257 * 200 + 128], [65535]]], np.uint16)
-    (url,) = code_pictures([Image(samples)], PLENTY).urls
+    (url,) = encode_images([Image(samples)], PLENTY).urls
     assert np.asarray(_decoded(url).convert("RGB"))[0].tolist() == [
         [0] * 3,
         [1] * 3,
@@ -62,7 +62,7 @@ def test_sixteen_bits_and_gray_become_eight_bit_rgb() -> None:
 
 def test_transparent_parts_show_the_gray_behind_them() -> None:
     image = Image(flat(1, 3, 255, 0, 0).pixels, np.array([[0, 128, 255]], np.uint8))
-    (url,) = code_pictures([image], PLENTY).urls
+    (url,) = encode_images([image], PLENTY).urls
     shown = np.asarray(_decoded(url).convert("RGB"))[0].tolist()
     assert shown == [[128, 128, 128], [192, 64, 64], [255, 0, 0]]
 
@@ -70,6 +70,6 @@ def test_transparent_parts_show_the_gray_behind_them() -> None:
 def test_colour_profile_is_kept_and_other_metadata_left_out() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = Image(noise(4, 4).pixels, icc_profile=profile, exif=b"II*\0\x08\0\0\0\0\0\0\0\0\0")
-    (url,) = code_pictures([image], PLENTY).urls
+    (url,) = encode_images([image], PLENTY).urls
     assert _decoded(url).info["icc_profile"] == profile
     assert "exif" not in _decoded(url).info

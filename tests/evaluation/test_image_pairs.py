@@ -10,7 +10,7 @@ from srgan_cli.errors import ImageError
 from srgan_cli.evaluation.image_pairs import (
     ImagePair,
     MatchedImages,
-    downscaled,
+    downscale,
     pair_up,
     read_pair,
 )
@@ -43,30 +43,30 @@ def test_pictures_without_a_counterpart_are_failures(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_pictures_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="has no pictures"):
+    with pytest.raises(ImageError, match="has no images"):
         pair_up(tmp_path)
 
 
 def test_a_high_picture_is_cropped_at_the_bottom_right() -> None:
-    example = downscaled(noise(33, 26), 4)
+    example = downscale(noise(33, 26), 4)
 
-    assert (example.low.height, example.low.width) == (8, 6)
-    assert np.array_equal(example.high.pixels, noise(33, 26).pixels[:32, :24])
+    assert (example.low_res.height, example.low_res.width) == (8, 6)
+    assert np.array_equal(example.high_res.pixels, noise(33, 26).pixels[:32, :24])
 
 
 def test_sizes_tell_the_scale(tmp_path: Path) -> None:
-    (high,) = save(tmp_path, "high.png", height=33, width=25)
-    (low,) = save(tmp_path, "low.png", height=16, width=12)
+    (high_res,) = save(tmp_path, "high.png", height=33, width=25)
+    (low_res,) = save(tmp_path, "low.png", height=16, width=12)
 
-    example = read_pair(ImagePair(high, low), scale=4)
+    example = read_pair(ImagePair(high_res, low_res), scale=4)
 
-    assert (example.scale, example.high.height, example.high.width) == (2, 32, 24)
+    assert (example.scale, example.high_res.height, example.high_res.width) == (2, 32, 24)
 
 
 @pytest.mark.parametrize("size", [(16, 11), (17, 12), (40, 30)])
 def test_sizes_that_do_not_fit_are_named(tmp_path: Path, size: tuple[int, int]) -> None:
-    (high,) = save(tmp_path, "high.png", height=33, width=25)
-    (low,) = save(tmp_path, "low.png", height=size[0], width=size[1])
+    (high_res,) = save(tmp_path, "high.png", height=33, width=25)
+    (low_res,) = save(tmp_path, "low.png", height=size[0], width=size[1])
 
     with pytest.raises(ImageError, match="25 x 33, which is no multiple"):
-        read_pair(ImagePair(high, low), scale=4)
+        read_pair(ImagePair(high_res, low_res), scale=4)

@@ -1,0 +1,125 @@
+"""Self-contained HTML pages: templates filled with data, and images as data URLs.
+
+All images of a page have one encoding. Base64 makes them a third larger; in return a page is one
+file that any browser opens offline.
+"""
+
+import base64
+import html
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+from srgan_cli.errors import ImageError
+from srgan_cli.images.formats import Encoding
+from srgan_cli.images.image import Image, to_uint8
+from srgan_cli.images.write import encode
+
+LONGEST_SIDE = 16_383  # of a WebP; browsers show little beyond it anyway
+BACKGROUND = 128  # what shows through a transparent image: dark and light fringes stand out on it
+
+
+@dataclass(frozen=True)
+class PageEncoding:
+    name: str
+    """As people are told."""
+    encoding: Encoding
+
+
+ENCODINGS = (
+    PageEncoding("lossless WebP", Encoding("webp", lossless=True, strip=True)),
+    PageEncoding("JPEG of quality 98", Encoding("jpeg", quality=98, strip=True)),
+    PageEncoding("JPEG of quality 95", Encoding("jpeg", quality=95, strip=True)),
+    PageEncoding("JPEG of quality 90", Encoding("jpeg", quality=90, strip=True)),
+)
+
+
+@dataclass(frozen=True)
+class EncodedImages:
+    """urls: in the order of the images. coding: the name of what all of them are written in."""
+
+    urls: tuple[str, ...]
+    coding: str
+
+
+def encode_images(images: Sequence[Image], limit: int) -> EncodedImages:
+    """In the first of ENCODINGS in which all together take at most `limit` characters.
+
+    Lossless is the rule, since a judge should see no artifact but the method's; a JPEG of high
+    quality is for many or large images. Raises ImageError if even the smallest is too large.
+    """
+    longest = max((max(image.height, image.width) for image in images), default=0)
+    if longest > LONGEST_SIDE:
+        raise ImageError(
+            f"a side of {longest} pixels is more than a page can show; use parts of the image"
+        )
+    shown = [_to_page_image(image) for image in images]
+    for coding in ENCODINGS:
+        urls = _urls(shown, coding.encoding, limit)
+        if urls is not None:
+            return EncodedImages(urls, coding.name)
+    raise ImageError(f"the images do not fit into {limit / 1e6:.0f} MB; use fewer or smaller ones")
+
+
+def _urls(images: Sequence[Image], encoding: Encoding, limit: int) -> tuple[str, ...] | None:
+    """None as soon as the limit is passed."""
+    urls: list[str] = []
+    size = 0
+    for image in images:
+        encoded = base64.b64encode(encode(image, encoding)).decode("ascii")
+        urls.append(f"data:image/{encoding.format};base64,{encoded}")
+        size += len(urls[-1])
+        if size > limit:
+            return None
+    return tuple(urls)
+
+
+def _to_page_image(image: Image) -> Image:
+    """8-bit RGB without alpha, and nothing of the file's metadata but a profile of RGB."""
+    pixels = np.broadcast_to(to_uint8(image.pixels), (image.height, image.width, 3))
+    if image.alpha is not None:
+        pixels = _composite(pixels, to_uint8(image.alpha))
+    profile = image.icc_profile
+    of_rgb = profile is not None and profile[16:20] == b"RGB "
+    return Image(np.ascontiguousarray(pixels), icc_profile=profile if of_rgb else None)
+
+
+def _composite(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    share = alpha[..., None].astype(np.float32) / 255
+    return (pixels * share + BACKGROUND * (1 - share) + 0.5).astype(np.uint8)
+
+
+def fill_template(name: str, title: str, data: object, package: str = "srgan_cli.figures") -> str:
+    """One HTML file that loads nothing else; its script reads `data` as JSON.
+
+    package: the one with templates/NAME.html, .css and .js.
+    """
+    parts = {
+        "title": html.escape(title),
+        "style": _template("page.css") + _template(f"{name}.css", package),
+        "body": _template(f"{name}.html", package),
+        "data": _json_in_html(data),
+        "script": _template(f"{name}.js", package),
+    }
+    page = _substitute(_template("page.html"), parts)
+    return page.encode("utf-8", "replace").decode()  # file names may hold what UTF-8 cannot
+
+
+def _substitute(skeleton: str, parts: dict[str, str]) -> str:
+    """Every {{name}}, once: what is put in is not searched again but for a body's {{title}}."""
+    parts = {**parts, "body": parts["body"].replace("{{title}}", parts["title"])}
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], skeleton)
+
+
+def _template(name: str, package: str = "srgan_cli.figures") -> str:
+    return files(package).joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _json_in_html(data: object) -> str:
+    """No "<" is left that could end the script element or open a comment."""
+    return json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
