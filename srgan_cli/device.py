@@ -22,7 +22,7 @@ PRECISIONS = {
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Of glibc's mallopt."""
 
-KEPT, MAPPED = 1 << 30, 1 << 28
+KEPT_BYTES, MMAP_BYTES = 1 << 30, 1 << 28
 """Bytes that may lie unused, and of a buffer that is given back all the same."""
 
 
@@ -84,8 +84,8 @@ def _default_dtype(device: torch.device) -> torch.dtype:
 
 
 def _cpu_has_bf16() -> bool:
-    tells = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(tells and tells())
+    is_supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(is_supported and is_supported())
 
 
 def keep_memory() -> None:
@@ -97,8 +97,8 @@ def keep_memory() -> None:
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, MAPPED)
-        mallopt(M_TRIM_THRESHOLD, KEPT)
+        mallopt(M_MMAP_THRESHOLD, MMAP_BYTES)
+        mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 def out_of_memory(error: RuntimeError) -> bool:
@@ -152,10 +152,10 @@ def cgroup_free_bytes(root: Path = CGROUP_ROOT, own: Path = CGROUP_FILE) -> floa
         lines = own.read_text().splitlines()
     except OSError:  # not Linux
         return math.inf
-    return min((left for line in lines for left in _left(root, line)), default=math.inf)
+    return min((left for line in lines for left in _free_of_groups(root, line)), default=math.inf)
 
 
-def _left(root: Path, line: str) -> Iterator[float]:
+def _free_of_groups(root: Path, line: str) -> Iterator[float]:
     """For a line like "4:memory:/service", of each group from the process's own to the root."""
     _, controllers, path = line.split(":", 2)
     version = CGROUP_V2 if controllers == "" else CGROUP_V1
@@ -165,12 +165,12 @@ def _left(root: Path, line: str) -> Iterator[float]:
     for one in (group, *group.parents):
         folder = root / version.folder / one.relative_to("/")
         try:
-            yield _left_in(folder, version)
+            yield _free_of_group(folder, version)
         except (OSError, ValueError, KeyError):  # not visible from inside a container
             continue
 
 
-def _left_in(folder: Path, version: CgroupVersion) -> float:
+def _free_of_group(folder: Path, version: CgroupVersion) -> float:
     limit = (folder / version.limit).read_text().strip()
     if limit == "max":
         return math.inf

@@ -1,9 +1,9 @@
 """Errors that a person can do something about.
 
 SrganError
-├── ImageError      a picture cannot be read or written
+├── ImageError      an image cannot be read or written
 ├── WeightsError    a weights file is missing, damaged, or unfit for the request
-├── DatasetError    a folder of pictures, or the results of a study, is unfit
+├── DatasetError    a folder of images, or the results of a study, is unfit
 ├── OptionError     options that make no sense together
 ├── DeviceError     a device's memory does not suffice
 │   └── MissingDeviceError

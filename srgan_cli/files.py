@@ -100,8 +100,8 @@ def atomic_write(path: Path, error: type[SrganError] = ImageError) -> Iterator[B
             file.flush()
             os.fsync(file.fileno())  # a power failure must not leave an empty file under the name
             _replace(part, target, file)
-    except OSError as fault:
-        raise error(explain_write_error(path, target.parent, fault)) from fault
+    except OSError as os_error:
+        raise error(explain_write_error(path, target.parent, os_error)) from os_error
     finally:
         if part is not None:
             _discard(part)
@@ -117,19 +117,19 @@ def writable_target(path: Path, error: type[SrganError] = ImageError) -> Path:
         target = Path(os.path.realpath(path)) if path.is_symlink() else path
         if not target.exists() or (target.is_file() and os.access(target, os.W_OK)):
             return target
-    except OSError as fault:  # such as a name that is too long
-        raise error(explain_write_error(path, path.parent, fault)) from fault
+    except OSError as os_error:  # such as a name that is too long
+        raise error(explain_write_error(path, path.parent, os_error)) from os_error
     if target.is_file():  # renaming would replace it all the same
         raise error(f"{printable(path)}: is write-protected; name another file, or allow writing")
     kind = "is a folder" if target.is_dir() else "is not a regular file"
     raise error(f"{printable(path)}: {kind}; name a file to write")
 
 
-def explain_write_error(path: Path, folder: Path, fault: OSError) -> str:
+def explain_write_error(path: Path, folder: Path, os_error: OSError) -> str:
     """Why `path`, whose target lies in `folder`, was not written, in one line."""
     if not folder.is_dir():
         return f"{printable(path)}: there is no folder {printable(folder)}; make it first"
-    return f"{printable(path)}: cannot be written ({fault.strerror or fault})"
+    return f"{printable(path)}: cannot be written ({os_error.strerror or os_error})"
 
 
 def _create_part(target: Path) -> tuple[BinaryIO, Path]:
@@ -180,10 +180,10 @@ def remove_stale_parts(target: Path) -> None:
     with suppress(OSError):
         for name in os.listdir(target.parent):  # noqa: PTH208 many, and only names are wanted
             if name[0] == "." and pattern.fullmatch(name):
-                _remove_unlocked(target.with_name(name))
+                _remove_if_unlocked(target.with_name(name))
 
 
-def _remove_unlocked(part: Path) -> None:
+def _remove_if_unlocked(part: Path) -> None:
     with suppress(OSError):
         descriptor = os.open(part, os.O_RDONLY | _NO_WAIT | _SAFE)
         try:
@@ -245,8 +245,8 @@ def lock_target(path: Path, error: type[SrganError] = ImageError) -> FileLock | 
     target = writable_target(path, error)
     try:
         return try_lock(target)
-    except OSError as fault:
-        raise error(explain_write_error(path, target.parent, fault)) from fault
+    except OSError as os_error:
+        raise error(explain_write_error(path, target.parent, os_error)) from os_error
 
 
 @contextmanager

@@ -10,14 +10,14 @@ from pathlib import Path
 SCALE_SUFFIX = re.compile(r"[-_]?x\d+(\.\d+)?$")  # bus_x4.png and 0801x4.png are of bus and 0801
 
 
-def picture_name(path: Path) -> str:
+def image_name(path: Path) -> str:
     """The file's name without its suffix and without a scale such as _x4 at its end."""
     return SCALE_SUFFIX.sub("", path.stem) or path.stem
 
 
 @dataclass(frozen=True)
 class FolderFiles:
-    """Sorted by path. others: files that are no pictures by their names, and no hidden ones.
+    """Sorted by path. others: files that are not images by their suffix, without hidden ones.
 
     unreadable: folders that could not be entered.
     """
@@ -39,23 +39,23 @@ def scan_folder(
     Hidden files and folders, and all below `exclude`, are left out. Links to files are files, also
     those that lead nowhere; links to folders are not entered.
     """
-    left_out = None if exclude is None else os.path.realpath(exclude)
+    excluded = None if exclude is None else os.path.realpath(exclude)
     files: list[Path] = []
     unreadable: list[Path] = []
-    walk = os.walk(folder, onerror=lambda fault: unreadable.append(Path(fault.filename)))
-    for name, below, names in walk:
-        here = Path(name)
-        files += [here / each for each in names if each[0] != "."]
-        below[:] = [
+    walk = os.walk(folder, onerror=lambda error: unreadable.append(Path(error.filename)))
+    for name, subfolders, names in walk:
+        parent = Path(name)
+        files += [parent / each for each in names if each[0] != "."]
+        subfolders[:] = [
             each
-            for each in below
-            if recursive and each[0] != "." and os.path.realpath(here / each) != left_out
+            for each in subfolders
+            if recursive and each[0] != "." and os.path.realpath(parent / each) != excluded
         ]
     pictures = [file for file in sorted(files) if file.suffix.lower() in suffixes]
-    chosen = tuple(file for file in pictures if file.is_file() or file.is_symlink())
-    kept = set(chosen)
+    existing = tuple(file for file in pictures if file.is_file() or file.is_symlink())
+    kept = set(existing)
     others = tuple(file for file in sorted(files) if file not in kept)
-    return FolderFiles(chosen, others, tuple(unreadable))
+    return FolderFiles(existing, others, tuple(unreadable))
 
 
 def count_kinds(paths: Iterable[Path]) -> dict[str, int]:

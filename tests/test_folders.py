@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from srgan_cli.folders import count_kinds, picture_name, scan_folder
+from srgan_cli.folders import count_kinds, image_name, scan_folder
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from srgan_cli.folders import count_kinds, picture_name, scan_folder
     ],
 )
 def test_the_scale_is_no_part_of_a_pictures_name(file, name):
-    assert picture_name(Path(file)) == name
+    assert image_name(Path(file)) == name
 
 
 @pytest.fixture

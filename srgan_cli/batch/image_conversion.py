@@ -19,7 +19,7 @@ from srgan_cli.settings import Conversion
 
 
 def convert_picture(picture: AnyImage | LazyImage, conversion: Conversion) -> AnyImage | LazyImage:
-    """Raises ImageError for a frame that the picture does not have."""
+    """Raises ImageError for a frame that the image does not have."""
     if isinstance(picture, LazyImage):  # one frame, without alpha
         _check_frame(conversion, 1)
         return _lazy_to_depth(picture, conversion.depth)

@@ -104,7 +104,7 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class _JobState:
-    """A job between two steps. picture: read or upscaled; None where nothing is left to do."""
+    """A job between two steps. image: read or upscaled; None where nothing is left to do."""
 
     outcome: Outcome
     started: float

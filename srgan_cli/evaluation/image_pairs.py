@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from srgan_cli.errors import ImageError
-from srgan_cli.folders import picture_name, scan_folder
+from srgan_cli.folders import image_name, scan_folder
 from srgan_cli.images.formats import input_suffixes
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
@@ -68,8 +68,8 @@ def list_images(path: Path) -> list[Path]:
 
 def find_reference(path: Path, candidates: Iterable[Path]) -> Path | None:
     """The file of the same image, by its name; None if there is none."""
-    others = {picture_name(other): other for other in candidates}
-    return others.get(path.stem) or others.get(picture_name(path))
+    others = {image_name(other): other for other in candidates}
+    return others.get(path.stem) or others.get(image_name(path))
 
 
 def find_original(photo: Path, high_res: Path) -> Path:

@@ -15,7 +15,7 @@ import numpy as np
 
 from srgan_cli.errors import DatasetError
 from srgan_cli.figures.html_page import encode_images, fill_template
-from srgan_cli.folders import picture_name, scan_folder
+from srgan_cli.folders import image_name, scan_folder
 from srgan_cli.images.formats import input_suffixes
 from srgan_cli.images.image import Image, Pixels
 from srgan_cli.images.read import read_image
@@ -190,7 +190,7 @@ def images_by_name(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise DatasetError(f"{folder} is not a folder; a study takes one folder for each method")
     files = scan_folder(folder, input_suffixes()).pictures
-    counts = Counter(map(picture_name, files))
+    counts = Counter(map(image_name, files))
     double = [name for name, count in counts.items() if count > 1]
     if double:
         raise DatasetError(
@@ -198,7 +198,7 @@ def images_by_name(folder: Path) -> dict[str, Path]:
         )
     if not files:
         raise DatasetError(f"{folder} has no pictures in it")
-    return {picture_name(file): file for file in files}
+    return {image_name(file): file for file in files}
 
 
 def _method_names(folders: Sequence[Path]) -> list[str]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from srgan_cli.weights.foreign.spandrel_models import Described
+from srgan_cli.weights.foreign.spandrel_models import SpandrelNetwork
 from srgan_cli.weights.foreign.unwrap import unwrap_state
 from srgan_cli.weights.loading import load_generator, load_weights
 from srgan_cli.weights.ncnn.reader import is_ncnn, ncnn_dtypes
@@ -139,7 +139,7 @@ def flop_per_megapixel(network: nn.Module) -> int:
 
     Ours run without numbers, which takes no time; `network` is of no use afterwards.
     """
-    place = "cpu" if isinstance(network, Described) else "meta"
+    place = "cpu" if isinstance(network, SpandrelNetwork) else "meta"
     with FlopCounterMode(display=False) as counter:
         network.to(place)(torch.zeros(1, 3, SIDE, SIDE, device=place))
     return int(counter.get_total_flops()) * MEGAPIXEL // SIDE**2

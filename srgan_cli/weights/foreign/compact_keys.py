@@ -2,10 +2,10 @@
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.weights.foreign.layout import (
-    Entry,
     Family,
     Hints,
     Hyperparameters,
+    KeyPair,
     Layout,
     State,
     conv,
@@ -19,7 +19,7 @@ from srgan_cli.weights.foreign.layout import (
 def build_layout(hyperparameters: Hyperparameters) -> Layout:
     scale, features = int(hyperparameters["scale"]), int(hyperparameters["features"])
     last = 2 * int(hyperparameters["convolutions"]) + 2
-    entries: list[Entry] = []
+    entries: list[KeyPair] = []
     for place in range(0, last, 2):
         inputs = 3 if place == 0 else features
         entries += conv(f"body.{place}", f"body.{place}", (inputs, features))
@@ -41,12 +41,12 @@ def measure(state: State, hints: Hints) -> Layout:
             "scale": root(outputs // 3, f"a third of body.{last}'s outputs"),
             "features": sides(state, "body.0.weight")[1],
             "convolutions": last // 2 - 1,
-            "activation": "prelu" if "body.1.weight" in state else told(hints),
+            "activation": "prelu" if "body.1.weight" in state else activation_of(hints),
         }
     )
 
 
-def told(hints: Hints) -> str:
+def activation_of(hints: Hints) -> str:
     if hints.activation not in ("relu", "leakyrelu"):
         raise WeightsError(
             "no key tells its activation, relu or leakyrelu; say it once: "

@@ -19,8 +19,8 @@ from srgan_cli.weights.foreign import compact_keys as compact
 from srgan_cli.weights.foreign import rrdbnet_keys as rrdbnet
 from srgan_cli.weights.foreign import srcnn_vdsr as luma
 from srgan_cli.weights.foreign import srresnet_keys as srresnet
-from srgan_cli.weights.foreign.layout import Entry, Hints, Hyperparameters, Layout, State
-from srgan_cli.weights.foreign.unsupported import nearest, refuse_unsupported
+from srgan_cli.weights.foreign.layout import Hints, Hyperparameters, KeyPair, Layout, State
+from srgan_cli.weights.foreign.unsupported import check_supported, nearest
 from srgan_cli.weights.foreign.unwrap import first_keys, unwrap_state
 from srgan_cli.weights.tensor_files import write_torch_file
 
@@ -59,36 +59,36 @@ def from_foreign(
     a known family, saying what it looks like.
     """
     state = unwrap_state(found)
-    refuse_unsupported(state)
+    check_supported(state)
     family = nearest(state, FAMILIES)
     try:
         layout = family.measure(state, Hints(scale, guess, activation))
-        check(state, layout)
+        check_tensors(state, layout)
     except WeightsError as error:
         raise WeightsError(f"this looks like {family.name}, but {error}") from error
     if scale not in (None, layout.hyperparameters["scale"]):
-        told = layout.hyperparameters["scale"]
-        raise WeightsError(f"this is {family.name} for scale {told}, not {scale}")
-    renamed = {entry.ours: take(state, entry) for entry in layout.entries}
+        found_scale = layout.hyperparameters["scale"]
+        raise WeightsError(f"this is {family.name} for scale {found_scale}, not {scale}")
+    renamed = {entry.key: convert_tensor(state, entry) for entry in layout.entries}
     return ForeignNetwork(layout.architecture, layout.hyperparameters, renamed, family.name)
 
 
-def check(state: State, layout: Layout) -> None:
+def check_tensors(state: State, layout: Layout) -> None:
     """Every tensor there, of its shape and finite; no other."""
     expected = {entry.source_key: entry for entry in layout.entries}
     missing = [
-        e.source_key for e in layout.entries if e.absent is None and e.source_key not in state
+        e.source_key for e in layout.entries if e.default is None and e.source_key not in state
     ]
     unexpected = [key for key in state if key not in expected]
     problems = [f"{first_keys(missing)} is missing"] if missing else []
     problems += [f"{first_keys(unexpected)} does not belong to it"] if unexpected else []
     for key, entry in expected.items():
-        problems += unusable(key, entry, state[key]) if key in state else []
+        problems += tensor_problems(key, entry, state[key]) if key in state else []
     if problems:
         raise WeightsError("; ".join(problems[:3]))
 
 
-def unusable(key: str, entry: Entry, tensor: Tensor) -> list[str]:
+def tensor_problems(key: str, entry: KeyPair, tensor: Tensor) -> list[str]:
     if tuple(tensor.shape) != entry.shape:
         return [f"{key} has shape {tuple(tensor.shape)}, not {entry.shape}"]
     if tensor.layout != torch.strided or tensor.is_complex() or tensor.is_quantized:
@@ -103,52 +103,52 @@ def unusable(key: str, entry: Entry, tensor: Tensor) -> list[str]:
     return []
 
 
-def take(state: State, entry: Entry) -> Tensor:
-    integer = entry.ours.endswith("num_batches_tracked")
+def convert_tensor(state: State, entry: KeyPair) -> Tensor:
+    integer = entry.key.endswith("num_batches_tracked")
     dtype = torch.int64 if integer else torch.float32
     if entry.source_key not in state:
-        return torch.full(entry.shape, entry.absent or 0.0).to(dtype)
+        return torch.full(entry.shape, entry.default or 0.0).to(dtype)
     return state[entry.source_key].detach().to("cpu", dtype).contiguous()
 
 
 def to_foreign(
-    architecture: str, hyperparameters: Mapping[str, Any], state: State, naming: str
+    architecture: str, hyperparameters: Mapping[str, Any], state: State, layout_name: str
 ) -> dict[str, Tensor]:
-    """Our state dict under the names that other programs load: see NAMINGS.
+    """Our state dict under the names that other programs load: see LAYOUTS.
 
     Raises WeightsError where those programs have no such network.
     """
-    layout = foreign_layout(architecture, hyperparameters, state, naming)
-    return {entry.source_key: state[entry.ours] for entry in layout.entries}
+    layout = foreign_layout(architecture, hyperparameters, state, layout_name)
+    return {entry.source_key: state[entry.key] for entry in layout.entries}
 
 
 def foreign_layout(
-    architecture: str, given: Mapping[str, Any], state: State, naming: str
+    architecture: str, given: Mapping[str, Any], state: State, layout_name: str
 ) -> Layout:
     """What `given` leaves at its default is read off the state dict: our names are theirs."""
-    if naming not in LAYOUTS:
-        raise WeightsError(f"unknown naming {naming!r}: there are {', '.join(LAYOUTS)}")
+    if layout_name not in LAYOUTS:
+        raise WeightsError(f"unknown naming {layout_name!r}: there are {', '.join(LAYOUTS)}")
     if architecture == "rrdbnet":
         measured = rrdbnet.measure_real_esrgan(state, Hints()).hyperparameters
-        return rrdbnet.layout_for(naming, {**measured, **given})
-    if architecture == "compact" and naming == "real-esrgan":
+        return rrdbnet.layout_for(layout_name, {**measured, **given})
+    if architecture == "compact" and layout_name == "real-esrgan":
         return compact.measure(state, Hints(activation=given.get("activation")))
     raise WeightsError(
-        f"{naming} naming has no place for a network of the kind {architecture}; "
+        f"{layout_name} naming has no place for a network of the kind {architecture}; "
         "rrdbnet fits every naming, compact real-esrgan; others go to ONNX"
     )
 
 
-def export_foreign(weights: Weights, path: Path, naming: str) -> None:
-    """Under the names of `NAMINGS`: .safetensors, or else what torch.save makes of plain tensors.
+def export_foreign(weights: Weights, path: Path, layout_name: str) -> None:
+    """Under the names of `LAYOUTS`: .safetensors, or else what torch.save makes of plain tensors.
 
     Raises WeightsError for a network that the naming's programs do not have.
     """
-    named = to_foreign(weights.architecture, weights.hyperparameters, weights.state, naming)
+    named = to_foreign(weights.architecture, weights.hyperparameters, weights.state, layout_name)
     state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in named.items()}
     with atomic_write(path, WeightsError) as file:
         if path.suffix == ".safetensors":
             file.write(save(state, metadata={"format": "pt"}))
         else:
-            wrapper = WRAPPER_KEYS.get(naming)
+            wrapper = WRAPPER_KEYS.get(layout_name)
             write_torch_file(state if wrapper is None else {wrapper: state}, file)

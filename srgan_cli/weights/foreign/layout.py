@@ -13,13 +13,13 @@ Hyperparameters = dict[str, int | float | str | bool]
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One tensor: its name there, its name here, its shape; `absent` stands in where it lacks."""
+class KeyPair:
+    """A tensor: its key in the file, our key, its shape. default: fills it if the file has none."""
 
     source_key: str
-    ours: str
+    key: str
     shape: tuple[int, ...]
-    absent: float | None = None
+    default: float | None = None
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Layout:
 
     architecture: str
     hyperparameters: Hyperparameters
-    entries: tuple[Entry, ...]
+    entries: tuple[KeyPair, ...]
 
 
 @dataclass(frozen=True)
@@ -55,28 +55,28 @@ class Family:
 
 
 def conv(
-    source_key: str, ours: str, sides: tuple[int, int], kernel: int = 3, bias: bool | None = True
-) -> tuple[Entry, ...]:
+    source_key: str, key: str, sides: tuple[int, int], kernel: int = 3, bias: bool | None = True
+) -> tuple[KeyPair, ...]:
     """`sides`: input and output channels. `bias` None: zero where the file has none."""
     inputs, outputs = sides
-    weight = Entry(f"{source_key}.weight", f"{ours}.weight", (outputs, inputs, kernel, kernel))
+    weight = KeyPair(f"{source_key}.weight", f"{key}.weight", (outputs, inputs, kernel, kernel))
     if bias is False:
         return (weight,)
-    absent = 0.0 if bias is None else None
-    return weight, Entry(f"{source_key}.bias", f"{ours}.bias", (outputs,), absent)
+    default = 0.0 if bias is None else None
+    return weight, KeyPair(f"{source_key}.bias", f"{key}.bias", (outputs,), default)
 
 
-def norm(source_key: str, ours: str, features: int) -> tuple[Entry, ...]:
+def norm(source_key: str, key: str, features: int) -> tuple[KeyPair, ...]:
     """A BatchNorm; files older than torch 0.4.1 do not count its batches."""
     names = ("weight", "bias", "running_mean", "running_var")
-    entries = (Entry(f"{source_key}.{name}", f"{ours}.{name}", (features,)) for name in names)
+    entries = (KeyPair(f"{source_key}.{name}", f"{key}.{name}", (features,)) for name in names)
     counter = "num_batches_tracked"
-    return *entries, Entry(f"{source_key}.{counter}", f"{ours}.{counter}", (), absent=0)
+    return *entries, KeyPair(f"{source_key}.{counter}", f"{key}.{counter}", (), default=0)
 
 
-def slope(source_key: str, ours: str, features: int = 1) -> tuple[Entry, ...]:
+def slope(source_key: str, key: str, features: int = 1) -> tuple[KeyPair, ...]:
     """A PReLU."""
-    return (Entry(f"{source_key}.weight", f"{ours}.weight", (features,)),)
+    return (KeyPair(f"{source_key}.weight", f"{key}.weight", (features,)),)
 
 
 def sides(state: State, key: str) -> tuple[int, int, int]:
@@ -117,7 +117,7 @@ def root(number: int, what: str) -> int:
 
 
 def shuffle_step(state: State, key: str) -> int:
-    """The factor by which the sub-pixel convolution with this weight enlarges."""
+    """The factor by which the sub-pixel convolution with this weight upscales."""
     inputs, outputs, _ = sides(state, key)
     if outputs % inputs:
         raise WeightsError(f"{key} has {inputs} inputs and {outputs} outputs: no sub-pixel layer")
@@ -127,7 +127,7 @@ def shuffle_step(state: State, key: str) -> int:
 def check_steps(steps: list[int]) -> int:
     """The scale of enlargements in a row that our networks do in the same steps."""
     if any(step != 2 for step in steps) and (len(steps) > 1 or steps[0] % 2 == 0):
-        raise WeightsError(f"it enlarges in the steps {steps}; ours go by 2, or once by an odd one")
+        raise WeightsError(f"it upscales in the steps {steps}; ours go by 2, or once by an odd one")
     scale = 1
     for step in steps:
         scale *= step

@@ -19,7 +19,7 @@ CONTEXT = 64
 """Low-resolution pixels that are taken to matter: spandrel does not tell how far a network sees."""
 
 
-class Described(nn.Module):
+class SpandrelNetwork(nn.Module):
     """RGB in [0, 1], (B, 3, H, W) -> RGB, (B, 3, sH, sW): what spandrel made of a state dict."""
 
     def __init__(self, descriptor: Any) -> None:
@@ -31,12 +31,12 @@ class Described(nn.Module):
         self.alignment = max(1, int(descriptor.size_requirements.multiple_of))
         self.receptive_field = -(-CONTEXT // self.alignment) * self.alignment
 
-    def forward(self, low: Tensor) -> Tensor:
-        high: Tensor = self.descriptor(low)  # pads to the sizes it can do, crops and clips
-        return high
+    def forward(self, low_res: Tensor) -> Tensor:
+        high_res: Tensor = self.descriptor(low_res)  # pads to the sizes it can do, crops and clips
+        return high_res
 
 
-def generator(state: Mapping[str, Tensor]) -> Described:
+def generator(state: Mapping[str, Tensor]) -> SpandrelNetwork:
     """Raises WeightsError where spandrel is missing, does not know it, or it is not RGB to RGB."""
     spandrel = _spandrel()
     unsupported = (spandrel.UnsupportedModelError, LookupError, RuntimeError, TypeError, ValueError)
@@ -45,10 +45,10 @@ def generator(state: Mapping[str, Tensor]) -> Described:
     except (*unsupported, AssertionError) as error:
         raise WeightsError(f"spandrel does not know this network either ({error})") from error
     if not isinstance(found, spandrel.ImageModelDescriptor):
-        raise WeightsError("spandrel knows this network, but it does not make pictures larger")
+        raise WeightsError("spandrel knows this network, but it does not make images larger")
     if (found.input_channels, found.output_channels) != (3, 3):
         raise WeightsError(f"{found.architecture.name} networks are used here for RGB alone")
-    return Described(found).eval()
+    return SpandrelNetwork(found).eval()
 
 
 def installed() -> bool:

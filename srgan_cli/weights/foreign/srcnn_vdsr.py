@@ -1,7 +1,16 @@
-"""SRCNN and VDSR of other programs: they work on the enlarged luma, so no key tells their scale."""
+"""SRCNN and VDSR of other programs: they work on the upscaled luma, so no key tells their scale."""
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.weights.foreign.layout import Entry, Family, Hints, Layout, State, conv, count, sides
+from srgan_cli.weights.foreign.layout import (
+    Family,
+    Hints,
+    KeyPair,
+    Layout,
+    State,
+    conv,
+    count,
+    sides,
+)
 
 
 def scale_of(hints: Hints) -> int:
@@ -33,8 +42,8 @@ def measure_srcnn(state: State, hints: Hints) -> Layout:
     return srcnn_layout(scale_of(hints), (n1, n2), (f1, f2, f3))
 
 
-def lay_out_vdsr(scale: int, features: int, depth: int) -> Layout:
-    entries: list[Entry] = [*conv("conv1.0", "layers.0", (1, features), bias=None)]
+def vdsr_layout(scale: int, features: int, depth: int) -> Layout:
+    entries: list[KeyPair] = [*conv("conv1.0", "layers.0", (1, features), bias=None)]
     for i in range(depth - 2):
         entries += conv(f"trunk.{i}.conv", f"layers.{i + 1}", (features, features), bias=None)
     entries += conv("conv2", f"layers.{depth - 1}", (features, 1), bias=None)
@@ -44,10 +53,10 @@ def lay_out_vdsr(scale: int, features: int, depth: int) -> Layout:
 
 def measure_vdsr(state: State, hints: Hints) -> Layout:
     features = sides(state, "conv1.0.weight")[1]
-    return lay_out_vdsr(scale_of(hints), features, count(state, "trunk.") + 2)
+    return vdsr_layout(scale_of(hints), features, count(state, "trunk.") + 2)
 
 
 FAMILIES = (
     Family("SRCNN", measure_srcnn, srcnn_layout(4, (64, 32), (9, 5, 5))),
-    Family("VDSR", measure_vdsr, lay_out_vdsr(4, 64, 4)),
+    Family("VDSR", measure_vdsr, vdsr_layout(4, 64, 4)),
 )

@@ -2,10 +2,10 @@
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.weights.foreign.layout import (
-    Entry,
     Family,
     Hints,
     Hyperparameters,
+    KeyPair,
     Layout,
     State,
     check_steps,
@@ -40,24 +40,24 @@ def sizes(
     }
 
 
-def build_layout(hyperparameters: Hyperparameters, *parts: tuple[Entry, ...]) -> Layout:
+def build_layout(hyperparameters: Hyperparameters, *parts: tuple[KeyPair, ...]) -> Layout:
     return Layout("srresnet", hyperparameters, tuple(entry for part in parts for entry in part))
 
 
 # With BatchNorm, as in the paper (Lornatang's SRGAN-PyTorch and many others)
 
 
-def lay_out_paper(features: int, blocks: int, steps: list[int], bias: bool) -> Layout:
+def paper_layout(features: int, blocks: int, steps: list[int], bias: bool) -> Layout:
     within = (features, features)
     parts = [conv("conv1.0", "conv_first", (3, features), 9), slope("conv1.1", "act_first")]
     for i in range(blocks):
-        source_key, ours = f"trunk.{i}.rcb", f"body.{i}"
+        source_key, key = f"trunk.{i}.rcb", f"body.{i}"
         parts += [
-            conv(f"{source_key}.0", f"{ours}.conv1", within, bias=bias),
-            norm(f"{source_key}.1", f"{ours}.norm1", features),
-            slope(f"{source_key}.2", f"{ours}.act"),
-            conv(f"{source_key}.3", f"{ours}.conv2", within, bias=bias),
-            norm(f"{source_key}.4", f"{ours}.norm2", features),
+            conv(f"{source_key}.0", f"{key}.conv1", within, bias=bias),
+            norm(f"{source_key}.1", f"{key}.norm1", features),
+            slope(f"{source_key}.2", f"{key}.act"),
+            conv(f"{source_key}.3", f"{key}.conv2", within, bias=bias),
+            norm(f"{source_key}.4", f"{key}.norm2", features),
         ]
     parts += [
         conv("conv2.0", "conv_body", within, bias=bias),
@@ -75,10 +75,12 @@ def lay_out_paper(features: int, blocks: int, steps: list[int], bias: bool) -> L
 
 
 def measure_paper(state: State, _: Hints) -> Layout:
-    ups = count(state, "upsampling.")
-    steps = [shuffle_step(state, f"upsampling.{i}.upsample_block.0.weight") for i in range(ups)]
+    upsamplings = count(state, "upsampling.")
+    steps = [
+        shuffle_step(state, f"upsampling.{i}.upsample_block.0.weight") for i in range(upsamplings)
+    ]
     features = sides(state, "conv1.0.weight")[1]
-    return lay_out_paper(features, count(state, "trunk."), steps, "conv2.0.bias" in state)
+    return paper_layout(features, count(state, "trunk."), steps, "conv2.0.bias" in state)
 
 
 # leftthomas/SRGAN: tanh at the end; in 2018 a PReLU where the BatchNorm behind the blocks is now
@@ -88,13 +90,13 @@ def leftthomas_layout(features: int, blocks: int, steps: list[int], form: str) -
     within, end, tail = (features, features), f"block{blocks + 2}", f"block{blocks + 3}"
     parts = [conv("block1.0", "conv_first", (3, features), 9), slope("block1.1", "act_first")]
     for i in range(blocks):
-        source_key, ours = f"block{i + 2}", f"body.{i}"
+        source_key, key = f"block{i + 2}", f"body.{i}"
         parts += [
-            conv(f"{source_key}.conv1", f"{ours}.conv1", within),
-            norm(f"{source_key}.bn1", f"{ours}.norm1", features),
-            slope(f"{source_key}.prelu", f"{ours}.act"),
-            conv(f"{source_key}.conv2", f"{ours}.conv2", within),
-            norm(f"{source_key}.bn2", f"{ours}.norm2", features),
+            conv(f"{source_key}.conv1", f"{key}.conv1", within),
+            norm(f"{source_key}.bn1", f"{key}.norm1", features),
+            slope(f"{source_key}.prelu", f"{key}.act"),
+            conv(f"{source_key}.conv2", f"{key}.conv2", within),
+            norm(f"{source_key}.bn2", f"{key}.norm2", features),
         ]
     parts.append(conv(f"{end}.0", "conv_body", within))
     normed = form == "paper"
@@ -116,8 +118,8 @@ def measure_leftthomas(state: State, _: Hints) -> Layout:
     if blocks < 0:
         raise WeightsError("it has fewer than 3 blocks; block1 to block8 are usual")
     tail = f"block{blocks + 3}."
-    ups = len(numbers(state, tail, "conv."))
-    steps = [shuffle_step(state, f"{tail}{i}.conv.weight") for i in range(ups)]
+    upsamplings = len(numbers(state, tail, "conv."))
+    steps = [shuffle_step(state, f"{tail}{i}.conv.weight") for i in range(upsamplings)]
     normed = f"block{blocks + 2}.1.running_mean" in state
     features = sides(state, "block1.0.weight")[1]
     return leftthomas_layout(features, blocks, steps, "paper" if normed else "closing-prelu")
@@ -146,8 +148,8 @@ def msr_layout(naming: str, features: int, blocks: int, steps: list[int]) -> Lay
 
 
 def measure_msr(naming: str, state: State) -> Layout:
-    ups = count(state, "upconv", start=1)
-    steps = [shuffle_step(state, f"upconv{i + 1}.weight") for i in range(ups)]
+    upsamplings = count(state, "upconv", start=1)
+    steps = [shuffle_step(state, f"upconv{i + 1}.weight") for i in range(upsamplings)]
     features = sides(state, "conv_first.weight")[1]
     return msr_layout(naming, features, count(state, f"{MSR_NAMES[naming]['body']}."), steps)
 
@@ -155,8 +157,8 @@ def measure_msr(naming: str, state: State) -> Layout:
 # What MSRResNet was before: a numbered sequence, by pixel-shuffle or by repeated pixels
 
 
-def lay_out_early(features: int, blocks: int, steps: list[int], nearest: bool) -> Layout:
-    within, ups = (features, features), len(steps)
+def early_layout(features: int, blocks: int, steps: list[int], nearest: bool) -> Layout:
+    within, upsamplings = (features, features), len(steps)
     parts = [conv("model.0", "conv_first", (3, features))]
     for i in range(blocks):
         parts.append(conv(f"model.1.sub.{i}.res.0", f"body.{i}.conv1", within))
@@ -164,30 +166,30 @@ def lay_out_early(features: int, blocks: int, steps: list[int], nearest: bool) -
     parts.append(conv(f"model.1.sub.{blocks}", "conv_body", within))
     for i, step in enumerate(steps):
         place, width = (3 * i + 3, 1) if nearest else (3 * i + 2, step * step)
-        ours = f"ups.{i}.{1 if nearest else 0}"
-        parts.append(conv(f"model.{place}", ours, (features, features * width)))
-    parts.append(conv(f"model.{3 * ups + 2}", "conv_hr", within))
-    parts.append(conv(f"model.{3 * ups + 4}", "conv_last", (features, 3), bias=None))
+        key = f"ups.{i}.{1 if nearest else 0}"
+        parts.append(conv(f"model.{place}", key, (features, features * width)))
+    parts.append(conv(f"model.{3 * upsamplings + 2}", "conv_hr", within))
+    parts.append(conv(f"model.{3 * upsamplings + 4}", "conv_last", (features, 3), bias=None))
     form = "early-nearest" if nearest else "early"
     return build_layout(sizes(steps, features, blocks, norm=False, bias=True, form=form), *parts)
 
 
 def measure_early(state: State, _: Hints) -> Layout:
-    """Which layer follows the blocks tells the two ways of enlarging apart. Repeated pixels are
-    taken to double the picture, as in every such network known."""
+    """Which layer follows the blocks tells the two ways of upscaling apart. Repeated pixels are
+    taken to double the image, as in every such network known."""
     places = numbers(state, "model.")
-    ups = (max(places, default=0) - 4) // 3
-    if ups not in range(8):
+    upsamplings = (max(places, default=0) - 4) // 3
+    if upsamplings not in range(8):
         raise WeightsError("its layers are not those of model.0 to model.10")
-    nearest = "model.3.weight" in state or ups == 0
-    shuffles = [] if nearest else [f"model.{3 * i + 2}.weight" for i in range(ups)]
-    steps = [2] * ups if nearest else [shuffle_step(state, key) for key in shuffles]
+    nearest = "model.3.weight" in state or upsamplings == 0
+    shuffles = [] if nearest else [f"model.{3 * i + 2}.weight" for i in range(upsamplings)]
+    steps = [2] * upsamplings if nearest else [shuffle_step(state, key) for key in shuffles]
     blocks = count(state, "model.1.sub.", "res.")
-    return lay_out_early(sides(state, "model.0.weight")[1], blocks, steps, nearest)
+    return early_layout(sides(state, "model.0.weight")[1], blocks, steps, nearest)
 
 
 FAMILIES = (
-    Family("SRResNet (SRGAN)", measure_paper, lay_out_paper(64, 2, [2, 2], bias=False)),
+    Family("SRResNet (SRGAN)", measure_paper, paper_layout(64, 2, [2, 2], bias=False)),
     Family(
         "SRGAN, leftthomas", measure_leftthomas, leftthomas_layout(64, 2, [2, 2], "closing-prelu")
     ),
@@ -201,5 +203,5 @@ FAMILIES = (
         lambda state, _: measure_msr("older", state),
         msr_layout("older", 64, 2, [2, 2]),
     ),
-    Family("SRResNet, oldest naming", measure_early, lay_out_early(64, 2, [2, 2], nearest=False)),
+    Family("SRResNet, oldest naming", measure_early, early_layout(64, 2, [2, 2], nearest=False)),
 )

@@ -10,7 +10,7 @@ from srgan_cli.weights.foreign.unwrap import first_keys
 KINDS = (
     (
         r"(weight_orig$|\.original\d?$|^(conv0_0|linear1|classifier)\.|^net\.\d+\.weight)",
-        "a discriminator or classifier, which judges pictures in training and makes none",
+        "a discriminator or classifier, which judges images in training and makes none",
     ),
     (
         r"^(model\.)?(diffusion_model|first_stage_model|cond_stage_model|time_embed(ding)?)\.",
@@ -30,7 +30,7 @@ SUPPORTED_HINT = "give a generator of the families of ESRGAN, Compact (Real-ESRG
 SIMILAR = 0.5
 
 
-def refuse_unsupported(state: State) -> None:
+def check_supported(state: State) -> None:
     for pattern, what in KINDS:
         key = next((key for key in state if re.search(pattern, key)), None)
         if key is not None:
@@ -52,7 +52,7 @@ def similarity(state: State, family: Family) -> float:
     given = patterns(state)
     entries = family.example.entries
     possible = patterns(entry.source_key for entry in entries)
-    needed = patterns(entry.source_key for entry in entries if entry.absent is None)
+    needed = patterns(entry.source_key for entry in entries if entry.default is None)
     return len(given & possible) / len(given | needed)
 
 

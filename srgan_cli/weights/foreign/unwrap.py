@@ -18,7 +18,7 @@ WRAPPERS = (
     "model",
     "net",
 )
-"""Best first: averaged weights give the better pictures."""
+"""Best first: averaged weights give the better images."""
 
 PREFIXES = ("module.", "_orig_mod.", "netG.", "generator.", "net_g.")
 MAX_DEPTH = 8
@@ -33,11 +33,11 @@ def unwrap_state(found: Mapping[str, Any]) -> dict[str, Tensor]:
         found = {str(key): value for key, value in found[inner].items()}
     tensors = {key: value for key, value in found.items() if isinstance(value, Tensor)}
     if not tensors:
-        refuse_empty(found)
+        raise_no_tensors(found)
     return without_prefixes(tensors)
 
 
-def refuse_empty(found: Mapping[str, Any]) -> None:
+def raise_no_tensors(found: Mapping[str, Any]) -> None:
     contents = f"it holds {first_keys(found)}"
     if {"optimizers", "schedulers"} & set(found) or {"state", "param_groups"} <= set(found):
         raise WeightsError(
