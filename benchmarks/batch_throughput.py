@@ -19,7 +19,7 @@ from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 from srgan_cli.inference.engine import ProgressCallback, TiledEngine, no_progress
 from srgan_cli.inference.pipeline import UpscalePipeline
-from srgan_cli.inference.streaming import RowSink, RowSource
+from srgan_cli.inference.row_streams import RowSink, RowSource
 
 QUALITY = 95
 LEAST_GAIN = 2.0

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from srgan_cli.cli.comparison_options import ExtraMetrics, metrics_of
 from srgan_cli.evaluation.image_pairs import ImagePair, pair_up, read_pair
-from srgan_cli.evaluation.methods import SCALE, Method, build_methods
-from srgan_cli.evaluation.scoring import (
+from srgan_cli.evaluation.measure import (
     FIDELITY,
     ImageMeasurements,
     Measurement,
@@ -19,6 +18,7 @@ from srgan_cli.evaluation.scoring import (
     means,
     measure_all,
 )
+from srgan_cli.evaluation.methods import SCALE, Method, build_methods
 from srgan_cli.settings import MethodOptions
 
 

@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from srgan_cli.evaluation.image_pairs import ImagePair, pair_up
+from srgan_cli.evaluation.measure import FIDELITY, ImageMeasurements, means, measure_all
 from srgan_cli.evaluation.methods import network_method
-from srgan_cli.evaluation.scoring import FIDELITY, ImageMeasurements, means, measure_all
-from srgan_cli.settings import REPRODUCIBLE
+from srgan_cli.settings import FLOAT32_MACHINE
 from srgan_cli.training.checkpoint import load_state
 from srgan_cli.weights.container import Weights, read_weights, to_half, write_weights
 from srgan_cli.weights.measured_field import complete_metadata
@@ -76,7 +76,7 @@ def _trained(arguments: argparse.Namespace) -> Weights:
 
 def _figures(weights: Weights, pairs: Sequence[ImagePair]) -> dict[str, float]:
     scale = weights.metadata.scale
-    way = network_method(SelectedModel("ours", {scale: weights}), REPRODUCIBLE)
+    way = network_method(SelectedModel("ours", {scale: weights}), FLOAT32_MACHINE)
     results = list(measure_all(pairs, [way], FIDELITY, scale))
     judged = [one for one in results if isinstance(one, ImageMeasurements)]
     failures = [str(one) for one in results if not isinstance(one, ImageMeasurements)]

@@ -252,7 +252,7 @@ def _in_int8(engine: TiledEngine, generator: nn.Module, weights: Weights, tta: b
         engine,
         dtype=torch.int8,
         quantized=Ensemble(quantized) if tta else quantized,
-        calibrated=ranges is None,
+        built_in_calibration=ranges is None,
     )
 
 
@@ -269,16 +269,16 @@ def build_pipeline(
 
     16-bit images run in float32 unless `machine` names a precision.
     """
-    reported = once(log)
+    log_once = once(log)
 
     def load(scale: int) -> TiledEngine:
-        return build_engine(weights[scale], machine, reported)
+        return build_engine(weights[scale], machine, log_once)
 
     engines = LazyMapping([scale for scale in weights if scale > 1], load)
     restorer = load(1) if 1 in weights and not engines else None
     precise = machine.precision == "auto"
     pipeline = UpscalePipeline(engines, size, postprocess, restorer, precise)
-    for scale in pipeline.planned_scales:
+    for scale in pipeline.fixed_scales:
         if scale in engines:
             engines[scale]  # what cannot be used is told before any work begins
     return pipeline
@@ -289,11 +289,11 @@ def once(log: LogCallback) -> LogCallback:
     messages: set[str] = set()
     lock = Lock()
 
-    def reported(text: str) -> None:
+    def log_once(text: str) -> None:
         with lock:
             new = text not in messages
             messages.add(text)
         if new:
             log(text)
 
-    return reported
+    return log_once

@@ -180,10 +180,10 @@ def remove_stale_parts(target: Path) -> None:
     with suppress(OSError):
         for name in os.listdir(target.parent):  # noqa: PTH208 many, and only names are wanted
             if name[0] == "." and pattern.fullmatch(name):
-                _remove_if_unlocked(target.with_name(name))
+                _remove_stale(target.with_name(name))
 
 
-def _remove_if_unlocked(part: Path) -> None:
+def _remove_stale(part: Path) -> None:
     with suppress(OSError):
         descriptor = os.open(part, os.O_RDONLY | _NO_WAIT | _SAFE)
         try:

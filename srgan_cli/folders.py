@@ -19,12 +19,12 @@ def image_name(path: Path) -> str:
 class FolderFiles:
     """Sorted by path. others: files that are not images by their suffix, without hidden ones.
 
-    unreadable: folders that could not be entered.
+    failed_folders: folders that could not be entered.
     """
 
-    pictures: tuple[Path, ...]
+    images: tuple[Path, ...]
     others: tuple[Path, ...]
-    unreadable: tuple[Path, ...] = ()
+    failed_folders: tuple[Path, ...] = ()
 
 
 def scan_folder(
@@ -41,21 +41,21 @@ def scan_folder(
     """
     excluded = None if exclude is None else os.path.realpath(exclude)
     files: list[Path] = []
-    unreadable: list[Path] = []
-    walk = os.walk(folder, onerror=lambda error: unreadable.append(Path(error.filename)))
-    for name, subfolders, names in walk:
-        parent = Path(name)
-        files += [parent / each for each in names if each[0] != "."]
-        subfolders[:] = [
+    failed_folders: list[Path] = []
+    walk = os.walk(folder, onerror=lambda error: failed_folders.append(Path(error.filename)))
+    for folder_name, dir_names, file_names in walk:
+        parent = Path(folder_name)
+        files += [parent / each for each in file_names if each[0] != "."]
+        dir_names[:] = [
             each
-            for each in subfolders
+            for each in dir_names
             if recursive and each[0] != "." and os.path.realpath(parent / each) != excluded
         ]
-    pictures = [file for file in sorted(files) if file.suffix.lower() in suffixes]
-    existing = tuple(file for file in pictures if file.is_file() or file.is_symlink())
+    images = [file for file in sorted(files) if file.suffix.lower() in suffixes]
+    existing = tuple(file for file in images if file.is_file() or file.is_symlink())
     kept = set(existing)
     others = tuple(file for file in sorted(files) if file not in kept)
-    return FolderFiles(existing, others, tuple(unreadable))
+    return FolderFiles(existing, others, tuple(failed_folders))
 
 
 def count_kinds(paths: Iterable[Path]) -> dict[str, int]:

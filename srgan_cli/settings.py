@@ -69,7 +69,7 @@ class Machine:
             raise OptionError(f"--tile is at least {LEAST_TILE} pixels")
 
 
-REPRODUCIBLE = Machine(precision="fp32")
+FLOAT32_MACHINE = Machine(precision="fp32")
 """Metrics come out the same on every machine."""
 
 
@@ -85,7 +85,7 @@ class MethodOptions:
     models: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     blends: tuple[float, ...] = ()
-    machine: Machine = REPRODUCIBLE
+    machine: Machine = FLOAT32_MACHINE
 
 
 @dataclass(frozen=True)

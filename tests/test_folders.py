@@ -44,8 +44,8 @@ def folder(tmp_path) -> Path:
 
 def scanned(folder: Path, **how: object) -> tuple[list[str], list[str]]:
     found = scan_folder(folder, {".png", ".jpg"}, **how)  # type: ignore[arg-type]
-    pictures = [str(path.relative_to(folder)) for path in found.pictures]
-    return pictures, [str(path.relative_to(folder)) for path in found.others]
+    images = [str(path.relative_to(folder)) for path in found.images]
+    return images, [str(path.relative_to(folder)) for path in found.others]
 
 
 def test_a_folder_has_pictures_and_others_but_nothing_hidden(folder):
@@ -53,8 +53,8 @@ def test_a_folder_has_pictures_and_others_but_nothing_hidden(folder):
 
 
 def test_a_recursive_scan_leaves_out_hidden_folders_and_the_excluded_one(folder):
-    pictures, others = scanned(folder, recursive=True, exclude=folder / "out")
-    assert pictures == ["a.JPG", "b.png", "gone.png", "sub/c.png"]
+    images, others = scanned(folder, recursive=True, exclude=folder / "out")
+    assert images == ["a.JPG", "b.png", "gone.png", "sub/c.png"]
     assert others == ["n.txt", "pipe.png"]
 
 
@@ -63,7 +63,7 @@ def test_a_folder_that_cannot_be_entered_is_named(folder):
     (folder / "sub").chmod(0)
     found = scan_folder(folder, {".png"}, recursive=True)
     (folder / "sub").chmod(0o700)
-    assert found.unreadable == (folder / "sub",)
+    assert found.failed_folders == (folder / "sub",)
 
 
 def test_kinds_are_counted_by_suffix():

@@ -62,9 +62,9 @@ def _flatten(image: Image, background: tuple[int, int, int]) -> Image:
     assert image.alpha is not None
     gray = image.pixels.shape[2] == 1 and len(set(background)) == 1
     white = np.iinfo(image.pixels.dtype).max
-    backdrop = np.array(background[:1] if gray else background, np.float64) * (white / 255)
-    opacity = image.alpha[..., None] / white
-    composite = image.pixels * opacity + backdrop * (1 - opacity)
+    below = np.array(background[:1] if gray else background, np.float64) * (white / 255)
+    alpha = image.alpha[..., None] / white
+    composite = image.pixels * alpha + below * (1 - alpha)
     return replace(image, pixels=np.rint(composite).astype(image.pixels.dtype), alpha=None)
 
 

@@ -62,12 +62,12 @@ class Job:
 class InputFile:
     """A file to upscale.
 
-    subfolder: of the output folder. explicit: named itself, not found in a folder or by a glob.
-    problem: why it cannot be upscaled.
+    output_folder: relative to that of -o. explicit: named itself, not found in a folder or by a
+    glob. problem: why it cannot be upscaled.
     """
 
     path: Path
-    subfolder: Path = Path()
+    output_folder: Path = Path()
     explicit: bool = True
     problem: str | None = None
 
@@ -115,7 +115,7 @@ def _output_path(
     one: InputFile, folder: Path | None, batch: BatchOptions, names: OutputNames
 ) -> Path:
     if folder is not None:
-        return folder / one.subfolder / output_name(one.path, batch.name, names)
+        return folder / one.output_folder / output_name(one.path, batch.name, names)
     if batch.out is None:
         if one.path == STREAM:
             raise OptionError("the image from standard input needs -o: a file, or - for output")
@@ -230,19 +230,19 @@ def _expand(text: str, batch: BatchOptions) -> list[InputFile]:
 
 def _no_images(folder: Path, recursive: bool) -> InputFile:
     try:
-        deeper = not recursive and any(path.is_dir() for path in folder.iterdir())
+        nested = not recursive and any(path.is_dir() for path in folder.iterdir())
     except OSError as error:
         return InputFile(folder, problem=f"{printable(folder)}: cannot be read ({error.strerror})")
-    hint = "; --recursive enters the folders in it" if deeper else ""
+    hint = "; --recursive enters the folders in it" if nested else ""
     return InputFile(folder, problem=f"there is no image in {printable(folder)}{hint}")
 
 
 def _images_in(folder: Path, batch: BatchOptions) -> Iterator[InputFile]:
     out = None if batch.out is None else Path(batch.out)
     scan = scan_folder(folder, input_suffixes(), recursive=batch.recursive, exclude=out)
-    for path in scan.pictures:
+    for path in scan.images:
         yield InputFile(path, path.parent.relative_to(folder), explicit=False)
-    for path in scan.unreadable:
+    for path in scan.failed_folders:
         if path != folder:
             yield InputFile(path, problem=f"{printable(path)}: this folder cannot be read")
 

@@ -79,7 +79,7 @@ class Outcome:
     before, after: sizes of input and output. passes: scales of the networks that ran, in order.
     error: why there is no output, else None. trace: the traceback of an unexpected error.
     skipped: the output exists or, if `locked`, another process is writing it. notes: what was
-    ignored in reading. lost_metadata: what the output format cannot hold.
+    ignored in reading. unsupported_metadata: what the output format cannot hold.
     """
 
     job: Job
@@ -87,7 +87,7 @@ class Outcome:
     after: ImageSize | None = None
     passes: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
-    lost_metadata: tuple[str, ...] = ()
+    unsupported_metadata: tuple[str, ...] = ()
     seconds: float = 0.0
     error: str | None = None
     skipped: bool = False
@@ -187,7 +187,7 @@ class _JobRunner:
 
     options: JobOptions
     locks: dict[Path, FileLock] = field(default_factory=dict)
-    stopped: Event = field(default_factory=Event)
+    closing: Event = field(default_factory=Event)
 
     def read(self, job: Job) -> _JobState:
         started = time.monotonic()
@@ -218,11 +218,13 @@ class _JobRunner:
             return _JobState(replace(outcome, skipped=True), started)
         outcome = replace(outcome, before=before, after=sizes[0], passes=passes)
         outcome = replace(
-            outcome, notes=notes_of(picture), lost_metadata=self._lost_metadata(first, job)
+            outcome,
+            notes=notes_of(picture),
+            unsupported_metadata=self._unsupported_metadata(first, job),
         )
         return _JobState(outcome, started, picture)
 
-    def _lost_metadata(self, image: Image, job: Job) -> tuple[str, ...]:
+    def _unsupported_metadata(self, image: Image, job: Job) -> tuple[str, ...]:
         encoding = self.options.encoding
         kept = Image(image.pixels, converted_from=image.converted_from) if encoding.strip else image
         return list_losses(kept, format_of(job.target, encoding))
@@ -235,7 +237,7 @@ class _JobRunner:
         lock = lock_target(job.target)
         if lock is not None:
             self.locks[job.target] = lock
-            if self.stopped.is_set():
+            if self.closing.is_set():
                 self._release(job)
         return lock is not None
 
@@ -271,7 +273,7 @@ class _JobRunner:
             lock.release()
 
     def release_all(self) -> None:
-        self.stopped.set()
+        self.closing.set()
         while self.locks:
             self.locks.popitem()[1].release()
 

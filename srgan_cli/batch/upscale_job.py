@@ -60,14 +60,14 @@ def must_stream(path: Path, name: str, animated: bool, size: int, free: int) -> 
     if needed > free:
         kind = "an animation" if animated else CAPABILITIES[name].title
         raise ImageError(
-            f"{printable(path)}: as {kind} the result needs {gigabytes(needed)} of memory, "
-            f"and {gigabytes(free)} are free; save it as PNG or TIFF, which are written as they "
+            f"{printable(path)}: as {kind} the result needs {format_size(needed)} of memory, "
+            f"and {format_size(free)} are free; save it as PNG or TIFF, which are written as they "
             "are computed, or take a smaller --scale"
         )
     return False
 
 
-def gigabytes(size: int) -> str:
+def format_size(size: int) -> str:
     return f"{size / 1e9:.1f} GB"
 
 

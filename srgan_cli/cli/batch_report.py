@@ -43,16 +43,16 @@ class Settings:
 
 def settings_of(model: "SelectedModel", pipeline: "UpscalePipeline") -> Settings:
     """Of the first network that runs."""
-    for engine in _planned_engines(pipeline).values():
+    for engine in _used_engines(pipeline).values():
         devices = ",".join(map(str, engine.devices))
         return Settings(model.name, model.blend, devices, str(engine.dtype).removeprefix("torch."))
     resize_only = "float32" if pipeline.engines else None  # a model that is not needed
     return Settings(model.name, model.blend, "cpu", resize_only)
 
 
-def _planned_engines(pipeline: "UpscalePipeline") -> "dict[int, TiledEngine]":
+def _used_engines(pipeline: "UpscalePipeline") -> "dict[int, TiledEngine]":
     """Scale -> network that runs, in order."""
-    found = {s: pipeline.engines.get(s, pipeline.restorer) for s in pipeline.planned_scales}
+    found = {s: pipeline.engines.get(s, pipeline.restorer) for s in pipeline.fixed_scales}
     return {scale: engine for scale, engine in found.items() if engine is not None}
 
 
@@ -67,17 +67,19 @@ class BatchReport:
     skipped: int = 0
     locked: int = 0
     failed: list[Path] = field(default_factory=list)
-    lost_metadata: Counter[str] = field(default_factory=Counter)
+    unsupported_metadata: Counter[str] = field(default_factory=Counter)
 
     def print_settings(self, pipeline: "UpscalePipeline") -> None:
         blend = "" if self.settings.blend is None else f", blend {self.settings.blend:g}"
         self.output.detail(f"model {self.settings.model}{blend}")
-        for scale, engine in _planned_engines(pipeline).items():
+        for scale, engine in _used_engines(pipeline).items():
             devices = " and ".join(map(str, engine.devices))
             tiles = f"tiles of {engine.core} + {engine.context} pixels"
             precision = str(engine.dtype).removeprefix("torch.")
-            calibrated = ", calibrated on a built-in image" if engine.calibrated else ""
-            self.output.detail(f"x{scale}: {devices}, {precision}{calibrated}, {tiles}")
+            built_in_calibration = (
+                ", calibrated on a built-in image" if engine.built_in_calibration else ""
+            )
+            self.output.detail(f"x{scale}: {devices}, {precision}{built_in_calibration}, {tiles}")
 
     def add(self, outcome: "Outcome") -> None:
         if self.output.json:
@@ -95,7 +97,7 @@ class BatchReport:
             self.output.detail(f"skipped {outcome.job.source}: {outcome.job.target} exists")
         else:
             self.done += 1
-            self.lost_metadata.update(outcome.lost_metadata)
+            self.unsupported_metadata.update(outcome.unsupported_metadata)
             self.output.info(self._line(outcome))
 
     def print_other_files(self, kinds: Mapping[str, int]) -> None:
@@ -123,7 +125,7 @@ class BatchReport:
     def finish(self) -> int:
         """The exit code; a last line with the counts where there were several images."""
         total = self.done + self.skipped + self.locked + len(self.failed)
-        if self.lost_metadata:
+        if self.unsupported_metadata:
             self.output.info(f"Note: {'; '.join(self._counted(total))}")
         if self.failed and total > 1:
             names = ", ".join(map(str, self.failed[:MOST_NAMES]))
@@ -139,13 +141,13 @@ class BatchReport:
     def _counted(self, total: int) -> list[str]:
         """What was lost, each with the number of images concerned."""
         if total == 1:
-            return list(self.lost_metadata)
-        return [f"{text} ({count} of {total})" for text, count in self.lost_metadata.items()]
+            return list(self.unsupported_metadata)
+        return [f"{text} ({count} of {total})" for text, count in self.unsupported_metadata.items()]
 
     def _record(self, outcome: "Outcome", success: str = "done") -> dict[str, Any]:
         """The JSON line of an image: see docs/json.md."""
         job = outcome.job
-        notes = [*self._notes(outcome), *outcome.lost_metadata]
+        notes = [*self._notes(outcome), *outcome.unsupported_metadata]
         return {
             "status": _status(outcome, success),
             "input": str(job.source),

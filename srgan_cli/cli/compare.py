@@ -27,7 +27,7 @@ from srgan_cli.settings import Machine, MethodOptions
 
 if TYPE_CHECKING:
     from srgan_cli.evaluation.comparison import CropComparison, CropOptions
-    from srgan_cli.evaluation.scoring import Metric
+    from srgan_cli.evaluation.measure import Metric
 
 PAGES = (".html", ".htm")
 PAGE_SIDE = 256  # low pixels a side of the part that a page shows
@@ -97,8 +97,8 @@ def compare_command(
 
     from srgan_cli.evaluation.comparison import compare_all
     from srgan_cli.evaluation.image_pairs import Failure
+    from srgan_cli.evaluation.measure import FIDELITY
     from srgan_cli.evaluation.methods import build_methods, scale_of
-    from srgan_cli.evaluation.scoring import FIDELITY
 
     crop_options = _crop_options(crops, target, len(photos))
     methods = build_methods(options)

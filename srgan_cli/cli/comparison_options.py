@@ -18,7 +18,7 @@ from srgan_cli.weights.zoo import DEFAULT_BLEND, PREFERRED
 if TYPE_CHECKING:
     from srgan_cli.evaluation.comparison import ComparisonInput
     from srgan_cli.evaluation.image_pairs import Failure
-    from srgan_cli.evaluation.scoring import Metric
+    from srgan_cli.evaluation.measure import Metric
     from srgan_cli.metrics import Extractor
 
 LPIPS_NOTE = (
@@ -105,7 +105,7 @@ def metrics_of(
 
     Raises WeightsError or OptionError for a missing file or package.
     """
-    from srgan_cli.evaluation.scoring import feature_metric, lpips_metric
+    from srgan_cli.evaluation.measure import feature_metric, lpips_metric
 
     metrics = [*base]
     if extra_metrics.vgg is not None:

@@ -23,13 +23,13 @@ from srgan_cli.cli.console import Output, cell
 from srgan_cli.cli.parameter_types import POSITIVE
 from srgan_cli.cli.progress_bars import tracked
 from srgan_cli.files import printable
-from srgan_cli.settings import REPRODUCIBLE, MethodOptions
+from srgan_cli.settings import FLOAT32_MACHINE, MethodOptions
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from srgan_cli.evaluation.scoring import ImageMeasurements, Measurement, Metric
+    from srgan_cli.evaluation.measure import ImageMeasurements, Measurement, Metric
 
 MEAN = "mean"
 
@@ -69,7 +69,7 @@ class Report:
 )
 @click.argument("high", type=click.Path(path_type=Path))
 @click.argument("low", type=click.Path(path_type=Path), required=False)
-@method_options(REPRODUCIBLE.precision)
+@method_options(FLOAT32_MACHINE.precision)
 @option(
     "-s",
     "--scale",
@@ -101,8 +101,8 @@ def eval_command(
 ) -> None:
     """Measure how close models come to original images."""
     from srgan_cli.evaluation.image_pairs import Failure, pair_up
+    from srgan_cli.evaluation.measure import FIDELITY, means, measure_all
     from srgan_cli.evaluation.methods import build_methods, scale_of
-    from srgan_cli.evaluation.scoring import FIDELITY, means, measure_all
 
     pairing = pair_up(high, low)
     methods = build_methods(options)

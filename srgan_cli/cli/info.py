@@ -59,8 +59,8 @@ def _table(description: "WeightsDescription") -> "Table":
 def rows(description: "WeightsDescription") -> Iterator[tuple[str, str]]:
     """Name and value of everything known, as text."""
     sizes = ", ".join(f"{name} {value}" for name, value in description.hyperparameters.items())
-    megabytes, dtypes = description.bytes / 1e6, " and ".join(description.dtype)
-    yield "file", f"{description.file}, {megabytes:,.1f} MB, {dtypes}"
+    size, dtypes = description.bytes / 1e6, " and ".join(description.dtype)
+    yield "file", f"{description.file}, {size:,.1f} MB, {dtypes}"
     yield "written by", description.kind
     yield "license", description.license or "not known"
     yield "network", f"{description.architecture} ({sizes})"

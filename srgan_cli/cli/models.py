@@ -34,7 +34,7 @@ PURPOSES = {
 BLEND_NAMES = {"psnr": "faithful", "gan": "vivid"}
 """Objective of a network -> what the end of a model is called."""
 
-UNREADABLE = "unreadable: "
+ERROR_PREFIX = "unreadable: "
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _row(network: Network) -> ModelRow:
     try:
         weights = load_weights(network.path)
     except WeightsError as error:
-        return replace(row, network=f"{UNREADABLE}{error}")
+        return replace(row, network=f"{ERROR_PREFIX}{error}")
     metadata = weights.metadata
     sizes = {name: value for name, value in weights.hyperparameters.items() if name != "scale"}
     figures = metadata.figures.get("set5", {})
@@ -132,7 +132,7 @@ def describe_models(rows: Iterable[ModelRow], default: str) -> Iterator[str]:
     for model, group in groupby(ordered, attrgetter("model")):
         networks_of_model = list(group)
         yield _title(networks_of_model[0], model == default)
-        readable = [row for row in networks_of_model if not row.network.startswith(UNREADABLE)]
+        readable = [row for row in networks_of_model if not row.network.startswith(ERROR_PREFIX)]
         for scale, ends in groupby(readable, attrgetter("scale")):
             yield f"  x{scale}  {_describe_scale(list(ends))}"
         for row in networks_of_model:

@@ -178,7 +178,7 @@ def _tables(scores: "StudyScores") -> "Iterator[Table]":
             cell(f"{pair.first} – {pair.second}"),
             *_figures(pair.estimate, "+"),
             str(pair.count),
-            _significance(pair),
+            _describe_difference(pair),
         )
     for title, table in (("Mean opinion scores", means), ("Differences", difference)):
         table.title = f"{title} (raters: {scores.raters}, pictures: {scores.pictures})"
@@ -210,7 +210,7 @@ def _cell(rating: float) -> int:
     return round((rating - 1) / 4 * (SCALE - 1))
 
 
-def _significance(pair: "Difference") -> str:
+def _describe_difference(pair: "Difference") -> str:
     if pair.estimate is None:
         return "never rated together"
     return "clear" if pair.clear else "could be chance"

@@ -33,7 +33,7 @@ DUPLICATE_SECONDS = 0.02
 """Seconds after a signal within which another counts as the same."""
 
 
-class SigtermReceived(BaseException):
+class TerminateSignal(BaseException):
     """SIGTERM has come. No Exception, so that it stops what KeyboardInterrupt stops."""
 
 
@@ -43,7 +43,7 @@ def handle_signals(
 ) -> Iterator[None]:
     """End with 130 after Ctrl-C and 143 after SIGTERM, `hint` being the last line.
 
-    The first signal raises KeyboardInterrupt or SigtermReceived in the body, which then has
+    The first signal raises KeyboardInterrupt or TerminateSignal in the body, which then has
     CLEANUP_SECONDS; a second one ends the process at once. before_exit: what the body does first,
     however long it takes, while it has handlers of its own. print_line: prints above a progress
     display. Outside of the main thread, where signals do not arrive, nothing changes.
@@ -56,29 +56,29 @@ def handle_signals(
         try:
             with listener:
                 yield
-        except (KeyboardInterrupt, SigtermReceived) as stop:
+        except (KeyboardInterrupt, TerminateSignal) as stop:
             _ignore_signals()
-            code = 128 + (signal.SIGTERM if isinstance(stop, SigtermReceived) else signal.SIGINT)
-            listener.print_stopped()
+            code = 128 + (signal.SIGTERM if isinstance(stop, TerminateSignal) else signal.SIGINT)
+            listener.print_exit()
             discard_parts()  # a signal may come between the making of a file and the care for it
             if _has_running_threads():  # such as one that waits for standard input
                 _exit_now(code)
             sys.exit(code)
 
 
-def _reset_wakeup_fd() -> None:
+def _reset_signal_fd() -> None:
     """In a forked process: its signals are not those of the process that listens."""
     with suppress(ValueError):
         signal.set_wakeup_fd(-1)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reset_wakeup_fd)
+    os.register_at_fork(after_in_child=_reset_signal_fd)
 
 
 def _raise_once(number: int, frame: FrameType | None) -> None:
     _ignore_signals()
-    raise SigtermReceived if number == signal.SIGTERM else KeyboardInterrupt
+    raise TerminateSignal if number == signal.SIGTERM else KeyboardInterrupt
 
 
 def _ignore_signals() -> None:
@@ -112,23 +112,23 @@ class _Listener:
         self.hint = hint
         self.before_exit = before_exit
         self.print_line = print_line
-        self._receiver, self._sender = socket.socketpair()
+        self._read_socket, self._write_socket = socket.socketpair()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._ending = threading.Lock()
 
     def __enter__(self) -> None:
-        self._sender.setblocking(False)
-        self._before = signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
+        self._write_socket.setblocking(False)
+        self._before = signal.set_wakeup_fd(self._write_socket.fileno(), warn_on_full_buffer=False)
         self._thread.start()
 
     def __exit__(self, *exception: object) -> None:
         signal.set_wakeup_fd(self._before)
-        self._sender.shutdown(socket.SHUT_RDWR)  # a forked process may have it open
-        self._sender.close()
+        self._write_socket.shutdown(socket.SHUT_RDWR)  # a forked process may have it open
+        self._write_socket.close()
         self._thread.join()
-        self._receiver.close()
+        self._read_socket.close()
 
-    def print_stopped(self) -> None:
+    def print_exit(self) -> None:
         if self._ending.acquire(blocking=False):
             _write_line(f"Stopped: {self.hint}")
 
@@ -138,16 +138,16 @@ class _Listener:
             return
         before_exit = self.before_exit if self._body_handles(first) else None
         closed = self._skip_duplicates()
-        self._print_acknowledgment(
+        self._print_received(
             f"Stopping: {before_exit or 'cleaning up'}; a second signal ends at once"
         )
         with suppress(TimeoutError):
             if closed or self._next(None if before_exit else CLEANUP_SECONDS) is None:
                 return
-        self.print_stopped()
+        self.print_exit()
         _exit_now(128 + first)
 
-    def _print_acknowledgment(self, line: str) -> None:
+    def _print_received(self, line: str) -> None:
         """By `print_line`, or past it where it waits for a lock of what is stuck."""
         thread = threading.Thread(target=self.print_line, args=(line,), daemon=True)
         thread.start()
@@ -171,8 +171,8 @@ class _Listener:
 
     def _next(self, seconds: float | None) -> int | None:
         """The next signal of HANDLED; None at the end. Raises TimeoutError."""
-        self._receiver.settimeout(seconds)
-        while data := self._receiver.recv(1):
+        self._read_socket.settimeout(seconds)
+        while data := self._read_socket.recv(1):
             if data[0] in HANDLED:
                 return data[0]
         return None

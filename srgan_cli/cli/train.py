@@ -19,7 +19,7 @@ from srgan_cli.training.train_options import TrainOptions
 RESUME_OPTIONS = {"steps", "budget", "device"}
 """What may differ when a run is resumed."""
 
-SAVING = "finishing the step and saving"
+SAVE_TEXT = "finishing the step and saving"
 
 
 @click.command(
@@ -75,7 +75,7 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
     go_on = f"srgan train --resume -o {shlex.quote(str(options.out))}"
     output = Output(quiet=not is_main_process())
     try:
-        with handle_signals(f"go on with: {go_on}", before_exit=SAVING, print_line=output.info):
+        with handle_signals(f"go on with: {go_on}", before_exit=SAVE_TEXT, print_line=output.info):
             _run(options, vggs, resume, output)
     except StopTraining as stop:
         output.info(f"Saved. Go on with: {go_on}")

@@ -7,8 +7,8 @@ from pathlib import Path
 from srgan_cli.errors import describe_error
 from srgan_cli.evaluation.crops import Crop, cut, detailed_crops
 from srgan_cli.evaluation.image_pairs import Failure, ImagePair, read_pair
+from srgan_cli.evaluation.measure import Metric, figures
 from srgan_cli.evaluation.methods import Method
-from srgan_cli.evaluation.scoring import Metric, figures
 from srgan_cli.figures import Cell, Row
 from srgan_cli.images.icc import srgb_pixels
 from srgan_cli.images.image import Image

@@ -60,7 +60,7 @@ def list_images(path: Path) -> list[Path]:
     """A file itself; a folder's files with an image's suffix, by name."""
     if not path.is_dir():
         return [path]
-    found = list(scan_folder(path, input_suffixes()).pictures)
+    found = list(scan_folder(path, input_suffixes()).images)
     if not found:
         raise ImageError(f"{path} has no images: name a folder with PNG, JPEG or the like")
     return found

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from srgan_cli.evaluation.comparison import CropComparison, MethodResult, Subject, compare_crop
 from srgan_cli.evaluation.crops import Crop, cut, detailed_crops
+from srgan_cli.evaluation.measure import FIDELITY, Metric
 from srgan_cli.evaluation.methods import Method, bicubic, network_method
-from srgan_cli.evaluation.scoring import FIDELITY, Metric
 from srgan_cli.figures import Cell, Curve, Panel, Row, plot_curves, sheet, stack
 from srgan_cli.images.icc import srgb_pixels
 from srgan_cli.images.image import Image
@@ -34,8 +34,8 @@ def sweep(
     With an original, PSNR is added, and with `perception` too the perception-distortion curve.
     Raises WeightsError for ends that cannot be blended.
     """
-    blended = [(f"alpha {blend:g}", interpolate(*ends, blend)) for blend in alphas]
-    chosen = [SelectedModel(name, {mix.metadata.scale: mix}) for name, mix in blended]
+    networks = [(f"alpha {blend:g}", interpolate(*ends, blend)) for blend in alphas]
+    chosen = [SelectedModel(name, {mix.metadata.scale: mix}) for name, mix in networks]
     return sweep_methods([network_method(one, machine) for one in chosen], photo, perception)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from srgan_cli.images.image import Image, LazyImage, Pixels
-from srgan_cli.inference.streaming import ImageSource, LazySource, RowSource
+from srgan_cli.inference.row_streams import ImageSource, LazySource, RowSource
 
 Floats = NDArray[np.float32]
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from srgan_cli.images.image import Image
 from srgan_cli.inference.memory import MIN_CORE, batch_size_for, tile_side
-from srgan_cli.inference.streaming import ImageSink, ImageSource, RowSink, RowSource
+from srgan_cli.inference.row_streams import ImageSink, ImageSource, RowSink, RowSource
 from srgan_cli.inference.tiling import Box, Tile, plan_tiles, reflect_indices
 from srgan_cli.inference.worker import MIN_CONTEXT, LogCallback, TileInput, Worker, warn
 
@@ -55,7 +55,7 @@ class TiledEngine:
     log: LogCallback = warn
     quantized: nn.Module | None = None
     """The generator in int8, where `dtype` is torch.int8; it runs on the CPU."""
-    calibrated: bool = False
+    built_in_calibration: bool = False
     """Whether the ranges of its activations were measured on loading."""
 
     def __post_init__(self) -> None:
@@ -177,8 +177,8 @@ def run_batches(
     A single slot runs in this thread, where Ctrl-C reaches it. Otherwise each slot has a thread,
     and each GPU two of them: one batch is computed while the last is copied and the next is read.
     """
-    max_slots = max(worker.in_flight for worker in workers)
-    slots = [worker for slot in range(max_slots) for worker in workers if slot < worker.in_flight]
+    max_slots = max(worker.max_pending for worker in workers)
+    slots = [worker for slot in range(max_slots) for worker in workers if slot < worker.max_pending]
     if len(slots) > 1:
         yield from _in_threads(slots, batches, dtype)
         return

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from srgan_cli.images.image import Image
 from srgan_cli.inference.alpha import alpha_weighted
-from srgan_cli.inference.streaming import (
+from srgan_cli.inference.row_streams import (
     CHUNK_SAMPLES,
     ImageSink,
     ImageSource,
@@ -84,7 +84,7 @@ class ResizeRows:
         return torch.stack(resized, dim=2).numpy()
 
 
-def resizing_sink(
+def resize_sink(
     sink: RowSink, source: RowSource, source_size: ImageSize, target: ImageSize
 ) -> RowSink:
     """A sink that resizes an image like `source` from `source_size` to `target` before `sink`."""
@@ -98,5 +98,5 @@ def resize_image(image: Image, target: ImageSize) -> Image:
     """`image` resized to `target` by an antialiased bicubic, if it has not that size."""
     source, source_size = ImageSource(image), ImageSize(image.height, image.width)
     sink = ImageSink(target.height, target.width, source.channels, source.depth)
-    copy_rows(source, resizing_sink(sink, source, source_size, target))
+    copy_rows(source, resize_sink(sink, source, source_size, target))
     return sink.image(image)

@@ -15,9 +15,9 @@ from srgan_cli.errors import OptionError
 from srgan_cli.images.image import Image, LazyImage
 from srgan_cli.inference.alpha import row_source
 from srgan_cli.inference.engine import ProgressCallback, TiledEngine, no_progress
-from srgan_cli.inference.fit import resizing_sink
-from srgan_cli.inference.postprocess import postprocessing_sink
-from srgan_cli.inference.streaming import ImageSink, RowSink, RowSource, SpooledImage, copy_rows
+from srgan_cli.inference.fit import resize_sink
+from srgan_cli.inference.postprocess import postprocess_sink
+from srgan_cli.inference.row_streams import ImageSink, RowSink, RowSource, SpooledImage, copy_rows
 from srgan_cli.settings import NATIVE, NO_POSTPROCESS, ImageSize, OutputSize, Postprocess
 
 
@@ -49,7 +49,7 @@ class UpscalePipeline:
         return first + plan_passes(height, width, self.output_size(height, width), self.engines)
 
     @property
-    def planned_scales(self) -> tuple[int, ...]:
+    def fixed_scales(self) -> tuple[int, ...]:
         """Scales of the networks that run at this size; the native one if images decide."""
         if self.size == NATIVE or self.size.scale is not None:
             with suppress(OptionError):  # more passes than there may be: an error of each image
@@ -82,20 +82,18 @@ class UpscalePipeline:
         height, width = source.height, source.width
         target, passes = self.output_size(height, width), self.passes(height, width)
         if not passes:
-            copy_rows(
-                source, resizing_sink(sink, source, ImageSize(height, width), target), progress
-            )
+            copy_rows(source, resize_sink(sink, source, ImageSize(height, width), target), progress)
             return
-        last = postprocessing_sink(sink, source, target, self.postprocess)
+        last = postprocess_sink(sink, source, target, self.postprocess)
         callbacks = pass_callbacks(passes, progress)
         with ExitStack() as stack:
             for scale in passes[:-1]:
-                spooled = stack.enter_context(SpooledImage(source, scale, folder))
-                self._run_network(scale, source, spooled, next(callbacks))
-                source = spooled
+                between = stack.enter_context(SpooledImage(source, scale, folder))
+                self._run_network(scale, source, between, next(callbacks))
+                source = between
             scale = passes[-1]
             reached = ImageSize(source.height * scale, source.width * scale)
-            last = resizing_sink(last, source, reached, target)
+            last = resize_sink(last, source, reached, target)
             self._run_network(scale, source, last, next(callbacks))
 
     def _run_network(

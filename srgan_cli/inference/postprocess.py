@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from srgan_cli.images.image import Image
-from srgan_cli.inference.streaming import CHUNK_SAMPLES, RowSink, RowSource, RowTransformSink
+from srgan_cli.inference.row_streams import CHUNK_SAMPLES, RowSink, RowSource, RowTransformSink
 from srgan_cli.resample import RowRange, all_rows, resize, resize_rows
 from srgan_cli.settings import ImageSize, Postprocess
 
@@ -165,10 +165,10 @@ def _back_project(pixels: Floats, target: Floats, band: RowBand, top: float) -> 
     residual = target - _resize(pixels, band.high_res, band.low_res, target.shape[1])
     filtered = _filter(residual, down, across)
     changed = pixels + _resize(filtered, band.low_res, band.high_res, pixels.shape[1])
-    return _clip_consistently(changed.clip(0, top), target, band, top)
+    return _minimize_residuals(changed.clip(0, top), target, band, top)
 
 
-def _clip_consistently(pixels: Floats, target: Floats, band: RowBand, top: float) -> Floats:
+def _minimize_residuals(pixels: Floats, target: Floats, band: RowBand, top: float) -> Floats:
     """Within [0, top], minimize the sum of absolute residuals.
 
     Absolute, not squared: what cannot agree stays in few values. By the primal-dual steps of
@@ -177,15 +177,15 @@ def _clip_consistently(pixels: Floats, target: Floats, band: RowBand, top: float
     the step length may be 1.
     """
     tolerance, bound = TOLERANCE * top, BOUND * top
-    dual, extrapolated = np.zeros_like(target), pixels
+    dual, next_pixels = np.zeros_like(target), pixels
     for _ in range(ITERATIONS):
-        update = dual + target - _resize(extrapolated, band.high_res, band.low_res, target.shape[1])
+        update = dual + target - _resize(next_pixels, band.high_res, band.low_res, target.shape[1])
         update -= update.clip(-tolerance, tolerance)
         dual += RELAXATION * (update.clip(-bound, bound) - dual)
         changed = pixels + _resize(dual, band.low_res, band.high_res, pixels.shape[1])
         np.clip(changed, 0, top, out=changed)
         step = changed - pixels
-        extrapolated = changed + step
+        next_pixels = changed + step
         pixels = pixels + RELAXATION * step
     return changed
 
@@ -253,7 +253,7 @@ class CorrectRows:
         return plan_band(output, self.low_res.height, self.radius)
 
 
-def postprocessing_sink(
+def postprocess_sink(
     sink: RowSink, low_res: RowSource, target: ImageSize, options: Postprocess
 ) -> RowSink:
     """A sink that corrects an image of size `target`, upscaled from `low_res`, before `sink`."""

@@ -93,7 +93,7 @@ class Worker:
         return DeviceTransfer(self.device)
 
     @property
-    def in_flight(self) -> int:
+    def max_pending(self) -> int:
         """Batches in flight: on a GPU the next is prepared while one is computed."""
         return 2 if self.device.type == "cuda" else 1
 

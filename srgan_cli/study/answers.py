@@ -33,7 +33,7 @@ class Result:
     methods: tuple[str, ...]
     pictures: tuple[str, ...]
     ratings: Mapping[Trial, int]
-    unmodified: bool
+    is_intact: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,10 +98,10 @@ def _result(path: Path, data: Mapping[str, Any]) -> Result:
     names = _field(path, data, ("methods", "pictures"), _is_names)
     rows = _field(path, data, ("ratings",), lambda value: isinstance(value, list))["ratings"]
     ratings = _ratings(path, rows, names)
-    unmodified = data.get("checksum") == checksum(texts["study"], texts["rater"], ratings)
+    is_intact = data.get("checksum") == checksum(texts["study"], texts["rater"], ratings)
     methods, pictures = tuple(names["methods"]), tuple(names["pictures"])
     return Result(
-        path, **texts, methods=methods, pictures=pictures, ratings=ratings, unmodified=unmodified
+        path, **texts, methods=methods, pictures=pictures, ratings=ratings, is_intact=is_intact
     )
 
 
@@ -178,7 +178,7 @@ def _preference(result: Result) -> tuple[int, str]:
 def _warnings(result: Result) -> list[str]:
     count, total = len(result.ratings), len(result.methods) * len(result.pictures)
     notes = []
-    if not result.unmodified:
+    if not result.is_intact:
         notes.append(f"counted, but changed since the page saved it: {result.path}")
     if count < total:
         notes.append(f"counted, but incomplete ({count} of {total} ratings): {result.path}")

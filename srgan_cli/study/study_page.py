@@ -42,7 +42,7 @@ class QualityExample:
     """Both ends of the scale, by one motif."""
 
     bad: Image
-    excellent: Image
+    good: Image
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +86,7 @@ def read_study(folders: Sequence[Path], examples: Path | None = None, side: int 
 
 def study_page(study: Study, limit: int = PAGE_LIMIT) -> StudyPage:
     """limit: of the pictures' characters, above which they are made JPEG, all of them alike."""
-    ends = [image for example in study.examples for image in (example.bad, example.excellent)]
+    ends = [image for example in study.examples for image in (example.bad, example.good)]
     encoded = encode_images([*ends, *(trial.image for trial in study.trials)], limit)
     example_urls, trial_urls = encoded.urls[: len(ends)], encoded.urls[len(ends) :]
     data = {
@@ -97,8 +97,8 @@ def study_page(study: Study, limit: int = PAGE_LIMIT) -> StudyPage:
             for trial, url in zip(study.trials, trial_urls, strict=True)
         ],
         "examples": [
-            {"bad": bad, "excellent": excellent}
-            for bad, excellent in zip(example_urls[::2], example_urls[1::2], strict=True)
+            {"bad": bad, "excellent": good}
+            for bad, good in zip(example_urls[::2], example_urls[1::2], strict=True)
         ],
     }
     identity = hashlib.sha256(json.dumps(data).encode()).hexdigest()[:16]
@@ -124,10 +124,10 @@ def _perfect(folder: Path | None, own: Mapping[str, Path]) -> list[Image]:
 
 
 def _example(image: Image, side: int) -> QualityExample:
-    excellent = _middle(image, side)
-    squares = _block_means(excellent.pixels).repeat(BLOCK, axis=0).repeat(BLOCK, axis=1)
-    bad = squares[: excellent.height, : excellent.width]
-    return QualityExample(Image(bad, excellent.alpha, excellent.icc_profile), excellent)
+    good = _middle(image, side)
+    squares = _block_means(good.pixels).repeat(BLOCK, axis=0).repeat(BLOCK, axis=1)
+    bad = squares[: good.height, : good.width]
+    return QualityExample(Image(bad, good.alpha, good.icc_profile), good)
 
 
 def _middle(image: Image, side: int) -> Image:
@@ -189,7 +189,7 @@ def images_by_name(folder: Path) -> dict[str, Path]:
     """Name -> file, sorted. Raises DatasetError if there is none, or two of a name."""
     if not folder.is_dir():
         raise DatasetError(f"{folder} is not a folder; a study takes one folder for each method")
-    files = scan_folder(folder, input_suffixes()).pictures
+    files = scan_folder(folder, input_suffixes()).images
     counts = Counter(map(image_name, files))
     double = [name for name, count in counts.items() if count > 1]
     if double:

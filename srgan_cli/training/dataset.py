@@ -125,14 +125,14 @@ def find_images(
     scans = [
         scan_folder(folder, input_suffixes(), recursive=True, exclude=exclude) for folder in folders
     ]
-    pictures = dict.fromkeys(path for scan in scans for path in scan.pictures)
+    pictures = dict.fromkeys(path for scan in scans for path in scan.images)
     others = dict.fromkeys(path for scan in scans for path in scan.others)
     skipped = [SkippedFile(path, "not a picture by its name") for path in others]
     skipped += [SkippedFile(path, "no such file") for path in pictures if not path.is_file()]
     skipped += [
         SkippedFile(path, "this folder cannot be read")
         for scan in scans
-        for path in scan.unreadable
+        for path in scan.failed_folders
     ]
     return [path for path in pictures if path.is_file()], skipped
 

@@ -59,20 +59,18 @@ def memory_hint(what: MemoryRequest, estimate: MemoryEstimate, available: float)
             f"not enough memory on {what.device} for one patch: {_smaller(what, estimate, limit)}"
         )
     times = what.size // fits[-1] * what.accumulate
-    gigabytes = estimate.of(fits[-1] // what.processes) / 1e9
+    size = estimate.of(fits[-1] // what.processes) / 1e9
     return (
         f"not enough memory on {what.device} for batches of {what.size}: a run with --batch-size "
-        f"{fits[-1]} --accumulate {times} makes steps as large in about {gigabytes:.1f} GB"
+        f"{fits[-1]} --accumulate {times} makes steps as large in about {size:.1f} GB"
     )
 
 
 def _smaller(what: MemoryRequest, estimate: MemoryEstimate, limit: float) -> str:
     """What a patch keeps grows with its area."""
     if estimate.fixed > limit:
-        gigabytes = estimate.fixed / 1e9
-        return (
-            f"the networks alone take {gigabytes:.1f} GB: take fewer --blocks or another --device"
-        )
+        size = estimate.fixed / 1e9
+        return f"the networks alone take {size:.1f} GB: take fewer --blocks or another --device"
     side = what.side * math.sqrt((limit - estimate.fixed) / estimate.sample)
     if side >= what.side:  # the estimate was too low, or there is none of the device
         side = what.side / 2

@@ -65,16 +65,16 @@ def parse_weights(path: Path, file: TensorFile) -> Weights:
         weights = _parse(header, state)
     except (KeyError, RecursionError, TypeError, ValueError) as error:
         problems.append(f"its header is wrong: {error}")
-        raise WeightsError(_refusal(path, problems)) from error
+        raise WeightsError(_error_text(path, problems)) from error
     problems += generator_problems(
         weights.architecture, weights.hyperparameters, state, weights.metadata.scale
     )
     if problems:
-        raise WeightsError(_refusal(path, problems))
+        raise WeightsError(_error_text(path, problems))
     return weights
 
 
-def _refusal(path: Path, problems: Sequence[str]) -> str:
+def _error_text(path: Path, problems: Sequence[str]) -> str:
     return printable(f"{path} cannot be used: {join_problems([*problems])}")
 
 

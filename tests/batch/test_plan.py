@@ -195,7 +195,7 @@ def test_a_folder_gives_its_pictures_in_order():
 def test_recursive_enters_folders_but_not_hidden_ones():
     found = find_inputs(BatchOptions(("photos",), recursive=True))
     assert [str(one.path) for one in found] == ["photos/a.JPG", "photos/b.png", "photos/sub/c.png"]
-    assert [str(one.subfolder) for one in found] == [".", ".", "sub"]
+    assert [str(one.output_folder) for one in found] == [".", ".", "sub"]
 
 
 def test_the_output_folder_is_not_looked_into():

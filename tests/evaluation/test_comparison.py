@@ -18,8 +18,8 @@ from srgan_cli.evaluation.comparison import (
 )
 from srgan_cli.evaluation.crops import Crop, cut
 from srgan_cli.evaluation.image_pairs import Failure
+from srgan_cli.evaluation.measure import FIDELITY, Metric
 from srgan_cli.evaluation.methods import bicubic, build_methods
-from srgan_cli.evaluation.scoring import FIDELITY, Metric
 from srgan_cli.evaluation.sweep import sweep
 from srgan_cli.settings import Machine, MethodOptions
 from srgan_cli.weights.container import Weights

@@ -7,7 +7,7 @@ import pytest
 from PIL import ImageCms
 
 from srgan_cli.figures import Cell, Row, sheet, stack
-from srgan_cli.figures.text import plain, text_width, wrap
+from srgan_cli.figures.text import text_width, to_ascii, wrap
 from srgan_cli.images.icc import srgb_pixels
 from srgan_cli.images.image import Image
 
@@ -117,7 +117,7 @@ def test_stacked_figures_keep_their_pixels() -> None:
 def test_words_are_reduced_to_what_the_font_has(text: str, drawn: str) -> None:
     expected = drawn if text != "Größe" else "Gro?e"
 
-    assert plain(text) == expected
+    assert to_ascii(text) == expected
 
 
 def test_lines_break_between_words_and_where_the_text_does() -> None:

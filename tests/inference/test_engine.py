@@ -11,7 +11,7 @@ from torch import nn
 from srgan_cli.errors import DeviceError, WeightsError
 from srgan_cli.images.image import Image
 from srgan_cli.inference.engine import TiledEngine, read_context
-from srgan_cli.inference.streaming import ImageSource
+from srgan_cli.inference.row_streams import ImageSource
 from srgan_cli.inference.tiling import Box
 from srgan_cli.networks import GENERATORS
 

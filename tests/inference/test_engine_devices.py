@@ -12,7 +12,7 @@ from torch import nn
 from srgan_cli.errors import WeightsError
 from srgan_cli.images.image import Image
 from srgan_cli.inference.engine import CPU, Replica, TiledEngine
-from srgan_cli.inference.streaming import ImageSink, ImageSource
+from srgan_cli.inference.row_streams import ImageSink, ImageSource
 
 
 class Blur(nn.Sequential):

@@ -9,7 +9,7 @@ from srgan_cli.images.image import Image
 from srgan_cli.inference import memory
 from srgan_cli.inference.engine import CPU, TiledEngine, read_context
 from srgan_cli.inference.memory import MAX_BATCH_PIXELS, batch_size_for, empty_cache
-from srgan_cli.inference.streaming import ImageSource
+from srgan_cli.inference.row_streams import ImageSource
 from srgan_cli.inference.tiling import plan_tiles
 from srgan_cli.inference.transfer import DeviceTransfer, as_bytes, as_floats, as_integers
 from srgan_cli.inference.worker import TileInput, Worker

@@ -73,7 +73,7 @@ def test_given_examples_are_shown_whole_and_in_squares(tmp_path: Path, folders: 
     (tmp_path / "perfect").mkdir()
     write_image(noise(10, 9), tmp_path / "perfect" / "a.png")
     (example,) = read_study(folders, examples=tmp_path / "perfect").examples
-    assert np.array_equal(example.excellent.pixels, noise(10, 9).pixels)
+    assert np.array_equal(example.good.pixels, noise(10, 9).pixels)
     assert example.bad.pixels.shape == (10, 9, 3)
     assert np.ptp(example.bad.pixels[:4, :4], axis=(0, 1)).tolist() == [0, 0, 0]
     mean = noise(10, 9).pixels[:4, :4].mean(axis=(0, 1))
@@ -82,7 +82,7 @@ def test_given_examples_are_shown_whole_and_in_squares(tmp_path: Path, folders: 
 
 def test_own_examples_are_four_times_smaller(folders: list[Path]) -> None:
     examples = read_study(folders).examples
-    assert [example.excellent.pixels.shape for example in examples] == [(6, 8, 3)] * 2
+    assert [example.good.pixels.shape for example in examples] == [(6, 8, 3)] * 2
 
 
 def test_other_pictures_make_another_study(folders: list[Path]) -> None:

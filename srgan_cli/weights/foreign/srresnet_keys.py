@@ -133,8 +133,8 @@ MSR_NAMES = {
 }
 
 
-def msr_layout(naming: str, features: int, blocks: int, steps: list[int]) -> Layout:
-    names, within = MSR_NAMES[naming], (features, features)
+def msr_layout(variant: str, features: int, blocks: int, steps: list[int]) -> Layout:
+    names, within = MSR_NAMES[variant], (features, features)
     parts = [conv("conv_first", "conv_first", (3, features))]
     for i in range(blocks):
         for layer in ("conv1", "conv2"):
@@ -147,11 +147,11 @@ def msr_layout(naming: str, features: int, blocks: int, steps: list[int]) -> Lay
     return build_layout(found, *parts)
 
 
-def measure_msr(naming: str, state: State) -> Layout:
+def measure_msr(variant: str, state: State) -> Layout:
     upsamplings = count(state, "upconv", start=1)
     steps = [shuffle_step(state, f"upconv{i + 1}.weight") for i in range(upsamplings)]
     features = sides(state, "conv_first.weight")[1]
-    return msr_layout(naming, features, count(state, f"{MSR_NAMES[naming]['body']}."), steps)
+    return msr_layout(variant, features, count(state, f"{MSR_NAMES[variant]['body']}."), steps)
 
 
 # What MSRResNet was before: a numbered sequence, by pixel-shuffle or by repeated pixels

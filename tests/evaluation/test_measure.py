@@ -7,8 +7,8 @@ import pytest
 from helpers import noise, save
 
 from srgan_cli.evaluation.image_pairs import Failure, ImagePair, downscale
+from srgan_cli.evaluation.measure import FIDELITY, ImageMeasurements, means, measure, measure_all
 from srgan_cli.evaluation.methods import Method, bicubic
-from srgan_cli.evaluation.scoring import FIDELITY, ImageMeasurements, means, measure, measure_all
 from srgan_cli.images.image import Image
 
 
