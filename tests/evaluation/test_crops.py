@@ -18,7 +18,7 @@ def test_a_crop_in_words() -> None:
 
 def test_crops_change_size_without_losing_a_pixel() -> None:
     assert Crop(1, 2, 3, 4).times(2) == Crop(2, 4, 6, 8)
-    assert Crop(5, 4, 4, 4).downscale(4) == Crop(1, 1, 2, 1)
+    assert Crop(5, 4, 4, 4).downscaled(4) == Crop(1, 1, 2, 1)
     assert Crop(0, 2, 8, 5).middle() == Crop(2, 3, 4, 2)
     assert Crop(1, 2, 3, 4).with_margin(2, noise(7, 10)) == Crop(0, 0, 6, 7)
 
