@@ -1,5 +1,6 @@
 """How commands show their help and their errors: Click's classes, with options in groups."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -157,6 +158,7 @@ class Group(click.Group):
 
     def main(self, *args: Any, **settings: Any) -> Any:
         split_stderr()
+        logging.getLogger("PIL").addHandler(logging.NullHandler())  # errors say it
         return super().main(*args, **settings)
 
     def invoke(self, ctx: click.Context) -> object:

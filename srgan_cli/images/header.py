@@ -29,7 +29,9 @@ OURS = {"JPEG2000": "jpeg2000", "PPM": "pnm", "MPO": "jpeg", "DIB": "bmp", "HEIF
 ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 PIXELS_PER_BYTE = {"JPEG": 1024, "MPO": 1024, "GIF": 4096, "BMP": 256, "TGA": 256, "PPM": 8}
 PIXELS_PER_BYTE |= {"PNG": 8 * 1040, "ICO": 8 * 1040}  # deflate's 1032, of one bit each
-"""At most, by the formats' own codes. A blank WebP, AVIF or JPEG 2000 may be far smaller."""
+PIXELS_PER_BYTE |= {"AVIF": 1 << 19, "HEIF": 1 << 19}  # blank ones of 6000 x 6000 have 36,000
+"""At most, by the formats' own codes. Lossless WebP takes 38 bytes for any blank image, and
+JPEG 2000 a byte for each resolution: only max_pixels bounds them."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -138,9 +139,14 @@ def test_what_libraries_print_of_damaged_images_is_not_shown(folder: Path) -> No
     data = bytearray(Path("packed.tif").read_bytes())
     data[data.rindex(b"\xff\xda") + 2] = 255  # libjpeg, by libtiff: Bogus marker length
     Path("packed.tif").write_bytes(data)
-    command = [sys.executable, "-m", "srgan_cli", "upscale", "deep.png", "packed.tif"]
+    tags = {256: 8, 257: 8, 258: 8, 259: 1, 262: 1, 273: 8, 277: 65535, 278: 8, 279: 64}
+    ifd = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    samples = bytes(64) + struct.pack("<H", len(tags)) + ifd + bytes(4)
+    Path("samples.tif").write_bytes(b"II*\0" + struct.pack("<I", 72) + samples)  # Pillow logs it
+    command = [sys.executable, "-m", "srgan_cli", "upscale"]
+    command += ["deep.png", "packed.tif", "samples.tif"]
     command += ["-o", "out", "-m", "bicubic", "--scale", "2", "-q"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     heads = [line.split(":")[0] for line in done.stderr.splitlines()]
-    assert heads == ["Error", "Error", "2 of 2 images failed"]
+    assert heads == ["Error", "Error", "Error", "3 of 3 images failed"]

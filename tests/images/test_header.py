@@ -15,6 +15,7 @@ from PIL import Image as Pillow
 
 from srgan_cli.errors import ImageError
 from srgan_cli.images.formats import Encoding
+from srgan_cli.images.image import Image
 from srgan_cli.images.read import open_lazy, read_bytes, read_image
 from srgan_cli.images.write import encode, write_image
 
@@ -27,6 +28,7 @@ from dataclasses import replace
 from pathlib import Path
 from srgan_cli.errors import ImageError
 from srgan_cli.images.formats import Encoding
+from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_frames
 from srgan_cli.images.write import encode
 resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
@@ -216,3 +218,31 @@ def test_cmyk_with_a_profile_of_rgb_is_one_remark(profile: bytes) -> None:
 def test_gray_keeps_a_profile_of_rgb(make, profile: bytes) -> None:
     image = read_bytes(encode(make(channels=1, icc_profile=profile), Encoding("jpeg")), "x")
     assert (image.icc_profile, image.notes) == (profile, ())
+
+
+def test_an_avif_that_claims_too_much_for_its_bytes_is_refused() -> None:
+    data = saved("AVIF")
+    at = data.index(b"ispe") + 8
+    data = data[:at] + struct.pack(">II", 14_000, 14_000) + data[at + 8 :]
+    with pytest.raises(ImageError, match="damaged: 196,000,000 pixels"):
+        read_bytes(data, "a.avif")
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("PNG", {}),
+        ("WEBP", {"lossless": True, "method": 0}),
+        ("WEBP", {"quality": 1, "method": 0}),
+        ("AVIF", {"quality": 1, "speed": 10}),
+        ("JPEG2000", {}),
+        ("JPEG", {"quality": 1}),
+        ("GIF", {}),
+    ],
+)
+def test_blank_images_are_small_and_readable(kind: str, options: dict[str, object]) -> None:
+    blank = io.BytesIO()
+    Pillow.new("RGB", (3000, 3000), (9, 9, 9)).save(blank, kind, **options)
+    picture = read_bytes(blank.getvalue(), f"a.{kind.lower()}")
+    assert isinstance(picture, Image)
+    assert (picture.height, picture.width) == (3000, 3000)
