@@ -284,13 +284,9 @@ def _copy_time(job: Job) -> None:
 
 
 def read_input(source: Path, max_pixels: int, max_bytes: float) -> AnyImage | LazyImage:
-    """Read an image, lazily where its format allows it.
-
-    max_bytes: of standard input. Raises ImageError.
-    """
+    """Read an image, lazily if possible, or `max_bytes` of stdin. Raises ImageError."""
     if source != STREAM:
-        lazy = open_lazy(source)
-        return lazy or read_frames(source, max_pixels=max_pixels)
+        return open_lazy(source) or read_frames(source, max_pixels=max_pixels)
     if sys.stdin is None:
         raise ImageError("standard input is closed: give a file, or pipe an image into it")
     data = bytearray()
