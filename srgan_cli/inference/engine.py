@@ -1,11 +1,12 @@
 """Image and network -> upscaled image, tile by tile, on one or several devices."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, partial
 from itertools import groupby, islice
 from queue import SimpleQueue
 
@@ -26,6 +27,13 @@ ProgressCallback = Callable[[int, int], None]
 
 
 def no_progress(done: int, total: int) -> None: ...
+
+
+@cache
+def _survive_forks() -> None:
+    """PyTorch's threads do not: a forked process computes alone, or it would wait for them."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,7 @@ class TiledEngine:
         """Channels last is the layout in which convolutions are fastest, on CPUs as on GPUs."""
         for one in self._replicas:
             one.generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        _survive_forks()
 
     @property
     def scale(self) -> int:

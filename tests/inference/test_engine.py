@@ -1,4 +1,7 @@
 import math
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -281,3 +284,36 @@ def test_progress_counts_the_tiles():
     seen: list[tuple[int, int]] = []
     TiledEngine(Blur(), tile=16).upscale(picture(20, 40), lambda *step: seen.append(step))
     assert seen == [(i, 6) for i in range(1, 7)]
+
+
+FORKED = """
+import os
+import signal
+import torch
+from small_networks import random_weights
+from helpers import noise
+from srgan_cli.inference.engine import TiledEngine
+from srgan_cli.weights.loading import load_generator
+torch.set_num_threads(2)
+sizes = {"scale": 2, "features": 16, "convolutions": 2}
+engine = TiledEngine(load_generator(random_weights("compact", sizes)), tile=64)
+image = noise(96, 96)
+whole = engine.upscale(image).pixels
+child = os.fork()
+if child == 0:
+    signal.alarm(120)  # what waits for ever is ended
+    os._exit(0 if (engine.upscale(image).pixels == whole).all() else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system knows no fork")
+def test_a_forked_process_upscales_as_its_parent_did() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "0\n", done.stderr
