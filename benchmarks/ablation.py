@@ -26,7 +26,7 @@ from srgan_cli.training.initial_weights import weights_file
 from srgan_cli.training.loss_terms import PerceptualTerm
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
 from srgan_cli.training.train_options import TrainOptions
-from srgan_cli.training.validation import Sample, ValidationResult, center_samples, middle
+from srgan_cli.training.validation import Sample, ValidationResult, center_samples, crop_center
 from srgan_cli.weights.container import read_weights, write_weights
 
 
@@ -84,7 +84,7 @@ def trained(
 def brightness_error(samples: list[Sample], made: ValidationResult) -> float:
     """The mean over pictures of the mean signed difference, in levels."""
     pairs = zip(made.pictures, samples, strict=True)
-    return float(np.mean([ours.mean() - sample.high.mean() for ours, sample in pairs]))
+    return float(np.mean([ours.mean() - sample.high_res.mean() for ours, sample in pairs]))
 
 
 def main() -> None:
@@ -101,8 +101,8 @@ def main() -> None:
         samples, made = trained(name, recipe, given)
         note = f"brightness {brightness_error(samples, made):+.2f} levels, {made.score.psnr:.2f} dB"
         print(f"{name}: {note}")
-        cells.append(Cell(middle(made.pictures[0]), name, note))
-    cells.append(Cell(middle(samples[0].high), "original"))
+        cells.append(Cell(crop_center(made.pictures[0]), name, note))
+    cells.append(Cell(crop_center(samples[0].high_res), "original"))
     write_image(sheet([Row(tuple(cells))]), given.out / "ablation.png")
 
 

@@ -36,7 +36,7 @@ from srgan_cli.weights.container import Weights, read_weights, write_weights
 from srgan_cli.weights.metadata import Metadata
 
 SRGAN = [sys.executable, "-m", "srgan_cli"]
-Check = Callable[[Path, float], str]
+ImageCheck = Callable[[Path, float], str]
 """Kills a run in a folder so many seconds after its first sign of life; says what was found."""
 
 
@@ -74,7 +74,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def upscaling(folder: Path) -> tuple[float, Check]:
+def upscaling(folder: Path) -> tuple[float, ImageCheck]:
     """How long an undisturbed run takes, and how to check a killed one."""
     command = [*SRGAN, "upscale", str(folder / "in"), "-w", str(folder / "tiny.safetensors")]
     command += ["--skip-existing", "-q"]
@@ -105,7 +105,7 @@ def upscaling(folder: Path) -> tuple[float, Check]:
     return span, check
 
 
-def training(folder: Path) -> tuple[float, Check]:
+def training(folder: Path) -> tuple[float, ImageCheck]:
     """The same for `srgan train`."""
     command = [*SRGAN, "train", str(folder / "photos"), "--steps", "200", "--stages", "psnr"]
     command += ["--patch", "32", "--batch-size", "2", "--blocks", "1", "--device", "cpu"]

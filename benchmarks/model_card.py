@@ -60,7 +60,7 @@ from srgan_cli.training.feature_extractors import (
     LoadedVgg,
     load_vggs,
 )
-from srgan_cli.training.vgg_options import VggFile
+from srgan_cli.training.train_options import VggFile
 
 DEGRADATION = Degradation(
     blur=1.0,
@@ -160,9 +160,7 @@ def _measured(
         example = read_pair(pair, scale_of(ways))
         flat = flat_blocks(example.low_res.pixels)
         shown = (
-            replace(example, low_res=spoiled(example.low_res, pair.high_res.name))
-            if spoil
-            else example
+            replace(example, low=spoiled(example.low_res, pair.high_res.name)) if spoil else example
         )
         for name, output in _pictures(shown, ways):
             taken = {}

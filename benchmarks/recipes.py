@@ -29,7 +29,7 @@ from srgan_cli.device import keep_memory, pick_device
 from srgan_cli.errors import OptionError
 from srgan_cli.training.builder import TrainRun, build_trainer
 from srgan_cli.training.callbacks import NoCallback
-from srgan_cli.training.data import batch_size, downsampler, load_data, pair_sampler
+from srgan_cli.training.data import batch_size, downsample_function, load_data, pair_sampler
 from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.feature_extractors import load_vggs
 from srgan_cli.training.initial_weights import stage_weights, weights_file
@@ -173,10 +173,12 @@ def exact(figure: float) -> str:
 
 
 def centers(run: TrainRun, trainer: Trainer) -> dict[str, float]:
-    samples = center_samples(run.data.validation, run.options.scale, downsampler(run.recipe))
+    samples = center_samples(
+        run.data.validation, run.options.scale, downsample_function(run.recipe)
+    )
     judged = trainer.validate(trainer.average)
     errors = [
-        np.abs(made.astype(np.int16) - sample.high).mean()
+        np.abs(made.astype(np.int16) - sample.high_res).mean()
         for made, sample in zip(judged.pictures, samples, strict=True)
     ]
     return {"L1": float(np.mean(errors)), "features": judged.score.features or float("nan")}

@@ -98,26 +98,19 @@ def test_modules_and_functions_are_short():
     assert not too_long
 
 
-SHARED_MODULE_NAMES = {"check", "plan", "progress"}
-"""Still twice in the package: to be renamed."""
-
-SHARED_CLASS_NAMES = {"Block", "Box", "Cut", "Entry", "Job", "Look", "Row", "Step"}
-"""The same for classes."""
-
-
 def repeated(names: Iterable[str]) -> set[str]:
     return {name for name, count in Counter(names).items() if count > 1}
 
 
 def test_no_two_modules_share_a_name():
     names = [path.stem for path in PACKAGE.rglob("*.py") if not path.stem.startswith("__")]
-    assert repeated(names) <= SHARED_MODULE_NAMES
+    assert not repeated(names)
 
 
 def test_no_two_classes_share_a_name():
     trees = [ast.parse(path.read_text()) for path in PACKAGE.rglob("*.py")]
     nodes = [node for tree in trees for node in ast.walk(tree)]
-    assert repeated(n.name for n in nodes if isinstance(n, ast.ClassDef)) <= SHARED_CLASS_NAMES
+    assert repeated(n.name for n in nodes if isinstance(n, ast.ClassDef)) <= {"Box"}
 
 
 def test_every_package_is_installed():

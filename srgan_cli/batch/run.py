@@ -30,13 +30,7 @@ from srgan_cli.batch.upscale_job import (
 )
 from srgan_cli.device import free_bytes
 from srgan_cli.errors import ImageError, SrganError, describe_error
-from srgan_cli.files import (
-    FileLock,
-    lock_target,
-    printable,
-    remove_stale_parts,
-    writable_target,
-)
+from srgan_cli.files import FileLock, lock_target, printable, remove_stale_parts, writable_target
 from srgan_cli.images.formats import Encoding, check_target, format_of
 from srgan_cli.images.header import read_header
 from srgan_cli.images.image import AnyImage, Image, LazyImage

@@ -59,10 +59,10 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
 
     vggs = check(options)
     if dry_run:
-        from srgan_cli.training.plan import plan
+        from srgan_cli.training.dry_run import describe_run
 
         output = Output()
-        for line in plan(options, vggs):
+        for line in describe_run(options, vggs):
             output.result(line)
         if vivid_hint:
             output.info(vivid_hint)

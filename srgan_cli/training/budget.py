@@ -1,4 +1,4 @@
-"""How many steps a stage has: told, or found from a time and the pace of the first steps."""
+"""Number of steps of a stage: given, or computed from a time budget and the first steps."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -8,13 +8,13 @@ from srgan_cli.training.recipes import Stage
 from srgan_cli.training.train_options import TrainOptions
 
 WARMUP_STEPS = 10
-"""Steps that are slower than the rest, and not counted."""
+"""First steps, which are slower and not timed."""
 
 TIMED_STEPS = 20
-"""Steps after those, whose pace decides."""
+"""Steps after those, which are timed."""
 
 GAN_STEP_COST = 3.0
-"""A step against a discriminator takes about so many times longer."""
+"""Factor by which a step with a discriminator is slower."""
 
 TRAINING_SHARE = 0.95
 """Share of a budget that goes into steps; the rest is for validation."""
@@ -26,37 +26,37 @@ class StageLength:
 
     steps: int | None = None
     budget: float | None = None
-    decide: Callable[[int], None] = lambda steps: None
-    """Told the number of steps that a budget came to."""
-    _from: tuple[int, float] | None = field(default=None, init=False)
-    _seen: int = field(default=0, init=False)
+    on_decided: Callable[[int], None] = lambda steps: None
+    """Called with the number of steps that fit the budget."""
+    _start: tuple[int, float] | None = field(default=None, init=False)
+    _timed: int = field(default=0, init=False)
 
     def reached(self, done: int) -> bool:
         return self.steps is not None and done >= self.steps
 
     def update(self, done: int, seconds: float, processes: ProcessGroup) -> bool:
-        """Look at the pace after each step; returns whether it has decided just now."""
+        """Call after each step. Returns whether the number of steps was decided just now."""
         if self.steps is not None or self.budget is None:
             return False
-        self._seen += 1
-        if self._seen == WARMUP_STEPS:
-            self._from = done, seconds
-        if self._from is None or self._seen < WARMUP_STEPS + TIMED_STEPS:
+        self._timed += 1
+        if self._timed == WARMUP_STEPS:
+            self._start = done, seconds
+        if self._start is None or self._timed < WARMUP_STEPS + TIMED_STEPS:
             return False
-        seconds_per_step = max(1e-6, (seconds - self._from[1]) / (done - self._from[0]))
+        seconds_per_step = max(1e-6, (seconds - self._start[1]) / (done - self._start[0]))
         left = max(0.0, TRAINING_SHARE * self.budget - seconds)
         self.steps = done + round(processes.broadcast(max(1, int(left / seconds_per_step))))
-        self.decide(self.steps)
+        self.on_decided(self.steps)
         return True
 
 
-def shares(stages: Sequence[Stage], cost: float) -> dict[str, float]:
-    """Stage -> its part of a run, if a step against a discriminator counts `cost`."""
-    parts = {stage.end: stage.steps * (cost if stage.gan else 1.0) for stage in stages}
-    return {end: part / sum(parts.values()) for end, part in parts.items()}
+def stage_shares(stages: Sequence[Stage], cost: float) -> dict[str, float]:
+    """Stage -> its share of a run, if a GAN step counts `cost`."""
+    costs = {stage.end: stage.steps * (cost if stage.gan else 1.0) for stage in stages}
+    return {end: part / sum(costs.values()) for end, part in costs.items()}
 
 
-def steps_of(options: TrainOptions, stages: Sequence[Stage]) -> dict[str, int | None]:
+def stage_steps(options: TrainOptions, stages: Sequence[Stage]) -> dict[str, int | None]:
     """Stage -> its steps; None where a budget will decide."""
     if options.steps is not None:
         return _split_steps(options.steps, stages)
@@ -67,7 +67,7 @@ def steps_of(options: TrainOptions, stages: Sequence[Stage]) -> dict[str, int | 
 
 def _split_steps(steps: int, stages: Sequence[Stage]) -> dict[str, int | None]:
     """As the recipe's own steps are; each stage gets one at least, and all of them make `steps`."""
-    part = shares(stages, cost=1.0)
+    part = stage_shares(stages, cost=1.0)
     found: dict[str, int | None] = {}
     left = steps
     for number, stage in enumerate(stages, start=1):
@@ -77,6 +77,6 @@ def _split_steps(steps: int, stages: Sequence[Stage]) -> dict[str, int | None]:
     return found
 
 
-def budget_of(options: TrainOptions, stages: Sequence[Stage], stage: Stage) -> float | None:
+def stage_budget(options: TrainOptions, stages: Sequence[Stage], stage: Stage) -> float | None:
     """Seconds for one stage."""
-    return options.budget and options.budget * shares(stages, GAN_STEP_COST)[stage.end]
+    return options.budget and options.budget * stage_shares(stages, GAN_STEP_COST)[stage.end]

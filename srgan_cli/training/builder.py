@@ -15,17 +15,17 @@ from srgan_cli.errors import OptionError
 from srgan_cli.figures import plots
 from srgan_cli.networks import DISCRIMINATORS
 from srgan_cli.networks.srcnn import is_luma_only
-from srgan_cli.training.budget import StageLength, budget_of, steps_of
-from srgan_cli.training.callbacks import TrainingCallback
+from srgan_cli.training.budget import StageLength, stage_budget, stage_steps
+from srgan_cli.training.callbacks import TrainingCallback, scalar_writer
 from srgan_cli.training.data import (
     Data,
-    Loading,
+    LoaderOptions,
     batch_size,
-    downsampler,
+    downsample_function,
     load_batches,
     pair_sampler,
 )
-from srgan_cli.training.distillation import TeacherEnsemble, open_teachers, weight_of_teachers
+from srgan_cli.training.distillation import TeacherEnsemble, effective_teacher_weight, load_teachers
 from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.feature_extractors import FeatureExtractor, LoadedVgg, metric_extractor
 from srgan_cli.training.initial_weights import stage_weights, weights_file
@@ -33,13 +33,12 @@ from srgan_cli.training.loss_terms import GanTerm, LossInputs
 from srgan_cli.training.losses import GAN_LOSSES
 from srgan_cli.training.muon import Muon
 from srgan_cli.training.patches import Batches, Pair
-from srgan_cli.training.provenance import CARRIED_OVER, HISTORY, history_of, without_folders
+from srgan_cli.training.provenance import CARRIED_OVER, HISTORY, collect_history, without_folders
 from srgan_cli.training.recipes import Recipe, Stage
-from srgan_cli.training.report import Moment, draw_curves, draw_sheet
+from srgan_cli.training.report import SheetStep, draw_curves, draw_sheet
 from srgan_cli.training.run_folder import write_options
-from srgan_cli.training.schedule import gan_of, losses_of, optimizer_of, rate_of
+from srgan_cli.training.schedule import choose_optimizer, peak_lr, stage_gan, stage_losses
 from srgan_cli.training.silent_channels import reinit_silent_, silent_share
-from srgan_cli.training.tensorboard import scalar_writer
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_step import (
     GanObjective,
@@ -83,7 +82,9 @@ def build_trainer(run: TrainRun, stage: Stage) -> Trainer:
     torch.manual_seed(run.options.seed)
     weights = stage_weights(run.options, run.recipe, stage.end)
     network = to_channels_last(load_generator(weights), run.device)
-    samples = center_samples(run.data.validation, run.options.scale, downsampler(run.recipe))
+    samples = center_samples(
+        run.data.validation, run.options.scale, downsample_function(run.recipe)
+    )
     if weights.metadata.training.get(CARRIED_OVER):
         count = reinit_silent_(network, samples)
         run.callback.message(
@@ -98,7 +99,7 @@ def build_trainer(run: TrainRun, stage: Stage) -> Trainer:
         batches=lambda first: _batches(run, stage, first),
         validate=_validation(run),
         outputs=_outputs(run, stage, weights),
-        lr=rate_of(run.options, stage),
+        lr=peak_lr(run.options, stage),
         length=_length(run, stage),
         accumulate=run.options.accumulate,
         processes=run.processes,
@@ -113,7 +114,7 @@ def to_channels_last(network: nn.Module, device: torch.device) -> nn.Module:
 def build_step(run: TrainRun, stage: Stage, network: nn.Module) -> TrainStep:
     """The step that trains `network`; a discriminator is made for it if it needs one."""
     inputs = LossInputs(run.vggs, run.device, is_luma_only(network))
-    terms = losses_of(run.options, stage)
+    terms = stage_losses(run.options, stage)
     needs_teacher = any(term.target == "teacher" for term in terms) and stage.end == "psnr"
     return TrainStep(
         generator=_optimized(run, stage, "generator", network),
@@ -126,7 +127,7 @@ def build_step(run: TrainRun, stage: Stage, network: nn.Module) -> TrainStep:
 
 
 def _gan_objective(run: TrainRun, stage: Stage) -> GanObjective | None:
-    gan = gan_of(run.options, stage)
+    gan = stage_gan(run.options, stage)
     if gan is None:
         return None
     network = to_channels_last(build_discriminator(gan), run.device)
@@ -147,15 +148,15 @@ def build_discriminator(gan: GanTerm) -> nn.Module:
 def _optimized(
     run: TrainRun, stage: Stage, name: str, network: nn.Module, lr_factor: float = 1.0
 ) -> OptimizedNetwork:
-    make = OPTIMIZERS[optimizer_of(run.options, stage)]
-    rate = rate_of(run.options, stage) * lr_factor
+    make = OPTIMIZERS[choose_optimizer(run.options, stage)]
+    rate = peak_lr(run.options, stage) * lr_factor
     optimizer = make(network.parameters(), lr=rate, betas=stage.betas, fused=True)
     wrapped = run.processes.wrap(network, run.device)
     return OptimizedNetwork(name, wrapped, optimizer, stage.max_grad_norm, lr_factor)
 
 
 def _teacher(run: TrainRun) -> TeacherEnsemble:
-    given = open_teachers(run.options)
+    given = load_teachers(run.options)
     return TeacherEnsemble(
         [to_channels_last(load_generator(one), run.device).eval() for one in given]
     )
@@ -170,7 +171,7 @@ def check_batch(run: TrainRun, stage: Stage) -> None:
 
 
 def _batches(run: TrainRun, stage: Stage, first: int) -> Iterator[Pair]:
-    loading = Loading(run.options.workers, pinned=run.device.type == "cuda")
+    loading = LoaderOptions(run.options.workers, pinned=run.device.type == "cuda")
     batches = Batches(
         pair_sampler(run.options, run.recipe, stage, run.data.training),
         batch_size(run.options, stage),
@@ -182,7 +183,9 @@ def _batches(run: TrainRun, stage: Stage, first: int) -> Iterator[Pair]:
 
 
 def _validation(run: TrainRun) -> Callable[[nn.Module], ValidationResult]:
-    samples = center_samples(run.data.validation, run.options.scale, downsampler(run.recipe))
+    samples = center_samples(
+        run.data.validation, run.options.scale, downsample_function(run.recipe)
+    )
     return validator(samples, run.device, perceptual_metric(run))
 
 
@@ -193,17 +196,17 @@ def perceptual_metric(run: TrainRun) -> FeatureExtractor | None:
 def _length(run: TrainRun, stage: Stage) -> StageLength:
     options = run.options
 
-    def decide(steps: int) -> None:
+    def on_decided(steps: int) -> None:
         options.planned[stage.end] = steps
         if run.processes.is_main_process:
             write_options(options)
 
-    steps = steps_of(options, run.stages)[stage.end]
-    return StageLength(steps, budget_of(options, run.stages, stage), decide)
+    steps = stage_steps(options, run.stages)[stage.end]
+    return StageLength(steps, stage_budget(options, run.stages, stage), on_decided)
 
 
 def validation_samples(run: TrainRun) -> list[Sample]:
-    return center_samples(run.data.validation, run.options.scale, downsampler(run.recipe))
+    return center_samples(run.data.validation, run.options.scale, downsample_function(run.recipe))
 
 
 def _outputs(run: TrainRun, stage: Stage, weights: Weights) -> StageOutputs:
@@ -219,7 +222,7 @@ def _outputs(run: TrainRun, stage: Stage, weights: Weights) -> StageOutputs:
     )
 
     def save_best(average: nn.Module, progress: StageProgress, best: Score) -> None:
-        training = _record(run, stage, history_of(weights)) | {
+        training = _record(run, stage, collect_history(weights)) | {
             "steps": progress.done,
             "seconds": round(progress.seconds),
             "skipped": progress.skipped,
@@ -231,7 +234,7 @@ def _outputs(run: TrainRun, stage: Stage, weights: Weights) -> StageOutputs:
         write_weights(result, weights_file(folder, stage.end))
 
     def draw(result: ValidationResult, step: int) -> None:
-        draw_sheet(samples, result.pictures, Moment(stage.end, step), folder / "samples")
+        draw_sheet(samples, result.pictures, SheetStep(stage.end, step), folder / "samples")
         if plots.can_plot():
             draw_curves(folder)
 
@@ -247,7 +250,7 @@ def _outputs(run: TrainRun, stage: Stage, weights: Weights) -> StageOutputs:
 
 def _record(run: TrainRun, stage: Stage, history: list[dict[str, Any]]) -> dict[str, Any]:
     """What a weights file says of the run; `history` is of the runs before it."""
-    sides = [entry.area for entry in run.data.training.high.entries]
+    sides = [entry.area for entry in run.data.training.high_res.entries]
     judged_by = perceptual_metric(run)
     teachers = [path.name for path in run.options.teachers]
     record = {
@@ -255,7 +258,7 @@ def _record(run: TrainRun, stage: Stage, history: list[dict[str, Any]]) -> dict[
         "recipe": run.recipe.name,
         "stage": stage.end,
         **({"from": run.options.start.name} if run.options.start else {}),
-        **({"teachers": teachers} if weight_of_teachers(run.options, stage) else {}),
+        **({"teachers": teachers} if effective_teacher_weight(run.options, stage) else {}),
         "version": __version__,
         "data": {"pictures": len(sides), "megapixels": round(sum(sides) / 1e6, 1)},
         "judged_by": judged_by.layers if judged_by else {},

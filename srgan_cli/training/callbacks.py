@@ -1,7 +1,9 @@
-"""What a run tells of itself while it goes on."""
+"""Callbacks of a training run."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from srgan_cli.training.train_step import Losses
 from srgan_cli.training.validation import Score
@@ -22,12 +24,33 @@ class TrainingCallback(Protocol):
     def progress(self, now: Progress) -> None: ...
 
     def message(self, line: str) -> None:
-        """Something worth a line of its own."""
+        """A line to show."""
 
 
 class NoCallback:
-    """A watcher that keeps to itself."""
+    """Ignores everything."""
 
     def progress(self, now: Progress) -> None: ...
 
     def message(self, line: str) -> None: ...
+
+
+ScalarWriter = Callable[[str, int, Mapping[str, Any]], None]
+"""Told the stage, the step and figures by name."""
+
+
+def scalar_writer(run: Path) -> ScalarWriter:
+    """Writes what it is told, or nothing where the package is missing."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter  # optional, and adapted here alone
+    except ImportError:
+        return lambda stage, step, figures: None
+    writer = SummaryWriter(str(run / "tensorboard"))
+
+    def write_scalars(stage: str, step: int, figures: Mapping[str, Any]) -> None:
+        for name, value in figures.items():
+            if isinstance(value, int | float):
+                writer.add_scalar(f"{stage}/{name}", value, step)
+        writer.flush()
+
+    return write_scalars

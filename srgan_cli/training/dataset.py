@@ -1,4 +1,4 @@
-"""The pictures to train on: found, checked, and drawn from a memory-mapped file."""
+"""The images to train on: found, checked, and drawn from a memory-mapped file."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ from srgan_cli.images.read import read_image
 from srgan_cli.resample import resize_array
 
 KEPT = 8
-"""Pictures beyond the cache that a process keeps in memory once it has decoded them."""
+"""Decoded images that are not in the cache and are kept in memory by a process."""
 
 
 @dataclass(frozen=True)
-class StoredImage:
-    """One picture, and where it lies in the cache."""
+class CachedImage:
+    """An image and its place in the cache."""
 
     path: str
     height: int
     width: int
     offset: int | None
-    """None for a picture that the cache has no room for."""
+    """None if the cache has no room."""
     half: int | None = None
-    """Where its half lies, if that is kept."""
+    """Offset of the image at half its size, if stored."""
 
     @property
     def area(self) -> int:
@@ -58,12 +58,12 @@ class SkippedFile:
 
 
 class ImageSet:
-    """(H, W, 3) uint8 pictures, drawn in proportion to their area.
+    """(H, W, 3) uint8 images, drawn in proportion to their area.
 
     changes: what differed from the files that the cache had been made of, in words.
     """
 
-    def __init__(self, file: Path, entries: Sequence[StoredImage], changes: str = "") -> None:
+    def __init__(self, file: Path, entries: Sequence[CachedImage], changes: str = "") -> None:
         self.file = file
         self.changes = changes
         self.entries = tuple(entries)
@@ -80,7 +80,7 @@ class ImageSet:
         return self._kept(entry.offset, entry.height, entry.width)
 
     def half(self, number: int) -> np.ndarray | None:
-        """(H // 2, W // 2, 3), the picture at half its size; None if that is not kept."""
+        """(H // 2, W // 2, 3), the image at half its size; None if that is not kept."""
         entry = self.entries[number]
         if entry.half is None:
             return None
@@ -98,7 +98,7 @@ class ImageSet:
         return self._bytes
 
     def draw(self, rng: np.random.Generator) -> int:
-        """The number of a picture."""
+        """The number of an image."""
         index = np.searchsorted(self._until, rng.random() * self._until[-1], side="right")
         return min(int(index), len(self) - 1)
 
@@ -108,13 +108,13 @@ class ImageSet:
 
 @lru_cache(maxsize=KEPT)
 def _decoded(path: str) -> np.ndarray:
-    return as_training(read_image(Path(path)))
+    return to_rgb_uint8(read_image(Path(path)))
 
 
-def find_images(
+def find_training_files(
     folders: Sequence[Path], exclude: Path | None = None
 ) -> tuple[list[Path], list[SkippedFile]]:
-    """All files below `folders`, in order of their names: pictures by their suffix, and others.
+    """All files below `folders`, in order of their names: images by their suffix, and others.
 
     Hidden files and folders, and all below `exclude`, are passed over. Raises DatasetError for a
     missing folder.
@@ -137,8 +137,8 @@ def find_images(
     return [path for path in pictures if path.is_file()], skipped
 
 
-Check = Callable[[Path, Image], None]
-"""Raises ImageError for a picture that is not to be trained on."""
+ImageCheck = Callable[[Path, Image], None]
+"""Raises ImageError for an image that is not to be trained on."""
 
 
 def half_size(pixels: np.ndarray) -> np.ndarray:
@@ -147,8 +147,8 @@ def half_size(pixels: np.ndarray) -> np.ndarray:
     return resize_array(pixels[: 2 * height, : 2 * width], height, width)
 
 
-def min_side_check(side: int) -> Check:
-    """Refuses pictures too small to cut a patch from."""
+def min_side_check(side: int) -> ImageCheck:
+    """Refuses images too small to cut a patch from."""
 
     def check(path: Path, image: Image) -> None:
         if min(image.height, image.width) < side:
@@ -160,12 +160,12 @@ def min_side_check(side: int) -> Check:
     return check
 
 
-def as_training(image: Image) -> np.ndarray:
+def to_rgb_uint8(image: Image) -> np.ndarray:
     """(H, W, 3) uint8, whatever its depth and channels."""
     pixels = to_uint8(image.pixels)
     return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
 
 
 def validation_indices(count: int, share: int = 20) -> list[int]:
-    """The numbers of one in `share` of `count` pictures, at least one."""
+    """The numbers of one in `share` of `count` images, at least one."""
     return list(range(0, count, max(1, min(share, count))))

@@ -1,8 +1,8 @@
-"""A network made deeper, which begins as the function that the shallower one has learnt.
+"""Deepens a network without changing its function.
 
 Chen et al., "Net2Net: Accelerating Learning via Knowledge Transfer", section 2.3,
-https://arxiv.org/abs/1511.05641. New layers stand behind those that are there and pass on what they
-are given, until they learn better.
+https://arxiv.org/abs/1511.05641. New layers follow the existing ones and begin as
+identities.
 """
 
 from collections.abc import Callable, Mapping
@@ -59,8 +59,8 @@ def deepen_srresnet(network: nn.Module, state: State, before: int) -> None:
 
 
 def deepen_rrdbnet(network: nn.Module, state: State, before: int) -> None:
-    """A block adds a fifth of what its dense blocks make, and that is at least its input: silent
-    ones enlarge it by a fifth, which the convolution behind them takes back."""
+    """A block adds a fifth of its dense blocks' output, which is at least their input: new
+    blocks scale it by 1.2, which the convolution behind them divides by again."""
     assert isinstance(network, RRDBNet)
     network.load_state_dict(state, strict=False)
     for block in list(network.body)[before:]:

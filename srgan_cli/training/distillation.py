@@ -1,4 +1,4 @@
-"""Distillation: a network is trained on what better networks make of the same low-resolution image.
+"""Distillation: a network is trained on the outputs of better networks.
 
 Hinton et al., "Distilling the Knowledge in a Neural Network", https://arxiv.org/abs/1503.02531.
 What an original has beyond its low-resolution image is noise to a small network; what a teacher
@@ -21,22 +21,24 @@ from srgan_cli.weights.loading import load_weights
 
 @dataclass(frozen=True, eq=False)
 class TeacherEnsemble:
-    """The mean of what networks make of a batch, each in an orientation drawn at random: over many
-    steps that is the mean of all eight, which errs less than any of them."""
+    """The mean output of networks, each in a random orientation: over many steps the mean of all
+    eight, which is more accurate than any of them."""
 
     networks: Sequence[nn.Module]
 
-    def __call__(self, low: Tensor) -> Tensor:
+    def __call__(self, low_res: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 3, sH, sW)."""
-        made = [upscale_rotated(network, low, *drawn_orientation()) for network in self.networks]
-        return torch.stack(made).mean(dim=0)
+        outputs = [
+            upscale_rotated(network, low_res, *draw_orientation()) for network in self.networks
+        ]
+        return torch.stack(outputs).mean(dim=0)
 
 
-def drawn_orientation() -> tuple[int, bool]:
+def draw_orientation() -> tuple[int, bool]:
     return ORIENTATIONS[int(torch.randint(len(ORIENTATIONS), ()))]
 
 
-def weight_of_teachers(options: TrainOptions, stage: Stage) -> float:
+def effective_teacher_weight(options: TrainOptions, stage: Stage) -> float:
     """The share of the pixel loss that has their images as its target, from 0 to 1. In a GAN stage
     only a pool's are taken: to run a teacher at each step would take longer than all the rest."""
     if not options.teachers or (stage.end != "psnr" and options.pool is None):
@@ -44,7 +46,7 @@ def weight_of_teachers(options: TrainOptions, stage: Stage) -> float:
     return TEACHER_WEIGHT if options.teacher_weight is None else options.teacher_weight
 
 
-def open_teachers(options: TrainOptions) -> list[Weights]:
+def load_teachers(options: TrainOptions) -> list[Weights]:
     """Raises OptionError for a network of another scale, WeightsError for a file that is none."""
     given = [load_weights(file) for file in options.teachers]
     for file, weights in zip(options.teachers, given, strict=True):

@@ -14,12 +14,12 @@ from srgan_cli.errors import DatasetError, describe_error
 from srgan_cli.files import atomic_write, read_regular
 from srgan_cli.images.read import read_image
 from srgan_cli.training.dataset import (
-    Check,
+    CachedImage,
+    ImageCheck,
     ImageSet,
     SkippedFile,
-    StoredImage,
-    as_training,
     half_size,
+    to_rgb_uint8,
 )
 
 MAX_INDEX = 1 << 30  # bytes of the list of what a cache holds
@@ -33,21 +33,21 @@ class CacheError(DatasetError):
 
 
 @dataclass(frozen=True)
-class Cache:
-    """Where decoded pictures lie, and how many bytes of them."""
+class CacheFile:
+    """Where decoded images lie, and how many bytes of them."""
 
     file: Path
     limit: float = float("inf")
 
-    def sibling(self, name: str) -> "Cache":
+    def sibling(self, name: str) -> "CacheFile":
         """Another one of the same size."""
-        return Cache(self.file.with_name(f"{self.file.stem}-{name}.bytes"), self.limit)
+        return CacheFile(self.file.with_name(f"{self.file.stem}-{name}.bytes"), self.limit)
 
 
 def load_images(
     paths: Sequence[Path],
-    cache: Cache,
-    check: Check,
+    cache: CacheFile,
+    check: ImageCheck,
     check_key: Any,
     half_from: float = float("inf"),
 ) -> tuple[ImageSet, list[SkippedFile]]:
@@ -74,7 +74,7 @@ def load_images(
     if not known["entries"]:
         first = f", the first: {skipped[0].reason}" if skipped else ""
         raise DatasetError(f"no picture to train on among {len(paths)} files{first}")
-    entries = [StoredImage(**entry) for entry in known["entries"]]
+    entries = [CachedImage(**entry) for entry in known["entries"]]
     return ImageSet(cache.file, entries, changes), skipped
 
 
@@ -83,12 +83,12 @@ def _states(paths: Sequence[Path]) -> list[list[Any]]:
     return [[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in paths]
 
 
-def _read_index(cache: Cache) -> dict[str, Any]:
+def _read_index(cache: CacheFile) -> dict[str, Any]:
     """What a cache holds; nothing where that is missing, damaged or more than its file has."""
     try:
         known = json.loads(read_regular(cache.file.with_suffix(".json"), MAX_INDEX))
         size = cache.file.stat().st_size
-        entries = [StoredImage(**entry) for entry in known["entries"]]
+        entries = [CachedImage(**entry) for entry in known["entries"]]
         refusals = [(str(path), str(reason)) for path, reason in known["refusals"]]
         names = {path for path, *_ in known["wanted"]["files"]}
         is_whole = all(entry.path in names and entry.fits(size) for entry in entries)
@@ -112,9 +112,9 @@ def _changes(known: dict[str, Any], files: Sequence[list[Any]]) -> str:
 
 
 def _decode_all(
-    paths: Sequence[Path], cache: Cache, check: Check, half_from: float
+    paths: Sequence[Path], cache: CacheFile, check: ImageCheck, half_from: float
 ) -> dict[str, list[Any]]:
-    entries: list[StoredImage] = []
+    entries: list[CachedImage] = []
     skipped: list[tuple[str, str]] = []
     try:
         cache.file.parent.mkdir(parents=True, exist_ok=True)
@@ -128,24 +128,24 @@ def _decode_all(
             except Exception as error:
                 skipped.append((str(path), describe_error(path, error)))
                 continue
-            entries.append(_stored(path, as_training(image), out, cache.limit))
+            entries.append(_stored(path, to_rgb_uint8(image), out, cache.limit))
         halved = [*_with_half_size(entries, out, half_from, cache.limit)]
     return {"entries": [*map(asdict, halved)], "refusals": skipped}
 
 
-def _stored(path: Path, pixels: np.ndarray, out: BinaryIO, limit: float) -> StoredImage:
+def _stored(path: Path, pixels: np.ndarray, out: BinaryIO, limit: float) -> CachedImage:
     offset = out.tell()
     height, width = pixels.shape[:2]
     if offset + pixels.nbytes > limit:
-        return StoredImage(str(path), height, width, None)
+        return CachedImage(str(path), height, width, None)
     out.write(pixels.tobytes())
-    return StoredImage(str(path), height, width, offset)
+    return CachedImage(str(path), height, width, offset)
 
 
 def _with_half_size(
-    entries: Sequence[StoredImage], out: BinaryIO, half_from: float, limit: float
-) -> Iterator[StoredImage]:
-    """Halves follow when all pictures lie in the cache: to decode one again would cost more."""
+    entries: Sequence[CachedImage], out: BinaryIO, half_from: float, limit: float
+) -> Iterator[CachedImage]:
+    """Halves follow when all images lie in the cache: to decode one again would cost more."""
     for entry in entries:
         kept, size = out.seek(0, io.SEEK_END), (entry.height // 2) * (entry.width // 2) * 3
         small = min(entry.height, entry.width) < half_from

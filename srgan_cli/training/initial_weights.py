@@ -1,4 +1,4 @@
-"""What a stage begins with: random numbers, another run's weights, or the stage before it."""
+"""Initial weights of a stage: random, from a file, or from the stage before."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from srgan_cli.errors import OptionError
 from srgan_cli.training.deepen import can_deepen, deepen_network
-from srgan_cli.training.provenance import CARRIED_OVER, HISTORY, history_of
+from srgan_cli.training.provenance import CARRIED_OVER, HISTORY, collect_history
 from srgan_cli.training.recipes import Recipe, depth_name
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.container import Weights, read_weights
@@ -32,7 +32,7 @@ def starting_weights(options: TrainOptions, recipe: Recipe) -> Weights:
         return _random(options, recipe)
     file = read_weights(options.start)
     given = _at_depth(options, _carried_over(options, recipe, file))
-    training: dict[str, Any] = {HISTORY: history_of(file)}
+    training: dict[str, Any] = {HISTORY: collect_history(file)}
     if given.metadata.training.get(CARRIED_OVER):
         training[CARRIED_OVER] = True
     lineage = given.metadata.lineage or options.lineage

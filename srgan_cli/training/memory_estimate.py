@@ -1,5 +1,6 @@
 """Estimates the memory that a training stage takes, from its networks on the meta device."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,8 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from srgan_cli.device import pick_precision
 from srgan_cli.training.builder import build_discriminator
-from srgan_cli.training.distillation import open_teachers, weight_of_teachers
+from srgan_cli.training.data import batch_size, patch_side
+from srgan_cli.training.distillation import effective_teacher_weight, load_teachers
 from srgan_cli.training.feature_extractors import LoadedVgg, perceptual_loss, perceptual_terms
 from srgan_cli.training.initial_weights import starting_weights
 from srgan_cli.training.recipes import RECIPES, Stage
@@ -44,18 +47,18 @@ def weight_bytes(network: nn.Module) -> int:
     return sum(p.numel() * p.element_size() for p in network.parameters())
 
 
-def kept_bytes(networks: list[nn.Module], compute: Callable[[], Any]) -> int:
+def saved_tensor_bytes(networks: list[nn.Module], compute: Callable[[], Any]) -> int:
     """What autograd keeps of `compute()` for the backward pass, weights left out.
 
     With networks on the meta device, where shapes are all there is, nothing is computed.
     """
-    weights = {_place(p) for network in networks for p in network.parameters()}
+    weights = {_storage_id(p) for network in networks for p in network.parameters()}
     sizes: dict[int, int] = {}
     alive: list[Tensor] = []  # a place is only unique while its tensor lives
 
     def pack(tensor: Tensor) -> Tensor:
-        if _place(tensor) not in weights:
-            sizes[_place(tensor)] = tensor.untyped_storage().nbytes()
+        if _storage_id(tensor) not in weights:
+            sizes[_storage_id(tensor)] = tensor.untyped_storage().nbytes()
             alive.append(tensor)
         return tensor
 
@@ -64,7 +67,7 @@ def kept_bytes(networks: list[nn.Module], compute: Callable[[], Any]) -> int:
     return sum(sizes.values())
 
 
-def _place(tensor: Tensor) -> int:
+def _storage_id(tensor: Tensor) -> int:
     return tensor.untyped_storage()._cdata
 
 
@@ -90,8 +93,8 @@ def stage_networks(options: TrainOptions, stage: Stage, vggs: Sequence[LoadedVgg
     discriminator = build_discriminator(stage.gan).to("meta") if stage.gan else None
     terms = perceptual_terms(stage)
     perceptual = perceptual_loss(vggs, terms[0]).to("meta") if terms else None
-    runs_teachers = weight_of_teachers(options, stage) and options.pool is None
-    teacher_weights = open_teachers(options) if runs_teachers else []
+    runs_teachers = effective_teacher_weight(options, stage) and options.pool is None
+    teacher_weights = load_teachers(options) if runs_teachers else []
     teachers = [load_generator(weights).to("meta") for weights in teacher_weights]
     return StageNetworks(generator, discriminator, perceptual, teachers)
 
@@ -100,25 +103,88 @@ def estimate_memory(
     networks: StageNetworks, side: int, scale: int, dtype: torch.dtype
 ) -> MemoryEstimate:
     """An estimate: weights and what goes with them, and what one sample keeps."""
-    low = torch.zeros(1, 3, side // scale, side // scale, device="meta")
-    high = torch.zeros(1, 3, side, side, device="meta")
+    low_res = torch.zeros(1, 3, side // scale, side // scale, device="meta")
+    high_res = torch.zeros(1, 3, side, side, device="meta")
 
     def compute() -> None:
-        made = networks.generator(low)
+        generated = networks.generator(low_res)
         if networks.discriminator is not None:
             (
-                networks.discriminator(made),
-                networks.discriminator(high),
-                networks.discriminator(made.detach()),
+                networks.discriminator(generated),
+                networks.discriminator(high_res),
+                networks.discriminator(generated.detach()),
             )
         if networks.perceptual is not None:
-            networks.perceptual(made, high)
+            networks.perceptual(generated, high_res)
 
     networks.generator.train()
-    sample = kept_bytes(networks.all, compute) * dtype.itemsize / 4
+    sample = saved_tensor_bytes(networks.all, compute) * dtype.itemsize / 4
     optimized = [n for n in (networks.generator, networks.discriminator) if n is not None]
     fixed = sum(weight_bytes(network) * COPIES for network in optimized)
     fixed += weight_bytes(networks.generator)  # the running average
     fixed += weight_bytes(networks.perceptual) if networks.perceptual is not None else 0
     fixed += sum(map(weight_bytes, networks.teachers))
     return MemoryEstimate(fixed, sample)
+
+
+SHARE = 0.85
+"""Of a device's memory that an estimate may fill: convolutions' workspaces need the rest."""
+
+
+@dataclass(frozen=True)
+class MemoryRequest:
+    """What did not fit on a device."""
+
+    device: torch.device
+    size: int
+    """The batch, of all processes together."""
+    accumulate: int
+    side: int
+    """Of a patch, in high-resolution pixels."""
+    scale: int
+    processes: int = 1
+
+
+def build_memory_request(
+    options: TrainOptions, stage: Stage, device: torch.device, processes: int
+) -> MemoryRequest:
+    size, side = batch_size(options, stage), patch_side(options, stage)
+    return MemoryRequest(device, size, options.accumulate, side, options.scale, processes)
+
+
+def stage_memory(
+    options: TrainOptions, stage: Stage, vggs: Sequence[LoadedVgg], device: torch.device
+) -> MemoryEstimate:
+    dtype = pick_precision(options.precision, device)
+    networks = stage_networks(options, stage, vggs)
+    return estimate_memory(networks, patch_side(options, stage), options.scale, dtype)
+
+
+def memory_hint(request: MemoryRequest, estimate: MemoryEstimate, available: float) -> str:
+    """Steps as large in the `available` bytes; if they are unknown, infinite, half the batch."""
+    limit = SHARE * available
+    fits = [
+        part
+        for part in range(request.processes, request.size // 2 + 1, request.processes)
+        if request.size % part == 0 and estimate.of(part // request.processes) <= limit
+    ]
+    if not fits:
+        hint = _smaller_patch(request, estimate, limit)
+        return f"not enough memory on {request.device} for one patch: {hint}"
+    times = request.size // fits[-1] * request.accumulate
+    size = estimate.of(fits[-1] // request.processes) / 1e9
+    return (
+        f"not enough memory on {request.device} for batches of {request.size}: a run with "
+        f"--batch-size {fits[-1]} --accumulate {times} makes steps as large in about {size:.1f} GB"
+    )
+
+
+def _smaller_patch(request: MemoryRequest, estimate: MemoryEstimate, limit: float) -> str:
+    """The memory of a patch is proportional to its area."""
+    if estimate.fixed > limit:
+        size = estimate.fixed / 1e9
+        return f"the networks alone take {size:.1f} GB: take fewer --blocks or another --device"
+    side = request.side * math.sqrt((limit - estimate.fixed) / estimate.sample)
+    if side >= request.side:  # the estimate was too low, or there is none of the device
+        side = request.side / 2
+    return f"take a smaller --patch, {max(1, int(side) // request.scale) * request.scale}"

@@ -23,7 +23,7 @@ RMS = 0.2
 """Of an update of Adam's, in learning rates."""
 
 IMAGE_CHANNELS = 3
-"""Channels up to which a convolution is one from or to colours: left to Adam."""
+"""Channels up to which a convolution is one from or to colors: left to Adam."""
 
 
 class Muon(Adam):

@@ -1,4 +1,4 @@
-"""Pictures that belong together: the low one of each high one, by name, checked before training."""
+"""Low-resolution images given by the user: matched by name, checked before training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 from srgan_cli.errors import DatasetError, ImageError
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
-from srgan_cli.training.dataset import Check, SkippedFile, find_images
+from srgan_cli.training.dataset import ImageCheck, SkippedFile, find_training_files
 
 SHOWN = 5
 """Files that an error names."""
@@ -15,45 +15,46 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class LowResImages:
-    """Finds the low picture of a high one: the same name, whatever the suffix, anywhere in `low`.
+    """Finds the low-resolution image of the same name, with any suffix, anywhere in `folder`.
 
-    Raises DatasetError where two low pictures have one name.
+    Raises DatasetError where two low-resolution images have one name.
     """
 
-    low: Path
+    folder: Path
     scale: int
     names: dict[str, Path]
 
     @classmethod
-    def of(cls, low: Path, scale: int) -> "LowResImages":
+    def from_folder(cls, folder: Path, scale: int) -> "LowResImages":
         names: dict[str, Path] = {}
-        for path in find_images([low])[0]:
+        for path in find_training_files([folder])[0]:
             if path.stem in names:
                 raise DatasetError(
-                    f"two low pictures share a name, {names[path.stem]} and {path}: rename one"
+                    f"two low-resolution images share a name, {names[path.stem]} and {path}: "
+                    "rename one"
                 )
             names[path.stem] = path
-        return cls(low, scale, names)
+        return cls(folder, scale, names)
 
-    def of_picture(self, high: Path) -> Path:
+    def find(self, high_res: Path) -> Path:
         """Raises ImageError if it has none."""
-        if high.stem not in self.names:
-            raise ImageError(f"{high}: no picture named {high.stem} in {self.low}")
-        return self.names[high.stem]
+        if high_res.stem not in self.names:
+            raise ImageError(f"{high_res}: no image named {high_res.stem} in {self.folder}")
+        return self.names[high_res.stem]
 
-    def check(self, high: Path, image: Image) -> None:
-        """Raises ImageError for a missing or broken partner and for one of another size."""
-        low_res_path = self.of_picture(high)
-        low = read_image(low_res_path)
-        wanted = (low.width * self.scale, low.height * self.scale)
-        if (image.width, image.height) != wanted:
+    def check(self, high_res: Path, image: Image) -> None:
+        """Raises ImageError for a missing, unreadable or unfit low-resolution image."""
+        low_res_path = self.find(high_res)
+        low_res = read_image(low_res_path)
+        expected = (low_res.width * self.scale, low_res.height * self.scale)
+        if (image.width, image.height) != expected:
             raise ImageError(
-                f"{high}: {image.width} x {image.height} is not {self.scale} times {low_res_path}: "
-                f"{low.width} x {low.height}"
+                f"{high_res}: {image.width} x {image.height} is not {self.scale} x {low_res_path}: "
+                f"{low_res.width} x {low_res.height}"
             )
 
 
-def all_checks(*checks: Check) -> Check:
+def all_checks(*checks: ImageCheck) -> ImageCheck:
     def check(path: Path, image: Image) -> None:
         for one in checks:
             one(path, image)
@@ -62,7 +63,7 @@ def all_checks(*checks: Check) -> Check:
 
 
 def raise_for_bad_pairs(skipped: Sequence[SkippedFile]) -> None:
-    """Pairs are all right or the folder is not: raises DatasetError naming the first few."""
+    """Raises DatasetError, naming the first few, if any pair was skipped."""
     if not skipped:
         return
     named = "; ".join(file.reason for file in skipped[:SHOWN])

@@ -1,7 +1,7 @@
 """A pool for distillation: crops that teachers have upscaled once, for many steps of many runs.
 
-DIR/low, DIR/teacher and DIR/high hold images of the same names; high ones and the teacher's are
-`scale` times as large as low ones. Any other program may make them as well.
+DIR/low, DIR/teacher and DIR/high hold images of the same names; those in teacher and high are
+`scale` times as large as those in low. Another program may make them as well.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,9 +17,15 @@ from srgan_cli.errors import DatasetError
 from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 from srgan_cli.training.dataset import ImageSet, min_side_check
-from srgan_cli.training.distillation import open_teachers
-from srgan_cli.training.image_cache import Cache, load_images
-from srgan_cli.training.patches import MARGIN, Cut, Downsampler, SyntheticPairs, inner
+from srgan_cli.training.distillation import load_teachers
+from srgan_cli.training.image_cache import CacheFile, load_images
+from srgan_cli.training.patches import (
+    MARGIN,
+    DownsampleFunction,
+    GeneratedPairs,
+    PatchOptions,
+    crop_border,
+)
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_step import Numerics
 from srgan_cli.weights.loading import load_generator
@@ -30,12 +36,12 @@ SIDE = 96
 """Of a low-resolution crop, in pixels."""
 
 PoolProgress = Callable[[int, int], None]
-"""Called with the number of crops that there are, and of those that there shall be."""
+"""Called with the number of crops done and wanted."""
 
 
 @dataclass(frozen=True, eq=False)
 class Teachers:
-    """The mean of what several networks make of (3, H, W) levels, as whole levels."""
+    """The mean output of several networks: (3, H, W) levels -> whole levels."""
 
     networks: Sequence[nn.Module]
     numerics: Numerics
@@ -45,15 +51,15 @@ class Teachers:
         image = (low_res[None] / 255).to(self.numerics.device)
         image = image.contiguous(memory_format=torch.channels_last)
         with self.numerics.autocast():
-            made = [network(image).float().clamp(0, 1) for network in self.networks]
-        return (torch.stack(made).mean(dim=0)[0] * 255).round().cpu()
+            outputs = [network(image).float().clamp(0, 1) for network in self.networks]
+        return (torch.stack(outputs).mean(dim=0)[0] * 255).round().cpu()
 
 
 def fill_pool(
-    options: TrainOptions, images: ImageSet, downsample: Downsampler, progress: PoolProgress
+    options: TrainOptions, images: ImageSet, downsample: DownsampleFunction, progress: PoolProgress
 ) -> None:
-    """Make the crops that the pool lacks, from `photographs`. Crop i is a function of the seed and
-    i, so that an interrupted pool goes on as it began.
+    """Make the missing crops from `images`. Crop i is a function of the seed and i, so an
+    interrupted pool is continued.
 
     Raises DatasetError for photographs too small for a crop.
     """
@@ -61,15 +67,18 @@ def fill_pool(
     existing = len(pool_names(options.pool))
     if existing >= options.pool_size:
         return
-    cut = Cut(SIDE * options.scale, options.scale, shrink=0.25)
-    if min(min(entry.height, entry.width) for entry in images.entries) < cut.padded:
+    patch_options = PatchOptions(SIDE * options.scale, options.scale, shrink=0.25)
+    if min(min(entry.height, entry.width) for entry in images.entries) < patch_options.padded_side:
         raise DatasetError(
-            f"a --pool needs photographs of at least {cut.padded} pixels a side to cut crops from"
+            f"a --pool needs photographs of at least {patch_options.padded_side} pixels a side"
         )
     device = pick_device(local_device(options.device))
     numerics = Numerics(device, pick_precision(options.precision, device))
-    networks = [load_generator(weights).to(device).eval() for weights in open_teachers(options)]
-    teachers, pairs = Teachers(networks, numerics), SyntheticPairs(images, cut, downsample)
+    networks = [load_generator(weights).to(device).eval() for weights in load_teachers(options)]
+    teachers, pairs = (
+        Teachers(networks, numerics),
+        GeneratedPairs(images, patch_options, downsample),
+    )
     for number in range(options.pool_size):
         name = f"{number:05d}.png"
         if not (options.pool / HIGH / name).exists():
@@ -81,21 +90,21 @@ def fill_pool(
 
 
 def _make_crop(
-    pairs: SyntheticPairs,
+    pairs: GeneratedPairs,
     teachers: Teachers,
     rng: np.random.Generator,
     name: str,
     options: TrainOptions,
 ) -> None:
-    """The teacher sees the margin as well; the high one is written last, when all is there."""
+    """The teacher sees the margin as well. The high-resolution crop is written last."""
     assert options.pool is not None
-    high = pairs.high(rng)
-    low = pairs.downsampler(high, options.scale, rng)
+    high_res = pairs.draw_high_res(rng)
+    low_res = pairs.downsample(high_res, options.scale, rng)
     margin = MARGIN * options.scale
     crops = {
-        LOW: inner(low, MARGIN),
-        TEACHER: inner(teachers(low), margin),
-        HIGH: inner(high, margin),
+        LOW: crop_border(low_res, MARGIN),
+        TEACHER: crop_border(teachers(low_res), margin),
+        HIGH: crop_border(high_res, margin),
     }
     for folder, crop in crops.items():
         path = options.pool / folder / name
@@ -118,13 +127,15 @@ def load_pool(options: TrainOptions, smallest: int) -> dict[str, ImageSet]:
     for folder in FOLDERS:
         paths = [pool / folder / name for name in names]
         side = smallest if folder != LOW else smallest // scale
-        cache = Cache(pool / "cache" / f"{folder}.bytes", options.cache / 3)
+        cache = CacheFile(pool / "cache" / f"{folder}.bytes", options.cache / 3)
         loaded[folder], skipped = load_images(paths, cache, min_side_check(side), [side])
         if skipped:
             raise DatasetError(f"the pool is not whole: {skipped[0].line}")
-    for low, teacher, high in zip(*(loaded[folder].entries for folder in FOLDERS), strict=True):
-        wanted = (low.height * scale, low.width * scale)
-        for entry in (teacher, high):
+    for low_res, teacher, high_res in zip(
+        *(loaded[folder].entries for folder in FOLDERS), strict=True
+    ):
+        wanted = (low_res.height * scale, low_res.width * scale)
+        for entry in (teacher, high_res):
             if (entry.height, entry.width) != wanted:
-                raise DatasetError(f"{entry.path} is not {scale} times as large as {low.path}")
+                raise DatasetError(f"{entry.path} is not {scale} times as large as {low_res.path}")
     return loaded

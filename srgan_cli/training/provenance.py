@@ -1,4 +1,4 @@
-"""What weights files say of how they were trained: every run through all --from; no folders."""
+"""The training record in weights files: every run through all --from, without folders."""
 
 import shlex
 from pathlib import PurePath
@@ -12,7 +12,7 @@ CARRIED_OVER = "carried over"
 """Marks weights that were taken out of a network of another form."""
 
 
-def history_of(weights: Weights) -> list[dict[str, Any]]:
+def collect_history(weights: Weights) -> list[dict[str, Any]]:
     """The records of all trainings that led to the file, oldest first."""
     training = weights.metadata.training
     own = {key: value for key, value in training.items() if key not in (HISTORY, CARRIED_OVER)}

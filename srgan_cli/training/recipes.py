@@ -23,23 +23,23 @@ class Stage:
     steps: int
     batch_size: int = 16
     patch: int = 128
-    """Side of the high-resolution crop at scale 4, in pixels; the low one has a quarter."""
+    """Side of the high-resolution crop at scale 4, in pixels."""
     optimizer: OptimizerName = "adam"
     lr: float
     """Adam's; Muon takes more, see RATES."""
     betas: tuple[float, float] = (0.9, 0.999)
     warmup: int = 0
-    """Steps over which the rate rises from nothing."""
+    """Steps of linear warmup."""
     milestones: tuple[float, ...] | None = None
-    """Where the rate is multiplied by `drop`, as shares of the run; None falls along a cosine."""
+    """Shares of the run at which the rate is multiplied by `drop`; None is a cosine schedule."""
     drop: float = 0.5
     max_grad_norm: float | None = None
     """Largest norm of the gradient."""
     ema: float = 0.999
-    """How much of the running average of the weights is kept at each step; 0 for none."""
+    """Decay of the exponential moving average of the weights; 0 for none."""
     freeze_norms_at: float = 1.0
-    """The share of the run after which the generator's BatchNorms go by the statistics that they
-    have gathered, as they do when pictures are enlarged, and no longer by each batch's."""
+    """Share of the run after which the generator's BatchNorms use their running statistics, as in
+    inference, instead of each batch's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ def depth_name(hyperparameters: Mapping[str, Any]) -> str | None:
     return next((name for name in ("blocks", "depth") if name in hyperparameters), None)
 
 
-# settled and color_augmentation are in no paper.
+# freeze_norms_at and color_augmentation are not from the papers.
 
 # Of Real-ESRGAN, https://arxiv.org/abs/2107.10833, section 4.1.
 REAL_LAYERS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}
@@ -197,7 +197,7 @@ SRGAN = Recipe(
 
 SRGAN_STABLE = Recipe(
     name="steady",
-    paper="SRGAN's network, https://arxiv.org/abs/1609.04802, with a GAN stage of ours",
+    paper="SRGAN's network, https://arxiv.org/abs/1609.04802, and the GAN stage of clean and photo",
     architecture="srresnet",
     hyperparameters=SRRESNET.hyperparameters,
     stages=(

@@ -1,4 +1,4 @@
-"""What a run shows of itself: sheets of samples, and curves."""
+"""Sheets of validation samples and curves of a run."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from srgan_cli.files import read_regular
 from srgan_cli.images.write import write_image
 from srgan_cli.metrics import psnr
 from srgan_cli.resample import resize_array
-from srgan_cli.training.validation import Sample, as_pixels, middle
+from srgan_cli.training.validation import Sample, crop_center, to_uint8_array
 
 SHOWN = 4
 """Samples on a sheet."""
@@ -25,41 +25,41 @@ NOT_LOSSES = {"lr", "stage", "step", "seconds", "psnr", "ssim", "features", "sil
 
 
 @dataclass(frozen=True)
-class Moment:
-    """Of which stage and step a sheet is."""
+class SheetStep:
+    """Stage and step of a sheet."""
 
     stage: str
     step: int
 
 
 def draw_sheet(
-    samples: Sequence[Sample], made: Sequence[np.ndarray], moment: Moment, folder: Path
+    samples: Sequence[Sample], outputs: Sequence[np.ndarray], moment: SheetStep, folder: Path
 ) -> Path:
-    """Low, bicubic, ours, original of the first few samples, as a PNG."""
-    rows = [_row(*pair) for pair in list(zip(samples, made, strict=True))[:SHOWN]]
+    """Input, bicubic, ours and original of the first few samples, as a PNG."""
+    rows = [_row(*pair) for pair in list(zip(samples, outputs, strict=True))[:SHOWN]]
     path = folder / f"{moment.stage}-{moment.step:08d}.png"
     folder.mkdir(exist_ok=True)
     write_image(sheet(rows, f"{moment.stage}, step {moment.step}"), path)
     return path
 
 
-def _row(sample: Sample, made: np.ndarray) -> Row:
-    scale = sample.high.shape[0] // sample.low.shape[2]
-    low = as_pixels(sample.low)
-    large = low.repeat(scale, axis=0).repeat(scale, axis=1)
-    bicubic = resize_array(low, *sample.high.shape[:2])
+def _row(sample: Sample, outputs: np.ndarray) -> Row:
+    scale = sample.high_res.shape[0] // sample.low_res.shape[2]
+    low_res = to_uint8_array(sample.low_res)
+    large = low_res.repeat(scale, axis=0).repeat(scale, axis=1)
+    bicubic = resize_array(low_res, *sample.high_res.shape[:2])
     return Row(
         (
-            Cell(middle(large), "low"),
-            Cell(middle(bicubic), "bicubic", _note(bicubic, sample, scale)),
-            Cell(middle(made), "ours", _note(made, sample, scale)),
-            Cell(middle(sample.high), "original"),
+            Cell(crop_center(large), "input"),
+            Cell(crop_center(bicubic), "bicubic", _note(bicubic, sample, scale)),
+            Cell(crop_center(outputs), "ours", _note(outputs, sample, scale)),
+            Cell(crop_center(sample.high_res), "original"),
         )
     )
 
 
 def _note(pixels: np.ndarray, sample: Sample, scale: int) -> str:
-    return f"{psnr(pixels, sample.high, scale):.2f} dB"
+    return f"{psnr(pixels, sample.high_res, scale):.2f} dB"
 
 
 def draw_curves(run: Path) -> None:

@@ -1,4 +1,4 @@
-"""By what and how fast to learn, and how to average what was learnt."""
+"""Losses, optimizer and learning rate of a stage; EMA and frozen BatchNorms."""
 
 import math
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import nn
 
-from srgan_cli.training.distillation import weight_of_teachers
+from srgan_cli.training.distillation import effective_teacher_weight
 from srgan_cli.training.loss_terms import GanTerm, LossTerm, PixelDistance, PixelTerm, with_teacher
 from srgan_cli.training.recipes import Stage
 from srgan_cli.training.train_options import TrainOptions
@@ -16,13 +16,13 @@ RATES = {"adam": 1.0, "muon": 2.0}
 """How many times a recipe's learning rate, which is Adam's, an optimizer takes."""
 
 
-def optimizer_of(options: TrainOptions, stage: Stage) -> str:
-    """GAN stages keep theirs, with which both networks are in balance."""
+def choose_optimizer(options: TrainOptions, stage: Stage) -> str:
+    """--optimizer applies to the PSNR stage only: GAN stages need balanced networks."""
     named = options.optimizer if stage.end == "psnr" else None
     return named or stage.optimizer
 
 
-def losses_of(options: TrainOptions, stage: Stage) -> tuple[LossTerm, ...]:
+def stage_losses(options: TrainOptions, stage: Stage) -> tuple[LossTerm, ...]:
     """The stage's loss terms: --loss sets the distance of pixels in the PSNR stage, and a teacher's
     images are targets beside the originals."""
     terms = stage.losses
@@ -32,22 +32,22 @@ def losses_of(options: TrainOptions, stage: Stage) -> tuple[LossTerm, ...]:
             replace(term, distance=distance) if isinstance(term, PixelTerm) else term
             for term in terms
         )
-    weight = weight_of_teachers(options, stage)
+    weight = effective_teacher_weight(options, stage)
     if weight:
         return with_teacher(terms, weight)
     return tuple(replace(term, target="original") for term in terms)
 
 
-def gan_of(options: TrainOptions, stage: Stage) -> GanTerm | None:
+def stage_gan(options: TrainOptions, stage: Stage) -> GanTerm | None:
     """The stage's GAN loss; what a discriminator is shown as real needs a teacher to be one's."""
-    if stage.gan is None or weight_of_teachers(options, stage):
+    if stage.gan is None or effective_teacher_weight(options, stage):
         return stage.gan
     return replace(stage.gan, target="original")
 
 
-def rate_of(options: TrainOptions, stage: Stage) -> float:
-    """At the height of the schedule."""
-    return options.lr or stage.lr * RATES[optimizer_of(options, stage)]
+def peak_lr(options: TrainOptions, stage: Stage) -> float:
+    """The learning rate after warmup, before it falls."""
+    return options.lr or stage.lr * RATES[choose_optimizer(options, stage)]
 
 
 def learning_rate(stage: Stage, lr: float, step: int, steps: int) -> float:
@@ -61,10 +61,9 @@ def learning_rate(stage: Stage, lr: float, step: int, steps: int) -> float:
 
 @torch.no_grad()
 def average_(average: nn.Module, network: nn.Module, keep: float, step: int) -> None:
-    """Move `average` towards `network`, parameters and buffers alike.
+    """Update the exponential moving average of parameters and buffers.
 
-    `keep` is the share of the old average; early on it is less, so that the random start is
-    forgotten.
+    keep: decay; smaller in the first steps, so that the random start is forgotten.
     """
     keep = min(keep, (1 + step) / (10 + step))
     current = network.state_dict()
@@ -77,10 +76,9 @@ def average_(average: nn.Module, network: nn.Module, keep: float, step: int) -> 
 
 @torch.no_grad()
 def freeze_norms_(network: nn.Module, average: nn.Module) -> None:
-    """Let the BatchNorms of `network` go by the statistics of `average`, and leave them.
+    """Set the BatchNorms of `network` to eval mode with the statistics of `average`.
 
-    What is learnt from then on fits the network as it is used, and no longer each batch's own
-    statistics, which are those of a few patches with a zero border.
+    From then on the network is trained as it is used, not with the statistics of a few patches.
     """
     for ours, average_norm in zip(norms(network), norms(average), strict=True):
         for buffer, value in zip(ours.buffers(), average_norm.buffers(), strict=True):

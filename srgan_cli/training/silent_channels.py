@@ -1,4 +1,4 @@
-"""Channels behind an activation that are positive on hardly any pixel: computed for nothing.
+"""Finds and reinitializes dead channels: those that are positive on hardly any pixel.
 
 Behind a ReLU they also get no gradient and stay so. Measured on images, found anew where a trained
 body is taken into a network of another activation.
@@ -43,7 +43,7 @@ def active_shares(network: nn.Module, samples: Sequence[Sample]) -> list[Tensor]
     ]
     try:
         for sample in samples[:IMAGES]:
-            network(sample.low.to(device))
+            network(sample.low_res.to(device))
     finally:
         for hook in hooks:
             hook.remove()

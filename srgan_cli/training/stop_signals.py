@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, which let the step in hand finish."""
+"""Ctrl-C and SIGTERM stop training after the current step."""
 
 import signal
 import threading

@@ -1,4 +1,4 @@
-"""What a training run is asked to do. Defaults are written here and nowhere else; no torch."""
+"""Options of a training run, with all defaults. No torch."""
 
 import math
 import re
@@ -9,7 +9,6 @@ from typing import Any
 
 from srgan_cli.errors import OptionError
 from srgan_cli.settings import FLOAT_PRECISION_NAMES
-from srgan_cli.training.vgg_options import VggFile
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -43,6 +42,46 @@ LARGEST = {
 """Beyond any machine: what asks for more is damaged or a slip."""
 
 
+DOWNLOAD = "download"
+"""Stands for torchvision's published file, which is fetched once."""
+
+LAYER = r"conv\d_\d(?:=[^,=]*)?"
+PATTERN = re.compile(rf"(?P<file>.+?)(?::(?P<layers>{LAYER}(?:,{LAYER})*))?")
+
+
+@dataclass(frozen=True)
+class VggFile:
+    """A file and the weight of each of its layers; no layers stands for the recipe's."""
+
+    file: str
+    layers: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path | None:
+        """None for the file that is to be downloaded."""
+        return None if self.file == DOWNLOAD else Path(self.file)
+
+    @classmethod
+    def parse(cls, text: str) -> "VggFile":
+        """FILE or FILE:conv2_2=0.5,conv3_1; a layer without a number weighs 1."""
+        match = PATTERN.fullmatch(text)
+        if match is None:
+            raise OptionError("--vgg takes FILE, FILE:conv2_2=0.5,conv3_1=1 or download")
+        parts = match["layers"].split(",") if match["layers"] else []
+        return cls(match["file"], dict(_parse_layer(part) for part in parts))
+
+
+def _parse_layer(part: str) -> tuple[str, float]:
+    name, _, number = part.partition("=")
+    try:
+        weight = float(number or 1)
+    except ValueError as error:
+        raise OptionError(f"--vgg: the weight of {name} is a number, not {number!r}") from error
+    if not 0 < weight < float("inf"):
+        raise OptionError(f"--vgg: the weight of {name} must be more than 0, not {number}")
+    return name, weight
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
     """None stands for what the recipe says. Raises OptionError for what makes no sense."""
@@ -72,11 +111,11 @@ class TrainOptions:
     pool_size: int = 2000
     """Crops that are made where the pool has fewer."""
     val: Path | None = None
-    """Pictures to validate on; without them, one in twenty of `folders` is held out."""
+    """Images to validate on; without them, one in twenty of `folders` is held out."""
     low: Path | None = None
-    """Low pictures that belong to those of `folders`; without them low ones are made."""
+    """Low-resolution images of those in `folders`; without it they are made by downsampling."""
     vgg: tuple[str, ...] = ()
-    """FILE, FILE:layer=weight,... or download: what the perceptual loss looks through."""
+    """FILE, FILE:layer=weight,... or download: VGG files of the perceptual loss."""
     batch_size: int | None = None
     """Of all processes together."""
     patch: int | None = None
@@ -93,11 +132,11 @@ class TrainOptions:
     workers: int = 1
     """Processes that cut patches; 0 cuts them in the training process."""
     cache: float = 8e9
-    """Bytes of decoded pictures kept in RUN/cache; those beyond are decoded when drawn."""
+    """Bytes of decoded images kept in RUN/cache; those beyond are decoded when drawn."""
     device: str = "auto"
     precision: str = "auto"
     lineage: str = field(default_factory=lambda: uuid.uuid4().hex)
-    """What the networks of this run call their family, unless they begin with another's weights."""
+    """Lineage id of this run's networks, unless they start from other weights."""
 
     def __post_init__(self) -> None:
         if not self.folders:

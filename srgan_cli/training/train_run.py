@@ -1,4 +1,4 @@
-"""`srgan train`, below the command line: from options to trained weights files."""
+"""A training run: from options to trained weights files."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,7 +13,7 @@ from srgan_cli.training.callbacks import Progress, TrainingCallback
 from srgan_cli.training.checkpoint import checkpoints, load_state
 from srgan_cli.training.data import Data, load_data
 from srgan_cli.training.dataset import SkippedFile
-from srgan_cli.training.distillation import open_teachers
+from srgan_cli.training.distillation import load_teachers
 from srgan_cli.training.distributed import ProcessGroup, distributed_context
 from srgan_cli.training.feature_extractors import (
     LoadedVgg,
@@ -23,8 +23,12 @@ from srgan_cli.training.feature_extractors import (
     require_files,
 )
 from srgan_cli.training.initial_weights import starting_weights, weights_file
-from srgan_cli.training.memory_estimate import available_bytes
-from srgan_cli.training.memory_hint import memory_hint, memory_request, stage_memory
+from srgan_cli.training.memory_estimate import (
+    available_bytes,
+    build_memory_request,
+    memory_hint,
+    stage_memory,
+)
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.activation_ranges import complete_ranges_of_file
@@ -33,16 +37,16 @@ from srgan_cli.weights.container import write_weights
 Memory = Callable[[torch.device], float]
 """Bytes that a device can give to this process."""
 
-SHOWN = 10
+MAX_LISTED = 10
 """Refused files that are named one by one."""
 
 
 def check(options: TrainOptions) -> list[LoadedVgg]:
-    """All that can be found wrong before a run folder is made; the VGG files of the run."""
+    """Check everything possible before a run folder is made. Returns the VGG files."""
     recipe = RECIPES[options.recipe]
     stages = recipe.chosen(options.stages)
     starting_weights(options, recipe)
-    open_teachers(options)
+    load_teachers(options)
     files = options.vgg_files()
     require_files(recipe.name, stages, files)
     vggs = load_vggs(files)
@@ -85,8 +89,8 @@ def _data(
     if not processes.is_main_process:
         processes.barrier()
 
-    def show_pool(there: int, wanted: int) -> None:
-        callback.progress(Progress("pool", there, wanted, {}, None))
+    def show_pool(done: int, wanted: int) -> None:
+        callback.progress(Progress("pool", done, wanted, {}, None))
 
     data = load_data(options, recipe, show_pool)
     if processes.is_main_process:
@@ -98,10 +102,10 @@ def _data(
 
 
 def _report_skipped(skipped: Sequence[SkippedFile], callback: TrainingCallback) -> None:
-    for file in skipped[:SHOWN]:
+    for file in skipped[:MAX_LISTED]:
         callback.message(f"left out: {file.line}")
-    if len(skipped) > SHOWN:
-        callback.message(f"left out: {len(skipped) - SHOWN} more files; srgan check lists all")
+    if len(skipped) > MAX_LISTED:
+        callback.message(f"left out: {len(skipped) - MAX_LISTED} more files; srgan check lists all")
 
 
 def _report_network(run: TrainRun) -> None:
@@ -143,10 +147,10 @@ def _train_stage(run: TrainRun, stage: Stage, memory: Memory) -> None:
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
-        what = memory_request(run.options, stage, run.device, run.processes.world_size)
+        what = build_memory_request(run.options, stage, run.device, run.processes.world_size)
         estimate = stage_memory(run.options, stage, run.vggs, run.device)
         raise DeviceError(memory_hint(what, estimate, memory(run.device))) from error
     if run.processes.is_main_process:
-        crops = [sample.low for sample in validation_samples(run)]
+        crops = [sample.low_res for sample in validation_samples(run)]
         complete_ranges_of_file(weights_file(run.options.out, stage.end), crops)
     run.processes.barrier()

@@ -1,4 +1,4 @@
-"""One optimization step: batches in, losses out, weights moved, or nothing at all."""
+"""One optimization step: forward, losses, backward, optimizer."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -46,10 +46,10 @@ class Numerics:
         return torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
 
     def to_batch(self, pair: Pair) -> TrainBatch:
-        targets: dict[Target, Tensor] = {"original": self._to_device(pair["high"])}
+        targets: dict[Target, Tensor] = {"original": self._to_device(pair["high_res"])}
         if "teacher" in pair:
             targets["teacher"] = self._to_device(pair["teacher"])
-        return TrainBatch(self._to_device(pair["low"]), targets)
+        return TrainBatch(self._to_device(pair["low_res"]), targets)
 
     def _to_device(self, images: Tensor) -> Tensor:
         moved = images.to(self.device, non_blocking=True)
@@ -132,7 +132,7 @@ class TrainStep:
         """
         for optimized in self.networks:
             optimized.optimizer.zero_grad(set_to_none=True)
-        with buffers_kept([optimized.module for optimized in self.networks]):
+        with restore_buffers_on_error([optimized.module for optimized in self.networks]):
             losses = self._mean_losses(pairs)
             self._check_finite(losses)
         for optimized in self.networks:
@@ -201,7 +201,7 @@ class TrainStep:
         return self.gan.loss.generator(real_logits, fake_logits)
 
     def _check_finite(self, losses: Losses) -> None:
-        broken = [f"the {name} loss" for name, value in losses.items() if not _finite(value)]
+        broken = [f"the {name} loss" for name, value in losses.items() if not _is_finite(value)]
         for optimized in self.networks:
             self.scaler.unscale_(optimized.optimizer)
             if not optimized.clip_gradient():
@@ -272,7 +272,7 @@ def frozen(network: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def buffers_kept(networks: Sequence[nn.Module]) -> Iterator[None]:
+def restore_buffers_on_error(networks: Sequence[nn.Module]) -> Iterator[None]:
     """After a NonFiniteError, running statistics are what they were before."""
     buffers = [buffer for network in networks for buffer in network.buffers()]
     before = [buffer.clone() for buffer in buffers]
@@ -284,5 +284,5 @@ def buffers_kept(networks: Sequence[nn.Module]) -> Iterator[None]:
         raise
 
 
-def _finite(value: float) -> bool:
+def _is_finite(value: float) -> bool:
     return abs(value) < float("inf")

@@ -14,7 +14,7 @@ from torch import nn
 from srgan_cli.errors import TrainingError
 from srgan_cli.files import append_regular, atomic_write
 from srgan_cli.training.budget import StageLength
-from srgan_cli.training.callbacks import Progress, TrainingCallback
+from srgan_cli.training.callbacks import Progress, ScalarWriter, TrainingCallback
 from srgan_cli.training.checkpoint import TrainingState, save_state
 from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.gan_monitor import GanMonitor
@@ -23,7 +23,6 @@ from srgan_cli.training.recipes import Stage
 from srgan_cli.training.report import count_damaged_rows, read_log
 from srgan_cli.training.schedule import average_, freeze_norms_, learning_rate
 from srgan_cli.training.stop_signals import Stop, catch_signals
-from srgan_cli.training.tensorboard import ScalarWriter
 from srgan_cli.training.train_step import Losses, NonFiniteError, TrainStep
 from srgan_cli.training.validation import Score, ValidationResult
 
@@ -41,7 +40,7 @@ UNFIT = (RuntimeError, LookupError, ValueError, TypeError, AttributeError)
 MAX_FAILURES = 10
 """Steps in a row that may fail before the run stops."""
 
-UNKNOWN_STEPS = 10**9
+UNDECIDED_STEPS = 10**9
 """Stands for a length that is not decided yet."""
 
 
@@ -155,10 +154,12 @@ class Trainer:
 
     def _one_step(self, pairs: list[Pair]) -> Losses:
         self.network.train()
-        if self.progress.done >= self.stage.freeze_norms_at * (self.length.steps or UNKNOWN_STEPS):
+        if self.progress.done >= self.stage.freeze_norms_at * (
+            self.length.steps or UNDECIDED_STEPS
+        ):
             freeze_norms_(self.network, self.average)
         self.step.set_learning_rate(
-            self._rate(), self.progress.done, self.length.steps or UNKNOWN_STEPS
+            self._rate(), self.progress.done, self.length.steps or UNDECIDED_STEPS
         )
         try:
             losses = self.step(pairs)
@@ -173,7 +174,7 @@ class Trainer:
 
     def _rate(self) -> float:
         return learning_rate(
-            self.stage, self.lr, self.progress.done, self.length.steps or UNKNOWN_STEPS
+            self.stage, self.lr, self.progress.done, self.length.steps or UNDECIDED_STEPS
         )
 
     def _fail(self, what: str) -> None:

@@ -1,4 +1,4 @@
-"""How good a network is on pictures that it does not train on."""
+"""Validation: metrics of a network on images that it is not trained on."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,29 +10,29 @@ from torch import Tensor, nn
 
 from srgan_cli.metrics import Extractor, feature_distance, psnr, ssim
 from srgan_cli.training.data import Source
-from srgan_cli.training.patches import Downsampler, as_planes, round_levels
+from srgan_cli.training.patches import DownsampleFunction, as_planes, round_levels
 
 SIDE = 384
-"""Validation looks at the centre of each picture, at most so many pixels a side."""
+"""Side of the validated center of each image, in pixels."""
 
 FEATURE_SIDE = 192
-"""Features, which cost more than the network itself, are compared in so many pixels a side."""
+"""Side of the center whose features are compared: they cost more than the network."""
 
 SEED = 2017
-"""What spoils validation pictures is the same in every run."""
+"""The degradation of validation images is the same in every run."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """Means over the pictures, on Y, with a border of `scale` pixels cropped."""
+    """Means over the images, on Y, with a border of `scale` pixels cropped."""
 
     psnr: float
     ssim: float
     features: float | None = None
-    """The feature distance of the middle of each; None without a VGG file."""
+    """Feature distance of the centers; None without a VGG file."""
 
     def selection_score(self, end: str) -> float:
-        """What the best network of a stage has most of."""
+        """The value by which the best network of a stage is selected: higher is better."""
         if end == "gan" and self.features is not None:
             return -self.features
         return self.psnr
@@ -43,38 +43,38 @@ class Score:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    low: Tensor
+    low_res: Tensor
     """(1, 3, h, w) in [0, 1]."""
-    high: np.ndarray
+    high_res: np.ndarray
     """(sh, sw, 3) uint8."""
 
 
 @dataclass(frozen=True, eq=False)
 class ValidationResult:
-    """A score and the pictures it is of, in the samples' order: (sh, sw, 3) uint8."""
+    """A score and the network's outputs in the samples' order: (sh, sw, 3) uint8."""
 
     score: Score
     pictures: Sequence[np.ndarray]
 
 
-def center_samples(source: Source, scale: int, downsampler: Downsampler) -> list[Sample]:
-    """The middle of each picture; the low one as given, or as the shrinker makes it."""
-    return [_center(source, number, scale, downsampler) for number in range(len(source.high))]
+def center_samples(source: Source, scale: int, downsample: DownsampleFunction) -> list[Sample]:
+    """The center of each image, with the given low-resolution image or a downsampled one."""
+    return [_center(source, number, scale, downsample) for number in range(len(source.high_res))]
 
 
-def _center(source: Source, number: int, scale: int, downsampler: Downsampler) -> Sample:
-    pixels = source.high[number]
+def _center(source: Source, number: int, scale: int, downsample: DownsampleFunction) -> Sample:
+    pixels = source.high_res[number]
     height, width = (min(SIDE, side) // scale for side in pixels.shape[:2])
     top, left = (
         ((pixels.shape[0] // scale) - height) // 2,
         ((pixels.shape[1] // scale) - width) // 2,
     )
-    high = _cut(pixels, top * scale, left * scale, height * scale, width * scale)
-    if source.low is not None:
-        low = as_planes(_cut(source.low[number], top, left, height, width))
+    high_res = _cut(pixels, top * scale, left * scale, height * scale, width * scale)
+    if source.low_res is not None:
+        low_res = as_planes(_cut(source.low_res[number], top, left, height, width))
     else:
-        low = downsampler(as_planes(high), scale, np.random.default_rng([SEED, number]))
-    return Sample(low[None] / 255, high)
+        low_res = downsample(as_planes(high_res), scale, np.random.default_rng([SEED, number]))
+    return Sample(low_res[None] / 255, high_res)
 
 
 def _cut(pixels: np.ndarray, top: int, left: int, height: int, width: int) -> np.ndarray:
@@ -87,21 +87,21 @@ def validator(
     @torch.no_grad()
     def validate(network: nn.Module) -> ValidationResult:
         network.eval()
-        made = [as_pixels(network(sample.low.to(device))) for sample in samples]
-        truth = [sample.high for sample in samples]
-        return ValidationResult(score(made, truth, int(network.scale), extractor), made)  # type: ignore[arg-type]
+        outputs = [to_uint8_array(network(sample.low_res.to(device))) for sample in samples]
+        originals = [sample.high_res for sample in samples]
+        return ValidationResult(score(outputs, originals, int(network.scale), extractor), outputs)  # type: ignore[arg-type]
 
     return validate
 
 
 def score(
-    made: Sequence[np.ndarray],
-    truth: Sequence[np.ndarray],
+    outputs: Sequence[np.ndarray],
+    originals: Sequence[np.ndarray],
     border: int,
     extractor: Extractor | None,
 ) -> Score:
-    pairs = list(zip(made, truth, strict=True))
-    centers = [tuple(middle(picture) for picture in pair) for pair in pairs]
+    pairs = list(zip(outputs, originals, strict=True))
+    centers = [tuple(crop_center(image) for image in pair) for pair in pairs]
     distances = [feature_distance(extractor, *pair) for pair in centers] if extractor else []
     return Score(
         psnr=float(np.mean([psnr(a, b, border) for a, b in pairs])),
@@ -110,12 +110,12 @@ def score(
     )
 
 
-def middle(pixels: np.ndarray, side: int = FEATURE_SIDE) -> np.ndarray:
+def crop_center(pixels: np.ndarray, side: int = FEATURE_SIDE) -> np.ndarray:
     """At most `side` pixels a side."""
     top, left = (max(0, (length - side) // 2) for length in pixels.shape[:2])
     return pixels[top : top + side, left : left + side]
 
 
-def as_pixels(picture: Tensor) -> np.ndarray:
+def to_uint8_array(image: Tensor) -> np.ndarray:
     """(1, 3, H, W) in [0, 1] -> (H, W, 3) uint8."""
-    return round_levels(picture[0] * 255).byte().permute(1, 2, 0).cpu().numpy()
+    return round_levels(image[0] * 255).byte().permute(1, 2, 0).cpu().numpy()

@@ -32,7 +32,7 @@ def test_a_good_folder_passes(photos: Path) -> None:
     result = run(photos)
     assert result.exit_code == 0
     assert "notes.txt: not a picture by its name" in result.stdout
-    assert "2 pictures can be used (0.1 megapixels), 0 cannot, 1 files are none" in result.stderr
+    assert "2 images can be used (0.1 megapixels), 0 cannot; other files: 1" in result.stderr
 
 
 def test_unfit_pictures_are_named_and_the_exit_says_so(photos: Path) -> None:
@@ -51,7 +51,7 @@ def test_pairs_are_compared(photos: Path, tmp_path: Path) -> None:
     save(low / "fine.png", 99)
     result = run(photos, "--low", low, "--scale", "2")
     assert result.exit_code == 1
-    assert "fine.png: 200 x 200 is not 2 times" in result.stdout
+    assert "fine.png: 200 x 200 is not 2 x" in result.stdout
     assert "good.png" not in result.stdout
 
 

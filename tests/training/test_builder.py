@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from srgan_cli.errors import OptionError, WeightsError
-from srgan_cli.training.budget import StageLength, budget_of, steps_of
+from srgan_cli.training.budget import StageLength, stage_budget, stage_steps
 from srgan_cli.training.checkpoint import checkpoints, load_state
 from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.feature_extractors import load_vggs, metric_extractor
@@ -146,22 +146,22 @@ def test_results_are_judged_by_layers_that_are_not_trained_on(make) -> None:
 
 def test_steps_are_divided_as_the_recipes_are(make) -> None:
     stages = RECIPES["clean"].stages
-    assert steps_of(make(steps=1000, stages="both"), stages) == {"psnr": 800, "gan": 200}
-    assert steps_of(make(steps=1, stages="both"), stages) == {"psnr": 1, "gan": 1}
-    assert steps_of(make(steps=None), stages) == {"psnr": 200_000, "gan": 50_000}
+    assert stage_steps(make(steps=1000, stages="both"), stages) == {"psnr": 800, "gan": 200}
+    assert stage_steps(make(steps=1, stages="both"), stages) == {"psnr": 1, "gan": 1}
+    assert stage_steps(make(steps=None), stages) == {"psnr": 200_000, "gan": 50_000}
 
 
 def test_a_budget_is_divided_by_what_steps_cost(make) -> None:
     options = make(steps=None, budget=70.0, stages="both", planned={"psnr": 9})
     stages = RECIPES["clean"].stages
-    assert steps_of(options, stages) == {"psnr": 9, "gan": None}
-    spans = [budget_of(options, stages, stage) for stage in stages]
+    assert stage_steps(options, stages) == {"psnr": 9, "gan": None}
+    spans = [stage_budget(options, stages, stage) for stage in stages]
     assert spans == pytest.approx([40.0, 30.0])
 
 
 def test_a_budget_becomes_steps_after_the_first_ones() -> None:
     told = []
-    length = StageLength(budget=100.0, decide=told.append)
+    length = StageLength(budget=100.0, on_decided=told.append)
     settled = [length.update(done, 5.0 + 0.5 * done, ProcessGroup()) for done in range(1, 41)]
     assert settled.index(True) == 29
     assert sum(settled) == 1

@@ -11,11 +11,11 @@ from training_helpers import picture, save_picture
 from srgan_cli.errors import DatasetError
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
-from srgan_cli.training import check, image_cache
-from srgan_cli.training.check import inspect
+from srgan_cli.training import dataset_check, image_cache
 from srgan_cli.training.data import load_data
-from srgan_cli.training.dataset import find_images, min_side_check, validation_indices
-from srgan_cli.training.image_cache import Cache, load_images
+from srgan_cli.training.dataset import find_training_files, min_side_check, validation_indices
+from srgan_cli.training.dataset_check import check_dataset
+from srgan_cli.training.image_cache import CacheFile, load_images
 from srgan_cli.training.recipes import RECIPES
 
 
@@ -56,11 +56,11 @@ def test_what_is_usable_comes_out_as_eight_bits_in_three_channels(make, mixed) -
     names = [
         Path(entry.path).name
         for part in (data.training, data.validation)
-        for entry in part.high.entries
+        for entry in part.high_res.entries
     ]
     assert sorted(names) == ["cmyk.jpg", "deep.png", "gray.png", "whole.jpg"]
-    paths, _ = find_images([mixed / "inner"])
-    deep, _ = load_images(paths, Cache(options.out / "deep.bytes"), min_side_check(1), [])
+    paths, _ = find_training_files([mixed / "inner"])
+    deep, _ = load_images(paths, CacheFile(options.out / "deep.bytes"), min_side_check(1), [])
     assert np.array_equal(deep[0], picture(2))
 
 
@@ -76,7 +76,7 @@ def test_the_run_folder_is_not_trained_on(photos, make, run) -> None:
     options = make(out=photos / "run", steps=2)
     run(options)
     assert list((options.out / "samples").glob("*.png"))
-    paths, others = find_images([photos], exclude=options.out)
+    paths, others = find_training_files([photos], exclude=options.out)
     assert [path.name for path in paths] == ["0.png", "1.png", "2.png", "3.png"]
     assert others == []
 
@@ -96,7 +96,7 @@ def test_halves_are_kept_of_large_pictures_and_where_all_pictures_leave_room(pho
         (2.5 * size, [False, True, False, False]),
     ):
         kept, _ = load_images(
-            find_images([photos])[0], Cache(file, limit), min_side_check(1), [], 72
+            find_training_files([photos])[0], CacheFile(file, limit), min_side_check(1), [], 72
         )
         assert [kept.half(i) is not None for i in range(4)] == halves
         assert file.stat().st_size <= limit
@@ -106,15 +106,15 @@ def test_only_pictures_that_patches_are_cut_from_are_halved(make, photos) -> Non
     make().out.mkdir()
     data = load_data(make(val=photos), RECIPES["clean"])
     for source, half_from in ((data.training, True), (data.validation, False)):
-        assert {source.high.half(i) is not None for i in range(4)} == {half_from}
+        assert {source.high_res.half(i) is not None for i in range(4)} == {half_from}
     large = load_data(make(patch=32), RECIPES["clean"])  # 48 pixels with their margin
-    assert {entry.half for entry in large.training.high.entries} == {None}
+    assert {entry.half for entry in large.training.high_res.entries} == {None}
 
 
 def test_pictures_are_drawn_in_proportion_to_their_area(photos, tmp_path) -> None:
     save_picture(photos / "4.png", 4, height=144, width=160)
-    paths, _ = find_images([photos])
-    drawn = load_images(paths, Cache(tmp_path / "c.bytes"), min_side_check(1), [])[0]
+    paths, _ = find_training_files([photos])
+    drawn = load_images(paths, CacheFile(tmp_path / "c.bytes"), min_side_check(1), [])[0]
     rng = np.random.default_rng(0)
     counts = np.bincount([drawn.draw(rng) for _ in range(4000)], minlength=5)
     assert counts[4] == pytest.approx(2000, abs=150)
@@ -122,7 +122,7 @@ def test_pictures_are_drawn_in_proportion_to_their_area(photos, tmp_path) -> Non
 
 
 def test_inspection_counts_what_a_run_would_use(make, mixed) -> None:
-    found = inspect(make(folders=(mixed,)))
+    found = check_dataset(make(folders=(mixed,)))
     assert found.valid == 4
     assert {refusal.path.name for refusal in found.invalid} == {
         "a-truncated.jpg",
@@ -138,9 +138,9 @@ def test_an_error_that_nobody_foresaw_refuses_its_picture_alone(make, mixed, mon
             raise TypeError("of a codec")
         return read_image(path, **degradation)
 
-    monkeypatch.setattr(check, "read_image", broken)
+    monkeypatch.setattr(dataset_check, "read_image", broken)
     monkeypatch.setattr(image_cache, "read_image", broken)
-    found = check.inspect(make(folders=(mixed,)))
+    found = check_dataset(make(folders=(mixed,)))
     assert any("gray.png: failed (TypeError: of a codec)" in one.reason for one in found.invalid)
     assert found.valid == 3
     data = load_data(make(folders=(mixed,)), RECIPES["clean"])
@@ -151,6 +151,6 @@ def test_hidden_folders_and_links_to_nowhere_are_not_trained_on(make, mixed) -> 
     (mixed / ".thumbnails").mkdir()
     (mixed / "whole.jpg").rename(mixed / ".thumbnails" / "whole.jpg")
     (mixed / "gone.png").symlink_to("nowhere")
-    pictures, skipped = find_images([mixed])
+    pictures, skipped = find_training_files([mixed])
     assert "whole.jpg" not in {path.name for path in pictures}
     assert "gone.png" in {refusal.path.name for refusal in skipped}

@@ -40,9 +40,9 @@ def test_a_deeper_network_begins_as_the_shallower_one(architecture, depth, sizes
     after = deepen_network(before, sizes[depth] + 3, "new")
     assert after.hyperparameters[depth] == sizes[depth] + 3
     assert (after.metadata.scale, after.metadata.lineage) == (2, "new")
-    low = torch.rand(1, 3, 12, 12)
+    low_res = torch.rand(1, 3, 12, 12)
     with torch.no_grad():
-        there, here = load_generator(before)(low), load_generator(after)(low)
+        there, here = load_generator(before)(low_res), load_generator(after)(low_res)
     assert torch.allclose(there, here, atol=1e-5 * float(there.abs().max()))
 
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 from training_helpers import picture
 
-from srgan_cli.training.blur_kernels import blur_kernel, sinc_kernel
 from srgan_cli.training.degradation import (
     BICUBIC_SHARE,
     HEAVY_FIRST,
@@ -16,14 +15,16 @@ from srgan_cli.training.degradation import (
     add_noise,
     apply,
     bicubic_downsample,
+    blur_kernel,
     compress,
     degrade,
+    sinc_kernel,
 )
 from srgan_cli.training.patches import as_planes
 
 
 @pytest.fixture
-def high() -> torch.Tensor:
+def high_res() -> torch.Tensor:
     return as_planes(picture(1, 96, 96))
 
 
@@ -31,26 +32,26 @@ def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
     return float(10 * torch.log10(255**2 / (a - b).square().mean().clamp(min=1e-9)))
 
 
-def test_a_degraded_image_follows_from_its_random_numbers_alone(high) -> None:
+def test_a_degraded_image_follows_from_its_random_numbers_alone(high_res) -> None:
     for seed in range(30):
-        once, again = (degrade(high, 4, np.random.default_rng(seed)) for _ in range(2))
+        once, again = (degrade(high_res, 4, np.random.default_rng(seed)) for _ in range(2))
         assert torch.equal(once, again)
         assert once.shape == (3, 24, 24)
         assert torch.equal(once, once.round().clamp(0, 255))
 
 
-def test_some_are_untouched_most_lightly_degraded_and_few_heavily(high) -> None:
-    clean = bicubic_downsample(high, 4, np.random.default_rng(0))
-    distances = [psnr(degrade(high, 4, np.random.default_rng(i)), clean) for i in range(300)]
+def test_some_are_untouched_most_lightly_degraded_and_few_heavily(high_res) -> None:
+    clean = bicubic_downsample(high_res, 4, np.random.default_rng(0))
+    distances = [psnr(degrade(high_res, 4, np.random.default_rng(i)), clean) for i in range(300)]
     untouched = np.mean([d > 90 for d in distances])
     assert untouched == pytest.approx(BICUBIC_SHARE, abs=0.06)
     assert np.mean([d > 24 for d in distances]) > 0.5
     assert np.mean([d < 22 for d in distances]) > 0.02
 
 
-def test_color_and_brightness_stay_on_average(high) -> None:
-    lows = torch.stack([degrade(high, 4, np.random.default_rng(i)) for i in range(200)])
-    shift = lows.mean(dim=(0, 2, 3)) - high.mean(dim=(1, 2))
+def test_color_and_brightness_stay_on_average(high_res) -> None:
+    lows = torch.stack([degrade(high_res, 4, np.random.default_rng(i)) for i in range(200)])
+    shift = lows.mean(dim=(0, 2, 3)) - high_res.mean(dim=(1, 2))
     assert shift.abs().max() < 1.0
 
 
@@ -80,8 +81,8 @@ def test_images_of_any_proportions_end_as_large_as_the_scale_has_it() -> None:
     for height, width in ((384, 380), (96, 48), (48, 384), (380, 20)):
         wide = as_planes(picture(2, height, width))
         for seed in range(40):
-            low = degrade(wide, 4, np.random.default_rng(seed))
-            assert low.shape == (3, height // 4, width // 4)
+            low_res = degrade(wide, 4, np.random.default_rng(seed))
+            assert low_res.shape == (3, height // 4, width // 4)
 
 
 def test_noise_is_gray_or_colored_and_as_strong_as_said() -> None:

@@ -13,9 +13,9 @@ from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.networks import GENERATORS
 from srgan_cli.networks.orientations import ORIENTATIONS, upscale_rotated
 from srgan_cli.training.checkpoint import checkpoints, load_state
-from srgan_cli.training.distillation import TeacherEnsemble, weight_of_teachers
+from srgan_cli.training.distillation import TeacherEnsemble, effective_teacher_weight
+from srgan_cli.training.dry_run import describe_run
 from srgan_cli.training.memory_estimate import estimate_memory, stage_networks
-from srgan_cli.training.plan import plan
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.report import read_log
 from srgan_cli.training.train_run import check
@@ -26,18 +26,18 @@ from srgan_cli.weights.loading import load_generator
 class Lopsided(nn.Module):
     """Twice as large, and a pixel to the right."""
 
-    def forward(self, low: Tensor) -> Tensor:
-        return interpolate(low.roll(1, dims=3), scale_factor=2.0)
+    def forward(self, low_res: Tensor) -> Tensor:
+        return interpolate(low_res.roll(1, dims=3), scale_factor=2.0)
 
 
 def test_a_teacher_looks_at_pictures_in_all_orientations_as_the_seed_draws_them() -> None:
-    low = torch.rand(1, 3, 6, 6)
-    each = [upscale_rotated(Lopsided(), low, *orientation) for orientation in ORIENTATIONS]
+    low_res = torch.rand(1, 3, 6, 6)
+    each = [upscale_rotated(Lopsided(), low_res, *orientation) for orientation in ORIENTATIONS]
     teacher = TeacherEnsemble([Lopsided()])
 
     def drawn() -> list[int]:
         torch.manual_seed(1)
-        told = [teacher(low) for _ in range(60)]
+        told = [teacher(low_res) for _ in range(60)]
         return [next(n for n, one in enumerate(each) if torch.equal(one, t)) for t in told]
 
     first = drawn()
@@ -55,33 +55,33 @@ def teacher(make, run, tmp_path: Path) -> Path:
 
 
 def test_a_network_comes_nearer_to_what_its_teacher_makes(make, run, teacher, tmp_path) -> None:
-    low = torch.from_numpy(picture(0)).permute(2, 0, 1)[None] / 255
-    wanted = load_generator(read_weights(teacher)).eval()(low)
+    low_res = torch.from_numpy(picture(0)).permute(2, 0, 1)[None] / 255
+    wanted = load_generator(read_weights(teacher)).eval()(low_res)
 
     def distance(name: str, **changes) -> float:
         options = make(out=tmp_path / name, steps=60, **changes)
         run(options)
         network = load_generator(read_weights(options.out / "psnr.safetensors"))
         network.load_state_dict(load_state(checkpoints(options.out)[-1]).networks["generator"])
-        return l1_loss(network(low), wanted).item()
+        return l1_loss(network(low_res), wanted).item()
 
-    unwrap = distance("alone")
+    alone = distance("alone")
     half = distance("half", teachers=(teacher,), teacher_weight=0.5)
     whole = distance("whole", teachers=(teacher,), teacher_weight=1.0)
-    assert whole < half < unwrap
-    assert whole < 0.8 * unwrap
+    assert whole < half < alone
+    assert whole < 0.8 * alone
 
 
 def test_of_several_teachers_the_mean_is_learnt() -> None:
     class Grey(nn.Module):
-        def forward(self, low: Tensor) -> Tensor:
+        def forward(self, low_res: Tensor) -> Tensor:
             return torch.full((1, 3, 12, 12), 0.5)
 
-    low = torch.rand(1, 3, 6, 6)
+    low_res = torch.rand(1, 3, 6, 6)
     torch.manual_seed(1)
-    unwrap = TeacherEnsemble([Lopsided()])(low)
+    alone = TeacherEnsemble([Lopsided()])(low_res)
     torch.manual_seed(1)
-    torch.testing.assert_close(TeacherEnsemble([Lopsided(), Grey()])(low), (unwrap + 0.5) / 2)
+    torch.testing.assert_close(TeacherEnsemble([Lopsided(), Grey()])(low_res), (alone + 0.5) / 2)
 
 
 def test_with_a_weight_of_one_the_originals_are_no_target(make, run, teacher, tmp_path) -> None:
@@ -119,7 +119,7 @@ def test_a_weight_of_no_teacher_is_refused(make) -> None:
 def test_a_teacher_counts_seven_tenths_unless_told(make, teacher) -> None:
     stage = RECIPES["clean"].stages[0]
     given = [make(), make(teachers=(teacher,)), make(teachers=(teacher,), teacher_weight=1.0)]
-    assert [weight_of_teachers(options, stage) for options in given] == [0, 0.7, 1]
+    assert [effective_teacher_weight(options, stage) for options in given] == [0, 0.7, 1]
 
 
 def test_the_vivid_end_alone_has_no_teacher(make, teacher) -> None:
@@ -129,7 +129,7 @@ def test_the_vivid_end_alone_has_no_teacher(make, teacher) -> None:
 
 def test_a_dry_run_tells_of_the_teacher_and_counts_its_memory(make, teacher) -> None:
     options = make(teachers=(teacher,), teacher_weight=0.75)
-    lines = list(plan(options, check(options)))
+    lines = list(describe_run(options, check(options)))
     assert "  losses: l1 x 0.25 to the original, l1 x 0.75 to the teacher" in lines
     stage = RECIPES["clean"].stages[0]
     casts = [

@@ -11,14 +11,14 @@ from training_helpers import picture, save_picture
 
 from srgan_cli.images.image import Image
 from srgan_cli.resample import resize
-from srgan_cli.training.dataset import ImageSet, find_images, min_side_check
-from srgan_cli.training.image_cache import Cache, load_images
+from srgan_cli.training.dataset import ImageSet, find_training_files, min_side_check
+from srgan_cli.training.image_cache import CacheFile, load_images
 
 
 def test_pictures_beyond_the_cache_are_decoded_when_drawn(photos: Path, tmp_path: Path) -> None:
-    paths, _ = find_images([photos])
+    paths, _ = find_training_files([photos])
     limit = 2.5 * picture(0).nbytes
-    half, _ = load_images(paths, Cache(tmp_path / "half.bytes", limit), min_side_check(1), [])
+    half, _ = load_images(paths, CacheFile(tmp_path / "half.bytes", limit), min_side_check(1), [])
     assert (tmp_path / "half.bytes").stat().st_size == 2 * picture(0).nbytes
     assert [entry.offset is None for entry in half.entries] == [False, False, True, True]
     assert all(np.array_equal(half[i], picture(i)) for i in range(4))
@@ -26,8 +26,8 @@ def test_pictures_beyond_the_cache_are_decoded_when_drawn(photos: Path, tmp_path
 
 def test_a_cache_is_used_again_and_renewed_when_a_picture_changes(photos, tmp_path) -> None:
     def load() -> ImageSet:
-        paths, _ = find_images([photos])
-        return load_images(paths, Cache(tmp_path / "c.bytes"), min_side_check(1), [])[0]
+        paths, _ = find_training_files([photos])
+        return load_images(paths, CacheFile(tmp_path / "c.bytes"), min_side_check(1), [])[0]
 
     load()
     written = (tmp_path / "c.bytes").stat().st_mtime_ns
@@ -39,7 +39,9 @@ def test_a_cache_is_used_again_and_renewed_when_a_picture_changes(photos, tmp_pa
 
 def test_the_half_is_what_matlab_makes_of_a_picture_without_its_odd_edge(tmp_path) -> None:
     path = save_picture(tmp_path / "odd.png", height=73, width=81)
-    kept, _ = load_images([path], Cache(tmp_path / "c.bytes"), min_side_check(1), [], half_from=73)
+    kept, _ = load_images(
+        [path], CacheFile(tmp_path / "c.bytes"), min_side_check(1), [], half_from=73
+    )
     even = torch.from_numpy(kept[0][:72, :80].astype(float)).permute(2, 0, 1)
     wanted = resize(even, 36, 40).round().clamp(0, 255).permute(1, 2, 0).numpy()
     assert np.array_equal(kept[0], picture(0, 73, 81))
@@ -47,7 +49,7 @@ def test_the_half_is_what_matlab_makes_of_a_picture_without_its_odd_edge(tmp_pat
 
 
 def test_a_cache_of_an_older_version_is_renewed(photos, tmp_path) -> None:
-    paths, cache = find_images([photos])[0], Cache(tmp_path / "c.bytes")
+    paths, cache = find_training_files([photos])[0], CacheFile(tmp_path / "c.bytes")
     load_images(paths, cache, min_side_check(1), [], half_from=72)
     index = tmp_path / "c.json"
     old = json.loads(index.read_text())
@@ -77,7 +79,7 @@ def test_a_cache_of_an_older_version_is_renewed(photos, tmp_path) -> None:
     ids=str,
 )
 def test_a_damaged_cache_is_made_again(photos, tmp_path, index) -> None:
-    paths, cache = find_images([photos])[0], Cache(tmp_path / "c.bytes")
+    paths, cache = find_training_files([photos])[0], CacheFile(tmp_path / "c.bytes")
     load_images(paths, cache, min_side_check(1), [])
     file = tmp_path / "c.json"
     if isinstance(index, dict):
@@ -91,7 +93,7 @@ def test_a_damaged_cache_is_made_again(photos, tmp_path, index) -> None:
 
 
 def test_a_cache_that_is_cut_off_is_made_again(photos, tmp_path) -> None:
-    paths, cache = find_images([photos])[0], Cache(tmp_path / "c.bytes")
+    paths, cache = find_training_files([photos])[0], CacheFile(tmp_path / "c.bytes")
     load_images(paths, cache, min_side_check(1), [])
     cache.file.write_bytes(cache.file.read_bytes()[:-1])
     kept, _ = load_images(paths, cache, min_side_check(1), [])
@@ -99,7 +101,7 @@ def test_a_cache_that_is_cut_off_is_made_again(photos, tmp_path) -> None:
 
 
 def test_a_cache_that_is_a_pipe_is_replaced(photos, tmp_path) -> None:
-    paths, cache = find_images([photos])[0], Cache(tmp_path / "c.bytes")
+    paths, cache = find_training_files([photos])[0], CacheFile(tmp_path / "c.bytes")
     load_images(paths, cache, min_side_check(1), [])
     for name in ("c.bytes", "c.json"):
         (tmp_path / name).unlink()
@@ -114,26 +116,26 @@ def test_a_cache_has_its_name_once_it_is_whole(photos, tmp_path) -> None:
     def check(path: Path, image: Image) -> None:
         seen.extend(each.name for each in tmp_path.glob("c.*"))
 
-    load_images(find_images([photos])[0], Cache(tmp_path / "c.bytes"), check, [])
+    load_images(find_training_files([photos])[0], CacheFile(tmp_path / "c.bytes"), check, [])
     assert seen == []
     assert sorted(each.name for each in tmp_path.glob("c.*")) == ["c.bytes", "c.json"]
 
 
 def test_relative_folders_are_decoded_once(photos, tmp_path, monkeypatch) -> None:
-    cache = Cache(tmp_path / "c.bytes")
+    cache = CacheFile(tmp_path / "c.bytes")
     monkeypatch.chdir(tmp_path)
-    load_images(find_images([Path("photos")])[0], cache, min_side_check(1), [])
+    load_images(find_training_files([Path("photos")])[0], cache, min_side_check(1), [])
     written = cache.file.stat().st_mtime_ns
-    kept, _ = load_images(find_images([photos])[0], cache, min_side_check(1), [])
+    kept, _ = load_images(find_training_files([photos])[0], cache, min_side_check(1), [])
     assert (cache.file.stat().st_mtime_ns, kept.changes) == (written, "")
 
 
 def test_what_changed_among_the_pictures_is_told(photos, tmp_path) -> None:
-    cache = Cache(tmp_path / "c.bytes")
-    first, _ = load_images(find_images([photos])[0], cache, min_side_check(1), [])
+    cache = CacheFile(tmp_path / "c.bytes")
+    first, _ = load_images(find_training_files([photos])[0], cache, min_side_check(1), [])
     save_picture(photos / "2.png", 9)
     save_picture(photos / "5.png", 5)
     (photos / "0.png").unlink()
     (photos / "1.png").unlink()
-    second, _ = load_images(find_images([photos])[0], cache, min_side_check(1), [])
+    second, _ = load_images(find_training_files([photos])[0], cache, min_side_check(1), [])
     assert (first.changes, second.changes) == ("", "1 new, 2 missing, 1 changed")

@@ -67,8 +67,8 @@ def without_gradient(network: nn.Module) -> list[str]:
 @pytest.mark.parametrize("name", list(SMALL))
 @pytest.mark.parametrize("term", ["l1", "mse"])
 def test_pixel_losses_reach_every_parameter(name: str, term: str) -> None:
-    network, (low, high) = generator(name), pair()
-    DISTANCES[term](network(low), high).backward()
+    network, (low_res, high_res) = generator(name), pair()
+    DISTANCES[term](network(low_res), high_res).backward()
     assert without_gradient(network) == []
 
 
@@ -87,18 +87,18 @@ def test_luma_is_blind_to_chroma_and_sees_brightness_as_matlab_does(term: str) -
 @pytest.mark.parametrize("after_relu", [True, False])
 @pytest.mark.parametrize("distance", ["l1", "mse"])
 def test_the_perceptual_loss_reaches_every_parameter(vggs, after_relu, distance) -> None:
-    network, (low, high) = generator(), pair()
+    network, (low_res, high_res) = generator(), pair()
     recipe = PerceptualTerm(layers={}, after_relu=after_relu, distance=distance)
-    perceptual_loss(vggs, recipe)(network(low), high).backward()
+    perceptual_loss(vggs, recipe)(network(low_res), high_res).backward()
     assert without_gradient(network) == []
 
 
 @pytest.mark.parametrize("loss", list(GAN_LOSSES))
 @pytest.mark.parametrize("name", list(DISCRIMINATOR_SIZES))
 def test_the_gan_loss_reaches_every_parameter_of_the_generator(loss, name) -> None:
-    network, discriminator_network, (low, high) = generator(), discriminator(name), pair()
+    network, discriminator_network, (low_res, high_res) = generator(), discriminator(name), pair()
     GAN_LOSSES[loss].generator(
-        discriminator_network(high).detach(), discriminator_network(network(low))
+        discriminator_network(high_res).detach(), discriminator_network(network(low_res))
     ).backward()
     assert without_gradient(network) == []
 
@@ -106,10 +106,10 @@ def test_the_gan_loss_reaches_every_parameter_of_the_generator(loss, name) -> No
 @pytest.mark.parametrize("loss", list(GAN_LOSSES))
 @pytest.mark.parametrize("name", list(DISCRIMINATOR_SIZES))
 def test_the_discriminators_loss_reaches_all_but_biases_that_cancel(loss, name) -> None:
-    discriminator_network, high = discriminator(name).double(), pair()[1].double()
-    fake = high.flip(0) * 0.5
+    discriminator_network, high_res = discriminator(name).double(), pair()[1].double()
+    fake = high_res.flip(0) * 0.5
     GAN_LOSSES[loss].discriminator(
-        discriminator_network(high), discriminator_network(fake)
+        discriminator_network(high_res), discriminator_network(fake)
     ).backward()
     cancels = ["to_logits.bias"] if loss == "relativistic" else []  # it compares logits
     assert without_gradient(discriminator_network) == cancels
@@ -142,10 +142,10 @@ def test_accuracy_is_a_half_at_chance_and_one_where_classes_are_apart() -> None:
 
 
 def test_features_before_activation_are_partly_negative(vggs) -> None:
-    _, high = pair()
+    _, high_res = pair()
     layers = vggs[0].layers
-    before = VGG(vggs[0].state, layers)(high)
-    after = VGG(vggs[0].state, layers, after_relu=True)(high)
+    before = VGG(vggs[0].state, layers)(high_res)
+    after = VGG(vggs[0].state, layers, after_relu=True)(high_res)
     assert all(found.min() < 0 for found in before.values())
     assert all(found.min() >= 0 for found in after.values())
 
@@ -198,14 +198,14 @@ def gradients(network: nn.Module) -> list[torch.Tensor]:
 def test_each_loss_gives_its_own_network_gradients_alone(vggs, name, dtype, loss) -> None:
     """Scaling the generator's losses leaves the discriminator's gradients as they are."""
     term = PerceptualTerm(layers={}, after_relu=False, distance="l1")
-    low, high = pair()
+    low_res, high_res = pair()
     found = []
     for factor in (1.0, 3.0):
         step = gan_step(name, loss, dtype, perceptual_loss(vggs, term))
         step.terms = [replace(one, weight=factor * one.weight) for one in step.terms]
         assert step.gan is not None
         step.gan.weight *= factor
-        step([{"low": low, "high": high}])
+        step([{"low_res": low_res, "high_res": high_res}])
         found.append([gradients(one.module) for one in step.networks])
     (first_generator, first), (second_generator, second) = found
     assert first

@@ -9,13 +9,13 @@ from training_helpers import picture, save_picture
 from srgan_cli.errors import DatasetError
 from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
-from srgan_cli.training.check import inspect
 from srgan_cli.training.data import load_data, pair_sampler
+from srgan_cli.training.dataset_check import check_dataset
 from srgan_cli.training.recipes import RECIPES
 
 
 @pytest.fixture
-def low(photos: Path, tmp_path: Path) -> Path:
+def low_res(photos: Path, tmp_path: Path) -> Path:
     """Every second pixel of each photo: the first of each 2 x 2."""
     folder = tmp_path / "low"
     folder.mkdir()
@@ -24,38 +24,38 @@ def low(photos: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_patches_of_pairs_lie_at_the_same_place(make, low) -> None:
-    options = make(low=low)
+def test_patches_of_pairs_lie_at_the_same_place(make, low_res) -> None:
+    options = make(low=low_res)
     recipe = RECIPES["clean"]
     cut = pair_sampler(options, recipe, recipe.stages[0], load_data(options, recipe).training)
     for number in range(20):
         pair = cut(np.random.default_rng(number))
-        small, large = pair["low"], pair["high"]
+        small, large = pair["low_res"], pair["high_res"]
         corners = [large[:, i::2, j::2] for i in (0, 1) for j in (0, 1)]  # however it was turned
         assert sum(bool((corner == small).all()) for corner in corners) == 1
 
 
-def test_a_run_on_pairs_trains_and_validates_on_them(make, run, low) -> None:
-    listener = run(make(low=low, steps=2))
+def test_a_run_on_pairs_trains_and_validates_on_them(make, run, low_res) -> None:
+    listener = run(make(low=low_res, steps=2))
     assert listener.seen[-1].score is not None
 
 
 @pytest.mark.parametrize("fault", ["missing", "size", "broken"])
-def test_a_bad_pair_is_named_before_the_first_step(make, run, low, fault) -> None:
+def test_a_bad_pair_is_named_before_the_first_step(make, run, low_res, fault) -> None:
     if fault == "missing":
-        (low / "2.png").unlink()
+        (low_res / "2.png").unlink()
     elif fault == "size":
-        save_picture(low / "2.png", height=30, width=40)
+        save_picture(low_res / "2.png", height=30, width=40)
     else:
-        (low / "2.png").write_bytes(b"nothing")
-    options = make(low=low)
+        (low_res / "2.png").write_bytes(b"nothing")
+    options = make(low=low_res)
     with pytest.raises(DatasetError, match=r"1 pairs are unfit: .*2\.png"):
         run(options)
     assert not (options.out / "log.jsonl").exists()
-    assert [refusal.path.name for refusal in inspect(options).invalid] == ["2.png"]
+    assert [refusal.path.name for refusal in check_dataset(options).invalid] == ["2.png"]
 
 
-def test_two_low_pictures_of_one_name_are_refused(make, run, low) -> None:
-    save_picture(low / "2.jpg")
+def test_two_low_pictures_of_one_name_are_refused(make, run, low_res) -> None:
+    save_picture(low_res / "2.jpg")
     with pytest.raises(DatasetError, match="share a name"):
-        run(make(low=low))
+        run(make(low=low_res))

@@ -9,20 +9,20 @@ import torch
 from training_helpers import picture, save_picture
 
 from srgan_cli.resample import resize, resize_levels
-from srgan_cli.training.data import Loading, load_batches
-from srgan_cli.training.dataset import ImageSet, StoredImage, min_side_check
+from srgan_cli.training.data import LoaderOptions, load_batches
+from srgan_cli.training.dataset import CachedImage, ImageSet, min_side_check
 from srgan_cli.training.degradation import bicubic_downsample
-from srgan_cli.training.image_cache import Cache, load_images
+from srgan_cli.training.image_cache import CacheFile, load_images
 from srgan_cli.training.patches import (
-    STRENGTH,
+    MAX_SATURATION,
     Batches,
-    Cut,
+    GeneratedPairs,
+    PatchOptions,
     StoredPairs,
-    SyntheticPairs,
     as_planes,
     detail,
-    detailed_crop,
     draw_color_change,
+    pick_detailed_crop,
     random_orientation,
     round_levels,
 )
@@ -31,51 +31,51 @@ from srgan_cli.training.patches import (
 @pytest.fixture
 def images(photos: Path, tmp_path: Path) -> ImageSet:
     paths = sorted(photos.iterdir())
-    return load_images(paths, Cache(tmp_path / "c.bytes"), min_side_check(1), [])[0]
+    return load_images(paths, CacheFile(tmp_path / "c.bytes"), min_side_check(1), [])[0]
 
 
 @pytest.fixture
-def cut(images: ImageSet) -> SyntheticPairs:
-    return SyntheticPairs(images, Cut(patch=16, scale=2, shrink=0.5), bicubic_downsample)
+def cut(images: ImageSet) -> GeneratedPairs:
+    return GeneratedPairs(images, PatchOptions(patch=16, scale=2, shrink=0.5), bicubic_downsample)
 
 
 def test_a_batch_is_a_function_of_its_number(cut) -> None:
     first, again = Batches(cut, 3, seed=1), Batches(cut, 3, seed=1)
     for number in (0, 5, 1):
-        assert torch.equal(first[number]["high"], again[number]["high"])
-    assert not torch.equal(first[0]["high"], first[1]["high"])
-    assert not torch.equal(first[0]["high"], Batches(cut, 3, seed=2)[0]["high"])
+        assert torch.equal(first[number]["high_res"], again[number]["high_res"])
+    assert not torch.equal(first[0]["high_res"], first[1]["high_res"])
+    assert not torch.equal(first[0]["high_res"], Batches(cut, 3, seed=2)[0]["high_res"])
 
 
 def test_workers_deliver_the_same_batches_in_the_same_order(cut) -> None:
     batches = Batches(cut, 2, seed=1)
-    unwrap, helped = (load_batches(batches, 3, Loading(workers)) for workers in (0, 2))
+    expected, helped = (load_batches(batches, 3, LoaderOptions(workers)) for workers in (0, 2))
     for _ in range(5):
-        assert torch.equal(next(unwrap)["low"], next(helped)["low"])
+        assert torch.equal(next(expected)["low_res"], next(helped)["low_res"])
 
 
 def test_processes_share_a_batch_without_overlap(cut) -> None:
-    whole = Batches(cut, 4, seed=1)[7]["high"]
-    parts = [Batches(cut, 4, seed=1, rank=rank, world_size=2)[7]["high"] for rank in (0, 1)]
+    whole = Batches(cut, 4, seed=1)[7]["high_res"]
+    parts = [Batches(cut, 4, seed=1, rank=rank, world_size=2)[7]["high_res"] for rank in (0, 1)]
     assert torch.equal(torch.cat(parts), whole)
 
 
 def test_patches_are_whole_levels_of_the_right_size(cut) -> None:
     batch = Batches(cut, 4, seed=1)[0]
-    assert batch["low"].shape == (4, 3, 8, 8)
-    assert batch["high"].shape == (4, 3, 16, 16)
-    for name in ("low", "high"):
+    assert batch["low_res"].shape == (4, 3, 8, 8)
+    assert batch["high_res"].shape == (4, 3, 16, 16)
+    for name in ("low_res", "high_res"):
         assert batch[name].dtype == torch.uint8
         assert batch[name].unique().numel() > 50
 
 
 def test_the_low_patch_is_the_high_one_shrunk_with_what_lies_around_it(images) -> None:
     """So that its border is what a picture's inside is, not what an edge is."""
-    cut = SyntheticPairs(images, Cut(patch=16, scale=2, shrink=1.0), bicubic_downsample)
+    cut = GeneratedPairs(images, PatchOptions(patch=16, scale=2, shrink=1.0), bicubic_downsample)
     pairs = [cut(np.random.default_rng(seed)) for seed in range(20)]
-    unwrap = [round_levels(resize(pair["high"].float(), 8, 8)) for pair in pairs]
+    expected = [round_levels(resize(pair["high_res"].float(), 8, 8)) for pair in pairs]
     difference = torch.stack(
-        [(pair["low"] - low).abs() for pair, low in zip(pairs, unwrap, strict=True)]
+        [(pair["low_res"] - low_res).abs() for pair, low_res in zip(pairs, expected, strict=True)]
     )
     assert difference[..., 2:-2, 2:-2].max() < 0.01
     assert difference.max() > 1.5
@@ -84,10 +84,10 @@ def test_the_low_patch_is_the_high_one_shrunk_with_what_lies_around_it(images) -
 def test_patches_are_laid_in_all_eight_ways(images) -> None:
     one = images.subset([0])
     side = 2 * 8 + 56  # with its margin the whole height
-    cut = SyntheticPairs(one, Cut(patch=56, scale=2, shrink=1.0), bicubic_downsample)
-    assert cut.cut.padded == side == picture(0).shape[0]
+    cut = GeneratedPairs(one, PatchOptions(patch=56, scale=2, shrink=1.0), bicubic_downsample)
+    assert cut.options.padded_side == side == picture(0).shape[0]
     corners = {
-        tuple(cut(np.random.default_rng(seed))["high"][:, 0, 0].tolist()) for seed in range(200)
+        tuple(cut(np.random.default_rng(seed))["high_res"][:, 0, 0].tolist()) for seed in range(200)
     }
     assert len(corners) >= 8
 
@@ -111,12 +111,12 @@ def marked(tmp_path: Path) -> ImageSet:
         bytes([level]) * (height // by * (width // by) * 3) for level, by in ((200, 1), (7, 2))
     )
     (tmp_path / "m.bytes").write_bytes(whole + half)
-    return ImageSet(tmp_path / "m.bytes", [StoredImage("", height, width, 0, len(whole))])
+    return ImageSet(tmp_path / "m.bytes", [CachedImage("", height, width, 0, len(whole))])
 
 
 def regions(images: ImageSet) -> list[np.ndarray]:
     """Those of patches of 32 pixels, cut out of the same random numbers."""
-    cut = SyntheticPairs(images, Cut(patch=16, scale=2, shrink=0.25), bicubic_downsample)
+    cut = GeneratedPairs(images, PatchOptions(patch=16, scale=2, shrink=0.25), bicubic_downsample)
     return [cut._region(np.random.default_rng(seed)) for seed in range(300)]
 
 
@@ -141,7 +141,7 @@ def test_patches_of_the_half_show_what_those_of_the_picture_show(tmp_path) -> No
     """The same place, wherever it lies, shrunk at once or in two steps."""
     save_picture(tmp_path / "0.png", height=150, width=161)
     all_checks, _ = load_images(
-        [tmp_path / "0.png"], Cache(tmp_path / "c.bytes"), min_side_check(1), [], 64
+        [tmp_path / "0.png"], CacheFile(tmp_path / "c.bytes"), min_side_check(1), [], 64
     )
     whole, half = all_checks[0][20:116, 30:126], all_checks.half(0)
     assert half is not None
@@ -169,7 +169,7 @@ def test_detail_attracts() -> None:
     half_flat = np.full((64, 128, 3), 90, np.uint8)
     half_flat[:, 64:] = np.random.default_rng(0).integers(0, 255, (64, 64, 3))
     rng = np.random.default_rng(1)
-    lefts = np.array([detailed_crop(half_flat, 16, rng)[1] for _ in range(300)])
+    lefts = np.array([pick_detailed_crop(half_flat, 16, rng)[1] for _ in range(300)])
     assert np.mean(lefts > 56) > 0.75
     assert np.mean(lefts < 48) > 0.01  # flat places are drawn as well
 
@@ -190,7 +190,7 @@ def test_color_augmentation_keeps_what_patches_show_in_stronger_colors(seed) -> 
     before, after = (
         (planes - planes.mean(dim=0)).square().mean().sqrt() for planes in (patch, other)
     )
-    assert 0.95 < after / before < STRENGTH * 1.05
+    assert 0.95 < after / before < MAX_SATURATION * 1.05
 
 
 def test_color_augmentation_swaps_channels_and_saturates_as_far_as_levels_allow() -> None:
@@ -202,8 +202,8 @@ def test_color_augmentation_swaps_channels_and_saturates_as_far_as_levels_allow(
 
 def test_as_many_patches_as_asked_for_are_augmented(images) -> None:
     def highs(share: float) -> list[torch.Tensor]:
-        cut = SyntheticPairs(images, Cut(16, 2, 0.5, share), bicubic_downsample)
-        return [cut(np.random.default_rng(seed))["high"] for seed in range(300)]
+        cut = GeneratedPairs(images, PatchOptions(16, 2, 0.5, share), bicubic_downsample)
+        return [cut(np.random.default_rng(seed))["high_res"] for seed in range(300)]
 
     def same(theirs: list[torch.Tensor]) -> int:
         return sum(torch.equal(a, b) for a, b in zip(plain, theirs, strict=True))
@@ -215,19 +215,19 @@ def test_as_many_patches_as_asked_for_are_augmented(images) -> None:
 
 
 def test_the_low_patch_is_made_of_the_augmented_high_one(images) -> None:
-    cut = SyntheticPairs(images, Cut(16, 2, 1.0, color_augmentation=1), bicubic_downsample)
+    cut = GeneratedPairs(images, PatchOptions(16, 2, 1.0, color_augmentation=1), bicubic_downsample)
     for seed in range(5):
         pair = cut(np.random.default_rng(seed))
-        unwrap = round_levels(resize(pair["high"].float(), 8, 8))
-        assert (pair["low"] - unwrap)[..., 2:-2, 2:-2].abs().max() <= 1
+        expected = round_levels(resize(pair["high_res"].float(), 8, 8))
+        assert (pair["low_res"] - expected)[..., 2:-2, 2:-2].abs().max() <= 1
 
 
 def test_pairs_and_their_teacher_are_augmented_alike(images) -> None:
     """The three images are the same one here, at a scale of 1."""
-    cut = StoredPairs(images, images, Cut(16, 1, color_augmentation=1), images)
-    plain = StoredPairs(images, images, Cut(16, 1), images)
+    cut = StoredPairs(images, images, PatchOptions(16, 1, color_augmentation=1), images)
+    plain = StoredPairs(images, images, PatchOptions(16, 1), images)
     for seed in range(5):
         pair = cut(np.random.default_rng(seed))
-        assert torch.equal(pair["low"], pair["high"])
-        assert torch.equal(pair["low"], pair["teacher"])
-        assert not torch.equal(pair["low"], plain(np.random.default_rng(seed))["low"])
+        assert torch.equal(pair["low_res"], pair["high_res"])
+        assert torch.equal(pair["low_res"], pair["teacher"])
+        assert not torch.equal(pair["low_res"], plain(np.random.default_rng(seed))["low_res"])

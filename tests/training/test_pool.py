@@ -49,11 +49,11 @@ def test_a_pool_is_made_once_and_trains_both_stages(
         for folder in ("low", "teacher", "high")
     }
     assert names["low"] == names["teacher"] == names["high"] == ["00000.png", "00001.png"]
-    low, high = (
+    low_res, high_res = (
         cv2.imread(str(tmp_path / "pool" / folder / "00000.png")) for folder in ("low", "high")
     )
-    assert low.shape == (96, 96, 3)
-    assert high.shape == (192, 192, 3)
+    assert low_res.shape == (96, 96, 3)
+    assert high_res.shape == (192, 192, 3)
     before = [path.stat().st_mtime_ns for path in (tmp_path / "pool" / "teacher").iterdir()]
     second = make(out=tmp_path / "two", stages="both", steps=80, **given)
     run(second)

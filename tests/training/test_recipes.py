@@ -52,8 +52,11 @@ def learn(step_of):
 
     def learned(recipe: Recipe, stage: Stage, steps: int) -> list[Losses]:
         step = step_of(recipe, stage, recipe.architecture)
-        high = as_planes(picture(2)[:24, :24])
-        pair = {"low": bicubic_downsample(high, 2, None)[None] / 255, "high": high[None] / 255}
+        high_res = as_planes(picture(2)[:24, :24])
+        pair = {
+            "low_res": bicubic_downsample(high_res, 2, None)[None] / 255,
+            "high_res": high_res[None] / 255,
+        }
         return [step([pair]) for _ in range(steps)]
 
     return learned

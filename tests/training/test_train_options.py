@@ -12,9 +12,8 @@ from srgan_cli.errors import OptionError
 from srgan_cli.training.loss_terms import PixelTerm
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.run_folder import begin, read_options, resume_options, write_options
-from srgan_cli.training.schedule import losses_of, optimizer_of, rate_of
-from srgan_cli.training.train_options import TrainOptions, seconds, size
-from srgan_cli.training.vgg_options import VggFile
+from srgan_cli.training.schedule import choose_optimizer, peak_lr, stage_losses
+from srgan_cli.training.train_options import TrainOptions, VggFile, seconds, size
 
 
 @pytest.mark.parametrize(
@@ -136,24 +135,24 @@ def test_a_run_that_names_no_optimizer_was_begun_with_adam_at_adams_rate(make) -
     begin(options)
     file = options.out / "options.json"
     record = json.loads(file.read_text())
-    assert (optimizer_of(options, stage), rate_of(options, stage)) == ("muon", 2e-3)
+    assert (choose_optimizer(options, stage), peak_lr(options, stage)) == ("muon", 2e-3)
     del record["optimizer"]
     file.write_text(json.dumps(record))
     older = read_options(options.out)
-    assert (optimizer_of(older, stage), rate_of(older, stage)) == ("adam", 1e-3)
+    assert (choose_optimizer(older, stage), peak_lr(older, stage)) == ("adam", 1e-3)
 
 
 def test_optimizer_is_of_the_faithful_stage_and_lr_of_both() -> None:
     psnr, gan = RECIPES["srgan"].stages
     options = TrainOptions(folders=(Path("a"),), out=Path("b"), optimizer="muon")
-    assert (optimizer_of(options, psnr), optimizer_of(options, gan)) == ("muon", "adam")
-    assert (rate_of(options, psnr), rate_of(options, gan)) == (2 * psnr.lr, gan.lr)
-    assert {rate_of(replace(options, lr=0.5), stage) for stage in (psnr, gan)} == {0.5}
+    assert (choose_optimizer(options, psnr), choose_optimizer(options, gan)) == ("muon", "adam")
+    assert (peak_lr(options, psnr), peak_lr(options, gan)) == (2 * psnr.lr, gan.lr)
+    assert {peak_lr(replace(options, lr=0.5), stage) for stage in (psnr, gan)} == {0.5}
 
 
 def test_the_pixel_loss_is_of_the_faithful_stage() -> None:
     def distances(recipe: str, options: TrainOptions) -> list[str]:
-        terms = [losses_of(options, stage)[0] for stage in RECIPES[recipe].stages]
+        terms = [stage_losses(options, stage)[0] for stage in RECIPES[recipe].stages]
         assert all(isinstance(term, PixelTerm) for term in terms)
         return [term.distance for term in terms]
 

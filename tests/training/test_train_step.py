@@ -25,8 +25,8 @@ from srgan_cli.training.train_step import (
 
 def batch(seed: int = 0, size: int = 2) -> Pair:
     generator = torch.Generator().manual_seed(seed)
-    low = torch.rand(size, 3, 8, 8, generator=generator)
-    return {"low": low, "high": torch.rand(size, 3, 16, 16, generator=generator)}
+    low_res = torch.rand(size, 3, 8, 8, generator=generator)
+    return {"low_res": low_res, "high_res": torch.rand(size, 3, 16, 16, generator=generator)}
 
 
 def step(architecture: str = "srresnet", dtype: torch.dtype = torch.float32) -> TrainStep:
@@ -53,7 +53,7 @@ def test_a_step_without_a_finite_loss_changes_nothing_not_even_statistics() -> N
     taught([batch()])
     before = copy.deepcopy(taught.state_dict())
     broken = batch(1)
-    broken["low"][0, 0, 0, 0] = float("nan")
+    broken["low_res"][0, 0, 0, 0] = float("nan")
     with pytest.raises(NonFiniteError, match="the pixel loss"):
         taught([broken])
     after = taught.state_dict()
@@ -64,7 +64,7 @@ def test_a_step_without_a_finite_loss_changes_nothing_not_even_statistics() -> N
 def test_an_infinite_gradient_is_named() -> None:
     taught = step("fast")
 
-    def steep(made: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
+    def steep(made: torch.Tensor, high_res: torch.Tensor) -> torch.Tensor:
         return torch.sqrt((made - made.detach()).abs()).mean()
 
     taught.terms = [WeightedLoss("pixel", 1.0, steep)]
@@ -111,9 +111,9 @@ def test_settled_networks_learn_as_they_will_be_used() -> None:
     for number in range(3):
         taught([batch(number)])
     freeze_norms_(network, average)
-    low = taught.numerics.to_batch(batch(5)).low_res
+    low_res = taught.numerics.to_batch(batch(5)).low_res
     with torch.no_grad():
-        learning, used = network(low), copy.deepcopy(network).eval()(low)
+        learning, used = network(low_res), copy.deepcopy(network).eval()(low_res)
     assert network.training
     assert torch.equal(learning, used)
     taught([batch(3)])
@@ -147,7 +147,7 @@ def test_the_rate_rises_then_falls_as_the_stage_says() -> None:
 def test_bytes_become_pictures_between_0_and_1() -> None:
     levels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
     numerics = Numerics(torch.device("cpu"), torch.float32)
-    batched = numerics.to_batch({"low": levels, "high": levels})
+    batched = numerics.to_batch({"low_res": levels, "high_res": levels})
     assert torch.equal(batched.low_res, torch.arange(256).view(1, 1, 16, 16) / 255)
     assert torch.equal(batched.target("original"), batched.low_res)
     assert batched.target("teacher") is batched.target("original")  # there is no teacher
@@ -160,7 +160,7 @@ def test_each_term_is_compared_with_its_own_target() -> None:
         WeightedLoss("distillation", 0.5, DISTANCES["l1"], target="teacher"),
     ]
     given = batch()
-    given["teacher"] = network_of(trained)(given["low"]).detach()
+    given["teacher"] = network_of(trained)(given["low_res"]).detach()
     losses = trained([given])
     assert losses["distillation"] == pytest.approx(0, abs=1e-6)
     assert losses["pixel"] > 0.1

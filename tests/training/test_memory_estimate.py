@@ -10,10 +10,16 @@ from srgan_cli.errors import DeviceError, WeightsError
 from srgan_cli.networks import GENERATORS
 from srgan_cli.training.callbacks import NoCallback, Progress
 from srgan_cli.training.download import download
+from srgan_cli.training.dry_run import describe_run
 from srgan_cli.training.gan_monitor import GanMonitor
-from srgan_cli.training.memory_estimate import MemoryEstimate, kept_bytes
-from srgan_cli.training.memory_hint import SHARE, MemoryRequest, memory_hint, stage_memory
-from srgan_cli.training.plan import plan
+from srgan_cli.training.memory_estimate import (
+    SHARE,
+    MemoryEstimate,
+    MemoryRequest,
+    memory_hint,
+    saved_tensor_bytes,
+    stage_memory,
+)
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_run import check, train
@@ -98,7 +104,7 @@ def test_each_process_has_a_device_for_its_part_of_the_batch() -> None:
 def test_memory_is_counted_without_computing() -> None:
     network = GENERATORS["fast"](scale=2, blocks=1).to("meta")
     sizes = [
-        kept_bytes(
+        saved_tensor_bytes(
             [network], lambda side=side: network(torch.zeros(1, 3, side, side, device="meta"))
         )
         for side in (16, 32)
@@ -109,11 +115,11 @@ def test_memory_is_counted_without_computing() -> None:
 
 def test_a_plan_says_it_all(make) -> None:
     options = make(stages="both", steps=1000)
-    text = "\n".join(plan(options, check(options)))
+    text = "\n".join(describe_run(options, check(options)))
     for expected in (
         "recipe clean",
-        "pictures: 4 files",
-        "stage psnr: 800 steps of 2 patches, 16 pixels high (8 low)",
+        "images: 4 files",
+        "stage psnr: 800 steps of 2 patches, 16 pixels (8 low-resolution)",
         "stage gan: 200 steps",
         "l1 x 1 to the original, features before activation (l1) x 0.4 to the original, of",
         "conv2_2 x 0.5, conv3_1 x 1",
@@ -129,9 +135,9 @@ def test_a_plan_says_it_all(make) -> None:
 
 def test_a_plan_tells_of_color_augmentation_where_patches_are_made(make, photos: Path) -> None:
     line = "color augmentation: 25% of the patches"
-    assert line in [*plan(make(recipe="srresnet", stages="psnr"), [])]
+    assert line in [*describe_run(make(recipe="srresnet", stages="psnr"), [])]
     given = make(recipe="srresnet", stages="psnr", low=photos)
-    assert line not in [*plan(given, [])]
+    assert line not in [*describe_run(given, [])]
 
 
 @pytest.fixture

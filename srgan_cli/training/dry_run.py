@@ -1,4 +1,4 @@
-"""What a run would do, without doing it."""
+"""`srgan train --dry-run`: what a run would do."""
 
 from collections.abc import Iterator
 
@@ -6,29 +6,29 @@ import torch
 from torch import nn
 
 from srgan_cli.device import pick_device, pick_precision
-from srgan_cli.training.budget import budget_of, steps_of
+from srgan_cli.training.budget import stage_budget, stage_steps
 from srgan_cli.training.data import batch_size, patch_side
-from srgan_cli.training.dataset import find_images
+from srgan_cli.training.dataset import find_training_files
 from srgan_cli.training.feature_extractors import LoadedVgg, metric_extractor
 from srgan_cli.training.initial_weights import starting_weights
 from srgan_cli.training.memory_estimate import estimate_memory, stage_networks
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
-from srgan_cli.training.schedule import gan_of, losses_of, optimizer_of, rate_of
+from srgan_cli.training.schedule import choose_optimizer, peak_lr, stage_gan, stage_losses
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.loading import load_generator
 
 
-def plan(options: TrainOptions, vggs: list[LoadedVgg]) -> Iterator[str]:
+def describe_run(options: TrainOptions, vggs: list[LoadedVgg]) -> Iterator[str]:
     """Lines for people."""
     recipe = RECIPES[options.recipe]
     stages = recipe.chosen(options.stages)
     weights = starting_weights(options, recipe)
-    found, others = find_images(list(options.folders), exclude=options.out)
+    found, others = find_training_files(list(options.folders), exclude=options.out)
     origin = f"from {options.start}" if options.start else "from random numbers"
     yield f"recipe {recipe.name}: {recipe.paper}"
     yield f"generator: {weights}, {count(load_generator(weights))} parameters, {origin}"
-    yield f"pictures: {len(found)} files, and {len(others)} that are none"
-    yield f"low pictures: {_lows(options, recipe)}"
+    yield f"images: {len(found)} files, and {len(others)} other files"
+    yield f"low-resolution images: {_describe_low_res(options, recipe)}"
     if options.pool is not None:
         yield f"trained on a pool of {options.pool_size} crops: {options.pool}"
     if recipe.color_augmentation and options.low is None:
@@ -41,7 +41,7 @@ def plan(options: TrainOptions, vggs: list[LoadedVgg]) -> Iterator[str]:
     yield f"written to: {options.out}"
 
 
-def _lows(options: TrainOptions, recipe: Recipe) -> str:
+def _describe_low_res(options: TrainOptions, recipe: Recipe) -> str:
     if options.low is not None:
         return f"from {options.low}"
     return "blurred, noisy and compressed by chance" if recipe.degrade else "by MATLAB's bicubic"
@@ -53,14 +53,14 @@ def _stage_lines(
     device = pick_device(options.device)
     dtype = pick_precision(options.precision, device)
     side, size = patch_side(options, stage), batch_size(options, stage)
-    steps = steps_of(options, recipe.chosen(options.stages))[stage.end]
-    budget = budget_of(options, recipe.chosen(options.stages), stage)
+    steps = stage_steps(options, recipe.chosen(options.stages))[stage.end]
+    budget = stage_budget(options, recipe.chosen(options.stages), stage)
     length = f"{steps} steps" if steps else f"as many steps as fit {budget:.0f} seconds"
     batches = f" x {options.accumulate}" if options.accumulate > 1 else ""
     yield (
-        f"stage {stage.end}: {length} of {size}{batches} patches, {side} pixels high "
-        f"({side // options.scale} low), {optimizer_of(options, stage)}, "
-        f"learning rate {rate_of(options, stage):g}"
+        f"stage {stage.end}: {length} of {size}{batches} patches, {side} pixels "
+        f"({side // options.scale} low-resolution), {choose_optimizer(options, stage)}, "
+        f"learning rate {peak_lr(options, stage):g}"
     )
     networks = stage_networks(options, stage, vggs)
     yield f"  losses: {', '.join(_losses(options, stage, vggs))}"
@@ -72,9 +72,9 @@ def _stage_lines(
 
 
 def _losses(options: TrainOptions, stage: Stage, vggs: list[LoadedVgg]) -> Iterator[str]:
-    for term in losses_of(options, stage):
+    for term in stage_losses(options, stage):
         yield term.describe(vggs)
-    gan = gan_of(options, stage)
+    gan = stage_gan(options, stage)
     if gan is not None:
         yield f"{gan.loss} GAN x {gan.weight:g}, real is the {gan.target}"
 

@@ -1,4 +1,4 @@
-"""Every picture of a folder looked at as a training would, one after the other."""
+"""`srgan check`: every image of a folder read and checked as in training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from pathlib import Path
 
 from srgan_cli.errors import describe_error
 from srgan_cli.images.read import read_image
-from srgan_cli.training.data import needed_check
-from srgan_cli.training.dataset import Check, SkippedFile, find_images
+from srgan_cli.training.data import training_check
+from srgan_cli.training.dataset import ImageCheck, SkippedFile, find_training_files
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.train_options import TrainOptions
 
@@ -20,27 +20,27 @@ class DatasetReport:
     pixels: int
     invalid: Sequence[SkippedFile]
     others: Sequence[SkippedFile]
-    """Files that are no pictures by their names."""
+    """Files that are not images by their suffix."""
 
     @property
     def summary(self) -> str:
         return (
-            f"{self.valid} pictures can be used ({self.pixels / 1e6:.1f} megapixels), "
-            f"{len(self.invalid)} cannot, {len(self.others)} files are none"
+            f"{self.valid} images can be used ({self.pixels / 1e6:.1f} megapixels), "
+            f"{len(self.invalid)} cannot; other files: {len(self.others)}"
         )
 
 
-def inspect(options: TrainOptions) -> DatasetReport:
-    """Raises DatasetError for a missing folder and for low pictures of one name."""
-    paths, others = find_images(list(options.folders))
-    check = needed_check(options, RECIPES[options.recipe])
+def check_dataset(options: TrainOptions) -> DatasetReport:
+    """Raises DatasetError for a missing folder and for low-resolution images of one name."""
+    paths, others = find_training_files(list(options.folders))
+    check = training_check(options, RECIPES[options.recipe])
     found = [_check_image(path, check) for path in paths]
     invalid = [one for one in found if isinstance(one, SkippedFile)]
     areas = [one for one in found if isinstance(one, int)]
     return DatasetReport(len(areas), sum(areas), invalid, others)
 
 
-def _check_image(path: Path, check: Check) -> int | SkippedFile:
+def _check_image(path: Path, check: ImageCheck) -> int | SkippedFile:
     """Its area, or what is wrong with it."""
     try:
         image = read_image(path)
