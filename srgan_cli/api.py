@@ -16,8 +16,8 @@ from torch import nn
 
 from srgan_cli.device import keep_memory, pick_devices, pick_precision
 from srgan_cli.errors import ImageError, OptionError
+from srgan_cli.images.arrays import convert_back, open_image
 from srgan_cli.images.image import Image
-from srgan_cli.images.interop import convert_back, open_image
 from srgan_cli.inference.engine import Replica, TiledEngine
 from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.inference.quantization import quantize, takes_int8

@@ -31,7 +31,7 @@ from srgan_cli.batch.upscale_job import (
 from srgan_cli.device import free_bytes
 from srgan_cli.errors import ImageError, SrganError, describe_error
 from srgan_cli.files import FileLock, lock_target, printable, remove_stale_parts, writable_target
-from srgan_cli.images.formats import Encoding, check_target, format_of
+from srgan_cli.images.formats import Encoding, Requirements, check_target, format_of
 from srgan_cli.images.header import read_header
 from srgan_cli.images.image import AnyImage, Image, LazyImage
 from srgan_cli.images.read import open_lazy, read_bytes, read_frames
@@ -138,16 +138,15 @@ def _dry_run(outcome: Outcome, options: JobOptions) -> Outcome:
         read_header(job.source, max_pixels=options.max_pixels), options.conversion
     )
     size = options.pipeline.output_size(header.height, header.width)
-    check_target(
-        job.target,
-        options.encoding,
-        height=size.height,
-        width=size.width,
-        depth=header.depth,
+    needs = Requirements(
+        size.height,
+        size.width,
+        header.depth,
         alpha=header.alpha,
         frames=header.frames,
         animated=header.animated,
     )
+    check_target(job.target, options.encoding, needs)
     if job.target != STREAM:
         writable_target(job.target)
     before = ImageSize(header.height, header.width)

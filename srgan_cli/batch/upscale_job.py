@@ -12,12 +12,12 @@ from srgan_cli.batch.plan import Job
 from srgan_cli.errors import ImageError
 from srgan_cli.files import printable
 from srgan_cli.images.formats import CAPABILITIES, Encoding, check_target, format_of
-from srgan_cli.images.icc import needs_profile
 from srgan_cli.images.image import AnyImage, Image, ImageSequence, LazyImage
 from srgan_cli.images.write import (
     ROW_FORMATS,
     RowWriter,
     encode,
+    requirements_of,
     row_writer,
     row_writer_to_stream,
     write_image,
@@ -132,17 +132,9 @@ def check_output(
     frames = frames_of(picture)
     sizes = [pipeline.output_size(frame.height, frame.width) for frame in frames]
     for frame, size in zip(frames, sizes, strict=True):
-        check_target(
-            target,
-            encoding,
-            height=size.height,
-            width=size.width,
-            depth=frame.depth,
-            alpha=frame.alpha is not None,
-            frames=len(frames),
-            animated=is_animated(picture),
-            profile=needs_profile(frame),
-        )
+        result = frame.with_size(size.height, size.width)
+        needs = requirements_of(result, len(frames), is_animated(picture))
+        check_target(target, encoding, needs)
     return sizes
 
 

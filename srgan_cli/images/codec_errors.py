@@ -1,4 +1,4 @@
-"""What codecs raise for broken files, translated in one place."""
+"""What codecs raise for broken or huge files, translated in one place."""
 
 import os
 import struct
@@ -11,44 +11,40 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import cv2
-from PIL import Image as Pillow
-from PIL import ImageFile, UnidentifiedImageError
+import PIL.Image
+import PIL.ImageFile
 
 from srgan_cli.errors import ImageError
 from srgan_cli.files import printable
 
-LARGER = (
+PIXEL_HINT = (
     "raise --max-pixels of srgan upscale where there is memory for it (a TIFF without alpha is "
     "read by parts and has no limit)"
 )
-# What Pillow and OpenCV raise for damaged files, as their code and many mutated files show.
-BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    cv2.error,
-    KeyError,
-    IndexError,
-    OverflowError,
-    TypeError,  # tags of another type than expected
-    RuntimeError,  # libavif's
-)
+DATA_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, cv2.error)
+PARSER_ERRORS = (KeyError, IndexError, OverflowError, TypeError, RuntimeError)
+"""What decoders raise, as the code of Pillow and OpenCV, and many mutated files, show."""
 
-
-BOMBS = (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning)
-EXPLAINED = {
+ENCODER_ERRORS = (OSError, ValueError, OverflowError, struct.error, cv2.error)
+SIZE_ERRORS = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
+EXPLANATIONS = {
     FileNotFoundError: "no such file",
     IsADirectoryError: "is a folder, not a picture",
-    UnidentifiedImageError: "not a picture of a kind that can be read; convert it to PNG or TIFF",
+    PIL.UnidentifiedImageError: "not a picture of a kind that can be read; convert it to PNG or "
+    "TIFF",
     MemoryError: "needs more memory than there is",
 }
 
 
+def check_pixels(pixels: int, frames: int, max_pixels: int) -> None:
+    """ImageError for more than `max_pixels` in all frames or pages together."""
+    if pixels > max_pixels:
+        total = f"{pixels:,} pixels" + (f" in {frames} frames" if frames > 1 else "")
+        raise ImageError(f"its {total} are more than {max_pixels:,}; {PIXEL_HINT}")
+
+
 @contextmanager
-def reading(name: str | Path, max_pixels: int | None = None) -> Iterator[None]:
+def read_errors(name: str | Path, max_pixels: int | None = None) -> Iterator[None]:
     """Faults of the file `name` become an ImageError of one line; codecs' warnings are silent.
 
     An ImageError of the body gets the name in front. max_pixels: what Pillow refuses to open,
@@ -57,45 +53,44 @@ def reading(name: str | Path, max_pixels: int | None = None) -> Iterator[None]:
     try:
         if isinstance(name, Path) and name.is_fifo():  # would be empty when it is opened again
             raise ImageError("is a pipe; give - for the input and send the picture there")
-        with _globals.changed(max_pixels):
+        with _library_settings.change(max_pixels or 0):
             yield
-    except (ImageError, MemoryError, *BOMBS, *BROKEN) as error:
-        raise ImageError(f"{printable(name)}: {_explained(error, max_pixels)}") from error
+    except (ImageError, MemoryError, *SIZE_ERRORS, *DATA_ERRORS, *PARSER_ERRORS) as error:
+        raise ImageError(f"{printable(name)}: {_explain(error, max_pixels)}") from error
 
 
-def _explained(error: BaseException, max_pixels: int | None) -> str:
+def _explain(error: BaseException, max_pixels: int | None) -> str:
     if isinstance(error, ImageError):
         return str(error)
-    if isinstance(error, BOMBS):
+    if isinstance(error, SIZE_ERRORS):
         limit = "Pillow's limit" if max_pixels is None else f"{max_pixels:,}"
-        return f"its pixels are more than {limit}; {LARGER}"
-    known = (text for kind, text in EXPLAINED.items() if isinstance(error, kind))
-    return next(known, f"cannot be read ({_line(error)})")
+        return f"its pixels are more than {limit}; {PIXEL_HINT}"
+    known = (text for kind, text in EXPLANATIONS.items() if isinstance(error, kind))
+    return next(known, f"cannot be read ({_one_line(error)})")
 
 
 @contextmanager
-def encoding(format: str) -> Iterator[None]:
+def encode_errors(format: str) -> Iterator[None]:
     """What an encoder refuses becomes an ImageError of one line."""
     try:
-        with _globals.changed():
+        with _library_settings.change():
             yield
     except MemoryError as error:
         raise ImageError(f"{format}: encoding needs more memory than there is") from error
-    except (OSError, ValueError, OverflowError, struct.error, cv2.error) as error:
+    except ENCODER_ERRORS as error:
         hint = "; --strip leaves out the metadata" if "too long" in str(error) else ""
-        raise ImageError(f"cannot be encoded as {format} ({_line(error)}{hint})") from error
+        raise ImageError(f"cannot be encoded as {format} ({_one_line(error)}{hint})") from error
 
 
-def _line(error: BaseException) -> str:
+def _one_line(error: BaseException) -> str:
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     words = " ".join(text.split())
     return printable(words[:200]) if words else type(error).__name__
 
 
-class _Globals:
-    """Settings that all threads share: the first one in changes them, the last one restores them.
-
-    These are Python's warning filters, Pillow's limits and OpenCV's log.
+class _LibrarySettings:
+    """Python's warning filters, Pillow's limits and OpenCV's log level, which all threads share:
+    the first one in changes them, the last one restores them.
     """
 
     def __init__(self) -> None:
@@ -104,41 +99,39 @@ class _Globals:
         self._restore = ExitStack()
 
     @contextmanager
-    def changed(self, max_pixels: int | None = None) -> Iterator[None]:
-        """max_pixels: Pillow's limit, the largest of those that threads want; None wants none."""
-        limit = max_pixels or 0
+    def change(self, max_pixels: int = 0) -> Iterator[None]:
+        """max_pixels: Pillow's limit, the largest of those that threads want; 0 wants none."""
         with self._lock:
             if not self._limits:
-                self._restore.enter_context(_restored())
-            self._limits.append(limit)
-            self._apply()
+                self._restore.enter_context(_saved_settings())
+            self._limits.append(max_pixels)
+            self._set_limit()
         try:
             yield
         finally:
             with self._lock:
-                self._limits.remove(limit)
-                if self._limits:
-                    self._apply()
-                else:
+                self._limits.remove(max_pixels)
+                self._set_limit()
+                if not self._limits:
                     self._restore.close()
 
-    def _apply(self) -> None:
-        if largest := max(self._limits):
-            Pillow.MAX_IMAGE_PIXELS = largest
+    def _set_limit(self) -> None:
+        if largest := max(self._limits, default=0):
+            PIL.Image.MAX_IMAGE_PIXELS = largest
 
 
 @contextmanager
-def _restored() -> Iterator[None]:
-    pixels, block = Pillow.MAX_IMAGE_PIXELS, ImageFile.MAXBLOCK
+def _saved_settings() -> Iterator[None]:
+    pixels, block = PIL.Image.MAX_IMAGE_PIXELS, PIL.ImageFile.MAXBLOCK
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the ImageError says it
     try:
         with _silent_libraries(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Pillow.DecompressionBombWarning)
+            warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
             yield
     finally:
-        Pillow.MAX_IMAGE_PIXELS, ImageFile.MAXBLOCK = pixels, block
+        PIL.Image.MAX_IMAGE_PIXELS, PIL.ImageFile.MAXBLOCK = pixels, block
         cv2.utils.logging.setLogLevel(level)
 
 
@@ -160,4 +153,4 @@ def _silent_libraries() -> Iterator[None]:
         os.close(before)
 
 
-_globals = _Globals()
+_library_settings = _LibrarySettings()

@@ -7,6 +7,8 @@ import re
 import struct
 from itertools import islice
 
+from PIL.ExifTags import Base as Tag
+
 from srgan_cli.images.tiff_tags import (
     IFD,
     LONG,
@@ -20,14 +22,17 @@ from srgan_cli.images.tiff_tags import (
 )
 
 PREFIX = b"Exif\0\0"  # of JPEG
-ORIENTATION = 274
-DAMAGED = "its EXIF is damaged and is left out"
+ORIENTATION = Tag.Orientation
+INVALID_EXIF = "its EXIF is damaged and is left out"
 MAX_IFDS = 8  # one after another; EXIF has two, the image and its thumbnail
-EXIF, GPS = 34665, 34853
-THUMBNAIL_OFFSET, THUMBNAIL_LENGTH = 513, 514
-WIDTHS, HEIGHTS = (256, 0xA002), (257, 0xA003)
-DESCRIPTIVE = {269, 270, 271, 272, 285, 305, 306, 315, 316, 33432}  # names, authors, dates
-DESCRIPTIVE |= {18246, 18249, *range(40091, 40096), EXIF, GPS}  # ratings, Windows' texts
+WIDTHS = (Tag.ImageWidth, Tag.ExifImageWidth)
+HEIGHTS = (Tag.ImageLength, Tag.ExifImageHeight)
+WINDOWS_TEXTS = range(0x9C9B, 0x9CA0)  # title, comment, author, keywords, subject
+DESCRIPTION_TAGS = {
+    *(Tag.DocumentName, Tag.ImageDescription, Tag.Make, Tag.Model, Tag.PageName, Tag.Software),
+    *(Tag.DateTime, Tag.Artist, Tag.HostComputer, Tag.Copyright, Tag.Rating, Tag.RatingPercent),
+    *(Tag.ExifOffset, Tag.GPSInfo, *WINDOWS_TEXTS),
+}
 """Tags of a TIFF page that describe the image, not how it is stored."""
 
 
@@ -46,7 +51,7 @@ def valid_exif(exif: bytes | None) -> bytes | None:
     return block if _checked_ifd(block) else None
 
 
-def is_damaged(exif: bytes | None) -> bool:
+def is_invalid(exif: bytes | None) -> bool:
     """Whether there is an EXIF block that `valid_exif` does not take."""
     block = (exif or b"").removeprefix(PREFIX)
     return bool(block) and _checked_ifd(block) is None
@@ -77,7 +82,7 @@ def set_exif_size(exif: bytes, height: int, width: int) -> bytes:
     """With these pixel dimensions, where it states any."""
     structure, changed = parse_tiff(exif), bytearray(exif)
     first = structure.first_ifd()
-    for ifd in (first, structure.sub_ifd(first, EXIF)):
+    for ifd in (first, structure.sub_ifd(first, Tag.ExifOffset)):
         for tags, side in ((WIDTHS, width), (HEIGHTS, height)):
             for tag in tags:
                 _set_number(changed, ifd, tag, side)
@@ -95,7 +100,7 @@ def _set_number(block: bytearray, ifd: IFD | None, tag: int, value: int) -> None
 
 def _erase_thumbnail(block: bytearray, ifd: IFD) -> None:
     """Zeros over a thumbnail's JPEG; cut off where it is the last of the block, as usual."""
-    start, length = ifd.integer(THUMBNAIL_OFFSET), ifd.integer(THUMBNAIL_LENGTH)
+    start, length = ifd.integer(Tag.JpegIFOffset), ifd.integer(Tag.JpegIFByteCount)
     end = min(start + length, len(block))
     if 0 < start < end:
         block[start:end] = b"" if end >= len(block) - 1 else bytes(end - start)
@@ -107,24 +112,24 @@ def exif_from_page(page: IFD) -> bytes | None:
         check_sub_ifds(page)
     except ValueError:
         return None
-    tags = read_tags(page, DESCRIPTIVE)
+    tags = read_tags(page, DESCRIPTION_TAGS)
     return tiff_header(page.order, 8) + build_ifd(tags, page.order, 8) if tags else None
 
 
-def is_page_damaged(page: IFD) -> bool:
+def is_page_invalid(page: IFD) -> bool:
     """Whether `exif_from_page` leaves out IFDs of a page, or all of them."""
     try:
         check_sub_ifds(page)
     except ValueError:
         return True
-    pointers = [tag for tag in (EXIF, GPS) if page.integer(tag)]
+    pointers = [tag for tag in (Tag.ExifOffset, Tag.GPSInfo) if page.integer(tag)]
     return any(page.structure.sub_ifd(page, tag) is None for tag in pointers)
 
 
 def exif_to_page(exif: bytes) -> tuple[Tags, str]:
     """The tags for a page of a TIFF file, and their byte order."""
     ifd = parse_tiff(exif).first_ifd()
-    return read_tags(ifd, DESCRIPTIVE), ifd.order
+    return read_tags(ifd, DESCRIPTION_TAGS), ifd.order
 
 
 def reset_xmp_orientation(xmp: bytes) -> bytes:

@@ -3,42 +3,30 @@
 Standard library only: the command line reads this before anything heavy is imported.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from srgan_cli.errors import ImageError, OptionError
 from srgan_cli.files import printable
 
-FORMAT_BY_SUFFIX = {
-    ".jpg": "jpeg",
-    ".jpeg": "jpeg",
-    ".jpe": "jpeg",
-    ".jfif": "jpeg",
-    ".png": "png",
-    ".apng": "png",
-    ".webp": "webp",
-    ".tif": "tiff",
-    ".tiff": "tiff",
-    ".bmp": "bmp",
-    ".dib": "bmp",
-    ".gif": "gif",
-    ".avif": "avif",
-    ".jp2": "jpeg2000",
-    ".j2k": "jpeg2000",
-    ".jpx": "jpeg2000",
-    ".pnm": "pnm",
-    ".pbm": "pnm",
-    ".pgm": "pnm",
-    ".ppm": "pnm",
-    ".tga": "tga",
-    ".ico": "ico",
-    ".heic": "heif",
-    ".heif": "heif",
-    ".hif": "heif",
-    ".jxl": "jxl",
+SUFFIXES = {
+    "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "png": (".png", ".apng"),
+    "webp": (".webp",),
+    "tiff": (".tif", ".tiff"),
+    "bmp": (".bmp", ".dib"),
+    "gif": (".gif",),
+    "avif": (".avif",),
+    "jpeg2000": (".jp2", ".j2k", ".jpx"),
+    "pnm": (".pnm", ".pbm", ".pgm", ".ppm"),
+    "tga": (".tga",),
+    "ico": (".ico",),
+    "heif": (".heic", ".heif", ".hif"),
+    "jxl": (".jxl",),
 }
+FORMAT_NAMES = tuple(SUFFIXES)
+FORMAT_BY_SUFFIX = {suffix: name for name, suffixes in SUFFIXES.items() for suffix in suffixes}
 RAW_SUFFIXES = frozenset(
     f".{name}"
     for name in (
@@ -47,15 +35,13 @@ RAW_SUFFIXES = frozenset(
     )
 )
 """Of cameras' own files, which are read and not written."""
-FORMAT_NAMES = tuple(dict.fromkeys(FORMAT_BY_SUFFIX.values()))
-
 
 PACKAGES = {
     "heif": ("pillow_heif", "HEIC", "pillow-heif"),
     "jxl": ("pillow_jxl", "JPEG XL", "pillow-jxl-plugin"),
     "raw": ("rawpy", "camera RAW", "rawpy"),
 }
-"""Kinds that need a package: its module, the title of the kind, and what pip calls it."""
+"""Formats that need a package: its module, the format's title, and what pip calls the package."""
 
 
 def kind_of_suffix(suffix: str) -> str | None:
@@ -78,8 +64,8 @@ def check_package(kind: str) -> None:
 
 def input_suffixes() -> frozenset[str]:
     """Of files that can be read here, lower case with the dot."""
-    known = {**FORMAT_BY_SUFFIX, **dict.fromkeys(RAW_SUFFIXES, "raw")}
-    return frozenset(suffix for suffix, kind in known.items() if is_readable(kind))
+    known = (*FORMAT_BY_SUFFIX, *RAW_SUFFIXES)
+    return frozenset(suffix for suffix in known if is_readable(kind_of_suffix(suffix) or ""))
 
 
 @dataclass(frozen=True)
@@ -90,7 +76,7 @@ class Encoding:
     lossless: for formats that can do both. compression: 0 (fast) to 9 (small), of PNG, TIFF,
     lossless WebP; TGA has 0 or not. A format that has no such choice disregards it, so that one
     setting serves a mixed batch. strip: leave out all metadata but the ICC profile,
-    without which the colours would change.
+    without which the colors would change.
     """
 
     format: str | None = None
@@ -121,8 +107,8 @@ def format_of(path: Path, encoding: Encoding) -> str:
     return name
 
 
-ENDLESS = 2**31 - 1
-LEAST_JP2_SIDE = 32  # OpenCV makes six resolutions of every picture
+NO_LIMIT = 2**31 - 1
+MIN_JP2_SIDE = 32  # at 16 bits; OpenCV makes six resolutions of every image
 NO_DEEP_ANIMATION = (
     "convert it to 8 bits a sample (--depth 8), or its frames to the pages of a TIFF file"
 )
@@ -130,120 +116,119 @@ QUALITY_FORMATS = frozenset({"jpeg", "webp", "avif", "jpeg2000", "heif", "jxl"})
 COMPRESSION_FORMATS = frozenset({"png", "tiff", "webp", "tga"})
 """Formats that have a use for Encoding.quality and Encoding.compression."""
 
-REMEDIES = {
+HINTS = {
     "no alpha": "; or use --background COLOR",
     "no 16 bits a sample": "; or use --depth 8",
-    "no colour profile of 16-bit samples": "; or use --depth 8",
+    "no color profile of 16-bit samples": "; or use --depth 8",
     "no animation": "; or use --frame N",
     "no pages": "; or use --frame N",
 }
 """What a format lacks -> the option with which it can do without."""
 
+METADATA = ("EXIF", "XMP", "IPTC", "the comment", "texts")
+
 
 @dataclass(frozen=True)
 class Format:
-    """depth: the most bits of a sample. side, area: the largest, in pixels."""
+    """depth: the most bits of a sample. side, area: the largest, in pixels. lossless: whether it
+    can give back the very samples. profile: whether it holds an ICC profile. metadata: of METADATA.
+    """
 
     title: str
     depth: int = 8
     alpha: bool = True
-    side: int = ENDLESS
-    area: int = ENDLESS**2
-    exact: bool = True  # can give back the very samples
+    side: int = NO_LIMIT
+    area: int = NO_LIMIT**2
+    lossless: bool = True
     animated: bool = False
     pages: bool = False
-    least_deep_side: int = 1  # in pixels, at 16 bits
-    profiled: bool = True  # holds an ICC profile
-    metadata: frozenset[str] = frozenset()  # of METADATA
+    min_deep_side: int = 1  # in pixels, at 16 bits
+    profile: bool = True
+    metadata: frozenset[str] = frozenset()
 
 
-METADATA = ("EXIF", "XMP", "IPTC", "the comment", "texts")
-_EVERY = frozenset(METADATA)
-_TAGS = frozenset({"EXIF", "XMP"})
+_ALL = frozenset(METADATA)
+_EXIF = frozenset({"EXIF", "XMP"})
 _COMMENT = frozenset({"the comment"})
-_MOST = _TAGS | _COMMENT | {"IPTC"}
+_ALL_BUT_TEXTS = _ALL - {"texts"}
 
 CAPABILITIES = {
-    "jpeg": Format("JPEG", alpha=False, side=65_500, exact=False, metadata=_MOST),
-    "png": Format("PNG", depth=16, animated=True, metadata=_EVERY),
-    "webp": Format("WebP", side=16_383, animated=True, metadata=_TAGS),
-    "tiff": Format("TIFF", depth=16, pages=True, metadata=_TAGS | {"IPTC"}),
-    "bmp": Format("BMP", alpha=False, area=2**30, profiled=False),
+    "jpeg": Format("JPEG", alpha=False, side=65_500, lossless=False, metadata=_ALL_BUT_TEXTS),
+    "png": Format("PNG", depth=16, animated=True, metadata=_ALL),
+    "webp": Format("WebP", side=16_383, animated=True, metadata=_EXIF),
+    "tiff": Format("TIFF", depth=16, pages=True, metadata=_EXIF | {"IPTC"}),
+    "bmp": Format("BMP", alpha=False, area=2**30, profile=False),
     "gif": Format(
-        "GIF",
-        side=65_535,
-        exact=False,
-        animated=True,
-        profiled=False,
-        metadata=_COMMENT,
+        "GIF", side=65_535, lossless=False, animated=True, profile=False, metadata=_COMMENT
     ),
-    "avif": Format("AVIF", side=65_535, area=2**28, exact=False, animated=True, metadata=_TAGS),
+    "avif": Format("AVIF", side=65_535, area=2**28, lossless=False, animated=True, metadata=_EXIF),
     "jpeg2000": Format(
         "JPEG 2000",
         depth=16,
         side=2**20,
-        least_deep_side=LEAST_JP2_SIDE,
-        metadata=_MOST,
+        min_deep_side=MIN_JP2_SIDE,
+        metadata=_ALL_BUT_TEXTS,
     ),
-    "pnm": Format("PNM", depth=16, alpha=False, profiled=False),
-    "tga": Format("TGA", side=65_535, profiled=False),
-    "ico": Format("ICO", side=256, profiled=False),
-    "heif": Format("HEIC", side=8192, exact=False, metadata=_TAGS),
-    "jxl": Format("JPEG XL", side=2**18, profiled=False, metadata=_TAGS),
+    "pnm": Format("PNM", depth=16, alpha=False, profile=False),
+    "tga": Format("TGA", side=65_535, profile=False),
+    "ico": Format("ICO", side=256, profile=False),
+    "heif": Format("HEIC", side=8192, lossless=False, metadata=_EXIF),
+    "jxl": Format("JPEG XL", side=2**18, profile=False, metadata=_EXIF),
 }
 
 
-def check_target(
-    path: Path,
-    encoding: Encoding,
-    *,
-    height: int,
-    width: int,
-    depth: int,
-    alpha: bool,
-    frames: int = 1,
-    animated: bool = False,
-    profile: bool = False,
-) -> None:
-    """ImageError if the format of `path` cannot hold such a picture, saying which one can.
+@dataclass(frozen=True)
+class Requirements:
+    """What a file is to hold.
 
     depth: 8 or 16. frames: of an animation or, if not `animated`, pages. profile: whether the
-    samples cannot do without theirs: see `colours.needs_profile`.
+    samples cannot do without theirs: see `icc.needs_profile`.
     """
-    own = CAPABILITIES[_available(path, encoding)]
-    needs: dict[str, Callable[[Format], bool]] = {
-        "no alpha": lambda f: f.alpha or not alpha,
-        f"no {depth} bits a sample": lambda f: f.depth >= depth,
-        f"no side of {max(height, width):,} pixels": lambda f: f.side >= max(height, width),
-        f"no {height * width:,} pixels": lambda f: f.area >= height * width,
-        "nothing lossless": lambda f: f.exact or not encoding.lossless,
-        "no animation": lambda f: f.animated or not animated,
-        "no pages": lambda f: f.pages or animated or frames == 1,
-        "no animation of 16 bits": lambda f: not animated or depth == 8,
-        "no colour profile of 16-bit samples": lambda f: f.profiled or not profile,
-        f"no side of {min(height, width)} pixels at 16 bits": lambda f: (
-            depth == 8 or f.least_deep_side <= min(height, width)
-        ),
-    }
-    lacking = next((what for what, holds in needs.items() if not holds(own)), None)
-    if lacking is None:
-        return
-    able = [n for n, f in CAPABILITIES.items() if all(holds(f) for holds in needs.values())]
-    remedy = f"give --format or a name for one of: {', '.join(able)}" if able else NO_DEEP_ANIMATION
-    raise ImageError(
-        f"{printable(path)}: {own.title} holds {lacking}; {remedy}{REMEDIES.get(lacking, '')}"
-    )
+
+    height: int
+    width: int
+    depth: int
+    alpha: bool
+    frames: int = 1
+    animated: bool = False
+    profile: bool = False
+    lossless: bool = False
+
+    def missing_in(self, format: Format) -> str | None:
+        """The first thing that the format does not hold."""
+        short, long = sorted((self.height, self.width))
+        area, is_deep = self.height * self.width, self.depth > 8
+        missing = {
+            "no alpha": self.alpha and not format.alpha,
+            f"no {self.depth} bits a sample": self.depth > format.depth,
+            f"no side of {long:,} pixels": long > format.side,
+            f"no {area:,} pixels": area > format.area,
+            "nothing lossless": self.lossless and not format.lossless,
+            "no animation": self.animated and not format.animated,
+            "no pages": self.frames > 1 and not self.animated and not format.pages,
+            "no animation of 16 bits": self.animated and is_deep,
+            "no color profile of 16-bit samples": self.profile and not format.profile,
+            f"no side of {short} pixels at 16 bits": is_deep and short < format.min_deep_side,
+        }
+        return next((what for what, is_missing in missing.items() if is_missing), None)
 
 
-def _available(path: Path, encoding: Encoding) -> str:
-    """`format_of`; ImageError also where its package is missing."""
+def check_target(path: Path, encoding: Encoding, needs: Requirements) -> None:
+    """ImageError if the format of `path` cannot hold such an image, saying which one can."""
     name = format_of(path, encoding)
     check_package(name)
-    return name
+    needs = replace(needs, lossless=encoding.lossless)
+    missing = needs.missing_in(CAPABILITIES[name])
+    if missing is None:
+        return
+    others = [name for name, format in CAPABILITIES.items() if needs.missing_in(format) is None]
+    hint = f"give --format or a name for one of: {', '.join(others)}"
+    hint = (hint if others else NO_DEEP_ANIMATION) + HINTS.get(missing, "")
+    raise ImageError(f"{printable(path)}: {CAPABILITIES[name].title} holds {missing}; {hint}")
 
 
 def format_note(format: str) -> str | None:
     """What a format takes away that the check lets pass, for people to be told."""
     if format == "gif":
-        return "GIF holds 256 colours a frame, and alpha only as on or off"
+        return "GIF holds 256 colors a frame, and alpha only as on or off"
     return None

@@ -1,4 +1,4 @@
-"""What a picture is in memory: pixels, alpha and what else its file said."""
+"""What an image is in memory: pixels, alpha and what else its file stated."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -30,7 +30,7 @@ def to_uint16(samples: Pixels, white: int) -> NDArray[np.uint16]:
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """One upright picture; the dtype of `pixels` is its bit depth.
+    """One upright image; the dtype of `pixels` is its bit depth.
 
     pixels: (H, W, 1) gray or (H, W, 3) RGB, uint8 or uint16. alpha: (H, W) of the same dtype, not
     premultiplied. exif: a TIFF block, without the "Exif" prefix of JPEG. dpi: horizontal,
@@ -141,20 +141,24 @@ class Image:
         >>> Image(np.zeros((2, 3, 3), np.uint8)).to_pil().size
         (3, 2)
         """
-        from srgan_cli.images.interop import to_pil
+        from srgan_cli.images.arrays import to_pil
 
         return to_pil(self)
 
     def with_size(self, height: int, width: int) -> "Image":
-        """All about a picture of that size but its samples: these are zero and take no memory."""
+        """All about an image of that size but its samples: these are zero and take no memory."""
         empty = blank(height, width, self.pixels.shape[2], self.pixels.dtype)
         alpha = None if self.alpha is None else empty.pixels[..., 0]
         return replace(self, pixels=empty.pixels, alpha=alpha)
 
+    def with_note(self, note: str) -> "Image":
+        """note: a sentence on what reading left out."""
+        return replace(self, notes=(*self.notes, note))
 
-def blank(height: int, width: int, colours: int, depth: DTypeLike) -> Image:
-    """Zeros that take no memory. colours: 1 or 3."""
-    return Image(np.broadcast_to(np.zeros((1, 1, colours), depth), (height, width, colours)))
+
+def blank(height: int, width: int, channels: int, dtype: DTypeLike) -> Image:
+    """Zeros that take no memory. channels: 1 or 3."""
+    return Image(np.broadcast_to(np.zeros((1, 1, channels), dtype), (height, width, channels)))
 
 
 @dataclass(frozen=True)
@@ -180,7 +184,10 @@ class ImageSequence:
 
 @dataclass(frozen=True, eq=False)
 class LazyImage:
-    """image: all but the samples, which are zero. rows: the samples of the rows top .. bottom."""
+    """An image whose samples stay in its file, and are read when they are asked for.
+
+    image: all but the samples, which are zero. rows: (n, W, C) samples of the rows top .. bottom.
+    """
 
     image: Image
     rows: Callable[[int, int], Pixels]

@@ -6,9 +6,10 @@ https://www.adobe.com/devnet-apps/photoshop/fileformatashtml/, "Image Resource B
 import struct
 from collections.abc import Mapping
 
+from PIL.ExifTags import Base as Tag
+
 from srgan_cli.images.tiff_tags import IFD, LONG
 
-TIFF_TAG, TIFF_RESOURCES_TAG = 33723, 34377
 RESOURCE_ID = 0x0404
 SIGNATURE = b"8BIM"
 JPEG_MARKER, JPEG_SIGNATURE = b"\xff\xed", b"Photoshop 3.0\0"
@@ -35,11 +36,11 @@ def iptc_of_page(page: IFD) -> bytes | None:
 
     Some programs store the tag as numbers in the order of the file, others as bytes all the same.
     """
-    if TIFF_TAG in page:
-        value = page[TIFF_TAG]
+    if Tag.IPTCNAA in page:
+        value = page[Tag.IPTCNAA]
         swapped = value.swapped().data if value.kind == LONG else b""
         return valid_iptc(value.data) or valid_iptc(swapped)
-    return find_iptc(page[TIFF_RESOURCES_TAG].data) if TIFF_RESOURCES_TAG in page else None
+    return find_iptc(page[Tag.ImageResources].data) if Tag.ImageResources in page else None
 
 
 def find_iptc(data: bytes) -> bytes | None:

@@ -1,4 +1,4 @@
-"""A file -> an upright Image or ImageSequence, with its metadata."""
+"""A file -> an upright Image or ImageSequence with its metadata, or a LazyImage of a large TIFF."""
 
 import io
 import os
@@ -7,32 +7,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image as Pillow
+import PIL.Image
 
 from srgan_cli.errors import ImageError
 from srgan_cli.files import open_regular
-from srgan_cli.images import exif as metadata
-from srgan_cli.images.codec_errors import reading
-from srgan_cli.images.codecs import jpeg2000 as jp2
-from srgan_cli.images.codecs import opencv16 as deep
-from srgan_cli.images.codecs import pnm, tiff_read
-from srgan_cli.images.codecs.heif import deep_heif
-from srgan_cli.images.codecs.jxl import read_jxl_header, read_jxl_xmp
-from srgan_cli.images.codecs.raw import is_raw, raw_image, raw_size
+from srgan_cli.images.codec_errors import check_pixels, read_errors
+from srgan_cli.images.codecs import pillow_read, tiff_read
+from srgan_cli.images.codecs.jxl import read_jxl_header
+from srgan_cli.images.codecs.plugins import develop_raw, is_raw, raw_size
 from srgan_cli.images.codecs.tiff_read import TiffPage
-from srgan_cli.images.decode import decoded, finished
+from srgan_cli.images.exif import exif_from_page
 from srgan_cli.images.formats import NO_DEEP_ANIMATION
-from srgan_cli.images.header import (
-    depth_of,
-    frames_of,
-    head_of,
-    is_deep,
-    opening,
-    refuse_more,
-)
 from srgan_cli.images.image import (
     AnyImage,
     Image,
@@ -42,42 +30,40 @@ from srgan_cli.images.image import (
     blank,
     to_uint16,
 )
-from srgan_cli.images.iptc import PNG_KEYWORD, find_iptc
-from srgan_cli.images.tiff_tags import IFD, TiffStructure, check_sub_ifds
+from srgan_cli.images.image_metadata import add_metadata, add_page_metadata
+from srgan_cli.images.tiff_tags import TiffStructure, check_sub_ifds
 from srgan_cli.settings import MAX_PIXELS
 
-LEGACY_EXIF = ("Raw profile type exif", "Raw profile type APP1")  # texts of old PNG files
-
 LARGE = 1 << 26
-"""Bytes of samples beyond which a picture is not decoded at once, if its format permits."""
+"""Bytes of samples beyond which an image is not decoded at once, if its format permits."""
 
 MAX_PART_BYTES = 1 << 24
-"""Bytes of a strip, or of a row of tiles, beyond which nothing is won."""
+"""Of a strip, or of a row of tiles, beyond which reading by parts saves no memory."""
 
 
 def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Image:
-    """The picture, or the first frame or page of it.
+    """The image, or the first frame or page of it.
 
     ImageError, of one line that names the file, if it cannot be read or has more pixels.
     """
-    picture = _opened(path, max_pixels, first_only=True)
-    return picture.images[0] if isinstance(picture, ImageSequence) else picture
+    image = _read_path(path, max_pixels, first_only=True)
+    return image.images[0] if isinstance(image, ImageSequence) else image
 
 
 def read_frames(path: Path, *, max_pixels: int = MAX_PIXELS) -> AnyImage:
     """All frames of an animation, composited, or all pages; `max_pixels` counts them all."""
-    return _opened(path, max_pixels, first_only=False)
+    return _read_path(path, max_pixels, first_only=False)
 
 
 def read_bytes(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> AnyImage:
     """As `read_frames`. name: for messages; "-" for standard input."""
-    with reading(name, max_pixels):
-        return _all(_Source(io.BytesIO(data), name, max_pixels, first_only=False))
+    with read_errors(name, max_pixels):
+        return _read(_Source(io.BytesIO(data), name, max_pixels, first_only=False))
 
 
-def _opened(path: Path, max_pixels: int, first_only: bool) -> AnyImage:
-    with reading(path, max_pixels), open_regular(path) as file:
-        return _all(_Source(file, path.name, max_pixels, first_only))
+def _read_path(path: Path, max_pixels: int, first_only: bool) -> AnyImage:
+    with read_errors(path, max_pixels), open_regular(path) as file:
+        return _read(_Source(file, path.name, max_pixels, first_only))
 
 
 @dataclass(frozen=True)
@@ -87,161 +73,100 @@ class _Source:
     max_pixels: int
     first_only: bool
 
-    @property
-    def data(self) -> bytes:
-        self.file.seek(0)
-        return self.file.read()
 
-
-def _all(source: _Source) -> AnyImage:
+def _read(source: _Source) -> AnyImage:
     if is_raw(source.file, source.name):
-        return _developed(source)
-    return _pages(source) if source.file.read(4) in tiff_read.MAGIC else _frames(source)
+        return _read_raw(source)
+    is_tiff = source.file.read(4) in tiff_read.MAGIC
+    return _read_tiff(source) if is_tiff else _read_with_pillow(source)
 
 
-def _developed(source: _Source) -> Image:
+def _read_raw(source: _Source) -> Image:
     height, width = raw_size(source.file)
-    refuse_more(height * width, 1, source.max_pixels)
-    image = raw_image(source.file)
+    check_pixels(height * width, 1, source.max_pixels)
+    image = develop_raw(source.file)
     source.file.seek(0)
     if source.file.read(4) not in tiff_read.MAGIC:
         return image
-    ifd = TiffStructure(source.file).first_ifd()
-    return finished(image, {}, metadata.exif_from_page(ifd), 1)
+    exif = exif_from_page(TiffStructure(source.file).first_ifd())
+    return add_metadata(image, {"exif": exif}, orientation=1)
 
 
-def _frames(source: _Source) -> AnyImage:
-    head = head_of(source.file)
-    with opening(source.file, source.name, source.max_pixels) as opened:
-        numbers = frames_of(opened)[:1] if source.first_only else frames_of(opened)
+def _read_with_pillow(source: _Source) -> AnyImage:
+    head = pillow_read.read_head(source.file)
+    with pillow_read.open_pillow(source.file, source.name, source.max_pixels) as opened:
+        numbers = pillow_read.frames_of(opened)[: 1 if source.first_only else None]
         pixels = opened.width * opened.height * len(numbers)
-        refuse_more(pixels, len(numbers), source.max_pixels)
-        if len(numbers) > 1 and depth_of(opened, head) > 8:
+        check_pixels(pixels, len(numbers), source.max_pixels)
+        if len(numbers) > 1 and pillow_read.depth_of(opened, head) > 8:
             raise ImageError(f"animations of 16 bits are not supported; {NO_DEEP_ANIMATION}")
-        if is_deep(opened, head):
-            return _deep(source, opened)
         images, durations = [], []
         for number in numbers:
-            images.append(_frame(opened, number))
+            if number:
+                opened.seek(number)
+            images.append(pillow_read.decode_stored(opened, source.file, head))
             durations.append(round(float(opened.info.get("duration", 0))))
-        frames = _finished(source, opened, alike(images))
+        info = pillow_read.read_info(opened, source.file)
+        if opened.format == "JXL":
+            images = [_with_jxl_note(image, source.file) for image in images]
+        orientation = 1 if opened.format == "JXL" else None  # rotated when it was decoded
+        frames = [add_metadata(image, info, orientation) for image in _same_channels(images)]
         if len(frames) == 1:
             return frames[0]
-        return ImageSequence(frames, tuple(durations), _loop(opened))
+        return ImageSequence(tuple(frames), tuple(durations), pillow_read.loop_of(opened))
 
 
-def _frame(opened: Pillow.Image, number: int) -> Image:
-    if number:
-        opened.seek(number)
-    opened.load()
-    return decoded(opened)
+def _with_jxl_note(image: Image, file: BinaryIO) -> Image:
+    bits = read_jxl_header(file).bits
+    if bits <= image.depth:
+        return image
+    return image.with_note(
+        f"its {bits} bits per sample are read as 8: pillow-jxl-plugin decodes no more"
+    )
 
 
-def _deep(source: _Source, opened: Pillow.Image) -> Image:
-    opened.load()  # checks the whole file and finds the metadata at its end
-    data, profile = source.data, opened.info.get("icc_profile")
-    if opened.format == "PPM":
-        return pnm.deep_image(data)
-    if opened.format == "HEIF":
-        image = replace(deep_heif(data, int(opened.info["bit_depth"])), icc_profile=profile)
-        return _finished(source, opened, (image,))[0]
-    image = replace(deep.deep_image(str(opened.format), data), icc_profile=profile)
-    return _finished(source, opened, (image,))[0]
+def _same_channels(images: list[Image]) -> list[Image]:
+    """Frames all in RGB if one of them is, with alpha if one of them has it."""
+    colors = max(image.pixels.shape[2] for image in images)
+    has_alpha = any(image.alpha is not None for image in images)
+    return [_with_channels(image, colors, has_alpha) for image in images]
 
 
-def _finished(
-    source: _Source, opened: Pillow.Image, images: tuple[Image, ...]
-) -> tuple[Image, ...]:
-    """With the metadata, which hold for all frames. When all are loaded: some come last."""
-    info: dict[str, Any] = {str(key): value for key, value in opened.info.items()}
-    if opened.format == "PNG":
-        info["text"] = getattr(opened, "text", {})
-    elif opened.format == "JPEG2000":
-        info |= jp2.described(source.data)
-        images = tuple(replace(image, icc_profile=info.get("icc_profile")) for image in images)
-    if PNG_KEYWORD in info:
-        info["iptc"] = find_iptc(_from_hex(info[PNG_KEYWORD]) or b"")
-    turn = None
-    if opened.format == "JXL":  # turned when it was decoded
-        turn = 1
-        info["xmp"] = read_jxl_xmp(source.file)
-        images = _jxl_remarks(source, images)
-    legacy = next((_from_hex(info[key]) for key in LEGACY_EXIF if key in info), None)
-    return tuple(finished(image, info, info.get("exif") or legacy, turn) for image in images)
-
-
-def _jxl_remarks(source: _Source, images: tuple[Image, ...]) -> tuple[Image, ...]:
-    bits = read_jxl_header(source.file).bits
-    if bits <= images[0].depth:
-        return images
-    remark = f"its {bits} bits per sample are read as 8: pillow-jxl-plugin decodes no more"
-    return tuple(replace(image, notes=(*image.notes, remark)) for image in images)
-
-
-def _from_hex(text: str) -> bytes | None:
-    """Metadata as ImageMagick writes those that PNG has no chunk for: three lines, then digits."""
-    try:
-        return bytes.fromhex("".join(text.split("\n")[3:]))
-    except ValueError:
-        return None
-
-
-def _loop(opened: Pillow.Image) -> int:
-    """How often it is played, 0 for endless. GIF counts the repetitions after the first time."""
-    loop = opened.info.get("loop")
-    if opened.format != "GIF":
-        return int(loop or 0)
-    return 1 if loop is None else int(loop) and int(loop) + 1
-
-
-def alike(images: list[Image]) -> tuple[Image, ...]:
-    """Frames of one kind: RGB if one of them is, with alpha if one of them has it."""
-    colours = max(image.pixels.shape[2] for image in images)
-    clear = any(image.alpha is not None for image in images)
-    return tuple(_extended(image, colours, clear) for image in images)
-
-
-def _extended(image: Image, colours: int, clear: bool) -> Image:
+def _with_channels(image: Image, colors: int, has_alpha: bool) -> Image:
     pixels, alpha = image.pixels, image.alpha
-    if pixels.shape[2] < colours:
-        pixels = np.repeat(pixels, colours, axis=2)
-    if alpha is None and clear:
+    if pixels.shape[2] < colors:
+        pixels = np.repeat(pixels, colors, axis=2)
+    if alpha is None and has_alpha:
         alpha = np.full(pixels.shape[:2], np.iinfo(pixels.dtype).max, pixels.dtype)
     return replace(image, pixels=pixels, alpha=alpha)
 
 
-def _pages(source: _Source) -> AnyImage:
+def _read_tiff(source: _Source) -> AnyImage:
     pages = tiff_read.parse_pages(TiffStructure(source.file))
     pages = pages[:1] if source.first_only else pages
-    refuse_more(sum(page.width * page.height for page in pages), len(pages), source.max_pixels)
+    pixels = sum(page.width * page.height for page in pages)
+    check_pixels(pixels, len(pages), source.max_pixels)
     with ExitStack() as stack:  # opened once: to open it for each page takes quadratic time
-        opened = cache(
-            lambda: stack.enter_context(opening(source.file, source.name, source.max_pixels))
-        )
-        images = tuple(_page(page, opened) for page in pages)
+
+        @cache
+        def opened() -> PIL.Image.Image:
+            opening = pillow_read.open_pillow(source.file, source.name, source.max_pixels)
+            return stack.enter_context(opening)
+
+        images = tuple(_read_page(page, opened) for page in pages)
     return ImageSequence(images) if images[1:] else images[0]
 
 
-def _page(page: TiffPage, opened_by_pillow: Callable[[], Pillow.Image]) -> Image:
-    info = tiff_read.page_info(page.ifd)
+def _read_page(page: TiffPage, opened: Callable[[], PIL.Image.Image]) -> Image:
     if page.supported:
-        image, turn = tiff_read.read_page(page), page.orientation
-    else:
-        check_sub_ifds(page.ifd)  # Pillow follows all of it
-        opened = opened_by_pillow()
-        opened.seek(page.index)
-        opened.load()  # Pillow turns TIFF upright on its own
-        image, turn = decoded(opened), 1
+        return add_page_metadata(tiff_read.read_page(page), page.ifd, page.orientation)
+    check_sub_ifds(page.ifd)  # Pillow follows all of it
+    opened().seek(page.index)
+    opened().load()  # Pillow rotates TIFF on its own
+    image = pillow_read.decode(opened())
     if page.bits == 12:
         image = replace(image, pixels=to_uint16(image.pixels, 4095))
-    profile = image.icc_profile or info.get("icc_profile")
-    return _finished_page(replace(image, icc_profile=profile), page.ifd, info, turn)
-
-
-def _finished_page(image: Image, ifd: IFD, info: dict[str, Any], turn: int) -> Image:
-    notes = (metadata.DAMAGED,) if metadata.is_page_damaged(ifd) else ()
-    image = replace(image, notes=image.notes + notes)
-    return finished(image, info, metadata.exif_from_page(ifd), turn)
+    return add_page_metadata(image, page.ifd, orientation=1)
 
 
 def open_lazy(path: Path, *, large: int = LARGE) -> LazyImage | None:
@@ -249,48 +174,43 @@ def open_lazy(path: Path, *, large: int = LARGE) -> LazyImage | None:
 
     ImageError as `read_image`; the number of pixels is not limited.
     """
-    with reading(path), open_regular(path) as file:
+    with read_errors(path), open_regular(path) as file:
         if is_raw(file, path.name) or file.read(4) not in tiff_read.MAGIC:
             return None
-        pages = tiff_read.parse_pages(TiffStructure(file), low_strips=True)
-        page = pages[0]
-        if len(pages) > 1 or not _in_parts(page) or page.height * page.row_bytes <= large:
+        page, *others = tiff_read.parse_pages(TiffStructure(file), low_strips=True)
+        if others or not _has_parts(page) or page.height * page.row_bytes <= large:
             return None
-        return LazyImage(_header_image(page), _row_reader(path, _state(file)))
+        colors = tiff_read.COLORS.get(page.photometric, 1)
+        image = blank(page.height, page.width, colors, f"u{page.bits // 8}")
+        image = add_page_metadata(image, page.ifd, orientation=1)
+        return LazyImage(image, _row_reader(path, _file_state(file)))
 
 
-def _in_parts(page: TiffPage) -> bool:
-    """Upright, and without alpha: what is hidden must be seen whole."""
-    low = page.row_bytes * page.part[0] <= MAX_PART_BYTES
-    return page.supported and not page.alpha and page.orientation == 1 and low
-
-
-def _header_image(page: TiffPage) -> Image:
-    colors = tiff_read.COLORS.get(page.photometric, 1)
-    info = tiff_read.page_info(page.ifd)
-    image = blank(page.height, page.width, colors, f"u{page.bits // 8}")
-    return _finished_page(replace(image, icc_profile=info.get("icc_profile")), page.ifd, info, 1)
+def _has_parts(page: TiffPage) -> bool:
+    """Upright, and without alpha, whose transparent pixels need the whole image."""
+    small = page.row_bytes * page.part[0] <= MAX_PART_BYTES
+    return page.supported and not page.alpha and page.orientation == 1 and small
 
 
 def _row_reader(path: Path, state: object) -> Callable[[int, int], Pixels]:
-    """state: of the file when it was opened first, by `_state`."""
+    """state: of the file when it was opened first, by `_file_state`."""
 
     def read_rows(top: int, bottom: int) -> Pixels:
-        with reading(path), open_regular(path) as file:
-            _require_state(file, state)
+        with read_errors(path), open_regular(path) as file:
+            _check_state(file, state)
             (page,) = tiff_read.parse_pages(TiffStructure(file), low_strips=True)
             pixels = tiff_read.read_rows(page, top, bottom).pixels
-            _require_state(file, state)
+            _check_state(file, state)
         return pixels
 
     return read_rows
 
 
-def _require_state(file: BinaryIO, state: object) -> None:
-    if _state(file) != state:
+def _check_state(file: BinaryIO, state: object) -> None:
+    if _file_state(file) != state:
         raise ImageError("has changed while it was read; run the command again")
 
 
-def _state(file: BinaryIO) -> object:
+def _file_state(file: BinaryIO) -> object:
     found = os.fstat(file.fileno())
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

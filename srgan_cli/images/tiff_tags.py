@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.ExifTags import Base as Tag
 
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 SIZES |= {13: 4, 16: 8, 17: 8, 18: 8}
@@ -19,7 +20,7 @@ SIZES |= {13: 4, 16: 8, 17: 8, 18: 8}
 INTEGERS = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}
 RATIONALS = (5, 10)  # two words each
 BYTE, SHORT, LONG, RATIONAL, UNDEFINED, LONG8 = 1, 3, 4, 5, 7, 16
-SUB_IFDS = (34665, 34853, 40965)  # EXIF, GPS and interoperability
+SUB_IFDS = (Tag.ExifOffset, Tag.GPSInfo, Tag.ExifInteroperabilityOffset)
 MAX_ENTRIES = 4096
 MAX_BYTES = 1 << 28
 MAX_SUB_IFDS = 4  # below one; EXIF has three

@@ -1,5 +1,6 @@
 """An Image or ImageSequence -> a file, whole or not at all."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,59 +12,59 @@ from typing import BinaryIO
 
 from srgan_cli.errors import ImageError
 from srgan_cli.files import atomic_write, printable
-from srgan_cli.images import exif as metadata
-from srgan_cli.images.codec_errors import encoding as translated
-from srgan_cli.images.codecs.png import PngRows
+from srgan_cli.images.codec_errors import encode_errors
+from srgan_cli.images.codecs.deep_color import encode_deep_jpeg2000, encode_pnm
+from srgan_cli.images.codecs.jpeg2000 import add_jpeg2000_metadata
+from srgan_cli.images.codecs.pillow_write import encode_with_pillow
+from srgan_cli.images.codecs.png import PngWriter, encode_apng
 from srgan_cli.images.codecs.tiff_write import TiffWriter
-from srgan_cli.images.decode import COMMENT
-from srgan_cli.images.encode import encoded
+from srgan_cli.images.exif import set_exif_size, set_xmp_size
 from srgan_cli.images.formats import (
     CAPABILITIES,
     METADATA,
     Encoding,
+    Requirements,
     check_target,
     format_of,
 )
-from srgan_cli.images.icc import needs_profile
+from srgan_cli.images.icc import convert_to_srgb, needs_profile
 from srgan_cli.images.image import AnyImage, Image, ImageSequence
+from srgan_cli.images.image_metadata import COMMENT
 from srgan_cli.images.row_bands import split_rows
 
-PLAIN = Encoding()
-RowWriter = PngRows | TiffWriter
+DEFAULT_ENCODING = Encoding()
+RowWriter = PngWriter | TiffWriter
 ROW_FORMATS = ("png", "tiff")
 """Still images, or pages, of these need not be whole in memory to be written."""
 
 
-def write_image(picture: AnyImage, path: Path, encoding: Encoding = PLAIN) -> None:
+def write_image(image: AnyImage, path: Path, encoding: Encoding = DEFAULT_ENCODING) -> None:
     """Replaces `path` only by a complete file; after an ImageError it is as it was.
 
     ImageError for what the format cannot hold (`check_target` tells beforehand), for a folder that
     is missing or must not be written to, and for a full disk.
     """
-    named = replace(encoding, format=format_of(path, encoding))
-    sequence = _sequence(picture)
-    if named.format in ROW_FORMATS and not sequence.animated:
-        with row_writer(path, sequence.images, named) as sink:
-            for rows in chain.from_iterable(map(split_rows, sequence.images)):
-                sink.write(rows)
+    encoding = replace(encoding, format=format_of(path, encoding))
+    sequence = _as_sequence(image)
+    if encoding.format in ROW_FORMATS and not sequence.animated:
+        with row_writer(path, sequence.images, encoding) as writer:
+            _write_rows(writer, sequence.images)
         return
-    data = _file(picture, path, named)
+    data = _encode(sequence, path, encoding)
     with atomic_write(path) as file:
         file.write(data)
 
 
 @contextmanager
 def row_writer(path: Path, images: tuple[Image, ...], encoding: Encoding) -> Iterator[RowWriter]:
-    """What writes the rows of `images`, a picture or pages, one after another to `path`.
+    """What writes the rows of `images`, one image or pages, one after another to `path`.
 
     Only their sizes and metadata are looked at. As `write_image`; for ROW_FORMATS only.
     """
-    named = replace(encoding, format=format_of(path, encoding))
-    described = _described(ImageSequence(images), path, named)
+    encoding = replace(encoding, format=format_of(path, encoding))
+    images = _prepare(ImageSequence(images), path, encoding).images
     with atomic_write(path) as file:
-        with _naming(path):
-            sink = _row_writer(file, described.images, str(named.format), named)
-        yield sink
+        yield _start_rows(file, images, path, encoding)
 
 
 @contextmanager
@@ -71,61 +72,78 @@ def row_writer_to_stream(
     stream: BinaryIO, images: tuple[Image, ...], encoding: Encoding
 ) -> Iterator[RowWriter]:
     """The same for standard output, which gets the file once it is complete."""
-    described = _described(ImageSequence(images), _nameless(encoding), encoding)
+    path = _stream_name(encoding)
+    images = _prepare(ImageSequence(images), path, encoding).images
     with TemporaryFile() as file:
-        with _naming(_nameless(encoding)):
-            sink = _row_writer(file, described.images, str(encoding.format), encoding)
-        yield sink
+        yield _start_rows(file, images, path, encoding)
         file.seek(0)
         copyfileobj(file, stream)
 
 
-def encode(picture: AnyImage, encoding: Encoding) -> bytes:
+def _write_rows(writer: RowWriter, images: tuple[Image, ...]) -> None:
+    for rows in chain.from_iterable(map(split_rows, images)):
+        writer.write(rows)
+
+
+def _start_rows(
+    file: BinaryIO, images: tuple[Image, ...], path: Path, encoding: Encoding
+) -> RowWriter:
+    with _name_errors(path), encode_errors(str(encoding.format)):
+        return _create_writer(file, images, encoding)
+
+
+def _create_writer(file: BinaryIO, images: tuple[Image, ...], encoding: Encoding) -> RowWriter:
+    if encoding.format == "png":
+        return PngWriter(file, images[0], encoding.compression)
+    return TiffWriter(file, images, encoding.compression)
+
+
+def encode(image: AnyImage, encoding: Encoding) -> bytes:
     """The file's bytes, for standard output. The encoding must name a format."""
     if encoding.format is None:
         raise ImageError("a picture on standard output needs --format, such as --format png")
-    return _file(picture, _nameless(encoding), encoding)
+    return _encode(_as_sequence(image), _stream_name(encoding), encoding)
+
+
+def requirements_of(image: Image, frames: int = 1, animated: bool = False) -> Requirements:
+    """For a file of so many frames, or pages, like this one."""
+    return Requirements(
+        image.height,
+        image.width,
+        image.depth,
+        alpha=image.alpha is not None,
+        frames=frames,
+        animated=animated,
+        profile=needs_profile(image),
+    )
 
 
 def list_losses(image: Image, format: str) -> tuple[str, ...]:
     """Sentences that say what a file of `format` does not keep of what the file of `image` had."""
     texts = image.text.keys() - {COMMENT}
     present = (image.exif, image.xmp, image.iptc, image.text.get(COMMENT), texts)
-    held = CAPABILITIES[format].metadata
-    lost = [n for n, data in zip(METADATA, present, strict=True) if data and n not in held]
-    sentences = []
+    kept = CAPABILITIES[format].metadata
+    missing = [
+        name for name, data in zip(METADATA, present, strict=True) if data and name not in kept
+    ]
+    losses = []
     if image.converted_from is not None:
-        sentences.append(f"{image.converted_from} is converted to sRGB")
-    if lost:
-        sentences.append(f"{CAPABILITIES[format].title} does not hold {', '.join(lost)}")
-    return tuple(sentences)
+        losses.append(f"{image.converted_from} is converted to sRGB")
+    if missing:
+        losses.append(f"{CAPABILITIES[format].title} does not hold {', '.join(missing)}")
+    return tuple(losses)
 
 
-def _row_writer(
-    file: BinaryIO, images: tuple[Image, ...], format: str, encoding: Encoding
-) -> RowWriter:
-    with translated(format):
-        if format == "png":
-            return PngRows(file, images[0], encoding.compression)
-        return TiffWriter(file, images, encoding.compression)
+def _as_sequence(image: AnyImage) -> ImageSequence:
+    return image if isinstance(image, ImageSequence) else ImageSequence((image,))
 
 
-def _sequence(picture: AnyImage) -> ImageSequence:
-    return picture if isinstance(picture, ImageSequence) else ImageSequence((picture,))
-
-
-def _nameless(encoding: Encoding) -> Path:
+def _stream_name(encoding: Encoding) -> Path:
     return Path(f"-.{encoding.format}")
 
 
-def _file(picture: AnyImage, path: Path, encoding: Encoding) -> bytes:
-    described = _described(_sequence(picture), path, encoding)
-    with _naming(path):
-        return encoded(described, str(encoding.format), encoding)
-
-
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def _name_errors(path: Path) -> Iterator[None]:
     """An ImageError of the body gets the file's name in front."""
     try:
         yield
@@ -133,31 +151,49 @@ def _naming(path: Path) -> Iterator[None]:
         raise ImageError(f"{printable(path)}: {error}") from error
 
 
-def _described(sequence: ImageSequence, path: Path, encoding: Encoding) -> ImageSequence:
-    """With the metadata that the file shall have. ImageError for what its format cannot hold."""
+def _encode(sequence: ImageSequence, path: Path, encoding: Encoding) -> bytes:
+    sequence, format = _prepare(sequence, path, encoding), str(encoding.format)
+    with _name_errors(path), encode_errors(format):
+        if not CAPABILITIES[format].profile:
+            images = tuple(map(convert_to_srgb, sequence.images))
+            sequence = replace(sequence, images=images)
+        return _encode_as(sequence, format, encoding)
+
+
+def _encode_as(sequence: ImageSequence, format: str, encoding: Encoding) -> bytes:
     first = sequence.images[0]
-    check_target(
-        path,
-        encoding,
-        height=first.height,
-        width=first.width,
-        depth=first.depth,
-        alpha=first.alpha is not None,
-        frames=len(sequence.images),
-        animated=sequence.animated,
-        profile=needs_profile(first),
-    )
-    images = tuple(_fitted(image, encoding.strip) for image in sequence.images)
+    match format:
+        case "png" if sequence.animated:
+            return encode_apng(sequence, encoding.compression)
+        case "png" | "tiff":
+            file = io.BytesIO()
+            _write_rows(_create_writer(file, sequence.images, encoding), sequence.images)
+            return file.getvalue()
+        case "pnm":
+            return encode_pnm(first)
+        case "jpeg2000" if first.depth == 16:
+            return add_jpeg2000_metadata(encode_deep_jpeg2000(first), first)
+        case "jpeg2000":
+            data = encode_with_pillow(sequence, format, encoding)
+            return add_jpeg2000_metadata(data, first)
+    return encode_with_pillow(sequence, format, encoding)
+
+
+def _prepare(sequence: ImageSequence, path: Path, encoding: Encoding) -> ImageSequence:
+    """With the metadata that the file shall have. ImageError for what its format cannot hold."""
+    first, frames = sequence.images[0], len(sequence.images)
+    check_target(path, encoding, requirements_of(first, frames, sequence.animated))
+    images = tuple(_update_metadata(image, encoding.strip) for image in sequence.images)
     return replace(sequence, images=images)
 
 
-def _fitted(image: Image, strip: bool) -> Image:
-    """Without metadata but the profile, or with such as state the sizes of the picture."""
+def _update_metadata(image: Image, strip: bool) -> Image:
+    """Without metadata but the profile, or with such as state the size of the image."""
     if strip:
         return Image(image.pixels, image.alpha, image.icc_profile)
     exif, xmp, size = image.exif, image.xmp, (image.height, image.width)
     return replace(
         image,
-        exif=metadata.set_exif_size(exif, *size) if exif else None,
-        xmp=metadata.set_xmp_size(xmp, *size) if xmp else None,
+        exif=set_exif_size(exif, *size) if exif else None,
+        xmp=set_xmp_size(xmp, *size) if xmp else None,
     )

@@ -1,4 +1,4 @@
-"""Pictures and files that the tests of this room make on the spot."""
+"""Images and metadata that the tests of images make on the spot."""
 
 from collections.abc import Callable
 

@@ -1,16 +1,18 @@
-"""Animations and pages keep their looks, their times and their number."""
+"""Animations and pages keep their looks, times and number; large files are read by parts."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image as Pillow
 
 from srgan_cli.errors import ImageError
+from srgan_cli.images.codecs import tiff_read
 from srgan_cli.images.formats import Encoding
 from srgan_cli.images.header import read_header
 from srgan_cli.images.image import Image, ImageSequence
-from srgan_cli.images.read import read_bytes, read_frames, read_image
+from srgan_cli.images.read import LARGE, open_lazy, read_bytes, read_frames, read_image
 from srgan_cli.images.write import encode, write_image
 
 TIMES = (40, 120, 1000)
@@ -50,12 +52,6 @@ def test_animated_avif_is_read_and_written():
     assert (len(back.images), back.durations) == (3, TIMES)
 
 
-def test_equal_frames_of_apng_stay_frames():
-    frame = moving()[0]
-    back = read_bytes(encode(ImageSequence((frame,) * 3, TIMES, 0), Encoding("png")), "x")
-    assert back.durations == TIMES
-
-
 def test_equal_frames_of_gif_last_as_long_together():
     frame, other = moving()[:2]
     data = encode(ImageSequence((frame, frame, other), TIMES, 0), Encoding("gif"))
@@ -64,26 +60,26 @@ def test_equal_frames_of_gif_last_as_long_together():
 
 def test_frames_that_only_change_a_part_are_composited():
     file = io.BytesIO()
-    pictures = [Pillow.fromarray(image.pixels) for image in moving()]
-    pictures[0].save(file, "GIF", save_all=True, append_images=pictures[1:], duration=50)
+    sources = [Pillow.fromarray(image.pixels) for image in moving()]
+    sources[0].save(file, "GIF", save_all=True, append_images=sources[1:], duration=50)
     back = read_bytes(file.getvalue(), "x")
     assert {image.pixels.shape for image in back.images} == {(20, 30, 3)}
     for before, after in zip(moving(), back.images, strict=True):
         assert np.array_equal(before.pixels, after.pixels)
 
 
-def test_the_picture_for_old_programs_is_no_frame_of_an_apng():
+def test_the_image_for_old_programs_is_no_frame_of_an_apng():
     file = io.BytesIO()
-    pictures = [Pillow.fromarray(image.pixels) for image in moving()]
+    sources = [Pillow.fromarray(image.pixels) for image in moving()]
     old = Pillow.new("RGB", (30, 20))
-    old.save(file, "PNG", save_all=True, default_image=True, append_images=pictures, duration=50)
+    old.save(file, "PNG", save_all=True, default_image=True, append_images=sources, duration=50)
     back = read_bytes(file.getvalue(), "x")
     assert len(back.images) == 3
     assert np.array_equal(back.images[0].pixels, moving()[0].pixels)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_pages_may_differ_in_size_and_colour(make, dtype):
+def test_pages_may_differ_in_size_and_color(make, dtype):
     pages = (make(9, 8, 3, dtype), make(20, 30, 1, dtype), make(5, 6, 4, dtype))
     back = read_bytes(encode(ImageSequence(pages), Encoding("tiff")), "x")
     assert (back.durations, back.loop) == ((), None)
@@ -98,9 +94,9 @@ def test_a_page_of_8_bits_may_follow_one_of_16(make):
 
 
 def test_pages_of_another_program_are_read(tmp_path):
-    pictures = [Pillow.fromarray(image.pixels) for image in moving()]
+    sources = [Pillow.fromarray(image.pixels) for image in moving()]
     path = tmp_path / "a.tif"
-    pictures[0].save(path, save_all=True, append_images=pictures[1:], compression="jpeg")
+    sources[0].save(path, save_all=True, append_images=sources[1:], compression="jpeg")
     assert len(read_frames(path).images) == 3
     assert read_header(path).frames == 3
 
@@ -113,13 +109,13 @@ def test_reading_one_image_gives_the_first(tmp_path):
         assert (found.frames, found.animated) == (3, True)
 
 
-def test_a_still_picture_is_no_sequence(make, tmp_path):
+def test_a_still_image_is_no_sequence(make, tmp_path):
     for name in ("a.gif", "a.webp", "a.tif"):
         write_image(make(), tmp_path / name)
         assert isinstance(read_frames(tmp_path / name), Image)
 
 
-def test_an_animation_does_not_become_a_still_picture(tmp_path):
+def test_an_animation_does_not_become_a_still_image(tmp_path):
     with pytest.raises(ImageError, match="no animation"):
         write_image(ImageSequence(moving(), TIMES, 0), tmp_path / "a.jpg")
 
@@ -132,8 +128,83 @@ def test_the_limit_counts_all_frames(tmp_path):
         read_frames(path, max_pixels=1799)
 
 
-def test_a_gif_of_a_photograph_has_256_colours_a_frame():
-    noise = np.random.default_rng(3).integers(0, 256, (2, 40, 40, 3), dtype=np.uint8)
-    data = encode(ImageSequence(tuple(map(Image, noise)), (50, 50), 0), Encoding("gif"))
-    for frame in read_bytes(data, "x").images:
-        assert len(np.unique(frame.pixels.reshape(-1, 3), axis=0)) <= 256
+def test_all_but_the_samples_is_as_when_it_is_read_whole(make, profile, exif, tmp_path):
+    image = make(channels=1, dtype=np.uint16, icc_profile=profile, exif=exif(), dpi=(72.0, 72.0))
+    write_image(image, tmp_path / "a.tif")
+    whole, part = read_image(tmp_path / "a.tif"), open_lazy(tmp_path / "a.tif", large=0)
+    assert part is not None
+    assert part.image.pixels.shape == whole.pixels.shape
+    assert part.image.pixels.dtype == whole.pixels.dtype
+    for name in ("icc_profile", "exif", "xmp", "dpi", "text", "alpha"):
+        assert getattr(part.image, name) == getattr(whole, name), name
+    np.testing.assert_array_equal(part.rows(0, whole.height), whole.pixels)
+
+
+def test_what_is_small_or_hidden_or_another_format_is_read_whole(make, tmp_path):
+    write_image(make(), tmp_path / "a.tif")
+    write_image(make(channels=4), tmp_path / "b.tif")
+    write_image(make(), tmp_path / "c.png")
+    assert make().pixels.nbytes < LARGE
+    assert open_lazy(tmp_path / "a.tif") is None
+    assert open_lazy(tmp_path / "b.tif", large=0) is None
+    assert open_lazy(tmp_path / "c.png", large=0) is None
+
+
+def test_a_file_that_is_cut_off_names_itself(make, tmp_path):
+    path = tmp_path / "a.tif"
+    write_image(make(), path, Encoding(compression=0))
+    source = open_lazy(path, large=0)
+    assert source is not None
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ImageError, match=r"a\.tif: "):
+        source.rows(20, 33)
+
+
+def test_a_file_that_changes_while_it_is_read_by_parts_is_refused(make, tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    write_image(make(), path)
+    source = open_lazy(path, large=0)
+    assert source is not None
+    assert np.array_equal(source.rows(0, 5), make().pixels[:5])
+    path.write_bytes(path.read_bytes() + b"more")
+    with pytest.raises(ImageError, match=r"a\.tif: has changed"):
+        source.rows(5, 9)
+
+
+def test_a_device_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.png").symlink_to("/dev/zero")
+    with pytest.raises(ImageError, match=r"a\.png: .*regular file"):
+        read_image(tmp_path / "a.png")
+
+
+def test_equal_frames_of_apng_stay_frames():
+    frame = moving()[0]
+    back = read_bytes(encode(ImageSequence((frame,) * 3, TIMES, 0), Encoding("png")), "x")
+    assert back.durations == TIMES
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["before", "while"])
+def test_a_file_that_changes_between_its_rows_is_an_error(make, tmp_path, monkeypatch, at_once):
+    path = tmp_path / "a.tif"
+    write_image(make(), path, Encoding(compression=0))
+    lazy = open_lazy(path, large=0)
+    assert lazy is not None
+    lazy.rows(0, 10)
+
+    def change() -> None:
+        other = bytearray(path.read_bytes())
+        other[-1] ^= 1
+        path.write_bytes(other + b"longer")
+
+    def read_and_change(*arguments):
+        pixels = read_rows(*arguments)
+        change()
+        return pixels
+
+    read_rows = tiff_read.read_rows
+    if at_once:
+        change()
+    else:
+        monkeypatch.setattr(tiff_read, "read_rows", read_and_change)
+    with pytest.raises(ImageError, match=r"a\.tif: has changed"):
+        lazy.rows(10, 20)

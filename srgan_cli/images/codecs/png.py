@@ -6,11 +6,9 @@ makes photographs about as small as zlib's level 6 does, in a quarter of its tim
 https://www.w3.org/TR/png-3/
 """
 
-import io
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
@@ -18,67 +16,56 @@ from numpy.typing import NDArray
 
 from srgan_cli.images.image import Image, ImageSequence, Pixels
 from srgan_cli.images.iptc import PNG_KEYWORD, png_text
-from srgan_cli.images.row_bands import RowBands, split_rows
+from srgan_cli.images.row_bands import RowBands
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-COLOUR = {1: 0, 2: 4, 3: 2, 4: 6}  # samples of a pixel -> colour type
-BAND = 1 << 20  # bytes that are filtered at once
-STORED, FAST = 0, 1
+COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by the number of channels
+BAND_BYTES = 1 << 20  # that are filtered at once
+STORED, FAST = 0, 1  # levels of compression that have filters of their own
 NO_FILTER, PAETH = 0, 4
-INCH = 0.0254  # metres
+METERS_PER_INCH = 0.0254
 
 
-@dataclass(frozen=True)
-class Packing:
-    """level: zlib's, 0 to 9; STORED and FAST (the default) have filters of their own."""
+class PngWriter:
+    """Writes a PNG file as rows arrive; complete once it has them all.
 
-    level: int = FAST
-
-    def compressor(self) -> "zlib._Compress":
-        strategy = zlib.Z_RLE if self.level == FAST else zlib.Z_DEFAULT_STRATEGY
-        return zlib.compressobj(self.level, strategy=strategy)
-
-
-class PngRows:
-    """A PNG file whose rows are written as they come; complete once it has them all."""
+    image: its size and metadata; the pixels are not looked at. compression: 0 to 9, None for fast.
+    """
 
     def __init__(self, file: BinaryIO, image: Image, compression: int | None) -> None:
-        """image: its size and metadata; the samples are not looked at. compression: 0 to 9, None
-        for fast.
-        """
         self._file = file
-        self._lines = Scanlines(image, _packing(compression))
-        self._head = b"".join([SIGNATURE, _header(image), *_described(image)])
+        self._data = _PixelData(image, compression)
+        self._head = b"".join([SIGNATURE, _header(image), *_metadata(image)])
 
     def write(self, rows: Pixels) -> None:
-        """(n, W, C), alpha behind the colours."""
+        """(n, W, C), alpha behind the colors."""
         self._file.write(self._head)
         self._head = b""
-        for data in self._lines.packed(rows):
+        for data in self._data.compress(rows):
             self._file.write(_chunk(b"IDAT", data))
-        if self._lines.complete:
+        if self._data.complete:
             self._file.write(_chunk(b"IEND", b""))
 
 
-def png_file(image: Image, compression: int | None) -> bytes:
-    """compression: 0 to 9, None for fast."""
-    file = io.BytesIO()
-    sink = PngRows(file, image, compression)
-    for rows in split_rows(image):
-        sink.write(rows)
-    return file.getvalue()
+def split_chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Name and bytes of each chunk, its length, name and checksum among them."""
+    at = len(SIGNATURE)
+    while png.startswith(SIGNATURE) and at + 8 <= len(png):
+        length, name = struct.unpack_from(">I4s", png, at)
+        yield name, png[at : at + length + 12]
+        at += length + 12
 
 
-def apng_file(sequence: ImageSequence, compression: int | None) -> bytes:
+def encode_apng(sequence: ImageSequence, compression: int | None) -> bytes:
     """Every frame whole, so that each keeps its own duration."""
-    first, packing = sequence.images[0], _packing(compression)
+    first = sequence.images[0]
     control = struct.pack(">II", len(sequence.images), sequence.loop or 0)
-    chunks = [SIGNATURE, _header(first), *_described(first), _chunk(b"acTL", control)]
+    chunks = [SIGNATURE, _header(first), *_metadata(first), _chunk(b"acTL", control)]
     number = 0
     for image, duration in zip(sequence.images, sequence.durations, strict=True):
-        chunks.append(_chunk(b"fcTL", struct.pack(">I", number) + _frame(image, duration)))
+        chunks.append(_chunk(b"fcTL", struct.pack(">I", number) + _frame_control(image, duration)))
         number += 1
-        for data in Scanlines(image, packing).packed(image.array):
+        for data in _PixelData(image, compression).compress(image.array):
             if image is first:
                 chunks.append(_chunk(b"IDAT", data))
             else:
@@ -87,101 +74,98 @@ def apng_file(sequence: ImageSequence, compression: int | None) -> bytes:
     return b"".join([*chunks, _chunk(b"IEND", b"")])
 
 
-def _packing(compression: int | None) -> Packing:
-    return Packing() if compression is None else Packing(compression)
-
-
 def _header(image: Image) -> bytes:
-    colour = COLOUR[image.channels]
-    fields = struct.pack(">IIBBBBB", image.width, image.height, image.depth, colour, 0, 0, 0)
+    color_type = COLOR_TYPES[image.channels]
+    fields = struct.pack(">IIBBBBB", image.width, image.height, image.depth, color_type, 0, 0, 0)
     return _chunk(b"IHDR", fields)
 
 
-def _frame(image: Image, milliseconds: int) -> bytes:
-    per_second = 1000 if milliseconds < 1 << 16 else 1
-    delay = min(milliseconds * per_second // 1000, (1 << 16) - 1)
+def _frame_control(image: Image, duration: int) -> bytes:
+    """duration: in milliseconds; in whole seconds from 65.536 s on."""
+    per_second = 1000 if duration < 1 << 16 else 1
+    delay = min(duration * per_second // 1000, (1 << 16) - 1)
     return struct.pack(">IIIIHHBB", image.width, image.height, 0, 0, delay, per_second, 0, 0)
 
 
-def _described(image: Image) -> list[bytes]:
-    """The metadata's chunks, in the order that PNG wants."""
+def _metadata(image: Image) -> list[bytes]:
+    """The chunks, in the order that PNG wants."""
     chunks = []
     if image.icc_profile is not None:
         chunks.append(_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(image.icc_profile)))
     if image.dpi is not None:
-        across, down = (round(dots / INCH) for dots in image.dpi)
+        across, down = (round(dots / METERS_PER_INCH) for dots in image.dpi)
         chunks.append(_chunk(b"pHYs", struct.pack(">IIB", across, down, 1)))
     if image.exif is not None:
         chunks.append(_chunk(b"eXIf", image.exif))
     if image.xmp is not None:
         chunks.append(_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + image.xmp))
+    texts = dict(image.text)
     if image.iptc is not None:
-        chunks.append(_text(PNG_KEYWORD, png_text(image.iptc)))
-    return chunks + [_text(key, text) for key, text in image.text.items()]
+        texts = {PNG_KEYWORD: png_text(image.iptc), **texts}
+    return chunks + [_text(keyword, text) for keyword, text in texts.items()]
 
 
-def _text(key: str, text: str) -> bytes:
-    keyword = key.encode("latin-1", "replace")[:79] + b"\0"
+def _text(keyword: str, text: str) -> bytes:
+    key = keyword.encode("latin-1", "replace")[:79] + b"\0"
     try:
-        return _chunk(b"tEXt", keyword + text.encode("latin-1"))
+        return _chunk(b"tEXt", key + text.encode("latin-1"))
     except UnicodeEncodeError:
-        return _chunk(b"iTXt", keyword + bytes(4) + text.encode("utf-8", "replace"))
+        return _chunk(b"iTXt", key + bytes(4) + text.encode("utf-8", "replace"))
 
 
 def _chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-class Scanlines:
-    """The zlib stream of a picture's samples."""
+class _PixelData:
+    """The zlib stream of an image's filtered rows."""
 
-    def __init__(self, image: Image, packing: Packing) -> None:
-        self._packing = packing
-        self._compressor = packing.compressor()
-        self._pixel = image.channels * image.pixels.itemsize
-        row = image.width * self._pixel
-        self._above = np.zeros(row, np.uint8)
-        self._bands = RowBands(max(1, BAND // row), image.height)
+    def __init__(self, image: Image, compression: int | None) -> None:
+        self._level = FAST if compression is None else compression
+        strategy = zlib.Z_RLE if self._level == FAST else zlib.Z_DEFAULT_STRATEGY
+        self._stream = zlib.compressobj(self._level, strategy=strategy)
+        self._pixel_bytes = image.channels * image.pixels.itemsize
+        self._above = np.zeros(image.row_bytes, np.uint8)
+        self._bands = RowBands(max(1, BAND_BYTES // image.row_bytes), image.height)
 
     @property
     def complete(self) -> bool:
         return self._bands.left == 0
 
-    def packed(self, rows: Pixels) -> Iterator[bytes]:
-        """Pieces of the stream that (n, W, C) samples give."""
+    def compress(self, rows: Pixels) -> Iterator[bytes]:
+        """Pieces of the stream that (n, W, C) samples complete."""
         for samples in self._bands.add(rows):
-            band = _bytes(samples)
-            filtered = _filtered(band, self._above, self._pixel, self._packing)
-            data = self._compressor.compress(filtered.tobytes())
-            self._above = band[-1].copy()
-            if data:
+            filtered = self._filter(_big_endian(samples))
+            if data := self._stream.compress(filtered.tobytes()):
                 yield data
         if self.complete:
-            yield self._compressor.flush()
+            yield self._stream.flush()
+
+    def _filter(self, band: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The rows with the filter's number before each."""
+        result = np.empty((band.shape[0], band.shape[1] + 1), np.uint8)
+        result[:, 0] = NO_FILTER if self._level == STORED else PAETH
+        result[:, 1:] = band
+        if self._level != STORED:
+            result[:, 1:] -= _paeth(band, self._above, self._pixel_bytes)
+        self._above = band[-1].copy()
+        return result
 
 
-def _bytes(samples: Pixels) -> NDArray[np.uint8]:
+def _big_endian(samples: Pixels) -> NDArray[np.uint8]:
     """(H, W, C) -> (H, bytes of a row), most significant byte first."""
-    high_first = np.ascontiguousarray(samples.astype(samples.dtype.newbyteorder(">"), copy=False))
-    return high_first.view(np.uint8).reshape(len(samples), -1)
+    ordered = np.ascontiguousarray(samples.astype(samples.dtype.newbyteorder(">"), copy=False))
+    return ordered.view(np.uint8).reshape(len(samples), -1)
 
 
-def _filtered(
-    band: NDArray[np.uint8], above: NDArray[np.uint8], pixel: int, packing: Packing
+def _paeth(
+    band: NDArray[np.uint8], above: NDArray[np.uint8], pixel_bytes: int
 ) -> NDArray[np.uint8]:
-    """The rows with the filter's number before each. pixel: bytes of one."""
-    result = np.empty((band.shape[0], band.shape[1] + 1), np.uint8)
-    stored = packing.level == STORED
-    result[:, 0] = NO_FILTER if stored else PAETH
-    result[:, 1:] = band if stored else band - _paeth(band, above, pixel)
-    return result
-
-
-def _paeth(band: NDArray[np.uint8], above: NDArray[np.uint8], pixel: int) -> NDArray[np.uint8]:
     """Of left, up and up-left the one nearest to left + up - up-left; ties in this order."""
-    framed = np.zeros((band.shape[0] + 1, band.shape[1] + pixel), np.int16)
-    framed[0, pixel:], framed[1:, pixel:] = above, band
-    left, up, corner = framed[1:, :-pixel], framed[:-1, pixel:], framed[:-1, :-pixel]
+    padded = np.zeros((band.shape[0] + 1, band.shape[1] + pixel_bytes), np.int16)
+    padded[0, pixel_bytes:], padded[1:, pixel_bytes:] = above, band
+    left, up = padded[1:, :-pixel_bytes], padded[:-1, pixel_bytes:]
+    corner = padded[:-1, :-pixel_bytes]
     to_left, to_up = up - corner, left - corner
     to_corner = np.abs(to_left + to_up)
     to_left, to_up = np.abs(to_left), np.abs(to_up)

@@ -1,4 +1,4 @@
-"""What PNG's own chunks say of its colours -> an ICC profile, which other formats understand too.
+"""What PNG's own chunks say of its colors -> an ICC profile, which other formats understand too.
 
 https://www.w3.org/TR/png-3/#11addnlcolinfo; ITU-T H.273 for the numbers of cICP; ICC.1:2001-04.
 """
@@ -6,15 +6,16 @@ https://www.w3.org/TR/png-3/#11addnlcolinfo; ITU-T H.273 for the numbers of cICP
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 
 from srgan_cli.errors import ImageError
+from srgan_cli.images.codecs.png import split_chunks
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-COLOURED = 2  # the bit of the colour type that gray lacks
+COLOR_BIT = 2  # of the color type; gray lacks it
 SRGB_GAMMA = 0.45455
-CLOSE = 0.01  # what gamma may differ from sRGB's and chromaticities from others, to mean the same
+TOLERANCE = 0.01  # in gamma and chromaticities, for them to mean the same
 D50 = (0.9642, 1.0, 0.8249)
 BRADFORD = np.array(
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
@@ -28,16 +29,17 @@ PRIMARIES = {
     9: (0.3127, 0.3290, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
     12: (0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060),
 }
-SRGB_CURVE = 13
+SRGB_TRANSFER = 13
 EXPONENTS = {4: 2.2, 5: 2.8, 8: 1.0}
 HDR = {16: "PQ", 18: "HLG"}
+"""Of cICP: primaries and transfer functions by their numbers."""
 
 
 @dataclass(frozen=True)
-class Space:
+class ColorSpace:
     """exponent: of the curve from samples to light; None for sRGB's curve."""
 
-    places: Sequence[float]
+    chromaticities: Sequence[float]
     exponent: float | None
 
 
@@ -46,71 +48,67 @@ def png_profile(head: bytes) -> bytes | None:
 
     head: the file's beginning, up to its pixels. ImageError for HDR, which no profile describes.
     """
-    chunks = _chunks(head)
-    space = _space(chunks)
+    chunks = _read_chunks(head)
+    space = _color_space(chunks)
     if space is None:
         return None
-    return _profile(space, gray=not chunks[b"IHDR"][9] & COLOURED)
+    return _build_profile(space, gray=not chunks[b"IHDR"][9] & COLOR_BIT)
 
 
-def _chunks(head: bytes) -> dict[bytes, bytes]:
-    """Those before the pixels."""
+def _read_chunks(head: bytes) -> dict[bytes, bytes]:
+    """Those before the pixels; of several of one name the first."""
     found: dict[bytes, bytes] = {}
-    at = len(SIGNATURE)
-    while head.startswith(SIGNATURE) and at + 8 <= len(head) and b"IDAT" not in found:
-        length, name = struct.unpack_from(">I4s", head, at)
-        found.setdefault(name, head[at + 8 : at + 8 + length])
-        at += length + 12
+    for name, chunk in takewhile(lambda each: each[0] != b"IDAT", split_chunks(head)):
+        found.setdefault(name, chunk[8:-4])
     return found if len(found.get(b"IHDR", b"")) == 13 else {}
 
 
-def _space(chunks: dict[bytes, bytes]) -> Space | None:
+def _color_space(chunks: dict[bytes, bytes]) -> ColorSpace | None:
     if len(chunks.get(b"cICP", b"")) == 4:
-        return _of_numbers(*chunks[b"cICP"][:2])
+        return _cicp_color_space(*chunks[b"cICP"][:2])
     if not chunks or b"iCCP" in chunks or b"sRGB" in chunks:
         return None
-    gamma = _hundred_thousandths(chunks.get(b"gAMA", b""), 1)
-    places = _hundred_thousandths(chunks.get(b"cHRM", b""), 8) or BT709
-    usual = not gamma or abs(gamma[0] - SRGB_GAMMA) < CLOSE
-    if usual and np.allclose(places, BT709, atol=CLOSE):
+    gamma = _fixed_point(chunks.get(b"gAMA", b""), 1)
+    chromaticities = _fixed_point(chunks.get(b"cHRM", b""), 8) or BT709
+    has_srgb_curve = not gamma or abs(gamma[0] - SRGB_GAMMA) < TOLERANCE
+    if has_srgb_curve and np.allclose(chromaticities, BT709, atol=TOLERANCE):
         return None
-    return Space(places, 1 / gamma[0] if gamma else None)
+    return ColorSpace(chromaticities, 1 / gamma[0] if gamma else None)
 
 
-def _of_numbers(primaries: int, curve: int) -> Space | None:
-    """cICP's first two."""
-    if curve in HDR:
+def _cicp_color_space(primaries: int, transfer: int) -> ColorSpace | None:
+    if transfer in HDR:
         raise ImageError(
-            f"{HDR[curve]} pictures are not supported; convert it to sRGB or Display P3"
+            f"{HDR[transfer]} pictures are not supported; convert it to sRGB or Display P3"
         )
-    if primaries not in PRIMARIES or curve not in (SRGB_CURVE, *EXPONENTS):
+    if primaries not in PRIMARIES or transfer not in (SRGB_TRANSFER, *EXPONENTS):
         return None
-    if (primaries, curve) == (1, SRGB_CURVE):
+    if (primaries, transfer) == (1, SRGB_TRANSFER):
         return None
-    return Space(PRIMARIES[primaries], EXPONENTS.get(curve))
+    return ColorSpace(PRIMARIES[primaries], EXPONENTS.get(transfer))
 
 
-def _hundred_thousandths(data: bytes, count: int) -> tuple[float, ...]:
-    """Nothing where the chunk is not what it should be."""
+def _fixed_point(data: bytes, count: int) -> tuple[float, ...]:
+    """PNG's numbers in units of 1 / 100,000; nothing where the chunk is not what it should be."""
     if len(data) != 4 * count:
         return ()
     values = tuple(value / 100_000 for value in struct.unpack(f">{count}I", data))
     return values if all(0.01 <= value <= 10 for value in values) else ()
 
 
-def _profile(space: Space, gray: bool) -> bytes:
+def _build_profile(space: ColorSpace, gray: bool) -> bytes:
     """Version 2, of a display."""
-    curve = _curve(space.exponent)
+    curve = _curve_tag(space.exponent)
     tags = {
-        b"desc": _description("PNG"),
+        b"desc": _description_tag(b"PNG\0"),
         b"cprt": b"text\0\0\0\0No copyright\0",
-        b"wtpt": _xyz(D50),
+        b"wtpt": _xyz_tag(D50),
     }
     if gray:
         tags[b"kTRC"] = curve
     else:
-        for name, colour in zip((b"r", b"g", b"b"), _colorants(space.places), strict=True):
-            tags |= {name + b"XYZ": _xyz(colour), name + b"TRC": curve}
+        for name, color in zip((b"r", b"g", b"b"), _primaries_xyz(space), strict=True):
+            tags |= {name + b"XYZ": _xyz_tag(color), name + b"TRC": curve}
     table, data = struct.pack(">I", len(tags)), b""
     start = 128 + 4 + 12 * len(tags)
     for name, tag in tags.items():
@@ -119,21 +117,21 @@ def _profile(space: Space, gray: bool) -> bytes:
     kind = b"mntr" + (b"GRAY" if gray else b"RGB ") + b"XYZ "
     date = struct.pack(">6H", 2000, 1, 1, 0, 0, 0)
     head = struct.pack(">I4xI", start + len(data), 0x02100000) + kind + date + b"acsp"
-    illuminant = _xyz(D50)[8:]
-    return (head.ljust(68, b"\0") + illuminant).ljust(128, b"\0") + table + data
+    head = head.ljust(68, b"\0") + _xyz_tag(D50)[8:]
+    return head.ljust(128, b"\0") + table + data
 
 
-def _colorants(places: Sequence[float]) -> np.ndarray:
-    """(3, 3): XYZ of red, green and blue, seen under D50 instead of their own white."""
-    x, y = np.reshape(places, (4, 2)).T
-    white, *colours = np.stack([x / y, np.ones(4), (1 - x - y) / y], axis=1)
-    share = np.linalg.solve(np.transpose(colours), white)
-    adapted = np.diag(BRADFORD @ D50 / (BRADFORD @ white))
-    adaptation = np.linalg.inv(BRADFORD) @ adapted @ BRADFORD
-    return (share[:, None] * np.array(colours)) @ adaptation.T
+def _primaries_xyz(space: ColorSpace) -> np.ndarray:
+    """(3, 3): XYZ of red, green and blue, adapted from their own white to D50."""
+    x, y = np.reshape(space.chromaticities, (4, 2)).T
+    white, *colors = np.stack([x / y, np.ones(4), (1 - x - y) / y], axis=1)
+    weights = np.linalg.solve(np.transpose(colors), white)
+    gains = np.diag(BRADFORD @ D50 / (BRADFORD @ white))
+    adaptation = np.linalg.inv(BRADFORD) @ gains @ BRADFORD
+    return (weights[:, None] * np.array(colors)) @ adaptation.T
 
 
-def _curve(exponent: float | None) -> bytes:
+def _curve_tag(exponent: float | None) -> bytes:
     if exponent is not None:
         return b"curv" + struct.pack(">4xIH", 1, round(exponent * 256))
     values = np.linspace(0, 1, 1024)
@@ -141,11 +139,10 @@ def _curve(exponent: float | None) -> bytes:
     return b"curv" + struct.pack(">4xI", 1024) + np.rint(light * 65535).astype(">u2").tobytes()
 
 
-def _xyz(values: Sequence[float]) -> bytes:
+def _xyz_tag(values: Sequence[float]) -> bytes:
     return b"XYZ " + struct.pack(">4x3i", *(round(value * 65536) for value in values))
 
 
-def _description(text: str) -> bytes:
+def _description_tag(text: bytes) -> bytes:
     """Its unicode and Macintosh versions stay empty."""
-    plain = text.encode("ascii") + b"\0"
-    return b"desc" + struct.pack(">4xI", len(plain)) + plain + bytes(8 + 3 + 67)
+    return b"desc" + struct.pack(">4xI", len(text)) + text + bytes(8 + 3 + 67)

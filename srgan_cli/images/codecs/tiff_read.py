@@ -12,26 +12,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from PIL.ExifTags import Base as Tag
 from PIL.TiffImagePlugin import TiffImageFile
 
 from srgan_cli.errors import ImageError
 from srgan_cli.images.image import Image, Pixels
-from srgan_cli.images.iptc import iptc_of_page
-from srgan_cli.images.tiff_tags import (
-    IFD,
-    LONG,
-    TagValue,
-    TiffStructure,
-    build_ifd,
-    tiff_header,
-)
+from srgan_cli.images.tiff_tags import IFD, LONG, TagValue, TiffStructure, build_ifd, tiff_header
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK = 0, 1, 2, 5
 COLORS = {RGB: 3, CMYK: 4}
 PREMULTIPLIED, ALPHA = 1, 2
-STRIPS, TILES = (273, 279), (324, 325)  # the tags of their offsets and lengths
-BYTES = (1, 2, 7)  # the types that an ICC profile or XMP may have
+STRIPS = (Tag.StripOffsets, Tag.StripByteCounts)
+TILES = (Tag.TileOffsets, Tag.TileByteCounts)
 UNCOMPRESSED = 1
 DEFLATE = (8, 32946)
 LOSSLESS = (1, 5, 8, 32773, 32946, 34925, 50000)  # compressions of bytes, whatever they mean
@@ -63,12 +56,17 @@ class TiffPage:
     planes: int
     part: tuple[int, int]
     alpha: bool
-    orientation: int
     low_strips: bool = False
 
     @property
     def tiled(self) -> bool:
         return TILES[0] in self.ifd
+
+    @property
+    def orientation(self) -> int:
+        """1 to 8 as EXIF numbers it."""
+        value = self.ifd.integer(Tag.Orientation, 1)
+        return value if 1 <= value <= 8 else 1
 
     @property
     def row_bytes(self) -> int:
@@ -79,7 +77,7 @@ class TiffPage:
     def supported(self) -> bool:
         """Whether `read_page` reads it, not Pillow."""
         return (
-            set(self.ifd.array(258).tolist()) in ({8}, {16})
+            set(self.ifd.array(Tag.BitsPerSample).tolist()) in ({8}, {16})
             and self.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB)
             and self.compression in LOSSLESS
             and COLORS.get(self.photometric, 1) <= self.channels <= MAX_CHANNELS
@@ -102,7 +100,8 @@ def parse_pages(structure: TiffStructure, *, low_strips: bool = False) -> list[T
     ImageError for damaged ones, and samples that are not unsigned integers of up to 16 bits.
     """
     pages = [_parse_page(index, ifd, low_strips) for index, ifd in enumerate(structure.ifds())]
-    pages = [page for page in pages if not page.ifd.integer(254) & (THUMBNAIL | MASK)] or pages[:1]
+    hidden = [bool(page.ifd.integer(Tag.NewSubfileType) & (THUMBNAIL | MASK)) for page in pages]
+    pages = [page for page, skip in zip(pages, hidden, strict=True) if not skip] or pages[:1]
     if not pages:
         raise ImageError("a TIFF file without a page")
     for page in pages:
@@ -112,32 +111,33 @@ def parse_pages(structure: TiffStructure, *, low_strips: bool = False) -> list[T
 
 def _parse_page(index: int, ifd: IFD, low_strips: bool) -> TiffPage:
     read = ifd.integer
-    height, width, channels, photometric = read(257), read(256), read(277, 1), read(262, 1)
-    rows = min(height, read(278, height)) or height
-    planes = channels if read(284, 1) == 2 else 1
-    one_strip = rows >= height and planes == 1 and read(259, 1) == UNCOMPRESSED
-    low_strips = low_strips and one_strip and TILES[0] not in ifd
+    height, width = read(Tag.ImageLength), read(Tag.ImageWidth)
+    channels = read(Tag.SamplesPerPixel, 1)
+    photometric, compression = read(Tag.PhotometricInterpretation, 1), read(Tag.Compression, 1)
+    rows = min(height, read(Tag.RowsPerStrip, height)) or height
+    planes = channels if read(Tag.PlanarConfiguration, 1) == 2 else 1
+    tiled, is_plain = TILES[0] in ifd, planes == 1 and compression == UNCOMPRESSED
+    low_strips = low_strips and is_plain and rows >= height and not tiled
     strip = (LOW_STRIP if low_strips else rows, width)
-    orientation = read(274, 1)
+    has_extra = channels > COLORS.get(photometric, 1)
     return TiffPage(
         index,
         ifd,
         height,
         width,
-        bits=int(max(ifd.array(258), default=1)),
-        channels=channels,
-        photometric=photometric,
-        compression=read(259, 1),
-        planes=planes,
-        part=(read(323), read(322)) if TILES[0] in ifd else strip,
-        alpha=channels > COLORS.get(photometric, 1) and read(338, ALPHA) in (PREMULTIPLIED, ALPHA),
-        orientation=orientation if 1 <= orientation <= 8 else 1,
+        int(max(ifd.array(Tag.BitsPerSample), default=1)),
+        channels,
+        photometric,
+        compression,
+        planes,
+        part=(read(Tag.TileLength), read(Tag.TileWidth)) if tiled else strip,
+        alpha=has_extra and read(Tag.ExtraSamples, ALPHA) in (PREMULTIPLIED, ALPHA),
         low_strips=low_strips,
     )
 
 
 def _check_page(page: TiffPage, file_size: int) -> None:
-    kind = SAMPLE_FORMATS.get(page.ifd.integer(339, 1))
+    kind = SAMPLE_FORMATS.get(page.ifd.integer(Tag.SampleFormat, 1))
     if kind or page.bits > 16:
         kind = kind or f"{page.bits}-bit integer"
         raise ImageError(f"{kind} samples are not supported; convert to 8 or 16 bits")
@@ -157,20 +157,6 @@ def _check_page(page: TiffPage, file_size: int) -> None:
         )
 
 
-def page_info(ifd: IFD) -> dict[str, Any]:
-    """The page's profile, XMP, IPTC and DPI, as Pillow names them."""
-    info: dict[str, Any] = {
-        name: value.data
-        for tag, name in {34675: "icc_profile", 700: "xmp"}.items()
-        if tag in ifd and (value := ifd[tag]).kind in BYTES
-    }
-    info["iptc"] = iptc_of_page(ifd)
-    unit = {2: 1.0, 3: 2.54}.get(ifd.integer(296, 2))
-    if unit and 282 in ifd and 283 in ifd:
-        info["dpi"] = tuple(ifd.ratio(tag) * unit for tag in (282, 283))
-    return info
-
-
 def read_page(page: TiffPage) -> Image:
     """A page that is `supported`, as it is stored, without metadata."""
     return read_rows(page, 0, page.height)
@@ -184,7 +170,7 @@ def read_rows(page: TiffPage, top: int, bottom: int) -> Image:
     if page.photometric == WHITE_IS_ZERO:
         samples[..., :1] = ~samples[..., :1]
     image = Image.from_samples(np.ascontiguousarray(samples))
-    premultiplied = page.alpha and page.ifd.integer(338) == PREMULTIPLIED
+    premultiplied = page.alpha and page.ifd.integer(Tag.ExtraSamples) == PREMULTIPLIED
     return _unpremultiply(image) if premultiplied else image
 
 
@@ -200,7 +186,7 @@ def _read_plane(page: TiffPage, plane: int, top: int, bottom: int) -> Pixels:
     stored = raw.view(f"{page.ifd.order}u{page.bits // 8}")
     stored = stored.reshape(height, page.width, channels)[top - first * part_height :]
     samples = stored[: bottom - top].astype(f"u{page.bits // 8}")
-    return _undo_predictor(samples, page) if page.ifd.integer(317, 1) == 2 else samples
+    return _undo_predictor(samples, page) if page.ifd.integer(Tag.Predictor, 1) == 2 else samples
 
 
 def _read_parts(page: TiffPage, plane: int, first: int, last: int) -> list[bytes]:
@@ -226,18 +212,24 @@ def _read_parts(page: TiffPage, plane: int, first: int, last: int) -> list[bytes
 def _gray_file(page: TiffPage, height: int, channels: int, parts: list[bytes]) -> bytes:
     """A TIFF file of an 8-bit gray image whose rows have the same bytes."""
     pixel_bytes = channels * page.bits // 8
-    compression = UNCOMPRESSED if page.compression in DEFLATE else page.compression
-    values = {256: page.width * pixel_bytes, 257: height, 258: 8, 259: compression}
-    values |= {262: BLACK_IS_ZERO, 266: page.ifd.integer(266, 1), 277: 1}
-    part_height, part_width = page.part
-    values |= (
-        {322: part_width * pixel_bytes, 323: part_height} if page.tiled else {278: part_height}
-    )
+    values: dict[int, Any] = {
+        Tag.ImageWidth: page.width * pixel_bytes,
+        Tag.ImageLength: height,
+        Tag.BitsPerSample: 8,
+        Tag.Compression: UNCOMPRESSED if page.compression in DEFLATE else page.compression,
+        Tag.PhotometricInterpretation: BLACK_IS_ZERO,
+        Tag.FillOrder: page.ifd.integer(Tag.FillOrder, 1),
+        Tag.SamplesPerPixel: 1,
+    }
+    rows, columns = page.part
+    if page.tiled:
+        values |= {Tag.TileWidth: columns * pixel_bytes, Tag.TileLength: rows}
+    else:
+        values[Tag.RowsPerStrip] = rows
     ends = np.cumsum([8, *(len(part) for part in parts)])
+    values |= zip(TILES if page.tiled else STRIPS, (ends[:-1], np.diff(ends)), strict=True)
+    tags = {tag: TagValue(LONG, np.array(v, "<u4").tobytes()) for tag, v in values.items()}
     offset = int(ends[-1]) + int(ends[-1]) % 2
-    arrays = dict(zip(TILES if page.tiled else STRIPS, (ends[:-1], np.diff(ends)), strict=True))
-    arrays |= {tag: np.array([value]) for tag, value in values.items()}
-    tags = {tag: TagValue(LONG, array.astype("<u4").tobytes()) for tag, array in arrays.items()}
     data = b"".join(parts).ljust(offset - 8, b"\0")
     return tiff_header("<", offset) + data + build_ifd(tags, "<", offset)
 

@@ -3,7 +3,6 @@
 Pillow's writer has no 16-bit RGB. Strips are compressed by deflate with horizontal differencing.
 """
 
-import io
 import struct
 import zlib
 from collections.abc import Sequence
@@ -12,11 +11,11 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import ArrayLike
+from PIL.ExifTags import Base as Tag
 
 from srgan_cli.images.exif import exif_to_page
 from srgan_cli.images.image import Image, Pixels
-from srgan_cli.images.iptc import TIFF_TAG
-from srgan_cli.images.row_bands import RowBands, split_rows
+from srgan_cli.images.row_bands import RowBands
 from srgan_cli.images.tiff_tags import (
     BYTE,
     INTEGERS,
@@ -34,8 +33,9 @@ from srgan_cli.images.tiff_tags import (
 )
 
 STRIP_BYTES = 1 << 18
-CLASSIC_BYTES = 4_000_000_000  # that 32-bit offsets surely reach
+MAX_TIFF_BYTES = 4_000_000_000  # that 32-bit offsets surely reach; larger ones are BigTIFF
 UNCOMPRESSED, DEFLATE = 1, 8
+BLACK_IS_ZERO, RGB = 1, 2
 FAST = 1
 
 
@@ -50,7 +50,7 @@ class TiffWriter:
         self._file, self._pages = file, pages
         self._level = FAST if compression is None else compression
         sizes = (page.height * page.row_bytes + len(page.icc_profile or b"") for page in pages)
-        self._big = sum(sizes) > CLASSIC_BYTES
+        self._big = sum(sizes) > MAX_TIFF_BYTES
         self._order = exif_to_page(pages[0].exif)[1] if pages[0].exif else "<"
         self._link = 8 if self._big else 4  # where the offset of the next IFD is to be written
         file.write(tiff_header(self._order, 0, self._big))
@@ -85,24 +85,15 @@ class TiffWriter:
         page, order, count = self._pages[self._number], self._order, len(self._pages)
         tags, exif_order = exif_to_page(page.exif) if page.exif else ({}, order)
         tags = tags if exif_order == order else swap_tags(tags)
-        kind = LONG8 if self._big else LONG
-        strips = np.transpose(self._strips)
+        kind, strips = LONG8 if self._big else LONG, np.transpose(self._strips)
         own = _layout_tags(page, order, self._level) | _metadata_tags(page, order)
-        own |= {273: _numbers(kind, order, strips[0]), 279: _numbers(kind, order, strips[1])}
+        own[Tag.StripOffsets] = _numbers(kind, order, strips[0])
+        own[Tag.StripByteCounts] = _numbers(kind, order, strips[1])
         if count > 1:
+            own[Tag.NewSubfileType] = _numbers(LONG, order, 2)
             number = (min(self._number, 65535), min(count, 65535))
-            own |= {254: _numbers(LONG, order, 2), 297: _numbers(SHORT, order, number)}
+            own[Tag.PageNumber] = _numbers(SHORT, order, number)
         return {**tags, **own}
-
-
-def write_tiff(pages: Sequence[Image], compression: int | None) -> bytes:
-    """compression: 0 (none) to 9, None for fast."""
-    file = io.BytesIO()
-    writer = TiffWriter(file, pages, compression)
-    for page in pages:
-        for rows in split_rows(page):
-            writer.write(rows)
-    return file.getvalue()
 
 
 def _compress(samples: Pixels, level: int, order: str) -> bytes:
@@ -112,8 +103,8 @@ def _compress(samples: Pixels, level: int, order: str) -> bytes:
     differences = samples.copy()
     differences[:, 1:] -= samples[:, :-1]
     strategy = zlib.Z_RLE if level == FAST else zlib.Z_DEFAULT_STRATEGY
-    compressor = zlib.compressobj(level, strategy=strategy)
-    return compressor.compress(differences.astype(dtype).tobytes()) + compressor.flush()
+    stream = zlib.compressobj(level, strategy=strategy)
+    return stream.compress(differences.astype(dtype).tobytes()) + stream.flush()
 
 
 def _strip_rows(page: Image) -> int:
@@ -122,31 +113,34 @@ def _strip_rows(page: Image) -> int:
 
 
 def _layout_tags(page: Image, order: str, level: int) -> dict[int, TagValue]:
-    channels = page.channels
-    shorts = {
-        258: (page.depth,) * channels,
-        259: DEFLATE if level else UNCOMPRESSED,
-        262: 1 if page.pixels.shape[2] == 1 else 2,  # black is zero, or RGB
-        274: 1,  # upright
-        277: channels,
-        284: 1,  # the samples of a pixel together
-        **({317: 2} if level else {}),  # horizontal differencing
-        **({338: 2} if page.alpha is not None else {}),  # alpha, not premultiplied
+    shorts: dict[int, ArrayLike] = {
+        Tag.BitsPerSample: (page.depth,) * page.channels,
+        Tag.Compression: DEFLATE if level else UNCOMPRESSED,
+        Tag.PhotometricInterpretation: BLACK_IS_ZERO if page.pixels.shape[2] == 1 else RGB,
+        Tag.Orientation: 1,  # upright
+        Tag.SamplesPerPixel: page.channels,
+        Tag.PlanarConfiguration: 1,  # the samples of a pixel together
+        **({Tag.Predictor: 2} if level else {}),  # horizontal differencing
+        **({Tag.ExtraSamples: 2} if page.alpha is not None else {}),  # alpha, not premultiplied
     }
-    longs = {256: page.width, 257: page.height, 278: _strip_rows(page)}
+    sizes = (page.width, page.height, _strip_rows(page))
+    longs = dict(zip((Tag.ImageWidth, Tag.ImageLength, Tag.RowsPerStrip), sizes, strict=True))
     tags = {tag: _numbers(SHORT, order, values) for tag, values in shorts.items()}
     return tags | {tag: _numbers(LONG, order, value) for tag, value in longs.items()}
 
 
 def _metadata_tags(page: Image, order: str) -> dict[int, TagValue]:
-    texts = {34675: (UNDEFINED, page.icc_profile), 700: (BYTE, page.xmp)}
-    texts[TIFF_TAG] = (UNDEFINED, page.iptc)
-    tags = {tag: TagValue(kind, data) for tag, (kind, data) in texts.items() if data is not None}
-    if page.dpi is not None:
-        for tag, dots in zip((282, 283), page.dpi, strict=True):
-            exact = Fraction(dots).limit_denominator(10_000)
-            tags[tag] = _numbers(RATIONAL, order, exact.as_integer_ratio())
-        tags[296] = _numbers(SHORT, order, 2)  # per inch
+    blocks = {
+        Tag.InterColorProfile: (UNDEFINED, page.icc_profile),
+        Tag.XMLPacket: (BYTE, page.xmp),
+        Tag.IPTCNAA: (UNDEFINED, page.iptc),
+    }
+    tags: dict[int, TagValue]
+    tags = {tag: TagValue(kind, data) for tag, (kind, data) in blocks.items() if data is not None}
+    for tag, dots in zip((Tag.XResolution, Tag.YResolution), page.dpi or (), strict=False):
+        exact = Fraction(dots).limit_denominator(10_000)
+        tags[tag] = _numbers(RATIONAL, order, exact.as_integer_ratio())
+        tags[Tag.ResolutionUnit] = _numbers(SHORT, order, 2)  # per inch
     return tags
 
 

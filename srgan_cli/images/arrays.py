@@ -6,20 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 
 from srgan_cli.errors import ImageError
-from srgan_cli.images import exif as metadata
-from srgan_cli.images.codec_errors import reading
-from srgan_cli.images.decode import decoded, dpi_of
+from srgan_cli.images import exif as exif_block
+from srgan_cli.images.codec_errors import read_errors
+from srgan_cli.images.codecs.pillow_read import decode
 from srgan_cli.images.icc import checked_profile
 from srgan_cli.images.image import Image, ImageSequence, LazyImage, Pixels, to_uint8
+from srgan_cli.images.image_metadata import valid_dpi
 from srgan_cli.images.read import open_lazy, read_frames
 from srgan_cli.images.tiff_tags import SUB_IFDS
 
-FLOAT_REMEDY = "convert them first: (255 * array).clip(0, 255).round().astype('uint8') for 0 to 1"
-MAX_16BIT = 65535
+FLOAT_HINT = "convert them first: (255 * array).clip(0, 255).round().astype('uint8') for 0 to 1"
+MAX_UINT16 = 65535
 
 
 def from_array(array: NDArray[Any]) -> Image:
@@ -28,7 +29,7 @@ def from_array(array: NDArray[Any]) -> Image:
     Raises ImageError for another shape or type; nothing is scaled or clipped silently.
     """
     if array.dtype.kind == "f":
-        raise ImageError(f"arrays of {array.dtype} are ambiguous; {FLOAT_REMEDY}")
+        raise ImageError(f"arrays of {array.dtype} are ambiguous; {FLOAT_HINT}")
     if array.dtype.kind != "u" or array.dtype.itemsize > 2:
         raise ImageError(f"arrays must be uint8 or uint16, not {array.dtype}; use array.astype()")
     channels = array.shape[2] if array.ndim == 3 else 1
@@ -42,60 +43,59 @@ def to_array(image: Image, like: NDArray[Any]) -> Pixels:
     return image.array[..., 0] if like.ndim == 2 else image.array
 
 
-def from_pil(picture: Pillow.Image) -> Image:
+def from_pil(opened: PIL.Image.Image) -> Image:
     """The current frame of a PIL image, with its ICC profile, EXIF, XMP and resolution.
 
     It is not rotated: EXIF's orientation stays, so width and height are those of the PIL image.
     Raises ImageError for floats ("F"), and for 32-bit integers ("I") beyond 16 bits.
     """
-    with reading("PIL image"):
-        picture.load()
-        image = _from_int32(picture) if picture.mode == "I" else decoded(picture)
-        info = picture.info
-        xmp = info.get("xmp")
+    with read_errors("PIL image"):
+        opened.load()
+        image = _from_int32(opened) if opened.mode == "I" else decode(opened)
+        xmp = opened.info.get("xmp")
         return replace(
             checked_profile(image),
-            exif=metadata.valid_exif(_exif(picture)),
+            exif=exif_block.valid_exif(_read_exif(opened)),
             xmp=xmp if isinstance(xmp, bytes) and xmp else None,
-            dpi=dpi_of(info.get("dpi")),
+            dpi=valid_dpi(opened.info.get("dpi")),
         )
 
 
-def _from_int32(picture: Pillow.Image) -> Image:
-    values = np.asarray(picture)
-    if values.min() < 0 or values.max() > MAX_16BIT:
+def _from_int32(opened: PIL.Image.Image) -> Image:
+    values = np.asarray(opened)
+    if values.min() < 0 or values.max() > MAX_UINT16:
         raise ImageError("32-bit integers beyond 16 bits are not supported; scale them to 0..65535")
-    return Image(values.astype(np.uint16)[..., None], icc_profile=picture.info.get("icc_profile"))
+    return Image(values.astype(np.uint16)[..., None], icc_profile=opened.info.get("icc_profile"))
 
 
-def _exif(picture: Pillow.Image) -> bytes | None:
-    """The EXIF block; of a TIFF file only the tags that describe the picture, not its storage."""
-    stored = picture.info.get("exif")
+def _read_exif(opened: PIL.Image.Image) -> bytes | None:
+    """The EXIF block; of a TIFF file only the tags that describe the image, not its storage."""
+    stored = opened.info.get("exif")
     if isinstance(stored, bytes) and stored:
         return stored
-    found, kept = picture.getexif(), Pillow.Exif()
-    for tag in (metadata.ORIENTATION, *metadata.DESCRIPTIVE):
+    found, kept = opened.getexif(), PIL.Image.Exif()
+    for tag in (exif_block.ORIENTATION, *exif_block.DESCRIPTION_TAGS):
         if tag in found:
             kept[tag] = found.get_ifd(tag) if tag in SUB_IFDS else found[tag]
     return kept.tobytes() if len(kept) else None
 
 
-def to_pil(image: Image) -> Pillow.Image:
+def to_pil(image: Image) -> PIL.Image.Image:
     """A PIL image of mode L, LA, RGB, RGBA or I;16, with the metadata in its `info`.
 
     PIL has no other modes of 16 bits: such samples are rounded to 8.
     """
-    samples = image.array if image.array.shape[2] > 1 else image.array[..., 0]
-    picture = Pillow.fromarray(samples if samples.ndim == 2 else to_uint8(samples))
+    array = image.array if image.channels > 1 else image.array[..., 0]
+    result = PIL.Image.fromarray(array if array.ndim == 2 else to_uint8(array))
     size = (image.height, image.width)
-    known: dict[str, object] = {
+    info = {
         "icc_profile": image.icc_profile,
-        "exif": image.exif and metadata.PREFIX + metadata.set_exif_size(image.exif, *size),
-        "xmp": image.xmp and metadata.set_xmp_size(image.xmp, *size),
+        "exif": image.exif and exif_block.PREFIX + exif_block.set_exif_size(image.exif, *size),
+        "xmp": image.xmp and exif_block.set_xmp_size(image.xmp, *size),
         "dpi": image.dpi,
     }
-    picture.info.update({name: value for name, value in known.items() if value is not None})
-    return picture
+    result.info.update({name: value for name, value in info.items() if value is not None})
+    return result
 
 
 def open_image(image: object) -> Image | LazyImage:
@@ -104,10 +104,10 @@ def open_image(image: object) -> Image | LazyImage:
         return image
     if isinstance(image, np.ndarray):
         return from_array(image)
-    if isinstance(image, Pillow.Image):
+    if isinstance(image, PIL.Image.Image):
         return from_pil(image)
     if isinstance(image, str | PathLike):
-        return _read(Path(image))
+        return _read_one(Path(image))
     kind = f"{type(image).__module__}.{type(image).__qualname__}"
     raise ImageError(
         f"cannot upscale {kind}: pass a path, a PIL image, or an array (H, W) or (H, W, C) of "
@@ -115,20 +115,20 @@ def open_image(image: object) -> Image | LazyImage:
     )
 
 
-def _read(path: Path) -> Image | LazyImage:
-    picture = open_lazy(path) or read_frames(path)
-    if isinstance(picture, ImageSequence):
+def _read_one(path: Path) -> Image | LazyImage:
+    image = open_lazy(path) or read_frames(path)
+    if isinstance(image, ImageSequence):
         raise ImageError(
-            f"{path.name}: it has {len(picture.images)} frames or pages: open one of them with "
+            f"{path.name}: it has {len(image.images)} frames or pages: open one of them with "
             "PIL, or use srgan upscale, which keeps them all"
         )
-    return picture
+    return image
 
 
 def convert_back(result: Image, image: object) -> Any:
     """`result` as the kind of value that `image`, given to `open_image`, was."""
     if isinstance(image, np.ndarray):
         return to_array(result, image)
-    if isinstance(image, Pillow.Image):
+    if isinstance(image, PIL.Image.Image):
         return to_pil(result).convert("I") if image.mode == "I" else to_pil(result)
     return result

@@ -1,0 +1,172 @@
+"""Files that Pillow opens: which formats it may, their depth, frames, samples and metadata."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import PIL.Image
+
+from srgan_cli.errors import ImageError
+from srgan_cli.images.codecs.deep_color import HEAD_BYTES, decode_deep, stored_bits
+from srgan_cli.images.codecs.jpeg2000 import read_jpeg2000_metadata
+from srgan_cli.images.codecs.jxl import read_jxl_xmp
+from srgan_cli.images.codecs.plugins import check_jxl, decode_deep_heif, plugin_of, register_plugin
+from srgan_cli.images.codecs.png_color import png_profile
+from srgan_cli.images.codecs.tiff_read import SMALL
+from srgan_cli.images.formats import kind_of_suffix
+from srgan_cli.images.icc import INVALID_PROFILE, can_convert, srgb_profile, to_srgb
+from srgan_cli.images.image import Image
+from srgan_cli.images.iptc import PNG_KEYWORD, find_iptc
+
+# Never those that run an interpreter (EPS, PDF) or another system's drawing calls (WMF).
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "JPEG2000", "PPM", "ICO")
+ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
+TGA_FOOTER = b"TRUEVISION-XFILE.\0"  # of newer ones
+PIXELS_PER_BYTE = {"JPEG": 1024, "MPO": 1024, "GIF": 4096, "BMP": 256, "TGA": 256, "PPM": 8}
+PIXELS_PER_BYTE |= {"PNG": 8 * 1040, "ICO": 8 * 1040}  # deflate's 1032, of one bit each
+PIXELS_PER_BYTE |= {"AVIF": 1 << 19, "HEIF": 1 << 19}  # blank ones of 6000 x 6000 have 36,000
+"""At most, by the formats' own codes. Lossless WebP takes 38 bytes for any blank image, and
+JPEG 2000 a byte for each resolution: only max_pixels bounds them."""
+
+GRAY_MODES = ("1", "L", "LA", "La")
+COLOR_MODES = ("RGB", "P", "PA", "RGBA", "RGBa", "RGBX", "YCbCr", "HSV")
+ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
+PNG_EXIF_KEYWORDS = ("Raw profile type exif", "Raw profile type APP1")  # of ImageMagick
+
+
+def read_head(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read(HEAD_BYTES)
+
+
+@contextmanager
+def open_pillow(file: BinaryIO, name: str, max_pixels: int) -> Iterator[PIL.Image.Image]:
+    """Restricted to the formats that are read. name: what the file is called.
+
+    max_pixels: of a format that is decoded when it is opened.
+    """
+    head, size = read_head(file), file.seek(0, 2)
+    plugin = plugin_of(head)
+    if plugin is not None:
+        register_plugin(plugin)
+    if plugin == "jxl":
+        check_jxl(file, max_pixels)
+    formats = (plugin.upper(),) if plugin else FORMATS + ("TGA",) * _may_be_tga(file, name)
+    file.seek(0)
+    with PIL.Image.open(file, formats=formats) as opened:
+        pixels = opened.width * opened.height
+        if pixels > SMALL + PIXELS_PER_BYTE.get(str(opened.format), pixels) * size:
+            raise ImageError(f"damaged: {pixels:,} pixels cannot be in a file of {size:,} bytes")
+        if opened.format == "PNG" and not opened.info.get("icc_profile"):
+            opened.info["icc_profile"] = png_profile(head)
+        yield opened
+
+
+def _may_be_tga(file: BinaryIO, name: str) -> bool:
+    """TGA has no magic number, so anything might pass for one."""
+    file.seek(max(0, file.seek(0, 2) - len(TGA_FOOTER)))
+    return file.read() == TGA_FOOTER or kind_of_suffix(Path(name).suffix) == "tga"
+
+
+def bits_of(opened: PIL.Image.Image, head: bytes) -> int:
+    """Of a sample; more than 8 where Pillow would cut the samples."""
+    if opened.format == "HEIF":
+        return int(opened.info.get("bit_depth", 8))
+    return stored_bits(str(opened.format), head)
+
+
+def depth_of(opened: PIL.Image.Image, head: bytes) -> int:
+    """8 or 16."""
+    return 16 if bits_of(opened, head) > 8 or opened.mode.startswith("I;16") else 8
+
+
+def frames_of(opened: PIL.Image.Image) -> range:
+    """The frames of an animation; one for a still image, whatever else the file holds."""
+    if opened.format not in ANIMATED or not getattr(opened, "is_animated", False):
+        return range(1)
+    first = 1 if opened.info.get("default_image") else 0  # an APNG's image for old programs
+    return range(first, int(getattr(opened, "n_frames", 1)))
+
+
+def loop_of(opened: PIL.Image.Image) -> int:
+    """How often it is played, 0 for endless. GIF counts the repetitions after the first time."""
+    loop = opened.info.get("loop")
+    if opened.format != "GIF":
+        return int(loop or 0)
+    return 1 if loop is None else int(loop) and int(loop) + 1
+
+
+def decode_stored(opened: PIL.Image.Image, file: BinaryIO, head: bytes) -> Image:
+    """The current frame in its full depth, not yet upright, without metadata but the profile."""
+    opened.load()  # checks the whole file and finds the metadata at its end
+    bits, format = bits_of(opened, head), str(opened.format)
+    if format == "JPEG2000":
+        opened.info.update(read_jpeg2000_metadata(file))
+    if bits <= 8:
+        return decode(opened)
+    file.seek(0)
+    data = file.read()
+    image = decode_deep_heif(data, bits) if format == "HEIF" else decode_deep(format, data)
+    return replace(image, icc_profile=opened.info.get("icc_profile"))
+
+
+def decode(opened: PIL.Image.Image) -> Image:
+    """A loaded PIL image of any mode, with the ICC profile and no other metadata.
+
+    Raises ImageError for floats and 32-bit integers.
+    """
+    profile = opened.info.get("icc_profile") or None
+    if opened.mode in ("CMYK", "LAB"):
+        return _decode_as_srgb(opened, profile)
+    if opened.mode.startswith("I;16"):
+        return replace(_decode_gray16(opened), icc_profile=profile)
+    if opened.mode not in GRAY_MODES + COLOR_MODES:
+        kind = {"I": "32-bit integer", "F": "floating-point"}.get(opened.mode, opened.mode)
+        raise ImageError(f"{kind} samples are not supported; convert the picture to 8 or 16 bits")
+    mode = "L" if opened.mode in GRAY_MODES else "RGB"
+    if "transparency" in opened.info or opened.mode in ALPHA_MODES:
+        mode += "A"
+    return replace(Image.from_samples(np.asarray(opened.convert(mode))), icc_profile=profile)
+
+
+def _decode_as_srgb(opened: PIL.Image.Image, profile: bytes | None) -> Image:
+    """CMYK or LAB, through the profile if it can be used."""
+    notes: tuple[str, ...] = ()
+    if profile is not None and not can_convert(profile, opened.mode):
+        profile, notes = None, (INVALID_PROFILE,)
+    pixels = np.asarray(to_srgb(opened, profile))
+    return Image(pixels, icc_profile=srgb_profile(), notes=notes, converted_from=opened.mode)
+
+
+def _decode_gray16(opened: PIL.Image.Image) -> Image:
+    pixels = np.asarray(opened).astype(np.uint16)
+    transparent = opened.info.get("transparency")
+    if transparent is None:
+        return Image(pixels[..., None])
+    alpha = np.where(pixels == transparent, 0, 65535).astype(np.uint16)
+    return Image(pixels[..., None], alpha)
+
+
+def read_info(opened: PIL.Image.Image, file: BinaryIO) -> dict[str, Any]:
+    """Pillow's `info` and what it leaves out. When all frames are loaded: some of it comes last."""
+    info: dict[str, Any] = {str(key): value for key, value in opened.info.items()}
+    if opened.format == "PNG":
+        info["text"] = getattr(opened, "text", {})
+    elif opened.format == "JXL":
+        info["xmp"] = read_jxl_xmp(file)
+    if PNG_KEYWORD in info:
+        info["iptc"] = find_iptc(_from_hex(info[PNG_KEYWORD]))
+    for keyword in PNG_EXIF_KEYWORDS:
+        info["exif"] = info.get("exif") or _from_hex(info.get(keyword, ""))
+    return info
+
+
+def _from_hex(text: str) -> bytes:
+    """Metadata as ImageMagick writes those that PNG has no chunk for: three lines, then digits."""
+    try:
+        return bytes.fromhex("".join(text.split("\n")[3:]))
+    except ValueError:
+        return b""

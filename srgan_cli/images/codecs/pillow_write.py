@@ -1,0 +1,115 @@
+"""Files that Pillow encodes: settings, metadata and timing of each format."""
+
+import io
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import PIL.ImageFile
+
+from srgan_cli.images.codecs.plugins import register_plugin
+from srgan_cli.images.exif import PREFIX
+from srgan_cli.images.formats import Encoding
+from srgan_cli.images.image import Image, ImageSequence
+from srgan_cli.images.image_metadata import COMMENT
+from srgan_cli.images.iptc import jpeg_segment
+
+QUALITY = {"jpeg": 95, "webp": 90, "avif": 90, "heif": 90, "jxl": 90}  # defaults
+DPI_FORMATS = ("jpeg", "bmp")
+COMMENT_FORMATS = ("jpeg", "gif", "jpeg2000")
+EXIF_FORMATS = ("jpeg", "webp", "avif", "heif", "jxl")  # XMP and profile too
+"""What Pillow's encoders can store of the metadata."""
+
+GIF_TRANSPARENT = 255  # the palette index of transparent pixels
+GIF_THRESHOLD = 128  # alpha from which a pixel is shown
+
+
+def encode_with_pillow(sequence: ImageSequence, format: str, encoding: Encoding) -> bytes:
+    """The bytes of a file with the first image, or with all frames of an animation."""
+    first, file = sequence.images[0], io.BytesIO()
+    settings = _settings(first, format, encoding) | _metadata(first, format)
+    frames = [_to_frame(image, format) for image in sequence.images]
+    if sequence.animated:
+        settings |= {"save_all": True, "append_images": frames[1:]} | _timing(sequence, format)
+    register_plugin(format)
+    if format == "jpeg":  # Pillow gives up where a scan is larger than its buffer, as of noise
+        needed = 2 * first.pixels.nbytes + (1 << 16)
+        PIL.ImageFile.MAXBLOCK = max(PIL.ImageFile.MAXBLOCK, needed)
+    frames[0].save(file, format.upper(), **settings)
+    return file.getvalue()
+
+
+def _to_frame(image: Image, format: str) -> PIL.Image.Image:
+    if format == "gif":
+        return _to_palette(image)
+    samples = image.array
+    return PIL.Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
+
+
+def _to_palette(image: Image) -> PIL.Image.Image:
+    """At most 256 colors, one of them transparent if there is alpha; gray stays exact."""
+    if image.gray and image.alpha is None:
+        return PIL.Image.fromarray(np.ascontiguousarray(image.pixels[..., 0]))
+    rgb = np.broadcast_to(image.pixels, (image.height, image.width, 3))
+    colors = 256 if image.alpha is None else GIF_TRANSPARENT
+    frame = PIL.Image.fromarray(np.ascontiguousarray(rgb)).quantize(
+        colors, PIL.Image.Quantize.MEDIANCUT, dither=PIL.Image.Dither.FLOYDSTEINBERG
+    )
+    if image.alpha is None:
+        return frame
+    palette = (frame.getpalette() or [])[: 3 * colors]
+    indices = np.where(image.alpha < GIF_THRESHOLD, GIF_TRANSPARENT, np.asarray(frame))
+    frame = PIL.Image.fromarray(indices.astype(np.uint8), "P")
+    frame.putpalette(palette + [0] * (768 - len(palette)))
+    frame.info["transparency"] = GIF_TRANSPARENT
+    return frame
+
+
+def _settings(image: Image, format: str, encoding: Encoding) -> dict[str, Any]:
+    quality = encoding.quality if encoding.quality is not None else QUALITY.get(format)
+    lossless = encoding.lossless
+    match format:
+        case "jpeg":
+            return {"quality": quality, "subsampling": "4:4:4", "optimize": True}
+        case "webp" if lossless:  # exact: the colors under transparent pixels too
+            level = 2 if encoding.compression is None else encoding.compression
+            return {"lossless": True, "quality": level * 11, "method": 4, "exact": True}
+        case "webp":
+            return {"quality": quality, "method": 4, "alpha_quality": 100, "exact": True}
+        case "avif":
+            return {"quality": quality, "subsampling": "4:4:4", "speed": 8}
+        case "heif":
+            return {"quality": quality, "chroma": 444}
+        case "jxl":
+            return {"quality": quality, "lossless": lossless}
+        case "jpeg2000" if quality is not None and not lossless:  # a PSNR in dB
+            layers = [25 + quality / 4]
+            return {"irreversible": True, "quality_mode": "dB", "quality_layers": layers}
+        case "ico":
+            return {"sizes": [(image.width, image.height)]}
+        case "tga":
+            return {"compression": None if encoding.compression == 0 else "tga_rle"}
+    return {}
+
+
+def _metadata(image: Image, format: str) -> dict[str, Any]:
+    metadata: dict[str, Any] = {}
+    if format in EXIF_FORMATS:  # Pillow removes the prefix again where it is not wanted
+        metadata |= {"exif": image.exif and PREFIX + image.exif, "xmp": image.xmp}
+        metadata["icc_profile"] = image.icc_profile
+    if format in DPI_FORMATS:
+        metadata["dpi"] = image.dpi
+    if format in COMMENT_FORMATS:
+        metadata["comment"] = image.text.get(COMMENT)
+    if format == "jpeg" and image.iptc is not None:
+        metadata["extra"] = jpeg_segment(image.iptc)
+    return {name: value for name, value in metadata.items() if value is not None}
+
+
+def _timing(sequence: ImageSequence, format: str) -> dict[str, Any]:
+    loop = sequence.loop or 0
+    timing: dict[str, Any] = {"duration": list(sequence.durations)}
+    if format == "gif":  # counts repetitions after the first time
+        repeats = {} if loop == 1 else {"loop": max(0, loop - 1)}
+        return timing | repeats | {"disposal": 2 if sequence.images[0].alpha is not None else 1}
+    return timing | {"loop": loop}

@@ -1,0 +1,72 @@
+"""Files of every mode, as other programs make them."""
+
+import io
+
+import numpy as np
+import pytest
+from image_helpers import gradient, read, saved
+from PIL import Image as Pillow
+from PIL import ImageCms
+
+from srgan_cli.errors import ImageError
+from srgan_cli.images.header import read_header
+from srgan_cli.images.image import Image
+from srgan_cli.images.read import read_frames
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "BMP", "PPM"])
+def test_one_bit_becomes_gray(format):
+    source = gradient().point(lambda v: 255 * (v > 99)).convert("1", dither=Pillow.Dither.NONE)
+    image = read(saved(source, format))
+    assert np.array_equal(image.pixels[..., 0], np.asarray(source.convert("L")))
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "BMP", "TGA", "GIF"])
+def test_a_palette_becomes_rgb(format):
+    source = Pillow.merge("RGB", [gradient(), gradient().rotate(180), gradient()]).quantize(16)
+    image = read(saved(source, format), "x.tga")
+    assert np.array_equal(image.pixels, np.asarray(source.convert("RGB")))
+
+
+def test_a_palette_with_a_transparent_color_becomes_rgb_with_alpha():
+    source = gradient("RGB").quantize(16)
+    image = read(saved(source, transparency=3))
+    assert np.array_equal(image.alpha == 0, np.asarray(source) == 3)
+
+
+@pytest.mark.parametrize(("mode", "clear"), [("L", 77), ("RGB", (77, 77, 77))])
+def test_a_transparent_color_of_png_becomes_alpha(mode, clear):
+    source = gradient(mode)
+    image = read(saved(source, transparency=clear))
+    assert np.array_equal(image.alpha == 0, np.asarray(gradient()) == 77)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "TIFF"])
+def test_cmyk_becomes_srgb(format):
+    source = Pillow.new("CMYK", (16, 16), (0, 0, 0, 128))
+    image = read(saved(source, format))
+    assert image.pixels.shape == (16, 16, 3)
+    assert np.ptp(image.pixels) <= 4
+    assert "sRGB" in profile_name(image.icc_profile)
+
+
+def profile_name(profile: bytes) -> str:
+    return ImageCms.getProfileName(ImageCms.ImageCmsProfile(io.BytesIO(profile)))
+
+
+def test_lab_becomes_srgb():
+    image = read(saved(Pillow.new("LAB", (4, 4), (255, 128, 128)), "TIFF"))
+    assert image.pixels.min() > 240
+
+
+@pytest.mark.parametrize(("mode", "says"), [("I", "32-bit integer|signed"), ("F", "floating")])
+def test_other_samples_are_refused_by_name(mode, says):
+    with pytest.raises(ImageError, match=f"^x.tif: .*({says}).*convert"):
+        read(saved(gradient(mode), "TIFF"), "x.tif")
+
+
+def test_the_further_images_of_a_camera_file_are_no_animation(tmp_path):
+    gradient("RGB").save(tmp_path / "a.mpo", save_all=True, append_images=[gradient("RGB")])
+    (tmp_path / "a.mpo").rename(tmp_path / "a.jpg")
+    assert isinstance(read_frames(tmp_path / "a.jpg"), Image)
+    assert read_header(tmp_path / "a.jpg").format == "jpeg"

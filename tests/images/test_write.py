@@ -1,0 +1,172 @@
+"""Files are written whole or not at all, and what is written is read again."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from image_helpers import IPTC, fits, full, tags
+
+from srgan_cli.errors import ImageError
+from srgan_cli.images.formats import CAPABILITIES, FORMAT_NAMES, METADATA, Encoding
+from srgan_cli.images.image import ImageSequence
+from srgan_cli.images.read import read_bytes, read_image
+from srgan_cli.images.write import encode, list_losses, write_image
+
+LOSSY = {
+    "jpeg": 2,
+    "webp": 3,
+    "avif": 3,
+    "gif": 8,
+    "heif": 3,
+    "jxl": 3,
+}  # levels of a gradient, on average
+
+
+TO_RGB = ("webp", "avif", "gif")  # they have no gray
+FEW = settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+@FEW
+@given(
+    name=st.sampled_from(FORMAT_NAMES),
+    height=st.integers(1, 70),
+    width=st.integers(1, 70),
+    channels=st.integers(1, 4),
+    dtype=st.sampled_from([np.uint8, np.uint16]),
+)
+def test_what_is_written_is_read_again(make, name, height, width, channels, dtype):
+    image = make(height, width, channels, dtype)
+    if not fits(name, height, width, channels, dtype):
+        with pytest.raises(ImageError, match="give --format"):
+            encode(image, Encoding(name))
+        return
+    back = read_bytes(encode(image, Encoding(name)), "-.tga")
+    assert back.pixels.dtype == dtype
+    assert back.pixels.shape[:2] == (height, width)
+    assert (back.alpha is not None) == (image.alpha is not None)
+    to_rgb = [("heif", 2, np.uint8), ("jpeg2000", 2, np.uint16)]
+    if name not in TO_RGB and (name, channels, dtype) not in to_rgb:
+        assert back.pixels.shape == image.pixels.shape
+    if name == "gif" and image.alpha is not None:
+        assert np.array_equal(back.alpha, np.where(image.alpha < 128, 0, 255))
+        return
+    difference = back.pixels.astype(int) - image.pixels
+    if name not in LOSSY:
+        assert not difference.any()
+    elif min(height, width) >= 8:  # where neighbors differ little
+        assert np.abs(difference).mean() <= LOSSY[name]
+        assert np.abs(difference.mean(axis=(0, 1))).max() <= 2
+
+
+@pytest.mark.parametrize("name", ["png", "tiff"])
+@pytest.mark.parametrize("compression", [None, 0, 1, 6, 9])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_compression_changes_the_size_only(make, name, compression, dtype):
+    image = make(200, 300, 4, dtype)
+    data = encode(image, Encoding(name, compression=compression))
+    assert np.array_equal(read_bytes(data, "x").array, image.array)
+    assert (len(data) > image.array.nbytes) == (compression == 0)
+
+
+def test_reading_and_writing_twice_changes_nothing(make, profile, exif, tmp_path):
+    first, second = tmp_path / "1.png", tmp_path / "2.png"
+    write_image(full(make, profile, exif), first)
+    write_image(read_image(first), second)
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("name", CAPABILITIES)
+def test_what_is_said_to_be_kept_is_kept_and_the_rest_is_said(make, profile, exif, name):
+    image = replace(full(make, profile, exif), iptc=IPTC)
+    image = replace(image, text={**image.text, "Author": "me"})
+    back = read_bytes(encode(image, Encoding(name)), "x.tga")
+    kept = (back.exif, back.xmp, back.iptc, back.text.get("Comment"), back.text.get("Author"))
+    lost = {word for word, data in zip(METADATA, kept, strict=True) if not data}
+    said = " ".join(list_losses(image, name))
+    assert {word for word in METADATA if word in said} == lost
+
+
+def test_pages_of_both_byte_orders_share_a_file(make, exif):
+    images = tuple(make(exif=exif(order=order)) for order in "<>")
+    back = read_bytes(encode(ImageSequence(images), Encoding("tiff")), "x")
+    assert [tags(page.exif)[0xA003] for page in back.images] == [33, 33]
+
+
+NAMES_OF_FILES = ["a b.png", "quote'\".png", "new\nline.png", "emoji 🙂.png", "ü" * 120 + ".png"]
+
+
+@pytest.mark.parametrize("name", NAMES_OF_FILES)
+def test_any_name_is_written_and_read(make, tmp_path, name):
+    write_image(make(), tmp_path / name)
+    assert read_image(tmp_path / name).width == 47
+    assert os.listdir(tmp_path) == [name]  # noqa: PTH208
+
+
+def test_a_missing_folder_is_named(make, tmp_path):
+    with pytest.raises(ImageError, match=r"there is no folder .*nowhere; make it first"):
+        write_image(make(), tmp_path / "nowhere" / "a.png")
+
+
+def test_a_folder_or_a_device_is_no_target(make, tmp_path):
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(ImageError, match="is a folder; name a file"):
+        write_image(make(), tmp_path / "a.png")
+    with pytest.raises(ImageError, match="not a regular file"):
+        write_image(make(), Path("/dev/null"), Encoding("png"))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
+def test_a_folder_without_rights_is_said(make, tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(ImageError, match=r"cannot be written .Permission denied"):
+        write_image(make(), tmp_path / "a.png")
+    tmp_path.chmod(0o700)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
+def test_a_write_protected_file_is_not_replaced(make, tmp_path):
+    target = tmp_path / "a.png"
+    target.write_bytes(b"old")
+    target.chmod(0o400)
+    with pytest.raises(ImageError, match="is write-protected; name another file"):
+        write_image(make(), target)
+    assert target.read_bytes() == b"old"
+
+
+def test_a_link_is_written_through(make, tmp_path):
+    (tmp_path / "folder").mkdir()
+    real, link = tmp_path / "folder" / "real.png", tmp_path / "link.png"
+    real.write_bytes(b"old")
+    link.symlink_to(real)
+    write_image(make(), link)
+    assert link.is_symlink()
+    assert read_image(real).width == 47
+
+
+def test_a_refused_image_leaves_the_old_file(make, tmp_path):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"old")
+    with pytest.raises(ImageError, match="no alpha"):
+        write_image(make(channels=4), path)
+    assert path.read_bytes() == b"old"
+
+
+def test_exif_too_long_for_jpeg_says_what_to_do(make, exif, tmp_path):
+    image = make(exif=exif() + bytes(70_000))
+    with pytest.raises(ImageError, match=r"a.jpg: .*--strip"):
+        write_image(image, tmp_path / "a.jpg")
+    write_image(image, tmp_path / "a.jpg", Encoding(strip=True))
+
+
+def test_standard_output_needs_a_format(make):
+    with pytest.raises(ImageError, match="needs --format"):
+        encode(make(), Encoding())
