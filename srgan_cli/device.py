@@ -84,6 +84,9 @@ def _default_dtype(device: torch.device) -> torch.dtype:
 
 
 def _cpu_has_bf16() -> bool:
+    """Not where the user limits PyTorch to less, by ATEN_CPU_CAPABILITY."""
+    if not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
+        return False
     is_supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(is_supported and is_supported())
 

@@ -9,11 +9,11 @@ from fractions import Fraction
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, leaky_relu
 
-from srgan_cli.networks.layers import conv, subpixel_conv, upscale_factors, zero_init_
+from srgan_cli.networks.layers import conv, upscale_factors, zero_init_
 from srgan_cli.networks.precision import bicubic, to_weight_dtype
 from srgan_cli.networks.receptive_field import bicubic_radius, conv_radius, sum_radii
+from srgan_cli.networks.upsampling import UpsamplingStage
 
 
 class Block(nn.Module):
@@ -29,14 +29,6 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv2(self.activation(self.conv1(x))).add_(x)
-
-
-def binomial_filter(x: Tensor) -> Tensor:
-    """[1, 2, 1] x [1, 2, 1] / 16 on every channel of (B, C, H, W), with a border of zeros.
-
-    Two 2x2 means are that filter, and faster than a grouped convolution.
-    """
-    return avg_pool2d(avg_pool2d(x, 2, stride=1, padding=1), 2, stride=1)
 
 
 class Fast(nn.Module):
@@ -64,7 +56,7 @@ class Fast(nn.Module):
         self.body = nn.Sequential(*(Block(features, negative_slope) for _ in range(blocks)))
         self.body_end = conv(features, features)
         self.up = nn.ModuleList(
-            subpixel_conv(inputs, outputs, step)
+            UpsamplingStage(inputs, outputs, step, binomial)
             for step, inputs, outputs in zip(steps, widths[:-1], widths[1:], strict=True)
         )
         self.to_rgb = conv(widths[-1], 3)
@@ -97,5 +89,4 @@ class Fast(nn.Module):
         """x: features, (B, F, H, W)."""
         for up in self.up:
             x = up(x)  # H -> 2H -> 4H
-            x = leaky_relu(binomial_filter(x) if self.binomial else x, 0.2)
         return bicubic(low_res, self.scale).add_(self.to_rgb(x))  # in float32

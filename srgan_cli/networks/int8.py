@@ -18,6 +18,9 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu_
 
 from srgan_cli.networks.fast import Block, Fast
+from srgan_cli.networks.layers import depth_to_space
+from srgan_cli.networks.precision import bicubic
+from srgan_cli.networks.upsampling import NEGATIVE_SLOPE, UpsamplingStage, filter_blocks
 
 Range = tuple[float, float]
 """The least and the largest value of a tensor."""
@@ -52,27 +55,34 @@ class Quantization:
 class Int8Conv(nn.Module):
     """A convolution of stride 1 on uint8 tensors, (B, inputs, H, W) -> (B, outputs, H, W).
 
-    Its parameters are not in `parameters()`: oneDNN packs them.
+    order: of the outputs, by their indices in the layer. Its parameters are not in `parameters()`:
+    oneDNN packs them.
     """
 
-    def __init__(self, layer: nn.Conv2d, inputs: Quantization, weight_levels: int) -> None:
+    def __init__(
+        self,
+        layer: nn.Conv2d,
+        inputs: Quantization,
+        weight_levels: int,
+        order: Tensor | slice = slice(None),
+    ) -> None:
         super().__init__()
         self.inputs = inputs
-        weight = layer.weight.detach().float()  # (O, I, k, k)
+        weight = layer.weight.detach().float()[order]  # (O, I, k, k)
         largest = weight.abs().amax(dim=(1, 2, 3))
         scales = largest.where(largest > 0, 1.0) / weight_levels
         rounded = (weight / scales.view(-1, 1, 1, 1)).round_().to(torch.int8)
         self._padding = list(map(int, layer.padding))
         self._scales = scales
         self._zeros = torch.zeros(len(scales), dtype=torch.int32)
-        self._bias = None if layer.bias is None else layer.bias.detach().float()
+        self._bias = None if layer.bias is None else layer.bias.detach().float()[order]
         self._packed = torch.ops.onednn.qconv_prepack(
             rounded, scales, inputs.scale, inputs.zero_point, [1, 1], self._padding, [1, 1], 1, None
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """uint8 -> float32."""
-        return self._run(x, 1.0, 0, torch.float32, "none")
+    def forward(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """uint8 -> float32, or bfloat16 on processors that have it: others take seconds."""
+        return self._run(x, 1.0, 0, dtype, "none")
 
     def relu(self, x: Tensor, outputs: Quantization) -> Tensor:
         """uint8 -> uint8 of max(0, convolution); what `outputs` cannot hold is clipped."""
@@ -112,17 +122,51 @@ class Int8Block(nn.Module):
         return middle.quantize(leaky_relu_(self.conv1(integers), self.slope))
 
 
-class Int8Fast(nn.Module):
-    """`Fast` with its body in int8. Head and upsampler run in `dtype`, the base in float32.
+class Int8Stage(nn.Module):
+    """networks.upsampling.UpsamplingStage on uint8 tensors.
 
-    ranges: of the inputs of `int8_convolutions(network)`, as `measure_ranges` gives them.
+    outputs: how its outputs are quantized; None: they are in `dtype`.
+    """
+
+    def __init__(
+        self,
+        stage: UpsamplingStage,
+        inputs: Quantization,
+        weight_levels: int,
+        outputs: Quantization | None,
+        dtype: torch.dtype,
+    ) -> None:
+        super().__init__()
+        layer = stage[0]
+        assert isinstance(layer, nn.Conv2d)
+        self.conv = Int8Conv(layer, inputs, weight_levels, stage.order)
+        self.factor, self.binomial = stage.scale, stage.binomial
+        self.outputs, self.dtype = outputs, dtype
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) -> (B, outputs, sH, sW)."""
+        blocks = self.conv(x, self.dtype)
+        if self.binomial:
+            made = torch.uint8 if self.outputs else self.dtype
+            return filter_blocks(blocks, self.factor, made, self._converted)
+        return depth_to_space(self._converted(leaky_relu_(blocks, NEGATIVE_SLOPE)), self.factor)
+
+    def _converted(self, x: Tensor) -> Tensor:
+        return x if self.outputs is None else self.outputs.quantize(x.float())
+
+
+class Int8Fast(nn.Module):
+    """`Fast` in int8, but for the first and the last convolution, which run in `dtype`.
+
+    Sums and the bicubic base are in float32. ranges: of the inputs of `int8_layers(network)`, as
+    `measure_ranges` gives them.
     """
 
     def __init__(
         self, network: Fast, ranges: Sequence[Range], dtype: torch.dtype, weight_levels: int
     ) -> None:
         super().__init__()
-        self.network, self.dtype = network, dtype
+        self.head, self.to_rgb, self.dtype = network.head, network.to_rgb, dtype
         self.scale, self.receptive_field = network.scale, network.receptive_field
         self.body = nn.Sequential(
             *(
@@ -131,33 +175,45 @@ class Int8Fast(nn.Module):
                 if isinstance(block, Block)
             )
         )
-        last = Quantization.of_range(ranges[-1])
-        self.body_end = Int8Conv(network.body_end, last, weight_levels)
+        of_end, *of_up = map(Quantization.of_range, ranges[2 * len(self.body) :])
+        self.body_end = Int8Conv(network.body_end, of_end, weight_levels)
+        self.up = nn.Sequential(
+            *(
+                Int8Stage(stage, inputs, weight_levels, outputs, dtype)
+                for stage, inputs, outputs in zip(
+                    network.up, of_up, [*of_up, None][1:], strict=True
+                )
+                if isinstance(stage, UpsamplingStage)
+            )
+        )
 
     def forward(self, low_res: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 3, sH, sW), float32."""
         half = self.dtype != torch.float32
         with torch.autocast("cpu", self.dtype if half else None, enabled=half):
-            shallow = self.network.head(low_res)  # (B, F, H, W)
+            shallow = self.head(low_res)  # (B, F, H, W)
             x = self.body(shallow.to(torch.float32, copy=True))
             x = self.body_end(self.body_end.inputs.quantize(x)).add_(shallow)
-            return self.network.upsample(low_res, x)
+            if self.up:
+                x = self.up(self.up[0].conv.inputs.quantize(x))  # (B, thin, sH, sW)
+            return bicubic(low_res, self.scale).add_(self.to_rgb(x))
 
 
-def int8_convolutions(network: Fast) -> list[nn.Conv2d]:
-    """Those that run in int8, in forward order."""
-    return [
+def int8_layers(network: Fast) -> list[nn.Module]:
+    """Those that run in int8, in forward order: convolutions, then stages of the upsampler."""
+    body = [
         layer
         for part in (network.body, network.body_end)
         for layer in part.modules()
         if isinstance(layer, nn.Conv2d)
     ]
+    return [*body, *network.up]
 
 
 @torch.inference_mode()
 def measure_ranges(network: Fast, images: Sequence[Tensor]) -> list[Range]:
-    """Of the input of each of `int8_convolutions`, over images (B, 3, H, W) in [0, 1]."""
-    layers = int8_convolutions(network)
+    """Of the input of each of `int8_layers`, over images (B, 3, H, W) in [0, 1]."""
+    layers = int8_layers(network)
     seen: dict[nn.Module, list[float]] = {layer: [0.0] for layer in layers}
 
     def see(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -167,7 +223,7 @@ def measure_ranges(network: Fast, images: Sequence[Tensor]) -> list[Range]:
         for layer in layers:
             hooks.callback(layer.register_forward_pre_hook(see).remove)
         for image in images:
-            network.body_end(network.body(network.head(image)))
+            network(image)
     extremes = [torch.tensor(seen[layer]).aminmax() for layer in layers]  # which keep a NaN
     return [(float(least), float(largest)) for least, largest in extremes]
 

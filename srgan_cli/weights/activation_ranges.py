@@ -14,7 +14,7 @@ from srgan_cli.networks.int8 import (
     WEIGHT_LEVELS,
     Int8Fast,
     Range,
-    int8_convolutions,
+    int8_layers,
     int8_problem,
     measure_ranges,
     weight_levels,
@@ -48,7 +48,7 @@ def recorded_ranges(weights: Weights, network: nn.Module) -> Sequence[Range] | N
     """None if the file has none. network: its `Fast`. Raises WeightsError if they do not fit it."""
     assert isinstance(network, Fast)
     ranges = weights.metadata.activation_ranges
-    needed = len(int8_convolutions(network))
+    needed = len(int8_layers(network))
     if ranges is not None and len(ranges) != needed:
         raise WeightsError(f"its metadata has {len(ranges)} activation ranges, not {needed}")
     return ranges

@@ -119,7 +119,7 @@ def test_recorded_ranges_are_taken_and_others_calibrated():
 def test_ranges_of_another_network_are_refused(monkeypatch):
     monkeypatch.setattr(quantization, "int8_problem", lambda network: None)
     metadata = Metadata(scale=2, activation_ranges=((0.0, 1.0),) * 3)
-    with pytest.raises(WeightsError, match="3 activation ranges, not 5"):
+    with pytest.raises(WeightsError, match="3 activation ranges, not 6"):
         build_engine(replace(weights(), metadata=metadata), Machine("cpu", "int8"))
 
 

@@ -80,10 +80,11 @@ def test_a_channel_of_zeros_stays_zero():
 
 @needs_int8
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("binomial", [False, True])
 @pytest.mark.parametrize("slope", [0.0, 0.1])
 @torch.inference_mode()
-def test_a_network_in_int8_is_close_to_float32(slope, dtype):
-    net = network(slope)
+def test_a_network_in_int8_is_close_to_float32(slope, dtype, binomial):
+    net = network(slope, binomial)
     ranges = measure_ranges(net, [image(seed=1)])
     quantized = Int8Fast(net, ranges, dtype, weight_levels())
     expected, made = net(image()), quantized(image())
@@ -96,9 +97,21 @@ def test_a_network_in_int8_is_close_to_float32(slope, dtype):
     assert (made != expected).any()
 
 
+@needs_int8
+@pytest.mark.parametrize("scale", [1, 3])
+@torch.inference_mode()
+def test_other_scales_run_in_int8(scale):
+    torch.manual_seed(2)
+    net = Fast(scale, 8, 1, 4, negative_slope=0.1, binomial=True).eval()
+    nn.init.normal_(net.to_rgb.weight, std=0.05)
+    quantized = Int8Fast(net, measure_ranges(net, [image()]), torch.float32, weight_levels())
+    difference = quantized(image()) - net(image())
+    assert 0 < difference.abs().max() < 0.02
+
+
 def test_ranges_are_those_of_the_inputs_of_the_body():
     ranges = measure_ranges(network(0.1), [image(), image(seed=1)])
-    assert len(ranges) == 2 * 3 + 1
+    assert len(ranges) == 2 * 3 + 1 + 2  # blocks, their last convolution, two stages
     assert all(low <= 0 <= high for low, high in ranges)
     assert all(low < 0 for low, _ in ranges)  # behind a LeakyReLU as well
     assert all(low == 0 for low, _ in measure_ranges(network(0.0), [image()])[1:6:2])

@@ -17,7 +17,7 @@ def test_ranges_travel_in_the_file(tiny, tmp_path):
     write_weights(completed, tmp_path / "ranges.safetensors")
     read = read_weights(tmp_path / "ranges.safetensors").metadata
     assert read == completed.metadata
-    assert len(read.activation_ranges) == 3
+    assert len(read.activation_ranges) == 4
     assert read.int8_psnr is None
 
 
