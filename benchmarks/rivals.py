@@ -1,8 +1,12 @@
-"""Our engine beside the usual way and other runtimes: one network, one picture, array to array."""
+"""Our engine beside the usual way and other runtimes: one network, one picture, array to array.
+
+As on a processor without AVX-512: ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 in the environment
+limit PyTorch, not the other runtimes.
+"""
 
 import importlib.util
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,11 +15,13 @@ import numpy as np
 import torch
 from baseline import to_batch, to_image
 from report import Check, Table
-from timing import interleaved
+from timing import Timing, interleaved
 from workload import WHOLE, Workload, photograph
 
-from srgan_cli.device import keep_memory
+from srgan_cli.device import keep_memory, pick_precision
 from srgan_cli.images.image import Image
+from srgan_cli.networks.int8 import int8_problem
+from srgan_cli.weights.ncnn.export import export_ncnn
 from srgan_cli.weights.onnx import export_onnx
 
 Way = Callable[[np.ndarray], np.ndarray]
@@ -24,6 +30,8 @@ Way = Callable[[np.ndarray], np.ndarray]
 SIZE = (384, 512)
 SMALL = (192, 256)
 OURS, COMMON = "ours, one tile", "common way, one tile"
+FP32, BF16, INT8, NCNN = "ours, fp32", "ours, bf16", "ours, int8", "ncnn, fp32"
+GAIN_BF16, GAIN_FP32 = 1.4, 1.6
 
 
 def rivals(workload: Workload, title: str, least: float, others: bool = True) -> Table:
@@ -43,7 +51,21 @@ def rivals(workload: Workload, title: str, least: float, others: bool = True) ->
     gain = timings[OURS].times_faster(timings[COMMON])
     check = Check(f"at least {least} times the usual way, untiled", gain, least=least)
     size = f"{pixels.shape[1]} x {pixels.shape[0]}"
-    return Table(f"{title}, {size}, array to array", rows, (check,))
+    return Table(f"{title}, {size}, array to array", rows, (check, *_int8_checks(timings)))
+
+
+def _int8_checks(timings: Mapping[str, Timing]) -> Iterator[Check]:
+    """Against bfloat16 where the processor has it, else against float32 and ncnn."""
+    if INT8 not in timings:
+        return
+    if BF16 in timings:
+        gain = timings[INT8].times_faster(timings[BF16])
+        yield Check(f"int8 at least {GAIN_BF16} times bfloat16", gain, least=GAIN_BF16)
+        return
+    gain = timings[INT8].times_faster(timings[FP32])
+    yield Check(f"int8 at least {GAIN_FP32} times float32", gain, least=GAIN_FP32)
+    if NCNN in timings:
+        yield Check("int8 faster than ncnn", timings[INT8].times_faster(timings[NCNN]), least=1.0)
 
 
 def _ours_and_common(workload: Workload, tiled: bool) -> dict[str, Way]:
@@ -51,10 +73,21 @@ def _ours_and_common(workload: Workload, tiled: bool) -> dict[str, Way]:
     if tiled:
         ways |= {
             "ours": _ours(workload),
-            "ours, fp32": _ours(workload, precision="fp32"),
             "common way": workload.common(),
         }
+        ways |= {name: _ours(workload, precision) for name, precision in _precisions(workload)}
     return ways
+
+
+def _precisions(workload: Workload) -> Iterator[tuple[str, str]]:
+    """Those that the processor computes quickly, for networks that have them."""
+    yield FP32, "fp32"
+    if workload.device != "cpu":
+        return
+    if pick_precision("auto", torch.device("cpu")) == torch.bfloat16:
+        yield BF16, "bf16"
+    if int8_problem(workload.network()) is None:
+        yield INT8, "int8"
 
 
 def _ours(workload: Workload, precision: str = "auto", tile: int | None = None) -> Way:
@@ -76,8 +109,8 @@ def _runtimes(workload: Workload, folder: Path, pixels: np.ndarray) -> dict[str,
         if _installed("openvino"):
             for precision in ("f32", "bf16"):
                 found[f"OpenVINO, {precision}"] = _openvino(folder / "network.onnx", precision)
-    if _installed("ncnn", "pnnx"):
-        found["ncnn"] = _ncnn(workload, folder, pixels)
+    if _installed("ncnn"):
+        found[NCNN] = _ncnn(workload, folder)
     expected = workload.common(tile=None)(pixels).astype(int)
     for name, way in found.items():
         if np.abs(way(pixels) - expected).mean() > 1:
@@ -110,21 +143,23 @@ def _openvino(path: Path, precision: str) -> Way:
     return _around(lambda low: compiled([low])[0])
 
 
-def _ncnn(workload: Workload, folder: Path, pixels: np.ndarray) -> Way:
-    """pnnx translates the network, traced on the picture's size."""
-    import ncnn
-    import pnnx
+def _ncnn(workload: Workload, folder: Path) -> Way:
+    """What `srgan convert` writes, with the options that ncnn has by itself: Winograd among them.
 
-    pnnx.export(workload.network().cpu(), str(folder / "network.pt"), to_batch(pixels))
+    ncnn takes the instructions that the processor has; nothing limits it to AVX2.
+    """
+    import ncnn
+
+    export_ncnn(workload.weights, folder / "network.param", half=False)
     net = ncnn.Net()
     net.opt.num_threads = torch.get_num_threads()
-    net.load_param(str(folder / "network.ncnn.param"))
-    net.load_model(str(folder / "network.ncnn.bin"))
+    net.load_param(str(folder / "network.param"))
+    net.load_model(str(folder / "network.bin"))
 
     def run(low: np.ndarray) -> np.ndarray:
         with net.create_extractor() as extractor:
-            extractor.input("in0", ncnn.Mat(low[0]).clone())
-            return np.array(extractor.extract("out0")[1])[None]
+            extractor.input("data", ncnn.Mat(low[0]).clone())
+            return np.array(extractor.extract("output")[1])[None]
 
     return _around(run)
 

@@ -1,12 +1,15 @@
 """Makes of a trained network the file that we ship: float16, its figures in the header.
 
-python benchmarks/ship.py RUN/psnr.safetensors weights/NAME.safetensors --set5 SET5 --val VAL
+python benchmarks/ship.py RUN/psnr.safetensors weights/NAME.safetensors --set5 SET5 --val VAL \
+    --inputs LOW
 
 Of a GAN stage RUN keeps the network whose features are nearest; --checkpoint takes the last one,
 the running average in RUN/checkpoint-gan-STEPS.pt, in its place.
 
 SET5 has the folders high and low of one scale; VAL's low pictures are made by MATLAB's bicubic.
 Figures are taken of the to_half network, in float32, on Y, with a border of the scale cropped.
+LOW has pictures such as the network is for, on which int8 is measured: without it VAL's are taken,
+shrunk. `srgan convert FILE -o NEW --calibrate LOW` does that part alone.
 """
 
 import argparse
@@ -14,11 +17,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from torch import Tensor
+
+from srgan_cli.evaluation.crops import center_crops
 from srgan_cli.evaluation.image_pairs import ImagePair, pair_up
 from srgan_cli.evaluation.measure import FIDELITY, ImageMeasurements, means, measure_all
 from srgan_cli.evaluation.methods import network_method
+from srgan_cli.resample import resize
 from srgan_cli.settings import FLOAT32_MACHINE
 from srgan_cli.training.checkpoint import load_state
+from srgan_cli.weights.activation_ranges import measure_int8
 from srgan_cli.weights.container import Weights, read_weights, to_half, write_weights
 from srgan_cli.weights.measured_field import complete_metadata
 from srgan_cli.weights.selection import SelectedModel
@@ -37,7 +45,9 @@ def main() -> None:
     told = {"command": arguments.command, "note": arguments.note}
     record = weights.metadata.training | {name: text for name, text in told.items() if text}
     metadata = replace(weights.metadata, figures=figures, training=record)
-    write_weights(replace(weights, metadata=metadata), arguments.target)
+    weights = measure_int8(replace(weights, metadata=metadata), _inputs(arguments, weights))
+    write_weights(weights, arguments.target)
+    print(f"int8: {weights.metadata.int8_psnr} dB from float32")
     for name, row in figures.items():
         print(name, " ".join(f"{key} {value:.4f}" for key, value in row.items()))
 
@@ -51,6 +61,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--checkpoint", type=Path)
     parser.add_argument("--set5", type=Path, required=True)
     parser.add_argument("--val", type=Path, required=True)
+    parser.add_argument("--inputs", type=Path, metavar="LOW")
     parser.add_argument(
         "--mirror-whole",
         action="store_true",
@@ -72,6 +83,14 @@ def _trained(arguments: argparse.Namespace) -> Weights:
         weights.metadata, training=record, reflect_padding=None, measured_receptive_field=None
     )
     return replace(weights, state=last.average, metadata=unknown)
+
+
+def _inputs(arguments: argparse.Namespace, weights: Weights) -> list[Tensor]:
+    scale = weights.metadata.scale
+    if arguments.inputs:
+        return center_crops(arguments.inputs, 128, 24)
+    large = center_crops(arguments.val, 128 * scale, 24)
+    return [resize(one, one.shape[2] // scale, one.shape[3] // scale).clamp(0, 1) for one in large]
 
 
 def _figures(weights: Weights, pairs: Sequence[ImagePair]) -> dict[str, float]:

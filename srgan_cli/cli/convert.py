@@ -28,6 +28,10 @@ SUFFIXES = {
 """Kind of file -> what its name may end in. The first kind with a suffix is its default."""
 
 
+CALIBRATION_SIDE, CALIBRATION_IMAGES = 128, 24
+"""Pixels a side, and how many images at most, on which int8 is measured."""
+
+
 @dataclass(frozen=True)
 class WeightsHints:
     """What the keys of another program's file may not tell."""
@@ -65,6 +69,7 @@ weights_hint_options = gathered(
     examples=(
         "srgan convert anime.pth -o anime.safetensors",
         "srgan convert mine.safetensors -o mine.pth --half    # for Upscayl, chaiNNer",
+        "srgan convert mine.safetensors -o quick.safetensors --calibrate photos    # for int8",
         "srgan convert mine.safetensors -o mine.onnx",
         "srgan convert mine.safetensors -o mine.param         # and mine.bin, for ncnn",
     ),
@@ -101,14 +106,32 @@ weights_hint_options = gathered(
     help="float16 or float32",
     heading="Output",
 )
+@option(
+    "--calibrate",
+    "images",
+    metavar="FOLDER",
+    type=click.Path(exists=True, path_type=Path),
+    show_default="a built-in image, and no PSNR",
+    help="Images like those to upscale: record ranges and PSNR of int8 on them",
+    heading="Output",
+)
 @weights_hint_options
 def convert_command(
-    source: Path, output: Path, kind: str | None, half: bool | None, hints: WeightsHints
+    source: Path,
+    output: Path,
+    kind: str | None,
+    half: bool | None,
+    images: Path | None,
+    hints: WeightsHints,
 ) -> None:
     """Convert weights to srgan's format, to that of other programs, to ONNX or ncnn."""
     kind = _resolve_format(output, kind)
     if half and kind == "onnx":
         raise OptionError("--half does not go with ONNX: its 32 bits are checked against torch")
+    if images is not None and kind != "srgan":
+        raise OptionError(
+            "--calibrate is for srgan's own format alone: end the name in .safetensors"
+        )
     outputs = [output, output.with_suffix(".bin")] if kind == "ncnn" else [output]
     check_outputs(outputs, [source])
     lock_outputs(outputs, WeightsError)
@@ -120,7 +143,7 @@ def convert_command(
     if kind == "ncnn":
         note = _write_ncnn(weights, output, half is not False)
     else:
-        note = _write(to_half(weights) if half else weights, output, kind)
+        note = _write(to_half(weights) if half else weights, output, kind, images)
     Output().info(f"{source} -> {output} ({weights}; {note})")
 
 
@@ -135,9 +158,8 @@ def _resolve_format(output: Path, kind: str | None) -> str:
     return found
 
 
-def _write(weights: "Weights", output: Path, kind: str) -> str:
+def _write(weights: "Weights", output: Path, kind: str, images: Path | None) -> str:
     """Returns a note on the result."""
-    from srgan_cli.weights.activation_ranges import complete_ranges
     from srgan_cli.weights.container import write_weights
     from srgan_cli.weights.foreign.conversion import export_foreign
     from srgan_cli.weights.measured_field import complete_metadata
@@ -146,11 +168,23 @@ def _write(weights: "Weights", output: Path, kind: str) -> str:
     if kind == "onnx":
         return f"ONNX opset {OPSET}, within {export_onnx(weights, output):.1g} of torch"
     if kind == "srgan":
-        completed = complete_metadata(weights, Output().info)
-        write_weights(complete_ranges(completed), output)
+        completed = _with_ranges(complete_metadata(weights, Output().info), images)
+        write_weights(completed, output)
+        if images is not None:
+            psnr = completed.metadata.int8_psnr
+            return "no int8" if psnr is None else f"int8 is {psnr:.1f} dB from float32"
     else:
         export_foreign(weights, output, kind)
     return f"{kind} naming"
+
+
+def _with_ranges(weights: "Weights", images: Path | None) -> "Weights":
+    from srgan_cli.evaluation.crops import center_crops
+    from srgan_cli.weights.activation_ranges import complete_ranges, measure_int8
+
+    if images is None:
+        return complete_ranges(weights)
+    return measure_int8(weights, center_crops(images, CALIBRATION_SIDE, CALIBRATION_IMAGES))
 
 
 def _write_ncnn(weights: "Weights", output: Path, half: bool) -> str:

@@ -1,12 +1,17 @@
 """Crops of an image: given, or those with the most detail."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
+from torch import Tensor
 
 from srgan_cli.errors import ImageError, OptionError
+from srgan_cli.evaluation.image_pairs import pictures_in
 from srgan_cli.images.image import Image
+from srgan_cli.images.read import read_image
 from srgan_cli.metrics import to_y
 
 
@@ -68,6 +73,24 @@ def cut(picture: Image, crop: Crop) -> Image:
     rows = slice(crop.y, crop.y + crop.height)
     pixels = picture.pixels[rows, crop.x : crop.x + crop.width].copy()  # not to hold the whole
     return Image(pixels, icc_profile=picture.icc_profile)
+
+
+def center_crops(place: Path, side: int, count: int) -> list[Tensor]:
+    """(1, 3, H, W) in [0, 1], at most `side` pixels a side: of a file, or of a folder's images.
+
+    Of more than `count` images those that are equally far apart by name. Raises ImageError.
+    """
+    paths = pictures_in(place)
+    chosen = [paths[i * len(paths) // count] for i in range(count)] if count < len(paths) else paths
+    return [_center(read_image(path), side) for path in chosen]
+
+
+def _center(picture: Image, side: int) -> Tensor:
+    pixels = picture.pixels
+    top, left = (max(0, (length - side) // 2) for length in pixels.shape[:2])
+    colors = np.atleast_3d(pixels[top : top + side, left : left + side])
+    rgb = np.broadcast_to(colors[..., :3], (*colors.shape[:2], 3)) / np.iinfo(pixels.dtype).max
+    return torch.from_numpy(rgb.astype(np.float32)).permute(2, 0, 1)[None]
 
 
 def detailed_crops(picture: Image, side: int, count: int) -> list[Crop]:

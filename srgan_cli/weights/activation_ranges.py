@@ -31,14 +31,17 @@ MAX_PSNR = 100.0
 """dB; stands for outputs that do not differ."""
 
 
-def calibrate(network: nn.Module) -> list[Range]:
-    """Ranges on the built-in image, for networks whose file has none. network: a `Fast`.
+def calibrate(network: nn.Module, images: Sequence[Tensor] = ()) -> list[Range]:
+    """Ranges on `images`, or on the built-in one where there are none.
 
-    Raises WeightsError for a network that overflows.
+    network: a `Fast`. images: (1, 3, H, W) in [0, 1]. Raises WeightsError for a network that
+    overflows.
     """
     assert isinstance(network, Fast)
-    image = torch.from_numpy(pattern_image(SIDE))[None]
-    ranges = measure_ranges(network, [image.contiguous(memory_format=torch.channels_last)])
+    seen = images or [torch.from_numpy(pattern_image(SIDE))[None]]
+    ranges = measure_ranges(
+        network, [image.contiguous(memory_format=torch.channels_last) for image in seen]
+    )
     if not all(abs(value) < MAX_ACTIVATION for pair in ranges for value in pair):
         raise WeightsError("the network makes values that are not numbers: its weights are bad")
     return ranges
@@ -57,14 +60,14 @@ def recorded_ranges(weights: Weights, network: nn.Module) -> Sequence[Range] | N
 def complete_ranges(weights: Weights, images: Sequence[Tensor] = ()) -> Weights:
     """`weights` with activation ranges in its metadata, and the PSNR of int8 on `images`.
 
-    images: (1, 3, H, W) in [0, 1], for instance validation crops; without any no PSNR is recorded,
-    and `--precision auto` does not take int8. Returns `weights` itself for networks that cannot
-    run in int8 here, and where nothing is missing.
+    images: (1, 3, H, W) in [0, 1], for instance validation crops; without any the built-in image
+    gives the ranges, no PSNR is recorded, and `--precision auto` does not take int8. Returns
+    `weights` itself for networks that cannot run in int8, and where nothing is missing.
     """
     metadata, network = weights.metadata, load_generator(weights)
     if not isinstance(network, Fast):
         return weights
-    ranges = recorded_ranges(weights, network) or calibrate(network)
+    ranges = recorded_ranges(weights, network) or calibrate(network, images)
     psnr = metadata.int8_psnr
     if psnr is None and images and int8_problem(network) is None:
         psnr = int8_psnr(network, ranges, images)
@@ -73,6 +76,12 @@ def complete_ranges(weights: Weights, images: Sequence[Tensor] = ()) -> Weights:
     return replace(
         weights, metadata=replace(metadata, activation_ranges=tuple(ranges), int8_psnr=psnr)
     )
+
+
+def measure_int8(weights: Weights, images: Sequence[Tensor]) -> Weights:
+    """As `complete_ranges`, of whatever the metadata has about int8 already."""
+    unknown = replace(weights.metadata, activation_ranges=None, int8_psnr=None)
+    return complete_ranges(replace(weights, metadata=unknown), images)
 
 
 def complete_ranges_of_file(path: Path, images: Sequence[Tensor] = ()) -> None:

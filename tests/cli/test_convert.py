@@ -7,8 +7,12 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
+from helpers import noise
+
 from srgan_cli.cli import main
+from srgan_cli.images.write import write_image
 from srgan_cli.networks import GENERATORS
+from srgan_cli.networks.int8 import WEIGHT_LEVELS, weight_levels
 from srgan_cli.weights.container import read_weights
 from srgan_cli.weights.loading import load_weights
 
@@ -59,8 +63,33 @@ def test_half_halves_our_files(tiny_file, tmp_path):
     again = read_weights(tmp_path / "half.safetensors")
     measured = {"reflect_padding": None, "activation_ranges": None}
     assert replace(again.metadata, **measured) == read_weights(tiny_file).metadata
-    assert len(again.metadata.activation_ranges) == 3
+    assert len(again.metadata.activation_ranges) == 5
     assert {tensor.dtype for tensor in again.state.values()} == {torch.float16}
+
+
+def test_calibrate_records_ranges_and_psnr_of_int8_on_the_images_given(tiny_file, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    write_image(noise(40, 150), photos / "a.png")
+    write_image(noise(30, 20, channels=1), photos / "b.png")
+    quick = tmp_path / "quick.safetensors"
+    result = convert(tiny_file, "-o", quick, "--calibrate", photos)
+    assert result.exit_code == 0, result.output
+    made, original = read_weights(quick), read_weights(tiny_file)
+    torch.testing.assert_close(dict(made.state), dict(original.state), rtol=0, atol=0)
+    assert len(made.metadata.activation_ranges) == 5
+    if weight_levels() == WEIGHT_LEVELS:
+        assert f"int8 is {made.metadata.int8_psnr:.1f} dB" in result.stderr
+    plain = tmp_path / "plain.safetensors"
+    convert(tiny_file, "-o", plain)
+    assert read_weights(plain).metadata.activation_ranges != made.metadata.activation_ranges
+
+
+def test_calibrate_is_refused_where_ranges_have_no_place(tiny_file, tmp_path):
+    result = convert(tiny_file, "-o", tmp_path / "out.onnx", "--calibrate", tmp_path)
+    assert result.exit_code == 2
+    assert "--calibrate" in result.stderr
+    assert not (tmp_path / "out.onnx").exists()
 
 
 def test_onnx_by_its_suffix(tiny_file, tmp_path):

@@ -5,8 +5,9 @@ import pytest
 from helpers import noise
 
 from srgan_cli.errors import ImageError, OptionError
-from srgan_cli.evaluation.crops import Crop, cut, detailed_crops, parse_crop
+from srgan_cli.evaluation.crops import Crop, center_crops, cut, detailed_crops, parse_crop
 from srgan_cli.images.image import Image
+from srgan_cli.images.write import write_image
 
 
 def test_a_crop_in_words() -> None:
@@ -14,6 +15,20 @@ def test_a_crop_in_words() -> None:
     for wrong in ("1,2,3", "a,b,c,d", "-1,0,4,4", "0,0,0,4"):
         with pytest.raises(OptionError, match="is not a crop"):
             parse_crop(wrong)
+
+
+def test_center_crops_are_rgb_in_0_to_1_of_images_far_apart(tmp_path) -> None:
+    for number in range(5):
+        gray = np.full((9, 30 if number else 4), 51 * number, np.uint8)
+        write_image(Image(gray), tmp_path / f"{number}.png")
+    found = center_crops(tmp_path, 6, 2)
+    assert [tuple(one.shape) for one in found] == [(1, 3, 6, 4), (1, 3, 6, 6)]
+    assert [one.unique().item() for one in found] == [0.0, pytest.approx(0.4)]
+    assert len(center_crops(tmp_path, 6, 9)) == 5
+    picture = noise(8, 8)
+    write_image(picture, tmp_path / "0.png")
+    expected = picture.pixels[1:7, 1:7].transpose(2, 0, 1) / 255
+    np.testing.assert_allclose(center_crops(tmp_path / "0.png", 6, 1)[0][0].numpy(), expected)
 
 
 def test_crops_change_size_without_losing_a_pixel() -> None:

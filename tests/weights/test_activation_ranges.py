@@ -8,7 +8,7 @@ from small_networks import RRDB, random_weights
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.networks.int8 import WEIGHT_LEVELS, weight_levels
-from srgan_cli.weights.activation_ranges import complete_ranges
+from srgan_cli.weights.activation_ranges import complete_ranges, measure_int8
 from srgan_cli.weights.container import read_weights, write_weights
 
 
@@ -17,7 +17,7 @@ def test_ranges_travel_in_the_file(tiny, tmp_path):
     write_weights(completed, tmp_path / "ranges.safetensors")
     read = read_weights(tmp_path / "ranges.safetensors").metadata
     assert read == completed.metadata
-    assert len(read.activation_ranges) == 4
+    assert len(read.activation_ranges) == 5
     assert read.int8_psnr is None
 
 
@@ -26,6 +26,21 @@ def test_what_is_complete_stays_and_other_networks_are_left_alone(tiny):
     assert complete_ranges(completed) is completed
     other = random_weights("rrdbnet", RRDB)
     assert complete_ranges(other) is other
+
+
+def test_images_give_the_ranges_where_there_are_some(tiny):
+    dark = complete_ranges(tiny, [torch.zeros(1, 3, 24, 30)]).metadata.activation_ranges
+    light = complete_ranges(tiny, [torch.ones(1, 3, 24, 30)]).metadata.activation_ranges
+    assert dark != light
+    assert complete_ranges(tiny).metadata.activation_ranges not in (dark, light)
+
+
+def test_int8_is_measured_anew_when_asked_for(tiny):
+    completed = complete_ranges(tiny)
+    again = measure_int8(completed, [torch.zeros(1, 3, 24, 30)]).metadata
+    assert again.activation_ranges != completed.metadata.activation_ranges
+    wrong = replace(tiny, metadata=replace(tiny.metadata, activation_ranges=((0.0, 1.0),)))
+    assert len(measure_int8(wrong, []).metadata.activation_ranges) == 5
 
 
 def test_a_network_that_overflows_is_an_error_not_a_wrong_range(tiny):
