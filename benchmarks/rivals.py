@@ -1,7 +1,7 @@
 """Our engine beside the usual way and other runtimes: one network, one picture, array to array.
 
-As on a processor without AVX-512: ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 in the environment
-limit PyTorch, not the other runtimes.
+ONEDNN_MAX_CPU_ISA=AVX2 and ATEN_CPU_CAPABILITY=avx2 in the environment limit PyTorch to what most
+processors have, and do not limit the other runtimes.
 """
 
 import importlib.util

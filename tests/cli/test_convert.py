@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 from click.testing import CliRunner, Result
-
 from helpers import noise
 
 from srgan_cli.cli import main
