@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 
+import torch
 from baseline import BaselineUpscaler
 from report import Check, Table
 from timing import timed
@@ -33,8 +34,15 @@ class Watched(TiledEngine):
 
     spent: list[float] = field(default_factory=list)
 
-    def run(self, source: RowSource, sink: RowSink, tell: ProgressCallback = no_progress) -> None:
-        self.spent.append(timed(partial(super().run, source, sink, tell), str(self.device)))
+    def run(
+        self,
+        source: RowSource,
+        sink: RowSink,
+        progress: ProgressCallback = no_progress,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        work = partial(super().run, source, sink, progress, dtype)
+        self.spent.append(timed(work, str(self.device)))
 
 
 def batch_throughput(workload: Workload) -> Table:

@@ -22,6 +22,7 @@ NETWORKS = [
             "binomial": True,
         },
     ),
+    ("fast", {"scale": 2, "features": 3, "blocks": 2, "thin": 2, "middle": [2, 5]}),
     ("srcnn", {"scale": 3, "n1": 3, "n2": 2}),
     ("vdsr", {"scale": 2, "depth": 3, "features": 3}),
     ("srresnet", {"scale": 2, "features": 3, "blocks": 1, "output": "tanh"}),

@@ -5,6 +5,7 @@ bicubic enlargement. A fixed binomial filter behind each pixel shuffle keeps the
 from drifting apart, which a GAN would otherwise show as a mesh.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 import torch
@@ -17,15 +18,15 @@ from srgan_cli.networks.upsampling import UpsamplingStage
 
 
 class Block(nn.Module):
-    """x + conv(activation(conv(x))). A slope of 0 is a ReLU."""
+    """x + conv(activation(conv(x))). A slope of 0 is a ReLU. middle: channels in between."""
 
-    def __init__(self, features: int, negative_slope: float = 0.0) -> None:
+    def __init__(self, features: int, negative_slope: float, middle: int) -> None:
         super().__init__()
-        self.conv1 = conv(features, features)
+        self.conv1 = conv(features, middle)
         self.activation: nn.Module = (
             nn.LeakyReLU(negative_slope, inplace=True) if negative_slope else nn.ReLU(inplace=True)
         )
-        self.conv2 = conv(features, features)
+        self.conv2 = conv(middle, features)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv2(self.activation(self.conv1(x))).add_(x)
@@ -36,7 +37,8 @@ class Fast(nn.Module):
 
     thin: channels at full size. negative_slope: of the blocks' LeakyReLU; behind a plain ReLU, half
     of the channels fell silent in training. binomial: whether the upsampler is filtered. Files
-    that name neither are of networks with ReLU and without the filter.
+    that name neither are of networks with ReLU and without the filter. middle: channels inside each
+    block, of a pruned network; none: `features`.
     """
 
     def __init__(
@@ -47,13 +49,18 @@ class Fast(nn.Module):
         thin: int = 8,
         negative_slope: float = 0.0,
         binomial: bool = False,
+        middle: Sequence[int] = (),
     ) -> None:
         super().__init__()
+        if middle and len(middle) != blocks:
+            raise ValueError(f"middle names {len(middle)} blocks, and there are {blocks}")
         self.scale, self.binomial = scale, binomial
         steps = upscale_factors(scale)
         widths = [features, *(thin * 2 ** (len(steps) - i - 1) for i in range(len(steps)))]
         self.head = conv(3, features)
-        self.body = nn.Sequential(*(Block(features, negative_slope) for _ in range(blocks)))
+        self.body = nn.Sequential(
+            *(Block(features, negative_slope, width) for width in middle or [features] * blocks)
+        )
         self.body_end = conv(features, features)
         self.up = nn.ModuleList(
             UpsamplingStage(inputs, outputs, step, binomial)

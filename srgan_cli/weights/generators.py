@@ -58,8 +58,8 @@ def _hyperparameter_problems(architecture: str, given: Hyperparameters, state: S
     limits = _limits(state)
     return [
         f"{name} {_summary(value)} is out of range"
-        if type(value) is type(defaults[name])
-        else f"{name} {_summary(value)} is not of type {type(defaults[name]).__name__}"
+        if type(value) is _json_type(defaults[name])
+        else f"{name} {_summary(value)} is not of type {_json_type(defaults[name]).__name__}"
         for name, value in given.items()
         if name in defaults and not _is_allowed(name, value, defaults[name], limits)
     ]
@@ -81,13 +81,21 @@ def _limits(state: State) -> _Limits:
 def _is_allowed(name: str, value: object, default: object, limits: _Limits) -> bool:
     if type(default) is float:
         return type(value) in (int, float) and isfinite(value)  # type: ignore[arg-type]
-    if type(value) is not type(default):
+    if type(value) is not _json_type(default):
         return False
+    if isinstance(value, list):
+        widths = all(type(one) is int and 1 <= one <= limits.width for one in value)
+        return widths and len(value) <= limits.depth
     if type(value) is not int:
         return True  # flags, and texts that the network itself checks
     if name in DEPTHS:
         return 0 <= value <= limits.depth
     return 1 <= value <= (MAX_SCALE if name in FACTORS else limits.width)
+
+
+def _json_type(default: object) -> type:
+    """Of such a hyperparameter in a file: JSON has lists alone."""
+    return list if isinstance(default, tuple) else type(default)
 
 
 def _summary(value: object) -> str:

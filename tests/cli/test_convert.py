@@ -12,8 +12,9 @@ from srgan_cli.cli import main
 from srgan_cli.images.write import write_image
 from srgan_cli.networks import GENERATORS
 from srgan_cli.networks.int8 import WEIGHT_LEVELS, weight_levels
-from srgan_cli.weights.container import read_weights
+from srgan_cli.weights.container import Weights, read_weights, write_weights
 from srgan_cli.weights.loading import load_weights
+from srgan_cli.weights.metadata import Metadata
 
 RRDB = {"scale": 4, "features": 3, "blocks": 1, "growth": 2}
 SRCNN = {"n1": 3, "n2": 2, "f1": 3, "f2": 1, "f3": 3}
@@ -89,6 +90,25 @@ def test_calibrate_is_refused_where_ranges_have_no_place(tiny_file, tmp_path):
     assert result.exit_code == 2
     assert "--calibrate" in result.stderr
     assert not (tmp_path / "out.onnx").exists()
+
+
+def test_prune_tells_what_it_removed_and_what_that_brings(tmp_path):
+    sizes = {"scale": 2, "features": 32, "blocks": 1, "thin": 2}
+    network = GENERATORS["fast"](**sizes)
+    torch.nn.init.constant_(network.body[0].conv1.bias, -99.0)
+    weights = Weights("fast", sizes, network.state_dict(), Metadata(scale=2))
+    write_weights(weights, tmp_path / "in.safetensors")
+    result = convert(tmp_path / "in.safetensors", "-o", tmp_path / "out.safetensors", "--prune")
+    assert result.exit_code == 0, result.output
+    for words in ("pruned 16 of 32 channels", "times as fast", "dB"):
+        assert words in result.stderr
+    assert read_weights(tmp_path / "out.safetensors").hyperparameters["middle"] == [16]
+
+
+def test_where_no_channel_is_always_zero_prune_says_so(tiny_file, tmp_path):
+    result = convert(tiny_file, "-o", tmp_path / "out.safetensors", "--prune")
+    assert result.exit_code == 0, result.output
+    assert "no channels to prune" in result.stderr
 
 
 def test_onnx_by_its_suffix(tiny_file, tmp_path):

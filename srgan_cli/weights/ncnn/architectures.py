@@ -3,7 +3,7 @@
 BatchNorm is folded into the convolution before it, as `fold_batch_norm` does with the tensors.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from typing import Any
 
@@ -129,12 +129,13 @@ def fast(
     thin: int,
     negative_slope: float,
     binomial: bool,
+    middle: Sequence[int],
 ) -> None:
     shallow = x = graph.conv(0, "head", 3, features)
-    for block in range(blocks):
-        inner = graph.conv(x, f"body.{block}.conv1", features, features)
+    for block, width in enumerate(middle or [features] * blocks):
+        inner = graph.conv(x, f"body.{block}.conv1", features, width)
         inner = graph.leaky_relu(inner, negative_slope)
-        x = graph.add(x, graph.conv(inner, f"body.{block}.conv2", features, features))
+        x = graph.add(x, graph.conv(inner, f"body.{block}.conv2", width, features))
     x = graph.add(shallow, graph.conv(x, "body_end", features, features))
     steps, inputs = upscale_factors(scale), features
     for number, step in enumerate(steps):

@@ -120,7 +120,9 @@ def _fast(summary: _Summary) -> Iterator[Candidate]:
         thin = summary.inputs(-2)
         sizes = {"scale": scale, "features": summary.width(0), "blocks": blocks, "thin": thin}
         newer = {"negative_slope": round(summary.slope or 0.0, 5), "binomial": True}
-        yield Candidate("fast", sizes | newer if summary.types["Pooling"] else sizes)
+        middle = [summary.width(1 + 2 * block) for block in range(blocks)]
+        pruned = {} if set(middle) <= {sizes["features"]} else {"middle": middle}
+        yield Candidate("fast", sizes | pruned | (newer if summary.types["Pooling"] else {}))
 
 
 def _srresnet(summary: _Summary) -> Iterator[Candidate]:
