@@ -88,9 +88,8 @@ def center_crops(place: Path, side: int, count: int) -> list[Tensor]:
 def _center(picture: Image, side: int) -> Tensor:
     pixels = picture.pixels
     top, left = (max(0, (length - side) // 2) for length in pixels.shape[:2])
-    colors = np.atleast_3d(pixels[top : top + side, left : left + side])
-    rgb = np.broadcast_to(colors[..., :3], (*colors.shape[:2], 3)) / np.iinfo(pixels.dtype).max
-    return torch.from_numpy(rgb.astype(np.float32)).permute(2, 0, 1)[None]
+    crop = pixels[top : top + side, left : left + side] / np.iinfo(pixels.dtype).max
+    return torch.from_numpy(crop.astype(np.float32)).permute(2, 0, 1)[None].expand(-1, 3, -1, -1)
 
 
 def detailed_crops(picture: Image, side: int, count: int) -> list[Crop]:

@@ -3,12 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner, Result
 from helpers import noise
 
 from srgan_cli.cli import main
+from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 from srgan_cli.networks import GENERATORS
 from srgan_cli.networks.int8 import WEIGHT_LEVELS, weight_levels
@@ -71,7 +73,7 @@ def test_calibrate_records_ranges_and_psnr_of_int8_on_the_images_given(tiny_file
     photos = tmp_path / "photos"
     photos.mkdir()
     write_image(noise(40, 150), photos / "a.png")
-    write_image(noise(30, 20, channels=1), photos / "b.png")
+    write_image(Image(np.full((30, 20, 1), 9, np.uint8)), photos / "b.png")
     quick = tmp_path / "quick.safetensors"
     result = convert(tiny_file, "-o", quick, "--calibrate", photos)
     assert result.exit_code == 0, result.output

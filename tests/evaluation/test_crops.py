@@ -19,7 +19,7 @@ def test_a_crop_in_words() -> None:
 
 def test_center_crops_are_rgb_in_0_to_1_of_images_far_apart(tmp_path) -> None:
     for number in range(5):
-        gray = np.full((9, 30 if number else 4), 51 * number, np.uint8)
+        gray = np.full((9, 30 if number else 4, 1), 51 * number, np.uint8)
         write_image(Image(gray), tmp_path / f"{number}.png")
     found = center_crops(tmp_path, 6, 2)
     assert [tuple(one.shape) for one in found] == [(1, 3, 6, 4), (1, 3, 6, 6)]
