@@ -123,7 +123,7 @@ class Int8Block(nn.Module):
 
 
 class Int8Stage(nn.Module):
-    """networks.upsampling.UpsamplingStage on uint8 tensors.
+    """networks.upsampling.UpsamplingStage on uint8 tensors, or floats that become such.
 
     outputs: how its outputs are quantized; None: they are in `dtype`.
     """
@@ -145,7 +145,8 @@ class Int8Stage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) -> (B, outputs, sH, sW)."""
-        blocks = self.conv(x, self.dtype)
+        integers = x if x.dtype == torch.uint8 else self.conv.inputs.quantize(x)
+        blocks = self.conv(integers, self.dtype)
         if self.binomial:
             made = torch.uint8 if self.outputs else self.dtype
             return filter_blocks(blocks, self.factor, made, self._converted)
@@ -194,8 +195,7 @@ class Int8Fast(nn.Module):
             shallow = self.head(low_res)  # (B, F, H, W)
             x = self.body(shallow.to(torch.float32, copy=True))
             x = self.body_end(self.body_end.inputs.quantize(x)).add_(shallow)
-            if self.up:
-                x = self.up(self.up[0].conv.inputs.quantize(x))  # (B, thin, sH, sW)
+            x = self.up(x)  # (B, thin, sH, sW)
             return bicubic(low_res, self.scale).add_(self.to_rgb(x))
 
 

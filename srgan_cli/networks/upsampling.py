@@ -49,7 +49,8 @@ class UpsamplingStage(SubPixelConv):
 
 def _only_upscales(x: Tensor) -> bool:
     """On a CPU, without gradients, and not to be written as a graph."""
-    return x.device.type == "cpu" and not torch.is_grad_enabled() and not torch.jit.is_tracing()
+    tracing = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
+    return x.device.type == "cpu" and not torch.is_grad_enabled() and not tracing
 
 
 def filter_blocks(
