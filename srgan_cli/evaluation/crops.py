@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from srgan_cli.errors import ImageError, OptionError
-from srgan_cli.evaluation.image_pairs import pictures_in
+from srgan_cli.evaluation.image_pairs import list_images
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
 from srgan_cli.metrics import to_y
@@ -80,7 +80,7 @@ def center_crops(place: Path, side: int, count: int) -> list[Tensor]:
 
     Of more than `count` images those that are equally far apart by name. Raises ImageError.
     """
-    paths = pictures_in(place)
+    paths = list_images(place)
     chosen = [paths[i * len(paths) // count] for i in range(count)] if count < len(paths) else paths
     return [_center(read_image(path), side) for path in chosen]
 
