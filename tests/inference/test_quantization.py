@@ -108,9 +108,9 @@ def test_several_devices_and_orientations_work_in_int8():
 def test_recorded_ranges_are_taken_and_others_calibrated():
     given = weights()
     loaded = build_engine(given, Machine("cpu", "int8"))
-    assert (loaded.dtype, loaded.calibrated) == (torch.int8, True)
+    assert (loaded.dtype, loaded.built_in_calibration) == (torch.int8, True)
     completed = complete_ranges(given)
-    assert not build_engine(completed, Machine("cpu", "int8")).calibrated
+    assert not build_engine(completed, Machine("cpu", "int8")).built_in_calibration
     np.testing.assert_array_equal(
         upscaled(noise(20, 20), completed), upscaled(noise(20, 20), given)
     )
