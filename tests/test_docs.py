@@ -196,6 +196,14 @@ def test_options_exist(page: str) -> None:
     assert options_in(PAGES[page]) <= known
 
 
+@pytest.mark.parametrize(("command", "page"), [("upscale", "upscaling"), ("train", "training")])
+def test_options_are_explained(command: str, page: str) -> None:
+    words = set(re.findall(r"(?<![\w-])--?[a-z][a-z0-9-]*", PAGES[f"docs/{page}.md"]))
+    options = [one for one in main.commands[command].params if isinstance(one, click.Option)]
+    shown = [one for one in options if not one.hidden and one.name != "help"]
+    assert not [one.name for one in shown if not words & {*one.opts, *one.secondary_opts}]
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_and_pictures_exist(page: str) -> None:
     folder = (ROOT / page).parent

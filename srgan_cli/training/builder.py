@@ -245,7 +245,8 @@ def _outputs(run: TrainRun, stage: Stage, weights: Weights) -> StageOutputs:
         if run.processes.is_main_process
         else lambda stage, step, figures: None
     )
-    return StageOutputs(folder, run.callback, save_best, draw, write_scalars)
+    keep_latest = stage.end == "psnr" and weight_of_teachers(run.options, stage) == 1
+    return StageOutputs(folder, run.callback, save_best, keep_latest, draw, write_scalars)
 
 
 def _record(run: TrainRun, stage: Stage, history: list[dict[str, Any]]) -> dict[str, Any]:

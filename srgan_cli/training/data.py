@@ -243,6 +243,8 @@ def load_batches(batches: Dataset[Batch], first: int, loading: LoaderOptions) ->
 
 def _kill_workers() -> None:
     """At exit multiprocessing would wait for workers, which ignore signals."""
+    if hasattr(signal, "SIGCHLD"):  # DataLoader's handler would take them for crashed
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for process in multiprocessing.active_children():
         process.kill()
 

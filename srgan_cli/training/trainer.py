@@ -60,6 +60,9 @@ class StageOutputs:
     callback: TrainingCallback
     save_best: Callable[[nn.Module, "StageProgress", Score], None]
     """What to do with an average that is the best so far."""
+    keep_latest: bool
+    """Whether the latest average counts as the best: what learns from a teacher alone gets farther
+    from the originals, by PSNR, the more it learns."""
     draw: Callable[[ValidationResult, int], None]
     """What to show of a validation at that step."""
     write_scalars: ScalarWriter
@@ -224,7 +227,8 @@ class Trainer:
                 f"{silent:.0%} of the channels behind activations are silent (positive on less "
                 "than 0.2 % of the pixels): they are computed for nothing"
             )
-        if score.selection_score(self.stage.end) > self.progress.best:
+        is_best = score.selection_score(self.stage.end) > self.progress.best
+        if is_best or self.outputs.keep_latest:
             self.progress.best = score.selection_score(self.stage.end)
             self.outputs.save_best(self.average, self.progress, score)
         self.outputs.draw(result, self.progress.done)

@@ -9,6 +9,8 @@ from training_helpers import last_state, picture, same, save_picture
 
 from srgan_cli.errors import DatasetError, OptionError
 from srgan_cli.training.report import read_log
+from srgan_cli.training.validation import Score
+from srgan_cli.weights.container import read_weights
 
 
 @pytest.fixture
@@ -74,6 +76,23 @@ def test_a_pool_of_another_program_is_taken_as_it_is(make, run, teacher, tmp_pat
     pool = pool_by_hand(tmp_path / "pool")
     run(make(teachers=(teacher,), pool=pool, pool_size=2, steps=2))
     assert sorted(path.name for path in (pool / "low").iterdir()) == ["0.png", "1.png"]
+
+
+@pytest.mark.parametrize(("weight", "kept"), [(0.75, "first"), (1.0, "last")])
+def test_of_a_teacher_alone_the_last_network_is_kept(
+    make, run, teacher, tmp_path, monkeypatch, weight, kept
+) -> None:
+    """And not the best by PSNR to the originals, which is the one that has learnt least."""
+    monkeypatch.setattr(Score, "selection_score", lambda score, end: 0.0)
+    pool = pool_by_hand(tmp_path / "pool")
+    given = {"teachers": (teacher,), "pool": pool, "pool_size": 2, "teacher_weight": weight}
+    options = make(stages="psnr", steps=80, **given)
+    run(options)
+    rows = read_log(options.out / "log.jsonl")
+    validated = [row["step"] for row in rows if "psnr" in row]
+    steps = read_weights(options.out / "psnr.safetensors").metadata.training["steps"]
+    assert len(validated) > 1
+    assert steps == {"first": validated[0], "last": validated[-1]}[kept]
 
 
 def test_a_pool_whose_sizes_do_not_fit_is_refused(make, run, teacher, tmp_path) -> None:
