@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from srgan_cli.evaluation.measure import Metric
 
 PAGES = (".html", ".htm")
-PAGE_SIDE = 256  # low pixels a side of the part that a page shows
+PAGE_SIDE = 256  # low-resolution pixels a side of the part that a page shows
 
 
 @click.command(

@@ -130,7 +130,7 @@ def show(report: Report, form: str | None, output: Output) -> None:
 
 
 def records(report: Report) -> Iterator[dict[str, object]]:
-    """Plain values; None is an infinite PSNR, of equal pictures."""
+    """Plain values; None is an infinite PSNR, of equal images."""
     for picture, score in report.lines():
         figures = {key: _finite(value) for key, value in score.figures.items()}
         seconds = round(score.seconds, 3)

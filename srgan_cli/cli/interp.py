@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from srgan_cli.weights.container import Weights
 
 RECOMMENDED = 0.8
-"""ESRGAN, section 4.4: vivid with hardly an artefact."""
+"""ESRGAN, section 4.4: vivid with hardly an artifact."""
 
 PLACEHOLDER = "{alpha}"
 

@@ -1,5 +1,6 @@
 """Options of `srgan train` that a run records."""
 
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -14,6 +15,12 @@ from srgan_cli.training.recipes import RECIPES, OptimizerName
 from srgan_cli.training.train_options import STAGES, TEACHER_WEIGHT, TrainOptions, seconds, size
 
 BY_RECIPE = "by recipe"
+
+run_option = partial(option, heading="Run")
+image_option = partial(option, heading="Images")
+network_option = partial(option, heading="Network")
+optimization_option = partial(option, heading="Optimization")
+machine_option = partial(option, heading="Machine")
 
 
 def parse_duration(
@@ -30,199 +37,155 @@ train_options = gathered(
     "given",
     dict,
     click.argument("folders", metavar="FOLDER...", nargs=-1, type=folder),
-    option(
+    run_option(
         "-o",
         "--out",
         metavar="RUN",
         required=True,
         type=click.Path(file_okay=False, path_type=Path),
         help="Log, checkpoints and weights",
-        heading="Run",
     ),
-    option(
+    run_option(
         "--recipe",
         metavar="NAME",
         type=click.Choice(list(RECIPES)),
         default=TrainOptions.recipe,
         help="Network and settings, see Notes",
-        heading="Run",
     ),
-    option(
+    run_option(
         "-s",
         "--scale",
         metavar="N",
         type=POSITIVE,
         default=TrainOptions.scale,
         help="Scale to train for",
-        heading="Run",
     ),
-    option(
+    run_option(
         "--stages",
         metavar="NAME",
         type=click.Choice(STAGES),
         show_default=BY_RECIPE,
         help="psnr, gan or both",
-        heading="Run",
     ),
-    option(
-        "--steps",
-        metavar="N",
-        type=POSITIVE,
-        show_default=BY_RECIPE,
-        help="Steps of all stages",
-        heading="Run",
+    run_option(
+        "--steps", metavar="N", type=POSITIVE, show_default=BY_RECIPE, help="Steps of all stages"
     ),
-    option(
+    run_option(
         "--budget",
         metavar="TIME",
         callback=parse_duration,
         help="Train for 90s, 20m, 2h or 1d instead of N steps",
-        heading="Run",
     ),
-    option(
+    run_option(
         "--seed",
         metavar="N",
         type=click.IntRange(min=0),
         default=TrainOptions.seed,
         help="Of all random numbers",
-        heading="Run",
     ),
-    option(
-        "--low",
-        metavar="FOLDER",
-        type=folder,
-        show_default=BY_RECIPE,
-        help="Low-resolution images",
-        heading="Images",
+    image_option(
+        "--low", metavar="FOLDER", type=folder, show_default=BY_RECIPE, help="Low-resolution images"
     ),
-    option(
+    image_option(
         "--val",
         metavar="FOLDER",
         type=folder,
         show_default="1 of 20 images",
         help="Validation images",
-        heading="Images",
     ),
-    option(
+    image_option(
         "--patch",
         metavar="N",
         type=POSITIVE,
         show_default=BY_RECIPE,
         help="High-res crop in pixels",
-        heading="Images",
     ),
-    option(
+    image_option(
         "--cache",
         metavar="SIZE",
         callback=parse_size,
         show_default=f"{TrainOptions.cache / 1e9:g}GB",
         help="Decoded images kept on disk",
-        heading="Images",
     ),
-    option(
-        "--from",
-        "start",
-        metavar="FILE",
-        type=weights_file,
-        help="Start from these weights",
-        heading="Network",
+    network_option(
+        "--from", "start", metavar="FILE", type=weights_file, help="Start from these weights"
     ),
-    option(
-        "--blocks",
-        metavar="N",
-        type=POSITIVE,
-        show_default=BY_RECIPE,
-        help="Depth of the network",
-        heading="Network",
+    network_option(
+        "--blocks", metavar="N", type=POSITIVE, show_default=BY_RECIPE, help="Depth of the network"
     ),
-    option(
+    network_option(
         "--teacher",
         "teachers",
         metavar="FILE",
         multiple=True,
         type=weights_file,
         help="Distill this network; repeat to average several",
-        heading="Network",
     ),
-    option(
+    network_option(
         "--teacher-weight",
         metavar="0-1",
         type=click.FloatRange(0, 1, min_open=True),
         show_default=f"{TEACHER_WEIGHT:g}",
         help="Share of the pixel loss against it",
-        heading="Network",
     ),
-    option(
+    network_option(
         "--pool",
         metavar="FOLDER",
         type=click.Path(file_okay=False, path_type=Path),
         help="Crops upscaled once by the teacher",
-        heading="Network",
     ),
-    option(
+    network_option(
         "--pool-size",
         metavar="N",
         type=POSITIVE,
         default=TrainOptions.pool_size,
         help="Crops in the pool",
-        heading="Network",
     ),
-    option(
+    optimization_option(
         "--vgg",
         metavar="FILE",
         multiple=True,
         shell_complete=complete_file,
         help="VGG19 for the GAN stage, or download; see Notes",
-        heading="Optimization",
     ),
-    option(
+    optimization_option(
         "--loss",
         metavar="NAME",
         type=click.Choice(get_args(PixelDistance)),
         show_default=BY_RECIPE,
         help="Pixel loss, l1 or mse",
-        heading="Optimization",
     ),
-    option(
+    optimization_option(
         "--optimizer",
         metavar="NAME",
         type=click.Choice(get_args(OptimizerName)),
         show_default=BY_RECIPE,
         help="Of stage psnr, adam or muon",
-        heading="Optimization",
     ),
-    option(
+    optimization_option(
         "--lr",
         metavar="X",
         type=click.FloatRange(min=0, min_open=True),
         show_default=BY_RECIPE,
         help="Learning rate",
-        heading="Optimization",
     ),
-    option(
-        "--batch-size",
-        metavar="N",
-        type=POSITIVE,
-        show_default=BY_RECIPE,
-        help="Of all processes",
-        heading="Optimization",
+    optimization_option(
+        "--batch-size", metavar="N", type=POSITIVE, show_default=BY_RECIPE, help="Of all processes"
     ),
-    option(
+    optimization_option(
         "--accumulate",
         metavar="N",
         type=POSITIVE,
         default=TrainOptions.accumulate,
         help="Micro-batches per step",
-        heading="Optimization",
     ),
     device_option,
     precision_option(TrainOptions.precision, FLOAT_PRECISION_NAMES),
-    option(
+    machine_option(
         "--workers",
         metavar="N",
         type=click.IntRange(min=0),
         default=TrainOptions.workers,
         help="Processes that cut patches",
-        heading="Machine",
     ),
 )

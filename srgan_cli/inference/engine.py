@@ -30,7 +30,7 @@ def no_progress(done: int, total: int) -> None: ...
 
 
 @cache
-def _survive_forks() -> None:
+def _limit_threads_after_fork() -> None:
     """PyTorch's threads do not: a forked process computes alone, or it would wait for them."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
@@ -70,7 +70,7 @@ class TiledEngine:
         """Channels last is the layout in which convolutions are fastest, on CPUs as on GPUs."""
         for one in self._replicas:
             one.generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        _survive_forks()
+        _limit_threads_after_fork()
 
     @property
     def scale(self) -> int:

@@ -33,7 +33,7 @@ class Result:
     methods: tuple[str, ...]
     pictures: tuple[str, ...]
     ratings: Mapping[Trial, int]
-    is_intact: bool
+    checksum_matches: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,10 +98,15 @@ def _result(path: Path, data: Mapping[str, Any]) -> Result:
     names = _field(path, data, ("methods", "pictures"), _is_names)
     rows = _field(path, data, ("ratings",), lambda value: isinstance(value, list))["ratings"]
     ratings = _ratings(path, rows, names)
-    is_intact = data.get("checksum") == checksum(texts["study"], texts["rater"], ratings)
+    checksum_matches = data.get("checksum") == checksum(texts["study"], texts["rater"], ratings)
     methods, pictures = tuple(names["methods"]), tuple(names["pictures"])
     return Result(
-        path, **texts, methods=methods, pictures=pictures, ratings=ratings, is_intact=is_intact
+        path,
+        **texts,
+        methods=methods,
+        pictures=pictures,
+        ratings=ratings,
+        checksum_matches=checksum_matches,
     )
 
 
@@ -178,7 +183,7 @@ def _preference(result: Result) -> tuple[int, str]:
 def _warnings(result: Result) -> list[str]:
     count, total = len(result.ratings), len(result.methods) * len(result.pictures)
     notes = []
-    if not result.is_intact:
+    if not result.checksum_matches:
         notes.append(f"counted, but changed since the page saved it: {result.path}")
     if count < total:
         notes.append(f"counted, but incomplete ({count} of {total} ratings): {result.path}")

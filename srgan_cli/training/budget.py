@@ -26,7 +26,7 @@ class StageLength:
 
     steps: int | None = None
     budget: float | None = None
-    on_decided: Callable[[int], None] = lambda steps: None
+    on_steps: Callable[[int], None] = lambda steps: None
     """Called with the number of steps that fit the budget."""
     _start: tuple[int, float] | None = field(default=None, init=False)
     _timed: int = field(default=0, init=False)
@@ -46,7 +46,7 @@ class StageLength:
         seconds_per_step = max(1e-6, (seconds - self._start[1]) / (done - self._start[0]))
         left = max(0.0, TRAINING_SHARE * self.budget - seconds)
         self.steps = done + round(processes.broadcast(max(1, int(left / seconds_per_step))))
-        self.on_decided(self.steps)
+        self.on_steps(self.steps)
         return True
 
 

@@ -196,13 +196,13 @@ def perceptual_metric(run: TrainRun) -> FeatureExtractor | None:
 def _length(run: TrainRun, stage: Stage) -> StageLength:
     options = run.options
 
-    def on_decided(steps: int) -> None:
+    def on_steps(steps: int) -> None:
         options.planned[stage.end] = steps
         if run.processes.is_main_process:
             write_options(options)
 
     steps = stage_steps(options, run.stages)[stage.end]
-    return StageLength(steps, stage_budget(options, run.stages, stage), on_decided)
+    return StageLength(steps, stage_budget(options, run.stages, stage), on_steps)
 
 
 def validation_samples(run: TrainRun) -> list[Sample]:
@@ -252,7 +252,7 @@ def _outputs(run: TrainRun, stage: Stage, weights: Weights) -> StageOutputs:
 def _record(run: TrainRun, stage: Stage, history: list[dict[str, Any]]) -> dict[str, Any]:
     """What a weights file says of the run; `history` is of the runs before it."""
     sides = [entry.area for entry in run.data.training.high_res.entries]
-    judged_by = perceptual_metric(run)
+    metric = perceptual_metric(run)
     teachers = [path.name for path in run.options.teachers]
     record = {
         "command": run.command,
@@ -262,6 +262,6 @@ def _record(run: TrainRun, stage: Stage, history: list[dict[str, Any]]) -> dict[
         **({"teachers": teachers} if effective_teacher_weight(run.options, stage) else {}),
         "version": __version__,
         "data": {"pictures": len(sides), "megapixels": round(sum(sides) / 1e6, 1)},
-        "judged_by": judged_by.layers if judged_by else {},
+        "judged_by": metric.layers if metric else {},
     }
     return without_folders(record) | ({HISTORY: history} if history else {})

@@ -89,12 +89,12 @@ def _read_index(cache: CacheFile) -> dict[str, Any]:
         known = json.loads(read_regular(cache.file.with_suffix(".json"), MAX_INDEX))
         size = cache.file.stat().st_size
         entries = [CachedImage(**entry) for entry in known["entries"]]
-        refusals = [(str(path), str(reason)) for path, reason in known["refusals"]]
+        skipped = [(str(path), str(reason)) for path, reason in known["refusals"]]
         names = {path for path, *_ in known["wanted"]["files"]}
         is_whole = all(entry.path in names and entry.fits(size) for entry in entries)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}
-    return known | {"refusals": refusals} if is_whole else {}
+    return known | {"refusals": skipped} if is_whole else {}
 
 
 def _changes(known: dict[str, Any], files: Sequence[list[Any]]) -> str:
@@ -129,8 +129,8 @@ def _decode_all(
                 skipped.append((str(path), describe_error(path, error)))
                 continue
             entries.append(_stored(path, to_rgb_uint8(image), out, cache.limit))
-        halved = [*_with_half_size(entries, out, half_from, cache.limit)]
-    return {"entries": [*map(asdict, halved)], "refusals": skipped}
+        with_halves = [*_with_half_size(entries, out, half_from, cache.limit)]
+    return {"entries": [*map(asdict, with_halves)], "refusals": skipped}
 
 
 def _stored(path: Path, pixels: np.ndarray, out: BinaryIO, limit: float) -> CachedImage:

@@ -5,6 +5,7 @@ from pathlib import PurePath
 from typing import Any
 
 from srgan_cli.weights.container import Weights
+from srgan_cli.weights.description import training_history
 
 HISTORY = "history"
 
@@ -14,11 +15,8 @@ CARRIED_OVER = "carried over"
 
 def collect_history(weights: Weights) -> list[dict[str, Any]]:
     """The records of all trainings that led to the file, oldest first."""
-    training = weights.metadata.training
-    own = {key: value for key, value in training.items() if key not in (HISTORY, CARRIED_OVER)}
-    previous = training.get(HISTORY, [])
-    records = [*previous, *([own] if own else [])]
-    return [without_folders(record) for record in records if isinstance(record, dict)]
+    own = {k: v for k, v in weights.metadata.training.items() if k != CARRIED_OVER}
+    return [without_folders(record) for record in training_history(own)]
 
 
 def without_folders(value: Any) -> Any:

@@ -37,7 +37,7 @@ from srgan_cli.weights.container import write_weights
 Memory = Callable[[torch.device], float]
 """Bytes that a device can give to this process."""
 
-MAX_LISTED = 10
+MAX_LINES = 10
 """Refused files that are named one by one."""
 
 
@@ -102,10 +102,10 @@ def _data(
 
 
 def _report_skipped(skipped: Sequence[SkippedFile], callback: TrainingCallback) -> None:
-    for file in skipped[:MAX_LISTED]:
+    for file in skipped[:MAX_LINES]:
         callback.message(f"left out: {file.line}")
-    if len(skipped) > MAX_LISTED:
-        callback.message(f"left out: {len(skipped) - MAX_LISTED} more files; srgan check lists all")
+    if len(skipped) > MAX_LINES:
+        callback.message(f"left out: {len(skipped) - MAX_LINES} more files; srgan check lists all")
 
 
 def _report_network(run: TrainRun) -> None:

@@ -34,13 +34,13 @@ VALIDATIONS = 10
 
 MANY_SILENT = 0.2
 
-UNFIT = (RuntimeError, LookupError, ValueError, TypeError, AttributeError)
+LOAD_ERRORS = (RuntimeError, LookupError, ValueError, TypeError, AttributeError)
 """What torch raises for the state of another network, or a damaged one."""
 
 MAX_FAILURES = 10
 """Steps in a row that may fail before the run stops."""
 
-UNDECIDED_STEPS = 10**9
+UNKNOWN_STEPS = 10**9
 """Stands for a length that is not decided yet."""
 
 
@@ -110,7 +110,7 @@ class Trainer:
             self.step.load_state_dict(state.networks)
             self.average.load_state_dict(state.average)
             torch.set_rng_state(state.rng)
-        except UNFIT as error:
+        except LOAD_ERRORS as error:
             raise TrainingError(
                 "the checkpoint is damaged, or holds other networks than this version of srgan "
                 "trains with this recipe: begin a new run with --from "
@@ -157,12 +157,10 @@ class Trainer:
 
     def _one_step(self, pairs: list[Pair]) -> Losses:
         self.network.train()
-        if self.progress.done >= self.stage.freeze_norms_at * (
-            self.length.steps or UNDECIDED_STEPS
-        ):
+        if self.progress.done >= self.stage.freeze_norms_at * (self.length.steps or UNKNOWN_STEPS):
             freeze_norms_(self.network, self.average)
         self.step.set_learning_rate(
-            self._rate(), self.progress.done, self.length.steps or UNDECIDED_STEPS
+            self._rate(), self.progress.done, self.length.steps or UNKNOWN_STEPS
         )
         try:
             losses = self.step(pairs)
@@ -177,7 +175,7 @@ class Trainer:
 
     def _rate(self) -> float:
         return learning_rate(
-            self.stage, self.lr, self.progress.done, self.length.steps or UNDECIDED_STEPS
+            self.stage, self.lr, self.progress.done, self.length.steps or UNKNOWN_STEPS
         )
 
     def _fail(self, what: str) -> None:

@@ -1,6 +1,5 @@
 """Validation: metrics of a network on images that it is not trained on."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -36,9 +35,6 @@ class Score:
         if end == "gan" and self.features is not None:
             return -self.features
         return self.psnr
-
-    def is_finite(self) -> bool:
-        return math.isfinite(self.ssim) and not math.isnan(self.psnr)
 
 
 @dataclass(frozen=True, eq=False)

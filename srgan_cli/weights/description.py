@@ -16,7 +16,7 @@ from srgan_cli.weights.ncnn.reader import is_ncnn, ncnn_dtypes
 from srgan_cli.weights.tensor_files import read_tensors
 from srgan_cli.weights.zoo import bundled_folder
 
-SIDE = 64  # low pixels of the square whose operations are counted
+SIDE = 64  # low-resolution pixels of the square whose operations are counted
 MEGAPIXEL = 1_000_000
 BUNDLED_LICENSE = "MIT"
 

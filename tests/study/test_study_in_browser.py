@@ -86,7 +86,7 @@ def test_saved_ratings_are_read_back_as_given(page: Any, downloads: Path) -> Non
     file = _saved(page, downloads)
     result = read_result(file)
     assert file.name == "results-Ann-Müller.json"
-    assert (result.rater, result.is_intact) == ("Ann Müller", True)
+    assert (result.rater, result.checksum_matches) == ("Ann Müller", True)
     assert list(result.ratings.values()) == [1, 2, 3, 4, 5, 5]
     assert {trial.method for trial in result.ratings} == {"bicubic", "srgan"}
 

@@ -16,7 +16,7 @@ METHODS = ("bicubic", "srgan")
 
 def _result(rater: str, ratings: dict[Trial, int], pictures: int = 8) -> Result:
     names = tuple(f"p{number}" for number in range(pictures))
-    return Result(Path(rater), "s", rater, "", METHODS, names, ratings, is_intact=True)
+    return Result(Path(rater), "s", rater, "", METHODS, names, ratings, checksum_matches=True)
 
 
 def _panel(raters: int, pictures: int, better: int, seed: int = 0) -> list[Result]:
@@ -137,7 +137,7 @@ def test_plot_shows_control_characters_as_escapes() -> None:
 def test_plot_escapes_and_shortens_names() -> None:
     methods = ("<b>&", "long" * 30)
     ratings = {Trial("p0", method): 3 for method in methods}
-    result = Result(Path("a"), "s", "a", "", methods, ("p0",), ratings, is_intact=True)
+    result = Result(Path("a"), "s", "a", "", methods, ("p0",), ratings, checksum_matches=True)
     words = [text.text for text in ET.fromstring(scores_plot(score([result]))).iter()]
     assert "<b>&" in words
     assert any(word and word.startswith("longlong") and word.endswith("…") for word in words)

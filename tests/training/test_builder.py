@@ -161,7 +161,7 @@ def test_a_budget_is_divided_by_what_steps_cost(make) -> None:
 
 def test_a_budget_becomes_steps_after_the_first_ones() -> None:
     told = []
-    length = StageLength(budget=100.0, on_decided=told.append)
+    length = StageLength(budget=100.0, on_steps=told.append)
     settled = [length.update(done, 5.0 + 0.5 * done, ProcessGroup()) for done in range(1, 41)]
     assert settled.index(True) == 29
     assert sum(settled) == 1

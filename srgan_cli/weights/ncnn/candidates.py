@@ -38,7 +38,7 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class _Summary:
-    """convolutions: their weights (outputs, inputs, k, k). enlarged: factors of Interp layers.
+    """convolutions: their weights (outputs, inputs, k, k). upscaled: factors of Interp layers.
     shuffled: factors of PixelShuffle layers."""
 
     convolutions: Sequence[np.ndarray]
@@ -80,7 +80,7 @@ def _slope(layer: NcnnLayer) -> float | None:
 
 
 def _factor(number: float) -> int:
-    """0, with which nothing fits, for what no network here enlarges by."""
+    """0, with which nothing fits, for what no network here upscales by."""
     return int(number) if number in range(1, LARGEST_FACTOR + 1) else 0
 
 
