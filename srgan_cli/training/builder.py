@@ -245,7 +245,7 @@ def _outputs(run: TrainRun, stage: Stage, weights: Weights) -> StageOutputs:
         if run.processes.is_main_process
         else lambda stage, step, figures: None
     )
-    keep_latest = stage.end == "psnr" and weight_of_teachers(run.options, stage) == 1
+    keep_latest = stage.end == "psnr" and effective_teacher_weight(run.options, stage) == 1
     return StageOutputs(folder, run.callback, save_best, keep_latest, draw, write_scalars)
 
 
