@@ -1,4 +1,4 @@
-"""Colors under and beside transparent pixels, so that no fringe appears in the visible ones.
+"""Colors of transparent pixels, so that edges get no fringe.
 
 For networks the visible colors are spread under the hidden ones. The other way, premultiplied
 colors, was measured on discs, stars, soft spots and bars with a network of ours: 1.6 dB worse on
@@ -62,10 +62,10 @@ def row_source(picture: Image | LazyImage) -> RowSource:
 def alpha_weighted(
     pixels: Pixels, alpha: Pixels, plain: Pixels, resized: Callable[[Floats], Floats]
 ) -> Pixels:
-    """(H, W, C) pixels, shrunk so that each one's color counts as much as it is opaque.
+    """(H, W, C) pixels downscaled with weights by alpha.
 
-    alpha: (H, W, 1). plain: the pixels shrunk by themselves, which hold where nothing is visible.
-    resized: what shrinks (H, W, any).
+    alpha: (H, W, 1). plain: pixels downscaled without weights, used where nothing is visible.
+    resized: downscales (H, W, any).
     """
     top = np.iinfo(pixels.dtype).max
     opaque = alpha.astype(np.float32) / np.float32(top)

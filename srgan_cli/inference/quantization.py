@@ -1,4 +1,4 @@
-"""When a network runs in int8: asked for, or by itself where that is known to be faithful."""
+"""Whether a network runs in int8: requested, or by default if its file records a high PSNR."""
 
 from collections.abc import Sequence
 

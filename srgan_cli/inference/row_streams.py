@@ -69,7 +69,7 @@ class ImageSource:
 
 
 class LazySource:
-    """An image in its file. What was asked for last is kept: neighboring tiles want the same."""
+    """An image in its file. The last rows are cached: neighboring tiles need the same."""
 
     def __init__(self, lazy: LazyImage) -> None:
         image = lazy.image
@@ -186,9 +186,9 @@ MAX_IN_MEMORY = 1 << 26
 
 
 class SpooledImage:
-    """First takes all rows, then gives them. `with` it, so that its file goes.
+    """An image between two passes: takes all rows, then serves them. A context manager.
 
-    source: what it will hold `scale` times as large. folder: where the file lies; None is the
+    source: the image will be `scale` times as large. folder: of the temporary file; None is the
     system's folder for temporary files.
     """
 

@@ -22,7 +22,7 @@ TRAINING_SHARE = 0.95
 
 @dataclass
 class StageLength:
-    """Of one stage. `steps` is None until `budget`, in seconds, has been turned into steps."""
+    """Length of a stage. steps: None until computed from the budget. budget: seconds."""
 
     steps: int | None = None
     budget: float | None = None
@@ -66,7 +66,7 @@ def stage_steps(options: TrainOptions, stages: Sequence[Stage]) -> dict[str, int
 
 
 def _split_steps(steps: int, stages: Sequence[Stage]) -> dict[str, int | None]:
-    """As the recipe's own steps are; each stage gets one at least, and all of them make `steps`."""
+    """In proportion to the recipe's steps; at least one per stage."""
     part = stage_shares(stages, cost=1.0)
     found: dict[str, int | None] = {}
     left = steps

@@ -1,4 +1,4 @@
-"""The parts of a stage, put together: networks, train step, batches, validation."""
+"""Builds the trainer of a stage: networks, train step, batches, validation, outputs."""
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
@@ -57,7 +57,7 @@ OPTIMIZERS: dict[str, type[Adam]] = {"adam": Adam, "muon": Muon}
 
 @dataclass(frozen=True, eq=False)
 class TrainRun:
-    """A run and where it happens."""
+    """Everything that the stages of a run share."""
 
     options: TrainOptions
     recipe: Recipe
@@ -78,7 +78,7 @@ class TrainRun:
 
 
 def build_trainer(run: TrainRun, stage: Stage) -> Trainer:
-    """Stage `stage`, at its first step."""
+    """The trainer of a stage at its first step."""
     torch.manual_seed(run.options.seed)
     weights = stage_weights(run.options, run.recipe, stage.end)
     network = to_channels_last(load_generator(weights), run.device)
@@ -112,7 +112,7 @@ def to_channels_last(network: nn.Module, device: torch.device) -> nn.Module:
 
 
 def build_step(run: TrainRun, stage: Stage, network: nn.Module) -> TrainStep:
-    """The step that trains `network`; a discriminator is made for it if it needs one."""
+    """The train step of `network`, with a discriminator if the stage has a GAN loss."""
     inputs = LossInputs(run.vggs, run.device, is_luma_only(network))
     terms = stage_losses(run.options, stage)
     needs_teacher = any(term.target == "teacher" for term in terms) and stage.end == "psnr"
@@ -250,7 +250,7 @@ def _outputs(run: TrainRun, stage: Stage, weights: Weights) -> StageOutputs:
 
 
 def _record(run: TrainRun, stage: Stage, history: list[dict[str, Any]]) -> dict[str, Any]:
-    """What a weights file says of the run; `history` is of the runs before it."""
+    """The training record of a weights file. history: records of the runs before it."""
     sides = [entry.area for entry in run.data.training.high_res.entries]
     metric = perceptual_metric(run)
     teachers = [path.name for path in run.options.teachers]

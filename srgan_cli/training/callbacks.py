@@ -11,7 +11,7 @@ from srgan_cli.training.validation import Score
 
 @dataclass(frozen=True)
 class Progress:
-    """A step has been done."""
+    """The state after a step."""
 
     stage: str
     step: int
@@ -36,11 +36,11 @@ class NoCallback:
 
 
 ScalarWriter = Callable[[str, int, Mapping[str, Any]], None]
-"""Told the stage, the step and figures by name."""
+"""Called with stage, step and values by name."""
 
 
 def scalar_writer(run: Path) -> ScalarWriter:
-    """Writes what it is told, or nothing where the package is missing."""
+    """Writes scalars to RUN/tensorboard; does nothing if the package is missing."""
     try:
         from torch.utils.tensorboard import SummaryWriter  # optional, and adapted here alone
     except ImportError:

@@ -1,4 +1,4 @@
-"""The state of a run in one file: torch.save of tensors and plain values, replaced atomic_write."""
+"""Checkpoints: the state of a run in one file, written atomically by torch.save."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from srgan_cli.weights.tensor_files import read_tensors, write_torch_file
 
 NAME = re.compile(r"checkpoint-([a-z]+)-(\d{8,18})\.pt")
 KEPT = 2
-"""The newest checkpoints that stay."""
+"""Checkpoints that are kept."""
 
 KINDS: dict[str, tuple[type, ...]] = {
     "stage": (str,),
@@ -30,7 +30,7 @@ KINDS: dict[str, tuple[type, ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class TrainingState:
-    """All that the next step depends on. The order of the data follows from `step`."""
+    """Everything that the next step depends on. `step` determines the order of the data."""
 
     stage: str
     step: int
@@ -38,7 +38,7 @@ class TrainingState:
     networks: dict[str, Any]
     average: dict[str, Any]
     best: float
-    """The best validation figure so far."""
+    """Best selection score so far."""
     seconds: float
     """Time spent in this stage."""
     skipped: int
@@ -55,14 +55,14 @@ def save_state(state: TrainingState, run: Path) -> Path:
 
 
 def checkpoints(run: Path) -> list[Path]:
-    """Oldest first; the faithful stage comes before the vivid one."""
+    """Oldest first; stage psnr before gan."""
     named = ((NAME.fullmatch(path.name), path) for path in run.glob("checkpoint-*.pt"))
     found = [(match[1] != "psnr", int(match[2]), path) for match, path in named if match]
     return [path for *_, path in sorted(found)]
 
 
 def load_state(path: Path) -> TrainingState:
-    """Raises TrainingError for what is missing, damaged or holds values of other types."""
+    """Raises TrainingError for a missing or damaged file, or values of other types."""
     try:
         state = TrainingState(**read_tensors(path))
     except (WeightsError, TypeError) as error:

@@ -39,7 +39,7 @@ from srgan_cli.training.train_options import TrainOptions
 Batch = TypeVar("Batch")
 
 SSIM_WINDOW = 11
-"""Pixels a side that SSIM needs inside the border."""
+"""Side of SSIM's window, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def batch_size(options: TrainOptions, stage: Stage) -> int:
 
 
 def min_training_side(options: TrainOptions, recipe: Recipe) -> int:
-    """The shorter side that an image must have to be trained on, in pixels."""
+    """Least shorter side of a training image, in pixels."""
     stages = recipe.chosen(options.stages)
     margin = 0 if options.low else 2 * MARGIN * options.scale
     patch = max(patch_side(options, stage) for stage in stages)
@@ -87,7 +87,7 @@ def min_training_side(options: TrainOptions, recipe: Recipe) -> int:
 
 
 def min_validation_side(options: TrainOptions) -> int:
-    """The shorter side that an image must have to be validated with, in pixels."""
+    """Least shorter side of a validation image, in pixels."""
     return 3 * options.scale + SSIM_WINDOW
 
 
@@ -250,7 +250,7 @@ def _kill_workers() -> None:
 
 
 def _init_worker(number: int) -> None:
-    """Ctrl-C, and often SIGTERM, reach the whole group of processes; the main one decides."""
+    """Ignore Ctrl-C and SIGTERM, which the whole process group gets; the main process stops."""
     torch.set_num_threads(1)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""The images to train on: found, checked, and drawn from a memory-mapped file."""
+"""Training images: found, checked, and sampled from a memory-mapped file."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class SkippedFile:
 
     @property
     def line(self) -> str:
-        """Reasons from codecs name the file themselves."""
+        """The reason with the file's name, which codecs' messages already have."""
         named = self.path.name in self.reason
         return self.reason if named else f"{self.path}: {self.reason}"
 
@@ -98,7 +98,7 @@ class ImageSet:
         return self._bytes
 
     def draw(self, rng: np.random.Generator) -> int:
-        """The number of an image."""
+        """A random index, with probability by area."""
         index = np.searchsorted(self._until, rng.random() * self._until[-1], side="right")
         return min(int(index), len(self) - 1)
 
@@ -148,7 +148,7 @@ def half_size(pixels: np.ndarray) -> np.ndarray:
 
 
 def min_side_check(side: int) -> ImageCheck:
-    """Refuses images too small to cut a patch from."""
+    """A check that the image is large enough for a patch."""
 
     def check(path: Path, image: Image) -> None:
         if min(image.height, image.width) < side:
@@ -167,5 +167,5 @@ def to_rgb_uint8(image: Image) -> np.ndarray:
 
 
 def validation_indices(count: int, share: int = 20) -> list[int]:
-    """The numbers of one in `share` of `count` images, at least one."""
+    """Indices of every `share`-th of `count` images, at least one."""
     return list(range(0, count, max(1, min(share, count))))

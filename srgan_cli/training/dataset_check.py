@@ -14,7 +14,7 @@ from srgan_cli.training.train_options import TrainOptions
 
 @dataclass(frozen=True)
 class DatasetReport:
-    """What can be trained on and what cannot."""
+    """Result of checking a dataset."""
 
     valid: int
     pixels: int
@@ -41,7 +41,7 @@ def check_dataset(options: TrainOptions) -> DatasetReport:
 
 
 def _check_image(path: Path, check: ImageCheck) -> int | SkippedFile:
-    """Its area, or what is wrong with it."""
+    """The image's area in pixels, or why it cannot be used."""
     try:
         image = read_image(path)
         check(path, image)

@@ -27,9 +27,8 @@ def can_deepen(given: Weights) -> bool:
 
 
 def deepen_network(given: Weights, depth: int, lineage: str) -> Weights:
-    """The same function with `depth` blocks, or layers of a VDSR: more than `given` has.
-
-    It begins a lineage of its own: networks of different depth cannot be blended.
+    """The same function with more blocks (layers of a VDSR). It gets a new lineage: networks of
+    different depth cannot be blended.
     """
     name = depth_name(given.hyperparameters)
     assert name is not None
@@ -72,7 +71,7 @@ def deepen_rrdbnet(network: nn.Module, state: State, before: int) -> None:
 
 
 def deepen_vdsr(network: nn.Module, state: State, before: int) -> None:
-    """Behind a ReLU, which leaves nothing negative, another one changes nothing."""
+    """Identity convolutions: after a ReLU, another one changes nothing."""
     assert isinstance(network, VDSR)
     last, new_last = f"layers.{before - 1}.", f"layers.{len(network.layers) - 1}."
     moved = {name.replace(last, new_last): values for name, values in state.items()}

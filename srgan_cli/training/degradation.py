@@ -157,7 +157,7 @@ def _filter(pixels: Pixels, kernel: np.ndarray) -> Pixels:
 
 
 def _resize(pixels: Pixels, size: tuple[int, int], rng: np.random.Generator) -> Pixels:
-    """By area, bilinear or bicubic; to less than half by area or antialiased bicubic."""
+    """Area, bilinear or bicubic; below half size area or antialiased bicubic."""
     if pixels.shape[:2] == size:
         return pixels
     height, width = size
@@ -219,7 +219,7 @@ SHAPES = {
     "plateau": 0.12,
     "round plateau": 0.03,
 }
-"""How likely each is."""
+"""Relative probabilities."""
 
 SINC_SHARE = 0.1
 
@@ -241,7 +241,7 @@ def blur_kernel(rng: np.random.Generator, sigma: tuple[float, float]) -> np.ndar
 
 
 def ellipse(across: float, down: float, angle: float) -> np.ndarray:
-    """(K, K): squared distances from the center in widths of a turned ellipse."""
+    """(K, K): squared distance from the center, in units of a rotated ellipse's radii."""
     y, x = _grid(min(LARGEST, max(3, int(np.ceil(3 * max(across, down))))))
     u = np.cos(angle) * x + np.sin(angle) * y
     v = np.cos(angle) * y - np.sin(angle) * x
@@ -249,7 +249,7 @@ def ellipse(across: float, down: float, angle: float) -> np.ndarray:
 
 
 def sinc_kernel(rng: np.random.Generator) -> np.ndarray:
-    """An ideal low-pass filter, cut off: edges ring."""
+    """A truncated ideal low-pass filter, which causes ringing."""
     radius = int(rng.integers(3, LARGEST + 1))
     cutoff = rng.uniform(np.pi / 3, np.pi)
     y, x = _grid(radius)

@@ -1,8 +1,8 @@
 """Distillation: a network is trained on the outputs of better networks.
 
 Hinton et al., "Distilling the Knowledge in a Neural Network", https://arxiv.org/abs/1503.02531.
-What an original has beyond its low-resolution image is noise to a small network; what a teacher
-makes of that image is a function that can be learned.
+Detail of the original that the low-resolution image does not determine is noise to a small network;
+the teacher's output is a function of that image.
 """
 
 from collections.abc import Sequence
@@ -39,15 +39,15 @@ def draw_orientation() -> tuple[int, bool]:
 
 
 def effective_teacher_weight(options: TrainOptions, stage: Stage) -> float:
-    """The share of the pixel loss that has their images as its target, from 0 to 1. In a GAN stage
-    only a pool's are taken: to run a teacher at each step would take longer than all the rest."""
+    """Share of the pixel loss whose target is the teachers' output, from 0 to 1. A GAN stage only
+    uses those of a pool: running teachers at each step would cost more than the step."""
     if not options.teachers or (stage.end != "psnr" and options.pool is None):
         return 0.0
     return TEACHER_WEIGHT if options.teacher_weight is None else options.teacher_weight
 
 
 def load_teachers(options: TrainOptions) -> list[Weights]:
-    """Raises OptionError for a network of another scale, WeightsError for a file that is none."""
+    """Raises OptionError for a network of another scale, WeightsError for another file."""
     given = [load_weights(file) for file in options.teachers]
     for file, weights in zip(options.teachers, given, strict=True):
         if weights.metadata.scale != options.scale:

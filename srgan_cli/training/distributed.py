@@ -1,6 +1,6 @@
-"""Several processes, one training: what `torchrun` starts. A single process is the simplest case.
+"""Distributed training with torchrun; a single process is the default.
 
-Every process computes a part of each batch; process 0 writes and speaks.
+Every process computes a part of each batch; process 0 writes files and output.
 """
 
 import os
@@ -16,12 +16,12 @@ from torch.distributed.nn.functional import all_reduce
 from torch.nn.parallel import DistributedDataParallel
 
 TIMEOUT = timedelta(hours=6)
-"""How long processes wait for the first one, which decodes and validates alone."""
+"""Timeout of other processes while process 0 decodes or validates."""
 
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """Which of how many processes this is."""
+    """Rank and number of processes."""
 
     rank: int = 0
     world_size: int = 1
@@ -39,7 +39,7 @@ class ProcessGroup:
         return [float(value) / self.world_size for value in total.cpu()]
 
     def broadcast(self, value: float) -> float:
-        """What process 0 has."""
+        """The value of process 0."""
         if self.world_size == 1:
             return value
         total = torch.tensor([value], dtype=torch.float64, device=_device())
@@ -61,19 +61,19 @@ class ProcessGroup:
 
 
 def unwrap(network: nn.Module) -> nn.Module:
-    """The network itself, without what shares it."""
+    """The network without its DistributedDataParallel wrapper."""
     return network.module if isinstance(network, DistributedDataParallel) else network
 
 
 def gradient_sync(network: nn.Module, last: bool) -> AbstractContextManager[None]:
-    """Inside, gradients are gathered and not yet averaged; the last batch of a step averages."""
+    """Gradients are averaged over processes in the last micro-batch of a step only."""
     if last or not isinstance(network, DistributedDataParallel):
         return nullcontext()
     return network.no_sync()
 
 
 def mean_over_processes(logits: Tensor) -> Tensor:
-    """The mean over the batches of all processes; the gradient reaches all of them."""
+    """Mean over the batches of all processes, with gradients to all."""
     mean = logits.mean()
     if not (dist.is_available() and dist.is_initialized()):
         return mean
@@ -83,7 +83,7 @@ def mean_over_processes(logits: Tensor) -> Tensor:
 
 @contextmanager
 def distributed_context(device: torch.device) -> Iterator[ProcessGroup]:
-    """The processes that torchrun has started, if it has."""
+    """Initialize and destroy the process group, if torchrun started several processes."""
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     if world_size == 1 or not dist.is_available():
         yield ProcessGroup()

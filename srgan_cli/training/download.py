@@ -1,4 +1,4 @@
-"""torchvision's VGG19, fetched once, for those who ask for it."""
+"""Download of torchvision's VGG19, on request, once."""
 
 import hashlib
 import os
@@ -99,7 +99,7 @@ def _fetch(url: str, file: BinaryIO) -> str:
 
 
 def cache_folder() -> Path:
-    """Where this system keeps what can be fetched again."""
+    """The system's folder for caches."""
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "srgan" / "cache"
     if sys.platform == "darwin":

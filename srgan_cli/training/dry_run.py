@@ -19,7 +19,7 @@ from srgan_cli.weights.loading import load_generator
 
 
 def describe_run(options: TrainOptions, vggs: list[LoadedVgg]) -> Iterator[str]:
-    """Lines for people."""
+    """Lines of text."""
     recipe = RECIPES[options.recipe]
     stages = recipe.chosen(options.stages)
     weights = starting_weights(options, recipe)

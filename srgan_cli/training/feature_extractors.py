@@ -1,4 +1,4 @@
-"""VGG files, read and put to their two uses: to train by, and to judge by other layers."""
+"""VGG networks for the perceptual loss, and for the validation metric by other layers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from srgan_cli.training.train_options import VggFile
 from srgan_cli.weights.tensor_files import read_tensors
 
 METRIC_LAYERS = ("conv1_2", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
-"""Layers that results are judged by, where a file has them and they are not trained on."""
+"""Layers of the metric, if the file has them and the loss does not use them."""
 
 
 @dataclass(frozen=True, eq=False)
 class LoadedVgg:
-    """A VGG file's tensors and the layers of it that were named."""
+    """A VGG file's tensors and the layers named for it."""
 
     name: str
     state: Mapping[str, Tensor]
@@ -46,12 +46,12 @@ def _read(path: Path) -> Mapping[str, Tensor]:
 
 
 def layer_weights(vgg: LoadedVgg, perceptual: PerceptualTerm) -> Mapping[str, float]:
-    """The layers to train by: those named for the file, else the recipe's."""
+    """Layers of the loss: those named for the file, else the recipe's."""
     return vgg.layers or perceptual.layers
 
 
 def perceptual_loss(vggs: Sequence[LoadedVgg], perceptual: PerceptualTerm) -> PerceptualLoss:
-    """Raises WeightsError for a layer that its file lacks."""
+    """Raises WeightsError for a layer that is missing in its file."""
     features = []
     for vgg in vggs:
         weights = layer_weights(vgg, perceptual)
@@ -68,7 +68,7 @@ def perceptual_terms(stage: Stage) -> list[PerceptualTerm]:
 
 
 def require_files(recipe: str, stages: Sequence[Stage], files: Sequence[VggFile]) -> None:
-    """Raises OptionError before a recipe begins that will need what was not named."""
+    """Raises OptionError if a stage needs a VGG file and none is given."""
     if not files and any(perceptual_terms(stage) for stage in stages):
         raise OptionError(
             f"--recipe {recipe} compares pictures by VGG19's features: name a file with --vgg "
@@ -78,7 +78,7 @@ def require_files(recipe: str, stages: Sequence[Stage], files: Sequence[VggFile]
 
 
 class FeatureExtractor:
-    """The features, after activation, by which results are judged."""
+    """Features after activation of the validation metric."""
 
     def __init__(self, networks: Mapping[str, VGG], device: torch.device) -> None:
         self.networks = {name: network.to(device) for name, network in networks.items()}
@@ -97,7 +97,7 @@ class FeatureExtractor:
 def metric_extractor(
     vggs: Sequence[LoadedVgg], stages: Sequence[Stage], device: torch.device
 ) -> FeatureExtractor | None:
-    """None where no layer is left that the stages do not train on."""
+    """None if the losses use all layers."""
     networks: dict[str, VGG] = {}
     for vgg in vggs:
         training_layers = {

@@ -15,7 +15,7 @@ WARN_AFTER = 300
 
 @dataclass
 class GanMonitor:
-    """Follows the running mean of the discriminator's accuracy."""
+    """Running mean of the discriminator's accuracy."""
 
     mean: float = 0.5
     low_steps: int = 0
@@ -23,7 +23,7 @@ class GanMonitor:
     warned: bool = False
 
     def __call__(self, losses: Losses) -> str | None:
-        """A warning, once, after PATIENCE steps at chance or always right."""
+        """Returns a warning, once, after WARN_AFTER steps at chance or always right."""
         if "discriminator_accuracy" not in losses:
             return None
         self.mean = KEEP * self.mean + (1 - KEEP) * losses["discriminator_accuracy"]

@@ -34,7 +34,7 @@ class CacheError(DatasetError):
 
 @dataclass(frozen=True)
 class CacheFile:
-    """Where decoded images lie, and how many bytes of them."""
+    """A file of decoded images, and its limit in bytes."""
 
     file: Path
     limit: float = float("inf")
@@ -84,7 +84,7 @@ def _states(paths: Sequence[Path]) -> list[list[Any]]:
 
 
 def _read_index(cache: CacheFile) -> dict[str, Any]:
-    """What a cache holds; nothing where that is missing, damaged or more than its file has."""
+    """The index of a cache; empty if it is missing, damaged or does not fit the file."""
     try:
         known = json.loads(read_regular(cache.file.with_suffix(".json"), MAX_INDEX))
         size = cache.file.stat().st_size
@@ -145,7 +145,7 @@ def _stored(path: Path, pixels: np.ndarray, out: BinaryIO, limit: float) -> Cach
 def _with_half_size(
     entries: Sequence[CachedImage], out: BinaryIO, half_from: float, limit: float
 ) -> Iterator[CachedImage]:
-    """Halves follow when all images lie in the cache: to decode one again would cost more."""
+    """Half-size images are appended when all images are in the cache: decoding again costs more."""
     for entry in entries:
         kept, size = out.seek(0, io.SEEK_END), (entry.height // 2) * (entry.width // 2) * 3
         small = min(entry.height, entry.width) < half_from

@@ -20,13 +20,13 @@ TAILS = {
     "srresnet": ("ups.", "act_ups.", "conv_hr.", "act_hr.", "conv_last."),
     "rrdbnet": ("conv_up", "conv_hr.", "conv_last."),
 }
-"""Names of what depends on the scale; the other networks' layers serve every scale."""
+"""Prefixes of tensors that depend on the scale."""
 
 
 def starting_weights(options: TrainOptions, recipe: Recipe) -> Weights:
-    """The weights a run starts from; random ones follow torch's seed.
+    """The weights a run starts from; random ones depend on torch's seed.
 
-    A file's network may be another than the recipe's, which then says how it learns.
+    A file's network may differ from the recipe's, whose settings then train it.
     """
     if options.start is None:
         return _random(options, recipe)
@@ -43,8 +43,9 @@ def starting_weights(options: TrainOptions, recipe: Recipe) -> Weights:
 
 
 def _carried_over(options: TrainOptions, recipe: Recipe, given: Weights) -> Weights:
-    """Head and body of an older form of the recipe's `fast` network, in today's form: as many
-    blocks as are asked for, if there are so many, and a new tail. A lineage of its own."""
+    """Copy head and body of an older `fast` network into the recipe's; the tail is new.
+
+    It keeps as many blocks as requested, if it has them, and gets a new lineage."""
     is_old_form = (
         given.architecture == recipe.architecture == "fast"
         and not given.hyperparameters.get("binomial")
@@ -89,7 +90,7 @@ def _at_depth(options: TrainOptions, given: Weights) -> Weights:
 
 
 def _for_another_scale(options: TrainOptions, given: Weights) -> Weights:
-    """All but the tail is kept; it begins a lineage of its own."""
+    """All but the tail is kept. The network gets a new lineage."""
     if options.stages == "gan":
         raise OptionError(
             f"{options.start} enlarges by {given.metadata.scale}, not by {options.scale}: its new "
@@ -109,7 +110,7 @@ def _kept(name: str, given: Weights, fresh: dict[str, Tensor]) -> bool:
 
 
 def stage_weights(options: TrainOptions, recipe: Recipe, end: str) -> Weights:
-    """What stage `end` begins with; the GAN stage with RUN/psnr.safetensors."""
+    """Initial weights of a stage; the GAN stage's are RUN/psnr.safetensors."""
     if end == "gan":
         return read_weights(weights_file(options.out, "psnr"))
     return starting_weights(options, recipe)

@@ -1,4 +1,4 @@
-"""The summands of a generator's objective, as a recipe lists them. No torch until they are built.
+"""Loss terms of the generator, as a recipe lists them. No torch until they are built.
 
 A new loss is one class here, with a `build` method, and one line in a recipe: the train step, the
 log, the plan and the curves read the same list.
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from srgan_cli.training.feature_extractors import LoadedVgg
 
 Target = Literal["original", "teacher"]
-"""What a generated image is compared with. Without a teacher, "teacher" means the original."""
+"""Target of a loss. Without a teacher, "teacher" means the original."""
 
 PixelDistance = Literal["l1", "mse"]
 
 
 @dataclass(frozen=True)
 class LossInputs:
-    """What building a loss may need of a run."""
+    """Parts of a run that losses are built from."""
 
     extractors: Sequence[LoadedVgg]
     device: torch.device
@@ -35,7 +35,7 @@ class LossInputs:
 
 @dataclass(frozen=True, kw_only=True)
 class LossTerm(ABC):
-    """One summand; `name` is its key in the log and in the curves."""
+    """One loss term. name: its key in the log and in the curves."""
 
     name: str
     weight: float = 1.0
@@ -47,7 +47,7 @@ class LossTerm(ABC):
 
     @abstractmethod
     def describe(self, extractors: Sequence[LoadedVgg]) -> str:
-        """For people, as in a dry run."""
+        """A description for --dry-run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +117,7 @@ class GanTerm:
 
 
 def with_teacher(terms: Sequence[LossTerm], teacher_weight: float) -> tuple[LossTerm, ...]:
-    """The terms of a run with a teacher: pixels are compared with both, by that share."""
+    """Split the pixel loss between the original and the teacher's image."""
     return tuple(part for term in terms for part in _split(term, teacher_weight))
 
 

@@ -17,7 +17,7 @@ DISTANCES: dict[str, Distance] = {"l1": l1_loss, "mse": mse_loss}
 
 
 def of_luma(distance: Distance) -> Distance:
-    """Of the luma of RGB images, (B, 3, H, W); for networks that leave the chroma as it is."""
+    """The distance of the luma of RGB images, for networks that do not change the chroma."""
     return lambda generated, target: distance(luma(generated), luma(target))
 
 
@@ -62,7 +62,7 @@ GAN_LOSSES: dict[str, GanLoss] = {
 
 
 def accuracy(real: Tensor, fake: Tensor) -> float:
-    """Share of logits on the right side of the other class's mean: 0.5 is chance."""
+    """Share of logits beyond the other class's mean: 0.5 is chance."""
     right = (real > fake.mean()).float().mean() + (fake < real.mean()).float().mean()
     return right.item() / 2
 

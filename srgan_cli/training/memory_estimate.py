@@ -19,7 +19,7 @@ from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.loading import load_generator
 
 COPIES = 4
-"""Of a trained network's weights: themselves, the gradient, Adam's two moments."""
+"""Weights, gradient and Adam's two moments of a trained network."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class MemoryEstimate:
     """Bytes."""
 
     fixed: float
-    """Of weights, and of what goes with them."""
+    """Weights, gradients, optimizer state and EMA."""
     sample: float
-    """Of what each sample of a batch keeps."""
+    """Activations of one sample."""
 
     def of(self, size: int) -> float:
-        """A batch of that size on one device."""
+        """Bytes for a batch of `size` on one device."""
         return self.fixed + self.sample * size
 
 
@@ -48,9 +48,9 @@ def weight_bytes(network: nn.Module) -> int:
 
 
 def saved_tensor_bytes(networks: list[nn.Module], compute: Callable[[], Any]) -> int:
-    """What autograd keeps of `compute()` for the backward pass, weights left out.
+    """Bytes that autograd saves in `compute()` for the backward pass, without weights.
 
-    With networks on the meta device, where shapes are all there is, nothing is computed.
+    On the meta device nothing is computed.
     """
     weights = {_storage_id(p) for network in networks for p in network.parameters()}
     sizes: dict[int, int] = {}
@@ -102,7 +102,7 @@ def stage_networks(options: TrainOptions, stage: Stage, vggs: Sequence[LoadedVgg
 def estimate_memory(
     networks: StageNetworks, side: int, scale: int, dtype: torch.dtype
 ) -> MemoryEstimate:
-    """An estimate: weights and what goes with them, and what one sample keeps."""
+    """Estimate of a training step with patches of `side` pixels."""
     low_res = torch.zeros(1, 3, side // scale, side // scale, device="meta")
     high_res = torch.zeros(1, 3, side, side, device="meta")
 
@@ -133,7 +133,7 @@ SHARE = 0.85
 
 @dataclass(frozen=True)
 class MemoryRequest:
-    """What did not fit on a device."""
+    """A step that did not fit on a device."""
 
     device: torch.device
     size: int
@@ -161,7 +161,9 @@ def stage_memory(
 
 
 def memory_hint(request: MemoryRequest, estimate: MemoryEstimate, available: float) -> str:
-    """Steps as large in the `available` bytes; if they are unknown, infinite, half the batch."""
+    """Options with an equal effective batch size that fit; without `available` bytes half the
+    batch.
+    """
     limit = SHARE * available
     fits = [
         part

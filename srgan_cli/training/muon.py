@@ -1,7 +1,7 @@
-"""Muon: steps whose singular values are all alike, for the weights of convolutions.
+"""Muon: orthogonalized updates for the weights of convolutions.
 
-Jordan et al., https://kellerjordan.github.io/posts/muon, 2024; made as large as Adam's steps after
-Liu et al., "Muon is Scalable for LLM Training", https://arxiv.org/abs/2502.16982.
+Jordan et al., https://kellerjordan.github.io/posts/muon, 2024; scaled like Adam's updates after Liu
+et al., "Muon is Scalable for LLM Training", https://arxiv.org/abs/2502.16982.
 """
 
 from collections.abc import Iterable
@@ -20,14 +20,15 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 ITERATIONS = 5
 
 RMS = 0.2
-"""Of an update of Adam's, in learning rates."""
+"""RMS of Adam's updates, in learning rates."""
 
 IMAGE_CHANNELS = 3
-"""Channels up to which a convolution is one from or to colors: left to Adam."""
+"""Convolutions with up to so many input or output channels are left to Adam."""
 
 
 class Muon(Adam):
-    """Moves what lies between the first and the last convolution by Muon, all else by Adam.
+    """Updates hidden convolutions by Muon, all other parameters by Adam.
+
 
     Needs no more memory than Adam. A convolution (O, I, k, k) counts as a matrix (O, I k k).
     """
@@ -79,14 +80,14 @@ class Muon(Adam):
 
 
 def is_hidden(weight: Tensor) -> bool:
-    """A convolution's weights between one set of features and another."""
+    """Whether it is the weight of a convolution from features to features."""
     return weight.ndim == 4 and min(weight.shape[:2]) > IMAGE_CHANNELS
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
-    """(B, M, N) -> the same directions, all singular values about 1 (0.7 to 1.2).
+    """(B, M, N) -> the nearest orthogonal matrices, singular values 0.7 to 1.2.
 
-    Newton and Schulz's iteration, of a polynomial of the fifth degree.
+    Newton-Schulz iteration with a polynomial of degree 5.
     """
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices

@@ -28,7 +28,7 @@ CANDIDATES = 4
 
 class _OriginalPair(TypedDict):
     low_res: Tensor
-    """(B, 3, P / scale, P / scale) uint8: quick to hand over; of one sample without the B."""
+    """(B, 3, P / scale, P / scale) uint8; (3, ...) for one sample."""
     high_res: Tensor
     """(B, 3, P, P) uint8."""
 
@@ -50,7 +50,7 @@ levels.
 class Batches(Dataset[Pair]):
     """Batch number i is a function of seed and i alone, so that runs can be resumed.
 
-    Process number `rank` of `world` gets its part of each batch.
+    Process `rank` of `world_size` gets its part of each batch.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Batches(Dataset[Pair]):
 
 
 def process_slice(batch_size: int, rank: int, world_size: int) -> range:
-    """Of the samples that process `rank` of `world` makes of each batch."""
+    """Indices of the samples of process `rank` in each batch."""
     part = batch_size // world_size
     return range(rank * part, (rank + 1) * part)
 
@@ -144,8 +144,7 @@ class GeneratedPairs:
 
 @dataclass(frozen=True)
 class StoredPairs:
-    """Patches of images that belong together, in the same order: low and high-resolution ones, and
-    a teacher's, if there are any."""
+    """Patches of given low- and high-resolution images, and of a teacher's if there are any."""
 
     low_res: ImageSet
     high_res: ImageSet
@@ -183,7 +182,7 @@ def _orient(planes: Tensor, rotations: int, flip: bool) -> Tensor:
 
 @dataclass(frozen=True)
 class ColorChange:
-    """Channels in another order, and colors up to MAX_SATURATION times as saturated."""
+    """Permuted channels, and saturation up to MAX_SATURATION times as high."""
 
     channels: tuple[int, ...]
     saturation: float
@@ -195,7 +194,7 @@ class ColorChange:
 
 
 def draw_color_change(share: float, rng: np.random.Generator) -> ColorChange | None:
-    """For that share of the patches."""
+    """A random change with probability `share`, else None."""
     if not share or rng.random() >= share:
         return None
     saturation = float(MAX_SATURATION ** rng.random())

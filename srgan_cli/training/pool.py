@@ -1,4 +1,4 @@
-"""A pool for distillation: crops that teachers have upscaled once, for many steps of many runs.
+"""A pool for distillation: crops that teachers upscale once, used by many runs.
 
 DIR/low, DIR/teacher and DIR/high hold images of the same names; those in teacher and high are
 `scale` times as large as those in low. Another program may make them as well.
@@ -113,13 +113,13 @@ def _make_crop(
 
 
 def pool_names(pool: Path) -> list[str]:
-    """Of the images that all three folders hold, in order."""
+    """Names of the images that are in all three folders, sorted."""
     found = [{path.name for path in (pool / folder).glob("*.*")} for folder in FOLDERS]
     return sorted(name for name in set.intersection(*found) if not name.startswith("."))
 
 
 def load_pool(options: TrainOptions, smallest: int) -> dict[str, ImageSet]:
-    """Its images by folder, decoded into DIR/cache. Raises DatasetError where they do not match."""
+    """Folder -> images, decoded into DIR/cache. Raises DatasetError if their sizes do not match."""
     pool, scale = options.pool, options.scale
     assert pool is not None
     names = pool_names(pool)

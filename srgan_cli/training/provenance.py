@@ -10,7 +10,7 @@ from srgan_cli.weights.description import training_history
 HISTORY = "history"
 
 CARRIED_OVER = "carried over"
-"""Marks weights that were taken out of a network of another form."""
+"""Key that marks weights copied from a network of another form."""
 
 
 def collect_history(weights: Weights) -> list[dict[str, Any]]:
@@ -20,7 +20,7 @@ def collect_history(weights: Weights) -> list[dict[str, Any]]:
 
 
 def without_folders(value: Any) -> Any:
-    """The same with the last component alone of every path in its texts, keys included."""
+    """`value` with every path in its strings, keys included, reduced to its last component."""
     if isinstance(value, dict):
         return {without_folders(key): without_folders(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

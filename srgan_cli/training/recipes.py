@@ -1,4 +1,4 @@
-"""What distinguishes one paper's training from another's. Values only; no torch."""
+"""Training recipes of the papers and of our models. Values only; no torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ OptimizerName = Literal["adam", "muon"]
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One objective, trained from its first step to its last."""
+    """A stage of training: losses, optimizer, schedule."""
 
     end: End = "psnr"
     losses: tuple[LossTerm, ...] = (PixelTerm(),)
@@ -54,8 +54,9 @@ class Recipe:
     shrink: float = 0.25
     """Photographs are shrunk by a random factor between this and 1 before a patch is cut."""
     color_augmentation: float = 0.0
-    """The share of patches whose channels are swapped and colors saturated: networks tint colors
-    that they have seldom seen."""
+    """The share of patches whose channels are swapped and colors saturated: networks distort colors
+    that are rare in training.
+    """
     degrade: bool = False
     """Low-resolution images are blurred, noisy and compressed, not only downsampled."""
 
@@ -82,7 +83,7 @@ class Recipe:
 
 
 def depth_name(hyperparameters: Mapping[str, Any]) -> str | None:
-    """Which of them --blocks sets: of VDSR the number of its layers; None: it has no such."""
+    """The hyperparameter that --blocks sets; None if there is none."""
     return next((name for name in ("blocks", "depth") if name in hyperparameters), None)
 
 

@@ -77,7 +77,7 @@ def draw_curves(run: Path) -> None:
 def _panel(
     rows: Sequence[dict[str, Any]], title: str, names: Sequence[str], log: bool = False
 ) -> Panel:
-    """One curve for each name and stage that there is."""
+    """One curve for each name and stage in the log."""
     stages = list(dict.fromkeys(row["stage"] for row in rows if "stage" in row))
     found = [
         _curve(
@@ -98,7 +98,7 @@ UNITS = {
 
 
 def loss_names(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """All losses that the log has, whatever the recipe calls them."""
+    """Names of all losses in the log."""
     names = {
         name: None
         for row in rows

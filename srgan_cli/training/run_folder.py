@@ -1,4 +1,4 @@
-"""A run folder and the options it was begun with."""
+"""The run folder: lock and recorded options."""
 
 import json
 from collections.abc import Iterator
@@ -17,15 +17,12 @@ MAX_OPTIONS = 1 << 24  # bytes of options.json
 PATHS = ("out", "start", "val", "low", "pool")
 
 OLD_DEFAULTS = {"optimizer": "adam"}
-"""What runs did that were begun before it was an option."""
+"""Values for older runs, which did not record these options."""
 
 
 @contextmanager
 def locked_run(run: Path) -> Iterator[None]:
-    """Make the run folder, and keep other processes out of it.
-
-    Raises OptionError where one is in it.
-    """
+    """Make and lock the run folder. Raises OptionError if another process has locked it."""
     try:
         run.mkdir(parents=True, exist_ok=True)
         lock = try_lock(run / "run")

@@ -13,7 +13,7 @@ from srgan_cli.training.recipes import Stage
 from srgan_cli.training.train_options import TrainOptions
 
 RATES = {"adam": 1.0, "muon": 2.0}
-"""How many times a recipe's learning rate, which is Adam's, an optimizer takes."""
+"""Factor of a recipe's learning rate, which is Adam's, for each optimizer."""
 
 
 def choose_optimizer(options: TrainOptions, stage: Stage) -> str:
@@ -23,8 +23,7 @@ def choose_optimizer(options: TrainOptions, stage: Stage) -> str:
 
 
 def stage_losses(options: TrainOptions, stage: Stage) -> tuple[LossTerm, ...]:
-    """The stage's loss terms: --loss sets the distance of pixels in the PSNR stage, and a teacher's
-    images are targets beside the originals."""
+    """Loss terms of the stage, with --loss in the PSNR stage and a teacher's images as targets."""
     terms = stage.losses
     if options.loss is not None and stage.end == "psnr":
         distance = cast(PixelDistance, options.loss)
@@ -39,7 +38,7 @@ def stage_losses(options: TrainOptions, stage: Stage) -> tuple[LossTerm, ...]:
 
 
 def stage_gan(options: TrainOptions, stage: Stage) -> GanTerm | None:
-    """The stage's GAN loss; what a discriminator is shown as real needs a teacher to be one's."""
+    """The stage's GAN loss. Without a teacher, real images are the originals."""
     if stage.gan is None or effective_teacher_weight(options, stage):
         return stage.gan
     return replace(stage.gan, target="original")

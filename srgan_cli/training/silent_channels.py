@@ -1,7 +1,7 @@
 """Finds and reinitializes dead channels: those that are positive on hardly any pixel.
 
-Behind a ReLU they also get no gradient and stay so. Measured on images, found anew where a trained
-body is taken into a network of another activation.
+After a ReLU they also get no gradient. Reinitialized when a trained body is copied into a network
+with another activation.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from srgan_cli.networks.fast import Block, Fast
 from srgan_cli.training.validation import Sample
 
 ACTIVE_SHARE = 0.002
-"""The share of pixels on which a channel must be positive not to count as silent."""
+"""Channels that are positive on a smaller share of pixels are silent."""
 
 IMAGES = 6
 
@@ -52,10 +52,10 @@ def active_shares(network: nn.Module, samples: Sequence[Sample]) -> list[Tensor]
 
 @torch.no_grad()
 def reinit_silent_(network: nn.Module, samples: Sequence[Sample]) -> int:
-    """Draw silent channels of a body that was trained with ReLU anew; returns how many.
+    """Reinitialize silent channels of a body trained with ReLU. Returns how many.
 
-    Their rows get the median norm of the layer, their columns in the next layer are zero: the
-    network's output stays as it was.
+    Their rows get the layer's median norm, their columns in the next layer are zero, so that the
+    network's output does not change.
     """
     assert isinstance(network, Fast)
     with _with_relu(network):

@@ -12,7 +12,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @dataclass
 class Stop:
-    """The signal that has come, if any."""
+    """The received signal, if any."""
 
     number: int | None = None
 
@@ -24,7 +24,7 @@ class Stop:
 
 @contextmanager
 def catch_signals() -> Iterator[Stop]:
-    """Outside of the main thread, where signals do not arrive, nothing is watched."""
+    """Handle signals within. Does nothing outside of the main thread."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop

@@ -39,11 +39,11 @@ LARGEST = {
     "workers": 4096,
     "seed": 2**63 - 1,
 }
-"""Beyond any machine: what asks for more is damaged or a slip."""
+"""Larger values are mistakes."""
 
 
 DOWNLOAD = "download"
-"""Stands for torchvision's published file, which is fetched once."""
+"""Stands for torchvision's VGG19, which is downloaded once."""
 
 LAYER = r"conv\d_\d(?:=[^,=]*)?"
 PATTERN = re.compile(rf"(?P<file>.+?)(?::(?P<layers>{LAYER}(?:,{LAYER})*))?")
@@ -84,7 +84,7 @@ def _parse_layer(part: str) -> tuple[str, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """None stands for what the recipe says. Raises OptionError for what makes no sense."""
+    """None stands for the recipe's value. Raises OptionError for invalid values."""
 
     folders: tuple[Path, ...]
     out: Path
@@ -97,11 +97,11 @@ class TrainOptions:
     budget: float | None = None
     """Seconds of wall time, instead of steps."""
     planned: dict[str, int] = field(default_factory=dict)
-    """Stage -> the steps that the budget came to: written into the run folder, not an option."""
+    """Stage -> steps that fit the budget; recorded in the run folder, not an option."""
     start: Path | None = None
-    """A weights file to begin with, instead of random numbers."""
+    """Initial weights, instead of random ones."""
     teachers: tuple[Path, ...] = ()
-    """Weights files of networks to distill; of several, the mean of what they make."""
+    """Weights files of networks to distill; of several, the mean output."""
     teacher_weight: float | None = None
     """The share of the pixel loss with the teachers' images as its target, from 0 to 1; the
     originals' is the rest."""
@@ -123,11 +123,11 @@ class TrainOptions:
     optimizer: str | None = None
     """Of the PSNR stage: an OptimizerName."""
     loss: str | None = None
-    """Of pixels in the PSNR stage: a PixelName."""
+    """Of pixels in the PSNR stage: a PixelDistance."""
     lr: float | None = None
     blocks: int | None = None
     accumulate: int = 1
-    """Batches whose gradients make one step."""
+    """Micro-batches per step."""
     seed: int = 0
     workers: int = 1
     """Processes that cut patches; 0 cuts them in the training process."""

@@ -38,7 +38,7 @@ Memory = Callable[[torch.device], float]
 """Bytes that a device can give to this process."""
 
 MAX_LINES = 10
-"""Refused files that are named one by one."""
+"""Skipped files that are listed."""
 
 
 def check(options: TrainOptions) -> list[LoadedVgg]:
@@ -85,7 +85,7 @@ def train(
 def _data(
     options: TrainOptions, recipe: Recipe, processes: ProcessGroup, callback: TrainingCallback
 ) -> Data:
-    """The first process decodes; the others then find the cache complete."""
+    """Process 0 decodes; the others then use its cache."""
     if not processes.is_main_process:
         processes.barrier()
 
@@ -109,7 +109,7 @@ def _report_skipped(skipped: Sequence[SkippedFile], callback: TrainingCallback) 
 
 
 def _report_network(run: TrainRun) -> None:
-    """Where it is not the recipe's own, somebody may have named the wrong file."""
+    """Report a network that is not the recipe's: --from may name the wrong file."""
     if run.options.start is None:
         return
     weights = starting_weights(run.options, run.recipe)
@@ -118,7 +118,7 @@ def _report_network(run: TrainRun) -> None:
 
 
 def _write_start(run: TrainRun) -> None:
-    """A run of the GAN stage alone holds the other end as well, ready for `srgan interp`."""
+    """Write the initial weights as RUN/psnr.safetensors if only the GAN stage runs."""
     file = weights_file(run.options.out, "psnr")
     if run.stages[0].end == "gan" and not file.exists():
         weights = starting_weights(run.options, run.recipe)
@@ -126,7 +126,7 @@ def _write_start(run: TrainRun) -> None:
 
 
 def _stages_left(run: TrainRun) -> tuple[Stage, ...]:
-    """From the stage of the newest checkpoint on."""
+    """The stages from that of the newest checkpoint on."""
     saved = checkpoints(run.options.out)
     ends = [stage.end for stage in run.stages]
     if not saved:

@@ -32,7 +32,7 @@ class TrainBatch:
 
 @dataclass(frozen=True)
 class Numerics:
-    """Where a step computes and how precisely."""
+    """Device and precision of a step."""
 
     device: torch.device
     dtype: torch.dtype = torch.float32
@@ -42,7 +42,7 @@ class Numerics:
         return torch.autocast(self.device.type, self.dtype if half else None, enabled=half)
 
     def scaler(self) -> torch.amp.GradScaler:
-        """Scales gradients into the range of fp16; idle in other precisions."""
+        """Gradient scaler for fp16; disabled in other precisions."""
         return torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
 
     def to_batch(self, pair: Pair) -> TrainBatch:
@@ -58,7 +58,7 @@ class Numerics:
 
 
 class NonFiniteError(ArithmeticError):
-    """A loss or a gradient that is not a number; the networks are as they were."""
+    """A loss or gradient is not finite; the networks are unchanged."""
 
 
 @dataclass
@@ -108,7 +108,7 @@ class GanObjective:
 
 @dataclass
 class TrainStep:
-    """Everything that changes at each step. Both gradients are of the networks before it."""
+    """Everything that changes at each step. Both networks' gradients are computed before it."""
 
     generator: OptimizedNetwork
     terms: Sequence[WeightedLoss]
@@ -258,12 +258,12 @@ def _load_optimizer(optimizer: Optimizer, state: dict[str, Any]) -> None:
 
 
 KEYS = (("generator", "optimizer"), ("discriminator", "discriminator_optimizer"))
-"""What the networks are called in a checkpoint."""
+"""Keys of networks and optimizers in a checkpoint."""
 
 
 @contextmanager
 def frozen(network: nn.Module) -> Iterator[None]:
-    """Gradients pass through `network` and leave none behind."""
+    """Gradients pass through `network`, but not into its parameters."""
     network.requires_grad_(False)
     try:
         yield
@@ -273,7 +273,7 @@ def frozen(network: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def restore_buffers_on_error(networks: Sequence[nn.Module]) -> Iterator[None]:
-    """After a NonFiniteError, running statistics are what they were before."""
+    """Restore running statistics after a NonFiniteError."""
     buffers = [buffer for network in networks for buffer in network.buffers()]
     before = [buffer.clone() for buffer in buffers]
     try:

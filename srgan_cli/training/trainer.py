@@ -1,4 +1,4 @@
-"""A stage from its first step to its last: step, average, validate, log, save."""
+"""The training loop of a stage: step, EMA, validation, log, checkpoints."""
 
 import json
 import signal
@@ -41,7 +41,7 @@ MAX_FAILURES = 10
 """Steps in a row that may fail before the run stops."""
 
 UNKNOWN_STEPS = 10**9
-"""Stands for a length that is not decided yet."""
+"""Stands for a number of steps that is not known yet."""
 
 
 class StopTraining(Exception):  # noqa: N818 it is not an error
@@ -54,24 +54,24 @@ class StopTraining(Exception):  # noqa: N818 it is not an error
 
 @dataclass(frozen=True)
 class StageOutputs:
-    """Where a stage's results go."""
+    """Outputs of a stage."""
 
     run: Path
     callback: TrainingCallback
     save_best: Callable[[nn.Module, "StageProgress", Score], None]
-    """What to do with an average that is the best so far."""
+    """Called with an EMA network that is the best so far."""
     keep_latest: bool
     """Whether the latest average counts as the best: what learns from a teacher alone gets farther
     from the originals, by PSNR, the more it learns."""
     draw: Callable[[ValidationResult, int], None]
-    """What to show of a validation at that step."""
+    """Called with a validation and its step."""
     write_scalars: ScalarWriter
-    """Told what is logged."""
+    """Called with each logged row."""
 
 
 @dataclass
 class StageProgress:
-    """How far a stage has come."""
+    """Progress of a stage."""
 
     done: int = 0
     best: float = float("-inf")
@@ -96,7 +96,7 @@ class Trainer:
     progress: StageProgress = field(default_factory=StageProgress)
     gan_monitor: GanMonitor = field(default_factory=GanMonitor)
     silent_share: Callable[[nn.Module], float | None] = lambda network: None
-    """The share of channels that hardly ever fire, of networks that have such."""
+    """Share of silent channels; None for networks without blocks."""
     _failures: int = field(default=0, init=False)
     _warned_of_silent: bool = field(default=False, init=False)
 
@@ -137,7 +137,9 @@ class Trainer:
         save_state(state, self.outputs.run)
 
     def train(self) -> None:
-        """All steps that are left; raises Interrupted after Ctrl-C, once the state is saved."""
+        """Run all remaining steps. Raises StopTraining after Ctrl-C or SIGTERM, once the state is
+        saved.
+        """
         saved = clock = time.monotonic()
         batches = self.batches(self.progress.done * self.accumulate)
         with catch_signals() as stop:
@@ -252,7 +254,7 @@ class Trainer:
         self.outputs.write_scalars(self.stage.end, at.done, row)
 
     def _truncate_log(self, step: int) -> None:
-        """What a killed run has done since its checkpoint is done, and logged, again."""
+        """Drop log rows after the checkpoint: their steps are repeated."""
         path = self.outputs.run / "log.jsonl"
         if damaged := count_damaged_rows(path):
             self.outputs.callback.message(f"{path}: {damaged} damaged lines are left out")
