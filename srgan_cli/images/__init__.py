@@ -1,1 +1,1 @@
-"""Pictures in files: the only room that knows codecs."""
+"""Image files: read, written, and what each format holds."""

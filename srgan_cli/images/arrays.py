@@ -10,11 +10,18 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from srgan_cli.errors import ImageError
-from srgan_cli.images import exif as exif_block
 from srgan_cli.images.codec_errors import read_errors
 from srgan_cli.images.codecs.pillow_read import decode
+from srgan_cli.images.exif import (
+    DESCRIPTION_TAGS,
+    ORIENTATION,
+    PREFIX,
+    set_exif_size,
+    set_xmp_size,
+    valid_exif,
+)
 from srgan_cli.images.icc import checked_profile
-from srgan_cli.images.image import Image, ImageSequence, LazyImage, Pixels, to_uint8
+from srgan_cli.images.image import Image, ImageSequence, LazyImage, to_uint8
 from srgan_cli.images.image_metadata import valid_dpi
 from srgan_cli.images.read import open_lazy, read_frames
 from srgan_cli.images.tiff_tags import SUB_IFDS
@@ -38,11 +45,6 @@ def from_array(array: NDArray[Any]) -> Image:
     return Image.from_samples(np.ascontiguousarray(array, array.dtype.newbyteorder("=")))
 
 
-def to_array(image: Image, like: NDArray[Any]) -> Pixels:
-    """The samples of `image`, in as many dimensions as `like` has."""
-    return image.array[..., 0] if like.ndim == 2 else image.array
-
-
 def from_pil(opened: PIL.Image.Image) -> Image:
     """The current frame of a PIL image, with its ICC profile, EXIF, XMP and resolution.
 
@@ -55,7 +57,7 @@ def from_pil(opened: PIL.Image.Image) -> Image:
         xmp = opened.info.get("xmp")
         return replace(
             checked_profile(image),
-            exif=exif_block.valid_exif(_read_exif(opened)),
+            exif=valid_exif(_read_exif(opened)),
             xmp=xmp if isinstance(xmp, bytes) and xmp else None,
             dpi=valid_dpi(opened.info.get("dpi")),
         )
@@ -74,7 +76,7 @@ def _read_exif(opened: PIL.Image.Image) -> bytes | None:
     if isinstance(stored, bytes) and stored:
         return stored
     found, kept = opened.getexif(), PIL.Image.Exif()
-    for tag in (exif_block.ORIENTATION, *exif_block.DESCRIPTION_TAGS):
+    for tag in (ORIENTATION, *DESCRIPTION_TAGS):
         if tag in found:
             kept[tag] = found.get_ifd(tag) if tag in SUB_IFDS else found[tag]
     return kept.tobytes() if len(kept) else None
@@ -90,8 +92,8 @@ def to_pil(image: Image) -> PIL.Image.Image:
     size = (image.height, image.width)
     info = {
         "icc_profile": image.icc_profile,
-        "exif": image.exif and exif_block.PREFIX + exif_block.set_exif_size(image.exif, *size),
-        "xmp": image.xmp and exif_block.set_xmp_size(image.xmp, *size),
+        "exif": image.exif and PREFIX + set_exif_size(image.exif, *size),
+        "xmp": image.xmp and set_xmp_size(image.xmp, *size),
         "dpi": image.dpi,
     }
     result.info.update({name: value for name, value in info.items() if value is not None})
@@ -128,7 +130,7 @@ def _read_one(path: Path) -> Image | LazyImage:
 def convert_back(result: Image, image: object) -> Any:
     """`result` as the kind of value that `image`, given to `open_image`, was."""
     if isinstance(image, np.ndarray):
-        return to_array(result, image)
+        return result.array[..., 0] if image.ndim == 2 else result.array
     if isinstance(image, PIL.Image.Image):
         return to_pil(result).convert("I") if image.mode == "I" else to_pil(result)
     return result

@@ -51,7 +51,7 @@ def valid_exif(exif: bytes | None) -> bytes | None:
     return block if _checked_ifd(block) else None
 
 
-def is_invalid(exif: bytes | None) -> bool:
+def is_exif_invalid(exif: bytes | None) -> bool:
     """Whether there is an EXIF block that `valid_exif` does not take."""
     block = (exif or b"").removeprefix(PREFIX)
     return bool(block) and _checked_ifd(block) is None

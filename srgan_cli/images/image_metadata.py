@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 from PIL.ExifTags import Base as Tag
 
-from srgan_cli.images import exif as exif_block
+from srgan_cli.images.exif import (
+    INVALID_EXIF,
+    exif_from_page,
+    is_exif_invalid,
+    is_page_invalid,
+    read_orientation,
+    reset_exif_orientation,
+    reset_xmp_orientation,
+    valid_exif,
+)
 from srgan_cli.images.icc import checked_profile
 from srgan_cli.images.image import Image, Pixels
 from srgan_cli.images.iptc import iptc_of_info, iptc_of_page
@@ -27,16 +36,16 @@ def add_metadata(image: Image, info: Mapping[str, object], orientation: int | No
     """
     stored, xmp = info.get("exif"), info.get("xmp")
     stored = stored if isinstance(stored, bytes) else None
-    if exif_block.is_invalid(stored):
-        image = image.with_note(exif_block.INVALID_EXIF)
-    exif = exif_block.valid_exif(stored)
+    if is_exif_invalid(stored):
+        image = image.with_note(INVALID_EXIF)
+    exif = valid_exif(stored)
     xmp = xmp if isinstance(xmp, bytes) and xmp else None
     if orientation is None:
-        orientation = exif_block.read_orientation(exif, xmp)
+        orientation = read_orientation(exif, xmp)
     return replace(
         rotate(checked_profile(image), orientation),
-        exif=exif_block.reset_exif_orientation(exif) if exif else None,
-        xmp=exif_block.reset_xmp_orientation(xmp) if xmp else None,
+        exif=reset_exif_orientation(exif) if exif else None,
+        xmp=reset_xmp_orientation(xmp) if xmp else None,
         iptc=iptc_of_info(info),
         dpi=valid_dpi(info.get("dpi")),
         text=_texts(info),
@@ -51,14 +60,14 @@ def add_page_metadata(image: Image, page: IFD, orientation: int) -> Image:
         for name, tag in blocks.items()
         if tag in page and (value := page[tag]).kind in BYTE_KINDS
     }
-    info |= {"exif": exif_block.exif_from_page(page), "iptc": iptc_of_page(page)}
+    info |= {"exif": exif_from_page(page), "iptc": iptc_of_page(page)}
     unit = {2: 1.0, 3: 2.54}.get(page.integer(Tag.ResolutionUnit, 2))
     if unit and Tag.XResolution in page and Tag.YResolution in page:
         info["dpi"] = (page.ratio(Tag.XResolution) * unit, page.ratio(Tag.YResolution) * unit)
     if image.icc_profile is None:
         image = replace(image, icc_profile=info.get("icc_profile"))
-    if exif_block.is_page_invalid(page):
-        image = image.with_note(exif_block.INVALID_EXIF)
+    if is_page_invalid(page):
+        image = image.with_note(INVALID_EXIF)
     return add_metadata(image, info, orientation)
 
 

@@ -64,7 +64,9 @@ def row_writer(path: Path, images: tuple[Image, ...], encoding: Encoding) -> Ite
     encoding = replace(encoding, format=format_of(path, encoding))
     images = _prepare(ImageSequence(images), path, encoding).images
     with atomic_write(path) as file:
-        yield _start_rows(file, images, path, encoding)
+        with _named_errors(path, encoding):
+            writer = _create_writer(file, images, encoding)
+        yield writer
 
 
 @contextmanager
@@ -75,7 +77,9 @@ def row_writer_to_stream(
     path = _stream_name(encoding)
     images = _prepare(ImageSequence(images), path, encoding).images
     with TemporaryFile() as file:
-        yield _start_rows(file, images, path, encoding)
+        with _named_errors(path, encoding):
+            writer = _create_writer(file, images, encoding)
+        yield writer
         file.seek(0)
         copyfileobj(file, stream)
 
@@ -83,13 +87,6 @@ def row_writer_to_stream(
 def _write_rows(writer: RowWriter, images: tuple[Image, ...]) -> None:
     for rows in chain.from_iterable(map(split_rows, images)):
         writer.write(rows)
-
-
-def _start_rows(
-    file: BinaryIO, images: tuple[Image, ...], path: Path, encoding: Encoding
-) -> RowWriter:
-    with _name_errors(path), encode_errors(str(encoding.format)):
-        return _create_writer(file, images, encoding)
 
 
 def _create_writer(file: BinaryIO, images: tuple[Image, ...], encoding: Encoding) -> RowWriter:
@@ -143,17 +140,18 @@ def _stream_name(encoding: Encoding) -> Path:
 
 
 @contextmanager
-def _name_errors(path: Path) -> Iterator[None]:
-    """An ImageError of the body gets the file's name in front."""
+def _named_errors(path: Path, encoding: Encoding) -> Iterator[None]:
+    """What an encoder refuses becomes an ImageError that names the file."""
     try:
-        yield
+        with encode_errors(str(encoding.format)):
+            yield
     except ImageError as error:
         raise ImageError(f"{printable(path)}: {error}") from error
 
 
 def _encode(sequence: ImageSequence, path: Path, encoding: Encoding) -> bytes:
     sequence, format = _prepare(sequence, path, encoding), str(encoding.format)
-    with _name_errors(path), encode_errors(format):
+    with _named_errors(path, encoding):
         if not CAPABILITIES[format].profile:
             images = tuple(map(convert_to_srgb, sequence.images))
             sequence = replace(sequence, images=images)
