@@ -27,12 +27,12 @@ UNSUPPORTED = {"PSD", "XCF", "KRA", "EPS", "SVG"}
 """Suffixes of images that are not read."""
 
 MOST_NAMES = 5
-"""Failures that the last line names."""
+"""Failed images that the last line lists."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a result can be repeated with, besides the command line."""
+    """Settings that reproduce a result, besides the command line."""
 
     model: str
     blend: float | None
@@ -42,7 +42,7 @@ class Settings:
 
 
 def settings_of(model: "SelectedModel", pipeline: "UpscalePipeline") -> Settings:
-    """Of the first network that runs."""
+    """The settings of the first network that runs."""
     for engine in _used_engines(pipeline).values():
         devices = ",".join(map(str, engine.devices))
         return Settings(model.name, model.blend, devices, str(engine.dtype).removeprefix("torch."))
@@ -101,7 +101,7 @@ class BatchReport:
             self.output.info(self._line(outcome))
 
     def print_other_files(self, kinds: Mapping[str, int]) -> None:
-        """A line for the files of the input folders that are no images."""
+        """Print a line for other files in the input folders."""
         if not kinds:
             return
         total = sum(kinds.values())
@@ -178,7 +178,7 @@ class BatchReport:
 
 
 def _install_hint(kind: str) -> str:
-    """How to have files of a suffix (upper case, no dot) read, in parentheses."""
+    """The package that reads files of a suffix (upper case, no dot), in parentheses."""
     name = kind_of_suffix(f".{kind}")
     return "" if name is None or is_readable(name) else f" (pip install {PACKAGES[name][2]})"
 

@@ -1,4 +1,4 @@
-"""How commands show their help and their errors: Click's classes, with options in groups."""
+"""Click's classes with grouped options, examples and one-line errors."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 class Option(click.Option):
     """An option on one line of its group in the help.
 
-    aliases: further names, for habits from other programs; the help does not show them.
+    aliases: names in other programs; not shown in the help.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Option(click.Option):
         return " / ".join(repr(name) for name in self.opts if name not in self.aliases)
 
     def shown_default(self, ctx: click.Context) -> str:
-        """Empty where there is nothing to say."""
+        """Empty if there is no default."""
         if isinstance(self.show_default, str):
             return f"default: {self.show_default}"
         extra = self.get_help_extra(ctx)
@@ -184,7 +184,7 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
     def _unknown(self, ctx: click.Context, args: Sequence[str]) -> str:
-        """The message for a first word that is no command."""
+        """The message for an unknown command."""
         import difflib
 
         name = args[0]

@@ -1,4 +1,4 @@
-"""Options of the commands that put methods side by side and measure them."""
+"""Options of the commands that compare and measure methods."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -130,7 +130,7 @@ def _extractor(path: Path, device: str) -> "Extractor":
 
 @dataclass(frozen=True)
 class Originals:
-    """A file or folder, or the photographs themselves; at most one of the two."""
+    """Originals of the photographs: a file or folder, or the photographs themselves."""
 
     high: Path | None = None
     shrink: bool = False
@@ -166,7 +166,7 @@ originals_options = gathered(
 
 
 def report_failures(output: Output, failures: "Iterable[Failure]") -> None:
-    """A line on stderr for each, and exit code 1 if there is any or a result was lost."""
+    """Print a line on stderr for each. Exits with 1 for any failure or write error."""
     failed = bool(output.write_errors)
     for failure in failures:
         output.error(f"{failure.picture}: {failure.reason}")

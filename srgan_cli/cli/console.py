@@ -148,7 +148,7 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 
 def _discard(stream: TextIO | None) -> None:
-    """Send what `stream` still holds, and all that follows, nowhere."""
+    """Redirect `stream` to os.devnull."""
     with suppress(OSError, ValueError, AttributeError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""What to say to people who come from other programs, or who mistype."""
+"""Hints for users of other programs, and for mistyped names."""
 
 from collections.abc import Sequence
 from pathlib import PurePath
@@ -17,7 +17,7 @@ COMMANDS_OF_OTHERS = {
     "finetune": "train --from FILE",
     "resume": "train --resume -o RUN",
 }
-"""First words that are no commands of ours -> what does the same."""
+"""Commands of other programs -> ours."""
 
 OPTIONS_OF_OTHERS = {
     "--face_enhance": "srgan has no network for faces",
@@ -49,11 +49,11 @@ OPTIONS_OF_OTHERS = {
 """Options of Real-ESRGAN, its ncnn and Upscayl versions, and BasicSR -> the answer."""
 
 MODELS_OF_OTHERS = ("realesr", "real-esrgan", "esrgan-", "upscayl", "waifu2x", "4x", "2x", "swinir")
-"""Beginnings of the names of networks that others publish."""
+"""Prefixes of published networks' names."""
 
 
 def explain_option(words: Sequence[str]) -> str:
-    """The end of the message for the first of `words` that is an option of another program."""
+    """A hint for the first of `words` that is an option of another program, or ""."""
     answers = (OPTIONS_OF_OTHERS[word] for word in words if word in OPTIONS_OF_OTHERS)
     answer = next(answers, None)
     return f" In srgan: {answer}." if answer else ""
@@ -68,7 +68,7 @@ def is_url(text: str) -> bool:
 
 
 def explain_model(name: str, known: list[str]) -> str:
-    """What to do where there is no model of that name."""
+    """A hint for an unknown model name."""
     import difflib
 
     lower = name.lower()

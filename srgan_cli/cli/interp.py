@@ -51,7 +51,7 @@ class NumbersType(click.ParamType):  # type: ignore[type-arg]
 
 @dataclass(frozen=True)
 class BlendOptions:
-    """How much of each network: `alphas` of two, one blend for each, or `shares` of any number."""
+    """Weights of the networks: `alphas`, one blend of two networks each, or `shares` of several."""
 
     alphas: tuple[float, ...] | None = None
     shares: tuple[float, ...] | None = None
@@ -63,7 +63,7 @@ class BlendOptions:
             raise OptionError(f"--shares add up to {sum(self.shares):g}: they must add up to 1")
 
     def check(self, networks: int) -> None:
-        """Raises OptionError where it does not go with so many networks."""
+        """Raises OptionError if it does not fit the number of networks."""
         if networks < 2:
             raise OptionError("a blend needs two networks at least: interp PSNR GAN -o OUT")
         if self.shares is not None and len(self.shares) != networks:
@@ -72,7 +72,7 @@ class BlendOptions:
             raise OptionError(f"{networks} networks need --shares, such as .5,.3,.2")
 
     def outputs(self, output: Path) -> dict[Path, tuple[float, ...]]:
-        """Each file that is to be written, and the shares in it."""
+        """Output file -> shares of the networks."""
         if self.shares is not None:
             return {_check_output(output, PLACEHOLDER not in str(output), "--shares"): self.shares}
         alphas = self.alphas or (RECOMMENDED,)
@@ -95,7 +95,7 @@ def _check_output(output: Path, fits: bool, what: str) -> Path:
 
 @dataclass(frozen=True)
 class SweepOptions:
-    """A photograph, and where a strip of it from faithful to vivid goes."""
+    """The photograph of a sweep, and the file to write it to."""
 
     photo: Path | None = None
     sheet: Path | None = None
@@ -214,7 +214,7 @@ def interp_command(
 
 
 def _load_networks(networks: Sequence[Path]) -> "list[Weights]":
-    """Raises WeightsError, naming the files, unless all are of one shape."""
+    """Raises WeightsError, naming the files, if their shapes differ."""
     from srgan_cli.weights.blending import blend_problems
     from srgan_cli.weights.generators import join_problems
     from srgan_cli.weights.loading import load_weights

@@ -29,10 +29,10 @@ PURPOSES = {
     "realesr-animevideov3": "frames of anime",
     BICUBIC: "no network; any scale",
 }
-"""Model that is not the user's own -> the images that it is for."""
+"""Shipped model -> the images that it is for."""
 
 BLEND_NAMES = {"psnr": "faithful", "gan": "vivid"}
-"""Objective of a network -> what the end of a model is called."""
+"""Objective of a network -> its name in the list."""
 
 ERROR_PREFIX = "unreadable: "
 

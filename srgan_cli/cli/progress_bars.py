@@ -28,7 +28,7 @@ LONGEST_NAME = 22
 """Characters of a file's name beside the bar."""
 
 MOST_TILES = 5000
-"""Where the parts of a job are more, they are not tiles but shares of several passes."""
+"""Above it, steps of a job are not tiles but the progress of several passes."""
 
 Outcome = TypeVar("Outcome")
 Pixels = Callable[[Path], int]
@@ -36,7 +36,7 @@ Pixels = Callable[[Path], int]
 
 
 def _new_bar(output: Output) -> "Bar":
-    """Two texts with a bar between them; it leaves nothing behind."""
+    """A transient progress bar between two texts."""
     from rich.progress import BarColumn, Progress, TextColumn
 
     def text(name: str) -> TextColumn:
@@ -74,7 +74,7 @@ class BatchProgress:
         self.task = bar.add_task("", total=1, visible=False, left="", right="")
 
     def start(self, job: "Job") -> Callable[[int, int], None]:
-        """Of a job's computation: the callback for its tiles, as done and total."""
+        """Begin a job. Returns the callback for its tiles: (done, total)."""
         number = self.finished = self.finished + 1
         area = 0.0 if self.bar.disable else self.pixels(job.source) / 1e6
         before, name = self.megapixels, truncate(job.source.name)
@@ -94,7 +94,7 @@ class BatchProgress:
         return update
 
     def skip(self) -> None:
-        """A job needed no work: it says nothing of how long the others take."""
+        """Exclude a skipped job from the estimate of the remaining time."""
         self.skipped += 1
 
     def describe(self, files: float, elapsed: float) -> str:
@@ -126,7 +126,7 @@ def tracked(outcomes: Iterable[Outcome], total: int, output: Output) -> Iterator
 
 @contextmanager
 def training_progress(output: Output, budget: float | None = None) -> Iterator["TrainingCallback"]:
-    """What is told of each step. budget: seconds that the run may take."""
+    """The callback of a training. budget: seconds of the run."""
     if not output.interactive:
         yield TrainingLog(output)
         return

@@ -24,7 +24,7 @@ SCALE = 21  # characters of a terminal for the ratings 1 to 5
 
 @dataclasses.dataclass(frozen=True)
 class PageOptions:
-    """How to make the page. None leaves it to the study."""
+    """Options of the page; None is the default."""
 
     examples: Path | None
     side: int | None
@@ -123,7 +123,7 @@ def _make(folders: list[Path], page: Path, page_options: PageOptions) -> None:
 
 
 def _result_files(inputs: tuple[str, ...]) -> list[Path]:
-    """Files as they are named, *.json of folders, and quoted patterns; none twice."""
+    """Files, *.json of folders and quoted globs, without duplicates."""
     found: dict[Path, Path] = {}
     for name in inputs:
         path = Path(name)

@@ -1,9 +1,8 @@
-"""Ctrl-C and SIGTERM: answered at once, whatever the program is busy with, and with its usual code.
+"""Ctrl-C and SIGTERM: answered at once, with the usual exit codes.
 
-Python runs signal handlers only between two steps of the main thread, which may be decoding,
-computing or waiting for a lock. So a thread of its own hears of signals through the wakeup file
-descriptor: it acknowledges the first one, and ends the process if that takes too long or if a
-second one comes.
+Python runs signal handlers in the main thread only, which may be decoding, computing or waiting for
+a lock. So a thread reads signals from the wakeup file descriptor: it prints a line for the first
+one, and ends the process if that takes too long or at a second one.
 """
 
 import os
@@ -22,7 +21,7 @@ CLEANUP_SECONDS = 3.5
 """Seconds that a command has to end after the first signal."""
 
 PRINT_SECONDS = 0.5
-"""Seconds that the acknowledgment may wait for the display's lock."""
+"""Seconds that printing may wait for the display's lock."""
 
 SHOW_CURSOR = "\x1b[?25h"
 ERASE_LINE = "\r\x1b[2K"
@@ -30,11 +29,11 @@ ERASE_LINE = "\r\x1b[2K"
 PrintLine = Callable[[str], None]
 
 DUPLICATE_SECONDS = 0.02
-"""Seconds after a signal within which another counts as the same."""
+"""Seconds after a signal within which another one is ignored."""
 
 
 class TerminateSignal(BaseException):
-    """SIGTERM has come. No Exception, so that it stops what KeyboardInterrupt stops."""
+    """Raised for SIGTERM. A BaseException, as KeyboardInterrupt."""
 
 
 @contextmanager
@@ -67,7 +66,7 @@ def handle_signals(
 
 
 def _reset_signal_fd() -> None:
-    """In a forked process: its signals are not those of the process that listens."""
+    """In a forked process: do not report its signals to the parent."""
     with suppress(ValueError):
         signal.set_wakeup_fd(-1)
 
@@ -88,7 +87,7 @@ def _ignore_signals() -> None:
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:
-    """The listener hears of it all the same."""
+    """The listener still receives it."""
 
 
 @contextmanager
@@ -106,7 +105,7 @@ def _handlers() -> Iterator[None]:
 
 
 class _Listener:
-    """Hears of signals in a thread, from `with` to its end."""
+    """A context manager whose thread receives signals."""
 
     def __init__(self, hint: str, before_exit: str | None, print_line: PrintLine) -> None:
         self.hint = hint
@@ -148,7 +147,7 @@ class _Listener:
         _exit_now(128 + first)
 
     def _print_received(self, line: str) -> None:
-        """By `print_line`, or past it where it waits for a lock of what is stuck."""
+        """By `print_line`, or directly if that waits for a lock."""
         thread = threading.Thread(target=self.print_line, args=(line,), daemon=True)
         thread.start()
         thread.join(PRINT_SECONDS)
@@ -160,8 +159,9 @@ class _Listener:
         return signal.getsignal(number) not in (_raise_once, _ignore)
 
     def _skip_duplicates(self) -> bool:
-        """Take the same signal sent again at once as one: `timeout` signals a command and then
-        its group."""
+        """Ignore a signal that is sent again at once: `timeout` signals a command and then its
+        group.
+        """
         try:
             while self._next(DUPLICATE_SECONDS) is not None:
                 pass
@@ -184,7 +184,7 @@ def _has_running_threads() -> bool:
 
 
 def _exit_now(code: int) -> None:
-    """Without waiting for anybody; temporary files go."""
+    """Exit without waiting for threads; removes temporary files."""
     import multiprocessing
 
     discard_parts()
@@ -208,6 +208,6 @@ def _is_terminal() -> bool:
 
 
 def _write_to_stderr(text: str) -> None:
-    """Past all buffers and locks, which a busy thread may hold."""
+    """Write directly: another thread may hold stderr's lock."""
     with suppress(OSError, ValueError, AttributeError):  # closed, or none from the beginning
         os.write(sys.__stderr__.fileno(), text.encode())  # type: ignore[union-attr]

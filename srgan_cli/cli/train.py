@@ -17,7 +17,7 @@ from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.train_options import TrainOptions
 
 RESUME_OPTIONS = {"steps", "budget", "device"}
-"""What may differ when a run is resumed."""
+"""Options that may be changed with --resume."""
 
 SAVE_TEXT = "finishing the step and saving"
 
@@ -85,7 +85,7 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
 
 
 def _needs_vgg(options: TrainOptions) -> bool:
-    """Whether the recipe has a stage that needs a VGG file, and neither was named."""
+    """Whether a stage needs a VGG file, and neither --stages nor --vgg is given."""
     from srgan_cli.training.feature_extractors import perceptual_terms
 
     stages = RECIPES[options.recipe].stages
@@ -130,7 +130,7 @@ def _train(options: TrainOptions, vggs: list[Any], output: Output) -> None:
 
 
 def _resume_options(given: dict[str, Any]) -> TrainOptions:
-    """The options of the run, with the few that may differ."""
+    """The recorded options with those changed on the command line."""
     from srgan_cli.training.run_folder import resume_options
 
     ctx = click.get_current_context()

@@ -202,7 +202,7 @@ def upscale_command(
 
 
 def _check(batch: BatchOptions, encoding: Encoding, output: Output) -> None:
-    """Raises OptionError for a command line that cannot be meant, with what may be meant."""
+    """Raises OptionError for likely mistakes, with a hint."""
     if batch.out == str(STREAM):
         if output.json:
             raise OptionError("--json and -o - both write to stdout: use one of them")
@@ -229,7 +229,7 @@ def _check_second_name(batch: BatchOptions) -> None:
 
 
 def _check_encoding(jobs: Sequence[Job], encoding: Encoding) -> None:
-    """Raises OptionError for an option that no output of the batch has a use for."""
+    """Raises OptionError for an option that applies to no output of the batch."""
     formats = {format_of(job.target, encoding) for job in jobs if job.problem is None}
     for name, value, supported in (
         ("--quality", encoding.quality, QUALITY_FORMATS),

@@ -1,4 +1,4 @@
-"""What is to be known of a weights file, measured where it does not say it itself."""
+"""Description of a weights file: recorded and measured properties."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -111,7 +111,7 @@ def dtypes_of_file(path: Path) -> list[str]:
 
 
 def training_history(training: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Records of all trainings, oldest first, out of the newest one's, which holds the others."""
+    """Records of all trainings, oldest first. training: the newest, which holds the others."""
     previous = training.get("history")
     own = {key: value for key, value in training.items() if key != "history"}
     records = [*(previous if isinstance(previous, list) else []), own]
@@ -135,9 +135,8 @@ def license_of(path: Path, training: Mapping[str, Any]) -> str | None:
 
 @torch.no_grad()
 def flop_per_megapixel(network: nn.Module) -> int:
-    """Counted in every convolution and matrix product while a square runs through.
-
-    Ours run without numbers, which takes no time; `network` is of no use afterwards.
+    """Counted while a square image runs through the network. Our networks run on the device "meta";
+    `network` cannot be used afterwards.
     """
     place = "cpu" if isinstance(network, SpandrelNetwork) else "meta"
     with FlopCounterMode(display=False) as counter:

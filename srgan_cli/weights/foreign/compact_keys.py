@@ -1,4 +1,4 @@
-"""Real-ESRGAN's compact networks: one numbered chain, whose names ours are too."""
+"""Keys of Real-ESRGAN's compact networks, which ours equal."""
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.weights.foreign.layout import (

@@ -29,12 +29,12 @@ FAMILIES = (*rrdbnet.FAMILIES, *compact.FAMILIES, *srresnet.FAMILIES, *luma.FAMI
 LAYOUTS = ("real-esrgan", "esrgan", "esrgan-old")
 
 WRAPPER_KEYS = {"real-esrgan": "params_ema"}
-"""Key under which the programs of a naming look for the state dict; the others take it as it is."""
+"""Layout -> key of the state dict in its files; others have none."""
 
 
 @dataclass(frozen=True, eq=False)
 class ForeignNetwork:
-    """A foreign network in our words; `state` is float32, finite and complete."""
+    """A foreign network with our keys. state: float32, finite and complete."""
 
     architecture: str
     hyperparameters: Hyperparameters
@@ -52,11 +52,10 @@ def from_foreign(
     activation: str | None = None,
     guess: int | None = None,
 ) -> ForeignNetwork:
-    """`found` is what a file holds, wrappers, prefixes and all.
+    """Convert the content of a file, with its wrappers and prefixes.
 
-    `scale` and `activation` ("relu" or "leakyrelu") are for files whose keys do not tell them;
-    `guess` is a scale to take only then. Raises WeightsError for what is no generator of
-    a known family, saying what it looks like.
+    scale, activation ("relu" or "leakyrelu"): for files whose keys do not determine them. guess: a
+    scale to use only then. Raises WeightsError for any other network.
     """
     state = unwrap_state(found)
     check_supported(state)
@@ -74,7 +73,7 @@ def from_foreign(
 
 
 def check_tensors(state: State, layout: Layout) -> None:
-    """Every tensor there, of its shape and finite; no other."""
+    """Raises WeightsError for missing, unexpected or invalid tensors."""
     expected = {entry.source_key: entry for entry in layout.entries}
     missing = [
         e.source_key for e in layout.entries if e.default is None and e.source_key not in state

@@ -1,4 +1,4 @@
-"""How a family of networks names its tensors, and what ours are called."""
+"""Keys of a family of networks, and ours."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class KeyPair:
 
 @dataclass(frozen=True)
 class Layout:
-    """All of a network that the shapes of its tensors tell."""
+    """Architecture, hyperparameters and keys of a network, deduced from its tensors."""
 
     architecture: str
     hyperparameters: Hyperparameters
@@ -33,7 +33,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Hints:
-    """What a person may know that no key tells; `guess` is a scale that a file's name suggests."""
+    """Properties that no key determines, from the user. guess: a scale in the file's name."""
 
     scale: int | None = None
     guess: int | None = None
@@ -41,13 +41,15 @@ class Hints:
 
 
 class UnknownNetworkError(WeightsError):
-    """Of no family here, but perhaps of another program's."""
+    """The network belongs to no family known here."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """`measure` reads the sizes off a state dict and lays out all of its tensors by them; it raises
-    WeightsError where they make no sense. `example` is the layout of a typical member."""
+    """A family of networks.
+
+    measure: deduces the layout from a state dict; raises WeightsError. example: a typical
+    layout."""
 
     name: str
     measure: Callable[[State, Hints], Layout]

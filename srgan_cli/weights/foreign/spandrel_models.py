@@ -16,11 +16,11 @@ ARCHITECTURE = "spandrel"
 INSTALL = "pip install 'srgan-cli[spandrel]'"
 
 CONTEXT = 64
-"""Low-resolution pixels that are taken to matter: spandrel does not tell how far a network sees."""
+"""Assumed receptive field in low-resolution pixels: spandrel does not provide it."""
 
 
 class SpandrelNetwork(nn.Module):
-    """RGB in [0, 1], (B, 3, H, W) -> RGB, (B, 3, sH, sW): what spandrel made of a state dict."""
+    """RGB in [0, 1], (B, 3, H, W) -> RGB, (B, 3, sH, sW): a network built by spandrel."""
 
     def __init__(self, descriptor: Any) -> None:
         super().__init__()

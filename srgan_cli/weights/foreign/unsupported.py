@@ -1,4 +1,4 @@
-"""What is no generator of a family we know, and what it looks like."""
+"""Recognizes unsupported networks, and finds the nearest family."""
 
 import re
 from collections.abc import Iterable

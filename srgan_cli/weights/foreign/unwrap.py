@@ -1,4 +1,4 @@
-"""From what a file holds to one network's tensors by name."""
+"""Unwraps the content of a file to one network's state dict."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -166,7 +166,7 @@ def vdsr(graph: Graph, scale: int, depth: int, features: int) -> None:
 
 
 def bicubic(graph: Graph, x: int, scale: int) -> int:
-    """RGB upscaled as by `resample.enlarge`: ncnn's own bicubic has a = -0.75."""
+    """RGB upscaled as by `resample.upscale_bicubic`: ncnn's own bicubic has a = -0.75."""
     if scale == 1:
         return x
     padded = graph.replicate_padding(x, BICUBIC_SIDE)
