@@ -71,7 +71,7 @@ weights_hint_options = gathered(
     examples=(
         "srgan convert anime.pth -o anime.safetensors",
         "srgan convert mine.safetensors -o mine.pth --half    # for Upscayl, chaiNNer",
-        "srgan convert mine.safetensors -o quick.safetensors --calibrate photos    # for int8",
+        "srgan convert mine.safetensors -o int8.safetensors --calibrate photos",
         "srgan convert mine.safetensors -o small.safetensors --prune --calibrate photos",
         "srgan convert mine.safetensors -o mine.onnx",
         "srgan convert mine.safetensors -o mine.param         # and mine.bin, for ncnn",
@@ -81,6 +81,9 @@ weights_hint_options = gathered(
         "decides: .safetensors is srgan, .pth real-esrgan, .onnx onnx, .param ncnn.",
         "real-esrgan takes RRDBNet and Compact, esrgan RRDBNet; other networks go to ONNX "
         "(opset 17, RGB in [0, 1], any height and width).",
+        "--calibrate takes a folder of images like those to upscale: int8's ranges and PSNR are "
+        "measured on them, and --prune also removes channels that are zero on all of them. Without "
+        "it the ranges are of a built-in image, and no PSNR is recorded.",
     ),
 )
 @click.argument("source", metavar="IN", type=weights_file)
@@ -112,7 +115,7 @@ weights_hint_options = gathered(
 @option(
     "--prune",
     is_flag=True,
-    help="Remove channels that are always zero, also on the images of --calibrate",
+    help="Remove channels that are always zero",
     heading="Output",
 )
 @option(
@@ -120,8 +123,8 @@ weights_hint_options = gathered(
     "images",
     metavar="FOLDER",
     type=click.Path(exists=True, path_type=Path),
-    show_default="a built-in image, and no PSNR",
-    help="Images like those to upscale: record ranges and PSNR of int8 on them",
+    show_default="built-in image",
+    help="Images for int8 and --prune",
     heading="Output",
 )
 @weights_hint_options
