@@ -159,7 +159,8 @@ def _read_tiff(source: _Source) -> AnyImage:
 
 def _read_page(page: TiffPage, opened: Callable[[], PIL.Image.Image]) -> Image:
     if page.supported:
-        return add_page_metadata(tiff_read.read_page(page), page.ifd, page.orientation)
+        image = tiff_read.read_rows(page, 0, page.height)
+        return add_page_metadata(image, page.ifd, page.orientation)
     check_sub_ifds(page.ifd)  # Pillow follows all of it
     opened().seek(page.index)
     opened().load()  # Pillow rotates TIFF on its own

@@ -75,7 +75,7 @@ class TiffPage:
 
     @property
     def supported(self) -> bool:
-        """Whether `read_page` reads it, not Pillow."""
+        """Whether `read_rows` reads it, not Pillow."""
         return (
             set(self.ifd.array(Tag.BitsPerSample).tolist()) in ({8}, {16})
             and self.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB)
@@ -157,13 +157,11 @@ def _check_page(page: TiffPage, file_size: int) -> None:
         )
 
 
-def read_page(page: TiffPage) -> Image:
-    """A page that is `supported`, as it is stored, without metadata."""
-    return read_rows(page, 0, page.height)
-
-
 def read_rows(page: TiffPage, top: int, bottom: int) -> Image:
-    """Those rows of it; nothing is read but the strips or tiles that they lie in."""
+    """Rows of a page that is `supported`, as they are stored, without metadata.
+
+    Nothing is read but the strips or tiles that they lie in.
+    """
     planes = [_read_plane(page, plane, top, bottom) for plane in range(page.planes)]
     samples = planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2)
     samples = samples[..., : COLORS.get(page.photometric, 1) + page.alpha]
