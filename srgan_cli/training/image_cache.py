@@ -129,8 +129,8 @@ def _decode_all(
                 skipped.append((str(path), describe_error(path, error)))
                 continue
             entries.append(_stored(path, to_rgb_uint8(image), out, cache.limit))
-        with_halves = [*_with_half_size(entries, out, half_from, cache.limit)]
-    return {"entries": [*map(asdict, with_halves)], "refusals": skipped}
+        complete = [*_with_half_size(entries, out, half_from, cache.limit)]
+    return {"entries": [*map(asdict, complete)], "refusals": skipped}
 
 
 def _stored(path: Path, pixels: np.ndarray, out: BinaryIO, limit: float) -> CachedImage:
