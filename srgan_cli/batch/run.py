@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Event
 from typing import TypeVar
 
-from srgan_cli.batch.image_conversion import convert_header, convert_picture
+from srgan_cli.batch.image_conversion import convert_picture
 from srgan_cli.batch.output_names import STREAM
 from srgan_cli.batch.plan import Job, exists
 from srgan_cli.batch.upscale_job import (
@@ -30,9 +30,8 @@ from srgan_cli.batch.upscale_job import (
 )
 from srgan_cli.device import free_bytes
 from srgan_cli.errors import ImageError, SrganError, describe_error
-from srgan_cli.files import FileLock, lock_target, printable, remove_stale_parts, writable_target
-from srgan_cli.images.formats import Encoding, Requirements, check_target, format_of
-from srgan_cli.images.header import read_header
+from srgan_cli.files import FileLock, lock_target, printable, remove_stale_parts
+from srgan_cli.images.formats import Encoding, format_of
 from srgan_cli.images.image import AnyImage, Image, LazyImage
 from srgan_cli.images.read import open_lazy, read_bytes, read_frames
 from srgan_cli.images.write import list_losses
@@ -73,7 +72,8 @@ class Outcome:
     before, after: sizes of input and output. passes: scales of the networks that ran, in order.
     error: why there is no output, else None. trace: the traceback of an unexpected error.
     skipped: the output exists or, if `locked`, another process is writing it. notes: what was
-    ignored in reading. unsupported_metadata: what the output format cannot hold.
+    ignored in reading. unsupported_metadata: what the output format cannot hold. seconds: from
+    reading to writing, with waiting; compute_seconds: of the networks.
     """
 
     job: Job
@@ -83,6 +83,7 @@ class Outcome:
     notes: tuple[str, ...] = ()
     unsupported_metadata: tuple[str, ...] = ()
     seconds: float = 0.0
+    compute_seconds: float = 0.0
     error: str | None = None
     skipped: bool = False
     locked: bool = False
@@ -117,41 +118,6 @@ def run_jobs(jobs: Iterable[Job], options: JobOptions) -> Generator[Outcome, Non
             yield from _prefetch(run.write, map(run.compute, read), wait=True)
     finally:
         run.release_all()
-
-
-def dry_run(job: Job, options: JobOptions) -> Outcome:
-    """What `run_jobs` would report, from the header of the input. Writes nothing."""
-    outcome = Outcome(job, error=job.problem)
-    if outcome.error is not None or job.source == STREAM:
-        return outcome
-    if options.skip_existing and job.target != STREAM and exists(job.target):
-        return replace(outcome, skipped=True)
-    try:
-        return _dry_run(outcome, options)
-    except Exception as error:
-        return outcome.failed(error)
-
-
-def _dry_run(outcome: Outcome, options: JobOptions) -> Outcome:
-    job = outcome.job
-    header = convert_header(
-        read_header(job.source, max_pixels=options.max_pixels), options.conversion
-    )
-    size = options.pipeline.output_size(header.height, header.width)
-    needs = Requirements(
-        size.height,
-        size.width,
-        header.depth,
-        alpha=header.alpha,
-        frames=header.frames,
-        animated=header.animated,
-    )
-    check_target(job.target, options.encoding, needs)
-    if job.target != STREAM:
-        writable_target(job.target)
-    before = ImageSize(header.height, header.width)
-    passes = options.pipeline.passes(header.height, header.width)
-    return replace(outcome, before=before, after=size, passes=passes)
 
 
 def _prefetch(
@@ -241,8 +207,11 @@ class _JobRunner:
             progress(1, 1)
             return state
         upscaler = JobUpscaler(self.options.pipeline, self.options.encoding, self.options.free())
+        started = time.monotonic()
         try:
-            return replace(state, picture=upscaler.upscale(state.picture, job, progress))
+            picture = upscaler.upscale(state.picture, job, progress)
+            outcome = replace(state.outcome, compute_seconds=time.monotonic() - started)
+            return replace(state, outcome=outcome, picture=picture)
         except Exception as error:
             return _JobState(state.outcome.failed(error), state.started)
 
@@ -287,4 +256,6 @@ def read_input(source: Path, max_pixels: int, max_bytes: float) -> AnyImage | La
         data += chunk
         if len(data) > max_bytes:
             raise ImageError(f"-: has more than {max_bytes:,.0f} bytes: save it to a file first")
+    if not data:
+        raise ImageError("-: standard input is empty: the command before the pipe wrote nothing")
     return read_bytes(bytes(data), "-", max_pixels=max_pixels)

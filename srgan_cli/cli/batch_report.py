@@ -1,12 +1,13 @@
 """What `srgan upscale` prints about the images of a batch, and its exit code."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srgan_cli.cli.console import Output
+from srgan_cli.cli.speeds import LEAST_SECONDS, Speed, remember
 from srgan_cli.images.formats import (
     PACKAGES,
     Encoding,
@@ -17,6 +18,7 @@ from srgan_cli.images.formats import (
 )
 
 if TYPE_CHECKING:
+    from srgan_cli.batch.plan import Job
     from srgan_cli.batch.run import Outcome
     from srgan_cli.inference.engine import TiledEngine
     from srgan_cli.inference.pipeline import UpscalePipeline
@@ -63,11 +65,26 @@ class BatchReport:
     output: Output
     settings: Settings
     encoding: Encoding
+    remembers: bool = False
+    """Whether `srgan models` may show how fast this was."""
     done: int = 0
     skipped: int = 0
     locked: int = 0
     failed: list[Path] = field(default_factory=list)
     unsupported_metadata: Counter[str] = field(default_factory=Counter)
+    computed: dict[int, list[float]] = field(default_factory=dict)
+    """Scale of the one network that ran -> output megapixels and seconds, of all images."""
+    refused: set[Path] = field(default_factory=set)
+    """Inputs that were named before the work began."""
+
+    def print_refused(self, jobs: "Sequence[Job]") -> None:
+        """The jobs that have a problem, in lines of their own."""
+        problems = {job.source: job.problem for job in jobs if job.problem is not None}
+        self.refused.update(problems)
+        if problems and len(problems) < len(jobs):
+            self.output.info(f"{len(problems)} of {len(jobs)} images cannot be upscaled:")
+        for problem in problems.values():
+            self.output.error(problem)
 
     def print_settings(self, pipeline: "UpscalePipeline") -> None:
         blend = "" if self.settings.blend is None else f", blend {self.settings.blend:g}"
@@ -86,7 +103,8 @@ class BatchReport:
             self.output.record(self._record(outcome))
         if outcome.error is not None:
             self.failed.append(outcome.job.source)
-            self.output.error(outcome.error)
+            if outcome.job.source not in self.refused:
+                self.output.error(outcome.error)
             for line in (outcome.trace or "").splitlines():
                 self.output.detail(line)
         elif outcome.locked:
@@ -98,6 +116,7 @@ class BatchReport:
         else:
             self.done += 1
             self.unsupported_metadata.update(outcome.unsupported_metadata)
+            self._count_speed(outcome)
             self.output.info(self._line(outcome))
 
     def print_other_files(self, kinds: Mapping[str, int]) -> None:
@@ -124,6 +143,9 @@ class BatchReport:
 
     def finish(self) -> int:
         """The exit code; a last line with the counts where there were several images."""
+        if self.remembers:
+            for speed in self.speeds():
+                remember(speed)
         total = self.done + self.skipped + self.locked + len(self.failed)
         if self.unsupported_metadata:
             self.output.info(f"Note: {'; '.join(self._counted(total))}")
@@ -137,6 +159,22 @@ class BatchReport:
             images = "image" if self.done == 1 else "images"
             self.output.info(f"{self.done} {images} done{skipped}{locked}")
         return 1 if self.failed or self.output.write_errors else 0
+
+    def _count_speed(self, outcome: "Outcome") -> None:
+        if len(outcome.passes) == 1 and outcome.before is not None:
+            scale = outcome.passes[0]
+            area = outcome.before.height * outcome.before.width * scale**2
+            totals = self.computed.setdefault(scale, [0.0, 0.0])
+            totals[0] += area / 1e6
+            totals[1] += outcome.compute_seconds
+
+    def speeds(self) -> Iterator[Speed]:
+        """Of the networks that ran for long enough to tell."""
+        known = self.settings
+        for scale, (megapixels, seconds) in self.computed.items():
+            if seconds >= LEAST_SECONDS and known.precision is not None:
+                rate = megapixels / seconds
+                yield Speed(known.model, scale, known.device, known.precision, rate)
 
     def _counted(self, total: int) -> list[str]:
         """What was lost, each with the number of images concerned."""
@@ -155,6 +193,7 @@ class BatchReport:
             "input_size": _size(outcome.before),
             "output_size": _size(outcome.after),
             "seconds": round(outcome.seconds, 3),
+            "compute_seconds": round(outcome.compute_seconds, 3),
             "model": self.settings.model,
             "blend": self.settings.blend,
             "device": self.settings.device,

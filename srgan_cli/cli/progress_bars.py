@@ -116,11 +116,12 @@ def tracked(outcomes: Iterable[Outcome], total: int, output: Output) -> Iterator
     """The same outcomes, with a bar that counts them."""
     with _new_bar(output) as bar:
         started = time.monotonic()
-        task = bar.add_task("", total=total, left=f"0 of {total}", right="")
+        task = bar.add_task("", total=total, visible=False, left=f"0 of {total}", right="")
         for count, outcome in enumerate(outcomes, start=1):
-            remaining = (time.monotonic() - started) / count * (total - count)
-            left, right = f"{count} of {total}", f"{clock(remaining)} left"
-            bar.update(task, completed=count, left=left, right=right)
+            elapsed = time.monotonic() - started
+            left, right = f"{count} of {total}", f"{clock(elapsed / count * (total - count))} left"
+            visible = elapsed > DELAY
+            bar.update(task, completed=count, visible=visible, left=left, right=right)
             yield outcome
 
 

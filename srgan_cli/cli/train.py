@@ -51,6 +51,7 @@ SAVE_TEXT = "finishing the step and saving"
 def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
     """Train a network on the images in FOLDER..., scaled to the machine at hand."""
     options = _resume_options(given) if resume else TrainOptions(**given)
+    _check_vgg_files(options)
     vivid_hint = "" if resume or not _needs_vgg(options) else _vivid_stage_hint(options)
     if vivid_hint:
         options = replace(options, stages="psnr")
@@ -82,6 +83,13 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
         sys.exit(stop.code)
     if vivid_hint:
         output.info(vivid_hint)
+
+
+def _check_vgg_files(options: TrainOptions) -> None:
+    """Raises OptionError for one that is not there."""
+    for file in options.vgg_files():
+        if file.path is not None and not file.path.exists():
+            raise OptionError(f"--vgg {file.path}: no such file; --vgg download fetches one")
 
 
 def _needs_vgg(options: TrainOptions) -> bool:

@@ -1,7 +1,5 @@
 """`srgan upscale`."""
 
-import glob
-import math
 import os
 import sys
 from collections.abc import Sequence
@@ -10,38 +8,36 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from srgan_cli.batch.output_names import STREAM, OutputNames
-from srgan_cli.batch.plan import BatchOptions, Job, exists, other_files, plan, with_shard
+from srgan_cli.batch.plan import BatchOptions, Job, other_files, plan, with_shard
+from srgan_cli.cli.batch_flags import (
+    batch_options,
+    check_batch,
+    check_encoding,
+    max_bytes_option,
+    max_pixels_option,
+)
 from srgan_cli.cli.batch_report import BatchReport, settings_of
-from srgan_cli.cli.command import Command, option
+from srgan_cli.cli.command import Command
 from srgan_cli.cli.console import Output
 from srgan_cli.cli.flags import (
     choice_options,
     conversion_options,
     encoding_options,
-    gathered,
     machine_options,
     output_options,
     postprocess_options,
     size_options,
 )
-from srgan_cli.cli.hints import is_url
-from srgan_cli.cli.progress_bars import batch_progress
+from srgan_cli.cli.progress_bars import batch_progress, tracked
 from srgan_cli.cli.signals import handle_signals
-from srgan_cli.errors import OptionError, SrganError
-from srgan_cli.images.formats import (
-    CAPABILITIES,
-    COMPRESSION_FORMATS,
-    QUALITY_FORMATS,
-    Encoding,
-    format_of,
-)
+from srgan_cli.errors import SrganError
+from srgan_cli.images.formats import Encoding
 from srgan_cli.settings import (
-    MAX_PIXELS,
     Conversion,
     ImageSize,
     Machine,
@@ -49,7 +45,6 @@ from srgan_cli.settings import (
     OutputSize,
     Postprocess,
 )
-from srgan_cli.training.train_options import size as size_in_bytes
 
 if TYPE_CHECKING:
     from srgan_cli.batch.run import JobOptions
@@ -59,84 +54,6 @@ if TYPE_CHECKING:
 CONTINUE_HINT = (
     "the images finished so far are complete, no other file was touched; "
     "the same command with --skip-existing continues"
-)
-
-
-def parse_shard(
-    ctx: click.Context, param: click.Parameter, text: str | None
-) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    number, _, count = text.partition("/")
-    if not (number.isdecimal() and count.isdecimal()):
-        raise click.BadParameter(f"{text!r} is not I/N, such as 2/8", ctx, param)
-    return int(number), int(count)
-
-
-def _batch(
-    inputs: tuple[str, ...], more: tuple[str, ...], suffix: str | None, **given: Any
-) -> BatchOptions:
-    """suffix: as in Real-ESRGAN, which names its outputs photo_SUFFIX.png."""
-    if suffix is not None:
-        if given["name"] is not None:
-            raise OptionError("--suffix and --name exclude each other")
-        escaped = suffix.replace("{", "{{").replace("}", "}}")
-        given["name"] = f"{{stem}}_{escaped}{{suffix}}" if suffix else "{stem}{suffix}"
-    return BatchOptions(inputs=inputs + more, **given)
-
-
-batch_options = gathered(
-    "batch",
-    _batch,
-    click.argument("inputs", metavar="INPUT...", nargs=-1, type=click.Path(allow_dash=True)),
-    option("-i", "more", multiple=True, hidden=True, type=click.Path(allow_dash=True)),
-    option("--suffix", hidden=True),
-    option(
-        "-o",
-        "--output",
-        "out",
-        metavar="OUT",
-        type=click.Path(allow_dash=True),
-        show_default="beside input",
-        help="File, folder or - for stdout",
-        heading="Output",
-    ),
-    option(
-        "--name",
-        metavar="TEMPLATE",
-        show_default="{stem}_x{scale}{suffix}",
-        help="File names",
-        heading="Output",
-    ),
-    option("-r", "--recursive", is_flag=True, help="Include subfolders, and mirror their tree"),
-    option("--skip-existing", is_flag=True, help="Skip inputs whose output exists"),
-    option("--keep-time", is_flag=True, help="Give outputs the modification time of their inputs"),
-    option("--dry-run", is_flag=True, help="Print what would be done, and write nothing"),
-    option("--shard", metavar="I/N", callback=parse_shard, help="Only part I of N of the inputs"),
-    heading="Batch",
-)
-
-max_pixels_option = option(
-    "--max-pixels",
-    metavar="N",
-    type=click.IntRange(min=1),
-    default=MAX_PIXELS,
-    help="Refuse larger inputs",
-    heading="Machine",
-)
-
-
-def parse_bytes(ctx: click.Context, param: click.Parameter, text: str | None) -> float:
-    return math.inf if text is None else size_in_bytes(text, "--max-bytes")
-
-
-max_bytes_option = option(
-    "--max-bytes",
-    metavar="SIZE",
-    callback=parse_bytes,
-    show_default="half of free memory",
-    help="Refuse more from stdin",
-    heading="Machine",
 )
 
 
@@ -181,7 +98,7 @@ def upscale_command(
     max_bytes: float,
 ) -> None:
     """Make images larger and sharper."""
-    _check(batch, encoding, output)
+    check_batch(batch, output)
     to_stdout = batch.out == str(STREAM)
     with handle_signals("nothing was written" if to_stdout else CONTINUE_HINT):
         from srgan_cli.api import build_pipeline
@@ -191,59 +108,20 @@ def upscale_command(
         model = select_model(choice)
         pipeline = build_pipeline(model.weights, machine, size, postprocess, output.info)
         jobs = plan(with_shard(batch, os.environ), _output_names(model, pipeline, encoding))
-        _check_encoding(jobs, encoding)
+        check_encoding(jobs, encoding)
         kept = (batch.skip_existing, batch.keep_time)
         options = JobOptions(pipeline, encoding, max_pixels, *kept, conversion, max_bytes=max_bytes)
-        report = BatchReport(output, settings_of(model, pipeline), encoding)
+        usual = not (choice.files or machine.tta or machine.exact)
+        report = BatchReport(output, settings_of(model, pipeline), encoding, usual)
         report.print_other_files(other_files(batch))
         sys.exit(
             _print_plan(jobs, options, report) if batch.dry_run else _run(jobs, options, report)
         )
 
 
-def _check(batch: BatchOptions, encoding: Encoding, output: Output) -> None:
-    """Raises OptionError for likely mistakes, with a hint."""
-    if batch.out == str(STREAM):
-        if output.json:
-            raise OptionError("--json and -o - both write to stdout: use one of them")
-        if sys.stdout is not None and sys.stdout.isatty():
-            raise OptionError("-o - would write an image to the terminal: redirect or pipe it")
-    for text in batch.inputs:
-        if is_url(text):
-            raise OptionError(f"{text} is a URL: download the image first")
-        if "{" in text and "," in text and not exists(Path(text)):
-            raise OptionError(f"{text}: quoted braces do not expand; name each pattern")
-    _check_second_name(batch)
-
-
-def _check_second_name(batch: BatchOptions) -> None:
-    """`srgan upscale photo.jpg large.png` is how other programs name the output."""
-    if len(batch.inputs) != 2 or batch.out is not None:
-        return
-    first, second = batch.inputs
-    is_new = second != str(STREAM) and not exists(Path(second)) and not glob.has_magic(second)
-    if is_new and exists(Path(first)):
-        raise OptionError(
-            f"{second}: no such file; to name the output, use -o: srgan upscale {first} -o {second}"
-        )
-
-
-def _check_encoding(jobs: Sequence[Job], encoding: Encoding) -> None:
-    """Raises OptionError for an option that applies to no output of the batch."""
-    formats = {format_of(job.target, encoding) for job in jobs if job.problem is None}
-    for name, value, supported in (
-        ("--quality", encoding.quality, QUALITY_FORMATS),
-        ("--compression", encoding.compression, COMPRESSION_FORMATS),
-    ):
-        if value is not None and formats and not formats & supported:
-            titles = ", ".join(sorted(CAPABILITIES[each].title for each in formats))
-            known = ", ".join(sorted(supported))
-            raise OptionError(f"{name} does not apply to {titles}; it is for {known}")
-
-
 def _print_plan(jobs: Sequence[Job], options: "JobOptions", report: BatchReport) -> int:
     """The exit code; nothing is written."""
-    from srgan_cli.batch.run import dry_run
+    from srgan_cli.batch.job_checks import dry_run
 
     outcomes = [dry_run(job, options) for job in jobs]
     for outcome in outcomes:
@@ -256,6 +134,8 @@ def _run(jobs: Sequence[Job], options: "JobOptions", report: BatchReport) -> int
     from srgan_cli.batch.run import run_jobs
 
     report.print_settings(options.pipeline)
+    if len(jobs) > 1:
+        jobs = _refused_first(jobs, options, report)
     pixels = partial(_pixels, options.pipeline)
     with (
         batch_progress(len(jobs), report.output, pixels) as progress,
@@ -266,6 +146,17 @@ def _run(jobs: Sequence[Job], options: "JobOptions", report: BatchReport) -> int
                 progress.skip()
             report.add(outcome)
     return report.finish()
+
+
+def _refused_first(
+    jobs: Sequence[Job], options: "JobOptions", report: BatchReport
+) -> Sequence[Job]:
+    """The same jobs, after those were named that their headers or outputs make impossible."""
+    from srgan_cli.batch.job_checks import check_job
+
+    checked = list(tracked((check_job(job, options) for job in jobs), len(jobs), report.output))
+    report.print_refused(checked)
+    return checked
 
 
 def _output_size(pipeline: "UpscalePipeline", path: Path) -> ImageSize:

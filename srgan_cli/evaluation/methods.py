@@ -28,6 +28,11 @@ class Method:
     upscale: Callable[[Image, int], Image]
     context: int = 2
     scale: int | None = None
+    model: str = BICUBIC
+    blend: float | None = None
+    device: str = "cpu"
+    precision: str | None = None
+    """None for bicubic, which needs no network."""
 
 
 def build_methods(options: MethodOptions) -> list[Method]:
@@ -55,7 +60,11 @@ def network_method(model: SelectedModel, machine: Machine) -> Method:
         raise WeightsError(f"{model.name} does not upscale: compare networks of a scale above 1")
     context = max(_context(engine) for engine in pipeline.engines.values())
     native = SCALE if SCALE in pipeline.engines else pipeline.native
-    return Method(_label(model), _upscale_function(pipeline), context, native)
+    engine = pipeline.engines[native]
+    devices = ",".join(map(str, engine.devices))
+    precision = str(engine.dtype).removeprefix("torch.")
+    label, upscale = _label(model), _upscale_function(pipeline)
+    return Method(label, upscale, context, native, model.name, model.blend, devices, precision)
 
 
 def _label(model: SelectedModel) -> str:

@@ -18,7 +18,7 @@ from srgan_cli.images.image import Image
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MISSING = "curves need matplotlib: pip install 'srgan-cli[plot]'"
+MISSING = "curves need matplotlib: pip install matplotlib"
 
 # Okabe and Ito's colors, which color-blind people can tell apart, the darker ones first.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#404040")

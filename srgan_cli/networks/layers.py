@@ -6,7 +6,7 @@ smaller size: the same sums, in less than half the time.
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, interpolate, pad
+from torch.nn.functional import conv2d, interpolate, pad, pixel_shuffle
 
 from srgan_cli.networks.precision import Float32Conv, at_least_float32, autocast_disabled
 
@@ -67,6 +67,8 @@ class SubPixelConv(nn.Sequential):
         return conv2d(x, layer.weight[self.order], bias, padding=layer.kernel_size[0] // 2)
 
     def forward(self, x: Tensor) -> Tensor:
+        if torch.onnx.is_in_onnx_export():  # one node, and kernels as they are stored
+            return pixel_shuffle(self[0](x), self.scale)
         return depth_to_space(self.before_shuffle(x), self.scale)
 
 
@@ -98,8 +100,6 @@ class OutputConv(Float32Conv):
 
     def on_blocks(self, x: Tensor, factor: int) -> Tensor:
         """(B, f f inputs, H, W) -> (B, outputs, fH, fW): self(depth_to_space(x, factor))."""
-        if torch.onnx.is_in_onnx_export():
-            return self(depth_to_space(x, factor))  # ONNX needs kernels as they are stored
         weight = _block_kernel(at_least_float32(self.weight), factor)
         bias = None if self.bias is None else at_least_float32(self.bias).repeat(factor * factor)
         with autocast_disabled(x):

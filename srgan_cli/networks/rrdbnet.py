@@ -106,6 +106,8 @@ class RRDBNet(nn.Module):
             x = leaky_relu(layer(x), 0.2)  # H -> 2H
         x = leaky_relu(self.conv_hr(x), 0.2, inplace=True)
         rgb: Tensor = self.conv_last(x)  # (B, 3, sH, sW)
+        if self.alignment == 1:
+            return rgb
         return rgb[..., : height * self.scale, : width * self.scale]
 
 

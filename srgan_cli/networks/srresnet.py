@@ -145,7 +145,8 @@ class SRResNet(nn.Module):
         """(B, F, H, W) -> RGB, (B, 3, sH, sW)."""
         for number, (up, act) in enumerate(zip(self.ups, self.act_ups, strict=True), start=1):
             last = number == len(self.factors) and not self.variant.conv_hr
-            if last and isinstance(up, SubPixelConv):
+            by_blocks = last and not torch.onnx.is_in_onnx_export()
+            if by_blocks and isinstance(up, SubPixelConv):
                 return self.conv_last.on_blocks(act(up.before_shuffle(x)), up.scale)
             x = act(up(x))  # H -> 2H
         if self.variant.conv_hr:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, leaky_relu, leaky_relu_
 
-from srgan_cli.networks.layers import SubPixelConv, conv, depth_to_space, icnr_
+from srgan_cli.networks.layers import SubPixelConv, conv, icnr_
 from srgan_cli.networks.precision import at_least_float32
 
 NEGATIVE_SLOPE = 0.2
@@ -40,10 +40,10 @@ class UpsamplingStage(SubPixelConv):
         self.binomial = binomial
 
     def forward(self, x: Tensor) -> Tensor:
-        blocks = self.before_shuffle(x)  # (B, s s outputs, H, W)
-        if self.binomial and _only_upscales(blocks):
+        if self.binomial and _only_upscales(x):
+            blocks = self.before_shuffle(x)  # (B, s s outputs, H, W)
             return filter_blocks(blocks, self.scale, blocks.dtype)
-        shuffled = depth_to_space(blocks, self.scale)  # (B, outputs, sH, sW)
+        shuffled = super().forward(x)  # (B, outputs, sH, sW)
         return leaky_relu(binomial_filter(shuffled) if self.binomial else shuffled, NEGATIVE_SLOPE)
 
 

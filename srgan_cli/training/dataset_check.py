@@ -30,9 +30,12 @@ class DatasetReport:
         )
 
 
-def check_dataset(options: TrainOptions) -> DatasetReport:
-    """Raises DatasetError for a missing folder and for low-resolution images of one name."""
-    paths, others = find_training_files(list(options.folders))
+def check_dataset(options: TrainOptions, exclude: Path | None = None) -> DatasetReport:
+    """Without what lies below `exclude`.
+
+    Raises DatasetError for a missing folder and for low-resolution images of one name.
+    """
+    paths, others = find_training_files(list(options.folders), exclude=exclude)
     check = training_check(options, RECIPES[options.recipe])
     found = [_check_image(path, check) for path in paths]
     invalid = [one for one in found if isinstance(one, SkippedFile)]

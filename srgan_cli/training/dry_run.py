@@ -1,33 +1,49 @@
 """`srgan train --dry-run`: what a run would do."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import torch
 from torch import nn
 
 from srgan_cli.device import pick_device, pick_precision
-from srgan_cli.training.budget import stage_budget, stage_steps
+from srgan_cli.errors import DatasetError
+from srgan_cli.training.budget import TRAINING_SHARE, stage_budget, stage_steps
 from srgan_cli.training.data import batch_size, patch_side
-from srgan_cli.training.dataset import find_training_files
+from srgan_cli.training.dataset_check import check_dataset
 from srgan_cli.training.feature_extractors import LoadedVgg, metric_extractor
 from srgan_cli.training.initial_weights import starting_weights
 from srgan_cli.training.memory_estimate import estimate_memory, stage_networks
+from srgan_cli.training.pace import seconds_per_step
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
 from srgan_cli.training.schedule import choose_optimizer, peak_lr, stage_gan, stage_losses
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.loading import load_generator
 
+SHOWN = 10
+"""Refused files that are named one by one."""
+
 
 def describe_run(options: TrainOptions, vggs: list[LoadedVgg]) -> Iterator[str]:
-    """Lines of text."""
+    """Lines for people. Reads every image and times a few steps; writes nothing.
+
+    Raises DatasetError where there is no image to train on.
+    """
     recipe = RECIPES[options.recipe]
     stages = recipe.chosen(options.stages)
     weights = starting_weights(options, recipe)
-    found, others = find_training_files(list(options.folders), exclude=options.out)
+    report = check_dataset(options, exclude=options.out)
+    if not report.valid:
+        first = f", the first: {report.invalid[0].reason}" if report.invalid else ""
+        raise DatasetError(f"no picture to train on{first}")
     origin = f"from {options.start}" if options.start else "from random numbers"
     yield f"recipe {recipe.name}: {recipe.paper}"
     yield f"generator: {weights}, {count(load_generator(weights))} parameters, {origin}"
-    yield f"images: {len(found)} files, and {len(others)} other files"
+    yield f"images: {report.summary}"
+    for file in report.invalid[:SHOWN]:
+        yield f"  left out: {file.line}"
+    if len(report.invalid) > SHOWN:
+        yield f"  left out: {len(report.invalid) - SHOWN} more files; srgan check lists all"
     yield f"low-resolution images: {_describe_low_res(options, recipe)}"
     if options.pool is not None:
         yield f"trained on a pool of {options.pool_size} crops: {options.pool}"
@@ -69,6 +85,17 @@ def _stage_lines(
         yield f"  discriminator: {name}, {count(networks.discriminator)} parameters"
     estimate = estimate_memory(networks, side, options.scale, dtype).of(size)
     yield f"  memory: about {estimate / 1e9:.1f} GB on {device}, computing in {str(dtype)[6:]}"
+    yield f"  time: {_describe_time(seconds_per_step(options, stage, vggs), steps, budget)}"
+
+
+def _describe_time(seconds: float | None, steps: int | None, budget: float | None) -> str:
+    """seconds: of a step."""
+    if seconds is None:
+        return "not known: a step does not fit into memory"
+    measured = f"{seconds:.2g} s a step on random images"
+    if steps is not None:
+        return f"about {timedelta(seconds=round(seconds * steps))}, {measured}"
+    return f"about {int(TRAINING_SHARE * (budget or 0) / seconds)} steps, {measured}"
 
 
 def _losses(options: TrainOptions, stage: Stage, vggs: list[LoadedVgg]) -> Iterator[str]:

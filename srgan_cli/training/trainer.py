@@ -27,6 +27,8 @@ from srgan_cli.training.train_step import Losses, NonFiniteError, TrainStep
 from srgan_cli.training.validation import Score, ValidationResult
 
 LOG_EVERY = 50
+DENSE_STEPS, DENSE_EVERY = 50, 5
+"""At its start a stage is logged more often, so that a short run has curves."""
 SAVE_EVERY = 120.0  # seconds
 VALIDATE_EVERY = 1000
 VALIDATIONS = 10
@@ -208,7 +210,8 @@ class Trainer:
             with torch.random.fork_rng(devices=[]):  # the other processes' dice do not move either
                 score = self._validated() if due else None
             at = self.progress
-            if at.done % LOG_EVERY == 0 and losses:
+            every = DENSE_EVERY if at.done <= DENSE_STEPS else LOG_EVERY
+            if losses and (at.done % every == 0 or at.done == self.length.steps):
                 self._log({"lr": self._rate()} | losses | self.step.shares(losses))
             self.outputs.callback.progress(
                 Progress(self.stage.end, at.done, self.length.steps, losses, score)

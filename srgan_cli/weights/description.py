@@ -13,6 +13,7 @@ from srgan_cli.weights.foreign.spandrel_models import SpandrelNetwork
 from srgan_cli.weights.foreign.unwrap import unwrap_state
 from srgan_cli.weights.loading import load_generator, load_weights
 from srgan_cli.weights.ncnn.reader import is_ncnn, ncnn_dtypes
+from srgan_cli.weights.onnx_reader import is_onnx, onnx_dtypes
 from srgan_cli.weights.tensor_files import read_tensors
 from srgan_cli.weights.zoo import bundled_folder
 
@@ -107,6 +108,8 @@ def dtype_names(state: Mapping[str, Any]) -> list[str]:
 
 def dtypes_of_file(path: Path) -> list[str]:
     """As they are stored. Raises WeightsError."""
+    if is_onnx(path):
+        return onnx_dtypes(path)
     return ncnn_dtypes(path) if is_ncnn(path) else dtype_names(unwrap_state(read_tensors(path)))
 
 

@@ -17,6 +17,7 @@ from srgan_cli.weights.foreign.unwrap import unwrap_state
 from srgan_cli.weights.generators import build_from_state, fit_problems, join_problems
 from srgan_cli.weights.metadata import Metadata
 from srgan_cli.weights.ncnn.reader import is_ncnn, read_ncnn
+from srgan_cli.weights.onnx_reader import is_onnx, read_onnx
 from srgan_cli.weights.tensor_files import read_tensor_file
 
 SCALE_IN_NAME = re.compile(r"(?<![a-z0-9])(?:x([1-8])|([1-8])x)(?![0-9])", re.IGNORECASE)
@@ -28,8 +29,8 @@ def load_weights(path: Path, scale: int | None = None, activation: str | None = 
     scale, activation ("relu" or "leakyrelu"): for foreign files whose keys do not tell them; a
     scale that neither tells is taken from the file's name. Raises WeightsError that names the path.
     """
-    if is_ncnn(path):
-        return _with_scale(path, _from_ncnn(path), scale)
+    if is_ncnn(path) or is_onnx(path):
+        return _with_scale(path, _from_graph(path), scale)
     file = read_tensor_file(path)
     if is_srgan_header(file.header):
         return _with_scale(path, parse_weights(path, file), scale)
@@ -60,9 +61,9 @@ def _from_foreign(
     return Weights(kind, sizes, converted.state, metadata, converted.family)
 
 
-def _from_ncnn(path: Path) -> Weights:
+def _from_graph(path: Path) -> Weights:
     try:
-        found = read_ncnn(path)
+        found = read_onnx(path) if is_onnx(path) else read_ncnn(path)
     except WeightsError as error:
         raise WeightsError(printable(f"{path}: {error}")) from error
     metadata = Metadata(scale=int(found.hyperparameters["scale"]), training=dict(found.origin))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.files import atomic_write
+from srgan_cli.networks.precision import bicubic_kernels
 from srgan_cli.weights.container import Weights
 from srgan_cli.weights.loading import load_generator
 
@@ -41,12 +42,13 @@ def _import_optional(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError as error:
-        raise OptionError(f"ONNX needs {name}: pip install 'srgan-cli[onnx]'") from error
+        raise OptionError(f"ONNX needs {name}: pip install onnx onnxruntime") from error
 
 
 def _trace(network: nn.Module) -> bytes:
     """By tracing: unlike dynamo it needs no further package and keeps height and width dynamic."""
     traced = BytesIO()
+    bicubic_kernels(int(network.scale))  # type: ignore[arg-type]  # known before, not traced
     axes = {"low": _axes("height", "width"), "high": _axes("high_height", "high_width")}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing is deprecated

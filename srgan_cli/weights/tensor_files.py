@@ -34,13 +34,17 @@ EXTRA_BYTES = 1 << 20  # bytes on top, for very small files
 LEGACY_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 LEGACY_PICKLES = 5  # magic number, protocol, machine, the object, keys of the storages
 
+BINARY_MAGIC = (7767517).to_bytes(4, "little")
+BINARY_GRAPH = "in binary form (.param.bin): give NAME.param, the text that it was made from"
+
 SIGNATURES = (
     (b"version https://git-lfs", "a Git LFS pointer: fetch the file itself with `git lfs pull`"),
     (b"\x89PNG", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"\x89HDF", "an HDF5 (Keras) file: convert it to PyTorch or safetensors first"),
     (b"GGUF", "a GGUF file: convert it to safetensors first"),
-    (b"7767517", "an ncnn description: convert its network to PyTorch first"),
+    (b"7767517", "an ncnn graph: name it NAME.param, and its numbers NAME.bin beside it"),
+    (BINARY_MAGIC, f"an ncnn graph {BINARY_GRAPH}"),
 )
 """First bytes of files that are often given by mistake -> what they are."""
 

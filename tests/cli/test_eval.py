@@ -58,8 +58,24 @@ def test_json_has_a_line_for_each_picture_and_the_mean(folder: Path) -> None:
         "psnr_rgb",
         "ssim_rgb",
         "seconds",
+        "model",
+        "blend",
+        "device",
+        "precision",
     ]
     assert lines[2]["psnr_y"] == pytest.approx((lines[0]["psnr_y"] + lines[1]["psnr_y"]) / 2)
+
+
+def test_every_key_of_json_is_documented(folder: Path, tiny_file: Path) -> None:
+    documented = (Path(__file__).parents[2] / "docs" / "json.md").read_text()
+    section = documented.partition("## srgan eval --json")[2].partition("\n## ")[0]
+    result = CliRunner().invoke(
+        main, ["eval", str(folder / "a.png"), "-w", str(tiny_file), "--json"]
+    )
+    line = json.loads(result.stdout.splitlines()[-1])
+    assert all(f"`{key}`" in section for key in line)
+    assert (line["model"], line["blend"], line["device"]) == ("tiny", None, "cpu")
+    assert line["precision"] == "float32"
 
 
 def test_csv_says_the_same(folder: Path) -> None:
@@ -104,7 +120,7 @@ def test_a_missing_picture_is_one_line(tmp_path: Path) -> None:
 def test_an_unknown_model_is_named(folder: Path) -> None:
     result = run(folder, "-m", "nonesuch")
 
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "nonesuch" in result.stderr
 
 
@@ -113,3 +129,17 @@ def test_a_vgg_file_that_is_none_is_one_line(folder: Path) -> None:
 
     assert result.exit_code == 1
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["eval", "compare"])
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [(["-m", "Photo"], "did you mean photo"), (["--vgg", "none.pth"], "none.pth")],
+)
+def test_a_model_or_file_that_is_not_there_is_a_usage_error(
+    command: str, words: list[str], says: str, folder: Path
+) -> None:
+    result = CliRunner().invoke(main, [command, str(folder / "a.png"), *words])
+    assert result.exit_code == 2
+    assert says in result.stderr.replace("\n", " ")
+    assert sorted(path.name for path in folder.iterdir()) == ["a.png", "b.png"]

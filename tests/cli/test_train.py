@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -93,6 +94,7 @@ def test_without_a_vgg_file_the_faithful_stage_runs_and_the_last_line_goes_on(
         (("--stages", "gan"), "--from"),
         (("--stages", "both"), "--vgg download"),
         (("--vgg", "f:conv1_1=x"), "is a number"),
+        (("--vgg", "none.pth:conv1_1"), "no such file"),
     ],
 )
 def test_options_that_make_no_sense_end_with_two_and_no_folder(
@@ -143,6 +145,29 @@ def test_a_dry_run_only_talks(photos: Path, tmp_path: Path) -> None:
     assert "scale 2)" in result.stdout
     assert "stage psnr: 2 steps of 2 patches" in result.stdout
     assert not (tmp_path / "run").exists()
+
+
+def test_a_dry_run_counts_what_can_be_used_and_estimates_the_time(
+    photos: Path, tmp_path: Path
+) -> None:
+    (photos / "broken.png").write_text("no picture")
+    usable = len(list(photos.iterdir())) - 1
+    result = tiny(photos, tmp_path / "run", "--dry-run")
+    assert result.exit_code == 0, result.stderr
+    assert f"{usable} images can be used" in result.stdout
+    assert "1 cannot" in result.stdout
+    assert "broken.png" in result.stdout
+    assert re.search(r"time: about \d+:\d\d:\d\d, \S+ s a step", result.stdout)
+    result = tiny(photos, tmp_path / "run", "--dry-run", "--budget", "1h")
+    assert re.search(r"time: about [1-9]\d* steps", result.stdout)
+
+
+def test_a_dry_run_without_a_usable_picture_fails_as_the_run_would(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "broken.png").write_text("no picture")
+    results = [tiny(tmp_path / "photos", tmp_path / "run", *more) for more in ([], ["--dry-run"])]
+    assert [result.exit_code for result in results] == [1, 1]
+    assert all("no picture to train on" in result.stderr for result in results)
 
 
 def test_a_missing_start_is_an_error_of_one_line(photos: Path, tmp_path: Path) -> None:

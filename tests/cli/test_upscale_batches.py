@@ -64,6 +64,28 @@ def test_a_folder_gives_a_folder_of_larger_pictures_with_its_tree():
         np.testing.assert_array_equal(pixels(Path("out") / f"{name}_x4.png"), wanted)
 
 
+def test_files_that_would_be_refused_are_named_before_the_work():
+    for name in ("a.png", "c.png"):
+        noise_file(Path("in") / name)
+    Path("in/b.png").write_text("no picture")
+    result = srgan("in", "-o", "out", "--json")
+    lines = result.stderr.splitlines()
+    assert "1 of 3 images cannot be upscaled" in lines[0]
+    assert lines[1].startswith("Error: in/b.png: ")
+    assert lines[2].startswith("in/a.png -> ")
+    assert "1 of 3 images failed: in/b.png" in lines[-1]
+    assert result.stderr.count("Error: ") == 1
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [record["status"] for record in records] == ["done", "failed", "done"]
+    assert result.exit_code == 1
+
+
+def test_an_empty_standard_input_says_what_may_have_happened():
+    result = srgan("-", "-o", "out.png", input=b"")
+    assert result.exit_code == 1
+    assert re.search("standard input is empty.*pipe", result.stderr)
+
+
 def test_one_bad_file_is_reported_and_the_rest_goes_on():
     noise_file(Path("a.png"))
     Path("b.png").write_text("no picture")

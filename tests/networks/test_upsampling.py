@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from srgan_cli.networks import upsampling
+from srgan_cli.networks.layers import depth_to_space
 from srgan_cli.networks.upsampling import UpsamplingStage, binomial_filter, filter_blocks
 
 
@@ -44,7 +45,7 @@ def test_bands_of_rows_give_what_training_computes_at_once(shape, band, monkeypa
 def test_any_factor_has_bands(factor, monkeypatch):
     monkeypatch.setattr(upsampling, "BAND", 60)
     blocks = torch.randn(1, factor * factor * 2, 6, 5)
-    shuffled = upsampling.depth_to_space(blocks, factor)
+    shuffled = depth_to_space(blocks, factor)
     expected = torch.nn.functional.leaky_relu(binomial_filter(shuffled), 0.2)
     made = filter_blocks(blocks, factor, torch.float32)
     torch.testing.assert_close(made, expected)

@@ -58,6 +58,10 @@ def test_a_run_folder_holds_pictures_of_its_progress(make, run) -> None:
     assert (options.out / "samples" / "gan-00000002.png").exists()
     rows = read_log(options.out / "log.jsonl")
     assert all(row["features"] > 0 for row in rows if "psnr" in row)
+    for stage in ("psnr", "gan"):  # so short a run has a curve of its losses, too
+        steps = [row["step"] for row in rows if "pixel" in row and row["stage"] == stage]
+        assert len(steps) >= 2
+        assert steps == sorted(set(steps))
 
 
 def test_the_gan_end_alone_begins_with_a_file_and_keeps_its_lineage(make, run, tmp_path) -> None:

@@ -172,5 +172,5 @@ def test_what_spandrel_does_not_know_either_is_told(spandrel, tmp_path):
 
 def test_without_spandrel_it_is_recommended(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "spandrel", None)
-    with pytest.raises(WeightsError, match=r"no network known here.*pip install 'srgan-cli\[span"):
+    with pytest.raises(WeightsError, match=r"no network known here.*pip install spandrel"):
         load_weights(doubler(tmp_path / "one.pth"))

@@ -2,6 +2,7 @@
 
 import re
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -13,9 +14,11 @@ from small_networks import NETWORKS, RRDB, random_weights
 
 from srgan_cli.cli import main
 from srgan_cli.errors import WeightsError
+from srgan_cli.images.read import read_image
 from srgan_cli.settings import ModelChoice
 from srgan_cli.weights import zoo
 from srgan_cli.weights.loading import load_generator, load_weights
+from srgan_cli.weights.ncnn import reader
 from srgan_cli.weights.ncnn.reader import read_pair
 from srgan_cli.weights.ncnn.writer import format_pair, run_ncnn
 from srgan_cli.weights.selection import select_model
@@ -65,6 +68,22 @@ def test_ncnn_makes_the_same_of_a_written_pair_at_any_size(architecture, sizes):
         low = torch.rand(shape).transpose(1, 2)  # not contiguous
         made = run_ncnn(text, data, low)
         torch.testing.assert_close(made, outputs(weights, low[None])[0], rtol=0, atol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("half", [False, True])
+def test_the_default_network_written_for_ncnn_makes_the_same_picture_there(half, photo_file):
+    pytest.importorskip("ncnn")
+    weights = load_weights(zoo.find_weights_file(zoo.default_model(), 4, "gan"))
+    sizes, state = weights.hyperparameters, weights.state
+    text, data = format_pair(weights.architecture, sizes, state, half=half)
+    photo = read_image(photo_file).pixels[20:84, 30:110].copy()
+    low = torch.from_numpy(photo).permute(2, 0, 1).float() / 255
+    made, ours = (
+        (image.clamp(0, 1) * 255).round()
+        for image in (run_ncnn(text, data, low), load_generator(weights)(low[None])[0])
+    )
+    assert ((made - ours).abs() <= 1).float().mean() >= 0.999
 
 
 def test_batch_norm_is_folded_with_its_statistics():
@@ -166,6 +185,9 @@ def test_a_reduction_at_the_end_is_left_out_and_told(pair):
         ("6=81", "6=-81", "weights"),
         ("6=81", "6=1e400", "integer|finite"),
         ("Input ", "Split ", "Input"),
+        ("1 1 data_1 1 ", "1 0 data_1 ", "blobs|makes|made"),
+        ("10 11", "12 11\nConvolution more 0 0 0=3 1=1 6=9\nNoop none 0 0", "more"),
+        ("10 11", "11 12\nBatchNorm norm 0 1 made 0=3", "norm"),
     ],
 )
 def test_another_graph_is_refused_in_one_line(pair, old, new, says):
@@ -210,6 +232,45 @@ def test_numbers_that_are_not_finite_are_refused(pair):
         read_pair(text, data[:4] + np.float32("nan").tobytes() + data[8:])
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("6=81", "6=8100000000"),
+        ("0=12 1=3", "0=400000000 1=9"),
+        ("0=3\n", "0=2000000000\n"),
+        ("0=2\n", "0=1000000000\n"),
+        ("1=2.0", "1=99999.0"),
+    ],
+)
+def test_huge_sizes_take_no_memory(pair, old, new):
+    text, data = pair
+    assert old in text
+    tracemalloc.start()
+    try:
+        with pytest.raises(WeightsError):
+            read_pair(text.replace(old, new, 1), data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 40 * (len(text) + len(data))
+
+
+def test_a_binary_graph_is_told_from_a_text(pair, tmp_path):
+    binary = (7767517).to_bytes(4, "little") + bytes(100)
+    (tmp_path / "one.param.bin").write_bytes(binary)
+    (tmp_path / "one.param").write_bytes(binary)
+    (tmp_path / "one.bin").write_bytes(pair[1])
+    for name in ("one.param.bin", "one.param"):
+        with pytest.raises(WeightsError, match=r"binary form.*NAME\.param"):
+            load_weights(tmp_path / name)
+
+
+def test_a_graph_that_is_too_long_is_not_read(pair, tmp_path, monkeypatch):
+    monkeypatch.setitem(reader.MAX_SIZE, ".param", 100)
+    with pytest.raises(WeightsError, match="100 bytes"):
+        load_weights(write_pair(tmp_path, *pair))
+
+
 def refusal(text, data):
     try:
         read_pair(text, data)
@@ -229,6 +290,36 @@ def test_mutated_pairs_are_read_or_refused_and_nothing_else(data):
     cut = data.draw(st.integers(0, len(numbers)))
     for mutated in ((text, numbers[:cut]), ("".join(words), numbers)):
         assert refusal(*mutated).isprintable()
+
+
+ODD_LINES = [
+    "Convolution c 0 0 0=3 1=1 6=9",
+    "BatchNorm n 0 1 b 0=3",
+    "Noop n 0 0",
+    "Split s 1 2 data p p",
+    "Input i 0 2 data p",
+    "Concat c 1 1 data d 0=-1",
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_graphs_with_other_lines_are_read_or_refused_and_nothing_else(data):
+    text, numbers = as_pair("rrdbnet", RRDB)
+    start, _, *lines = text.splitlines()
+    for _ in range(data.draw(st.integers(1, 3))):
+        first, second = (data.draw(st.integers(0, len(lines) - 1)) for _ in range(2))
+        match data.draw(st.sampled_from(["swap", "double", "drop", "insert"])):
+            case "swap":
+                lines[first], lines[second] = lines[second], lines[first]
+            case "double":
+                lines.insert(first, lines[second])
+            case "drop":
+                del lines[first]
+            case "insert":
+                lines.insert(first, data.draw(st.sampled_from(ODD_LINES)))
+    counts = f"{len(lines)} {4 * len(lines)}"
+    assert refusal("\n".join([start, counts, *lines]), numbers).isprintable()
 
 
 @pytest.mark.parametrize(("option", "exact"), [("--full", True), ("--half", False)])

@@ -55,7 +55,7 @@ def test_an_onnx_file_that_differs_is_not_put_in_place(tiny, tmp_path, monkeypat
 def test_onnx_is_a_clear_error_where_it_is_missing(tiny, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     monkeypatch.setitem(sys.modules, "onnx", sys)
-    with pytest.raises(OptionError, match=r"needs onnxruntime: pip install 'srgan-cli\[onnx\]'"):
+    with pytest.raises(OptionError, match=r"needs onnxruntime: pip install onnx onnxruntime"):
         export_onnx(tiny, tmp_path / "one.onnx")
 
 

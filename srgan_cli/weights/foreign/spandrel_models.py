@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from srgan_cli.errors import WeightsError
 
 ARCHITECTURE = "spandrel"
-INSTALL = "pip install 'srgan-cli[spandrel]'"
+INSTALL = "pip install spandrel"
 
 CONTEXT = 64
 """Assumed receptive field in low-resolution pixels: spandrel does not provide it."""

@@ -8,17 +8,16 @@ from inspect import signature
 from typing import Any
 
 import numpy as np
-import torch
 
-from srgan_cli.networks import GENERATORS, precision
+from srgan_cli.networks import GENERATORS
 from srgan_cli.networks.layers import upscale_factors
+from srgan_cli.networks.precision import BICUBIC_SIDE, bicubic_kernels
 from srgan_cli.networks.rrdbnet import RESIDUAL_SCALE
 from srgan_cli.networks.srcnn import BLACK, LUMA
 from srgan_cli.networks.srresnet import FORMS
 from srgan_cli.weights.ncnn.graph import Graph
 
 COMPACT_SLOPE = 0.1
-BICUBIC_SIDE = 2  # low-resolution pixels to each side
 
 
 def build_graph(architecture: str, hyperparameters: Mapping[str, Any]) -> Graph:
@@ -173,19 +172,6 @@ def bicubic(graph: Graph, x: int, scale: int) -> int:
     kernels = bicubic_kernels(scale)
     cells = graph.fixed_conv(padded, kernels, np.zeros(len(kernels), np.float32))
     return graph.pixel_shuffle(cells, scale)
-
-
-def bicubic_kernels(scale: int) -> np.ndarray:
-    """(3 s s, 3, 5, 5): each output pixel of a cell out of the 5 x 5 pixels around."""
-    side = 2 * BICUBIC_SIDE + 1
-    impulses = torch.eye(side * side, dtype=torch.float64).view(-1, 1, side, side)
-    cell = slice(BICUBIC_SIDE * scale, (BICUBIC_SIDE + 1) * scale)
-    responses = precision.bicubic(impulses, scale)[:, 0, cell, cell].flatten(1)  # (25, s s)
-    planes = responses.T.reshape(scale * scale, side, side).numpy()
-    kernels = np.zeros((3, scale * scale, 3, side, side), np.float32)
-    for channel in range(3):
-        kernels[channel, :, channel] = planes
-    return kernels.reshape(-1, 3, side, side)
 
 
 def luma(graph: Graph, rgb: int) -> int:

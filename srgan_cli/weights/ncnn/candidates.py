@@ -113,11 +113,11 @@ def _compact(summary: _Summary) -> Iterator[Candidate]:
 
 
 def _fast(summary: _Summary) -> Iterator[Candidate]:
-    """The last convolution is bicubic, and the last PixelShuffle its own."""
+    """The last PixelShuffle is that of the bicubic base, a convolution of another size."""
     scale = summary.shuffled[-1] if summary.shuffled else 0
     blocks = (len(summary.convolutions) - 4 - (len(summary.shuffled) - 1)) // 2
     if summary.types["Padding"] and blocks >= 0 and len(summary.convolutions) > 4:
-        thin = summary.inputs(-2)
+        thin = next((w.shape[1] for w in summary.convolutions[::-1] if w.shape[2] == 3), 0)
         sizes = {"scale": scale, "features": summary.width(0), "blocks": blocks, "thin": thin}
         newer = {"negative_slope": round(summary.slope or 0.0, 5), "binomial": True}
         middle = [summary.width(1 + 2 * block) for block in range(blocks)]

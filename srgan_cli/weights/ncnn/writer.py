@@ -16,10 +16,10 @@ from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.weights.ncnn.architectures import build_graph
 from srgan_cli.weights.ncnn.bin_file import BATCH_NORM, format_plain, format_weight
 from srgan_cli.weights.ncnn.graph import Graph, Operation
+from srgan_cli.weights.ncnn.graph_match import BATCH_NORM_EPSILON, fold_batch_norm
 from srgan_cli.weights.ncnn.param_file import NcnnLayer, Value, format_param
-from srgan_cli.weights.ncnn.reader import BATCH_NORM_EPSILON, fold_batch_norm
 
-INSTALL = "pip install 'srgan-cli[ncnn]'"
+INSTALL = "pip install ncnn"
 
 TYPES = {
     "input": "Input",

@@ -1,0 +1,198 @@
+"""What single ONNX nodes compute, as layers that `weights.ncnn` compares with our networks.
+
+Operators: https://onnx.ai/onnx/operators.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from srgan_cli.weights.ncnn.bin_file import Arrays
+from srgan_cli.weights.ncnn.param_file import Value, summary
+
+BINARY = {"Add": 0, "Sub": 1, "Mul": 2, "Div": 3}  # as in ncnn's BinaryOp
+NORM = ("weight", "bias", "running_mean", "running_var")  # inputs of BatchNormalization
+MOST_FOLDED = 64  # numbers that a node may make of nothing
+
+
+class UnsupportedNodeError(Exception):
+    """A node that does something that no network of ours does."""
+
+
+@dataclass(frozen=True)
+class OnnxNode:
+    kind: str
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    given: Mapping[str, Any]
+    """Attributes: numbers, texts, lists of numbers, arrays."""
+
+    def __str__(self) -> str:
+        return f"{self.name} ({summary(self.kind)})"
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A layer's type, values and arrays. inputs: how many of the node's first are blobs."""
+
+    type: str
+    values: Mapping[int, Value]
+    arrays: Arrays = field(default_factory=dict)
+    inputs: int = 1
+
+
+Constants = Mapping[str, np.ndarray]
+Axes = Sequence[int | None]
+"""A shape; None for a side that depends on the image."""
+
+
+def binary(kind: int, constant: np.ndarray | None) -> Step:
+    if constant is None:
+        return Step("BinaryOp", {0: kind}, inputs=2)
+    (number,) = constant.reshape(-1).tolist()
+    if kind == BINARY["Sub"]:
+        kind, number = BINARY["Add"], -number
+    return Step("BinaryOp", {0: kind, 1: 1, 2: float(number)})
+
+
+def shuffle(node: OnnxNode, axes: Axes) -> Step:
+    """A Transpose of six axes, between two Reshapes."""
+    match tuple(node.given["perm"]):
+        case (0, 1, 4, 2, 5, 3):
+            type_, factors = "PixelShuffle", {axes[2], axes[3]}
+        case (0, 1, 3, 5, 2, 4):
+            type_, factors = "Reorg", {axes[3], axes[5]}
+        case _:
+            raise UnsupportedNodeError
+    (factor,) = factors
+    if factor is None or factor < 1:
+        raise UnsupportedNodeError
+    return Step(type_, {0: factor})
+
+
+def convolution(node: OnnxNode, constants: Constants) -> Step:
+    weight = constants[node.inputs[1]]
+    outputs, _, height, width = weight.shape
+    (padding,) = set(node.given.get("pads", [0]))
+    strides, dilations = node.given.get("strides", []), node.given.get("dilations", [])
+    plain = {*strides, *dilations, node.given.get("group", 1)} == {1}
+    if height != width or not plain or node.given.get("auto_pad", "NOTSET") != "NOTSET":
+        raise UnsupportedNodeError
+    named = node.inputs[2] if len(node.inputs) > 2 else ""
+    bias = constants[named] if named else np.zeros(outputs, np.float32)
+    if bias.shape != (outputs,):
+        raise UnsupportedNodeError
+    values: dict[int, Value] = {0: outputs, 1: height, 4: padding, 5: 1, 6: weight.size}
+    return Step("Convolution", values, {"weight": weight, "bias": bias})
+
+
+def prelu(node: OnnxNode, constants: Constants) -> Step:
+    slopes = constants[node.inputs[1]]
+    if slopes.shape[1:] != (1,) * (slopes.ndim - 1):  # not one for each channel
+        raise UnsupportedNodeError
+    slopes = slopes.reshape(-1)
+    return Step("PReLU", {0: len(slopes)}, {"weight": slopes})
+
+
+def relu(node: OnnxNode, _: Constants) -> Step:
+    slope = node.given.get("alpha", 0.01) if node.kind == "LeakyRelu" else 0.0
+    return Step("ReLU", {0: float(slope)})
+
+
+def concat(node: OnnxNode, _: Constants) -> Step:
+    if node.given["axis"] != 1:
+        raise UnsupportedNodeError
+    return Step("Concat", {0: 0}, inputs=len(node.inputs))
+
+
+def depth_to_space(node: OnnxNode, _: Constants) -> Step:
+    if node.given.get("mode") != "CRD":  # another order of channels
+        raise UnsupportedNodeError
+    return Step("PixelShuffle", {0: int(node.given["blocksize"])})
+
+
+def resize(node: OnnxNode, constants: Constants) -> Step:
+    """By a constant integer factor, as torch's interpolate does."""
+    mode = node.given.get("mode", "nearest")
+    if node.kind == "Upsample":  # until opset 9
+        places, floor = "asymmetric", True
+        scales = node.given.get("scales") or constants[node.inputs[1]].tolist()
+    else:
+        places = node.given.get("coordinate_transformation_mode", "half_pixel")
+        floor = node.given.get("nearest_mode", "round_prefer_floor") == "floor"
+        scales = constants[node.inputs[2]].tolist()
+    centers = places in ("half_pixel", "pytorch_half_pixel")
+    nearest = mode == "nearest" and (centers or places == "asymmetric") and floor != centers
+    batch, channels, height, width = scales
+    if not (nearest or (mode == "linear" and centers)) or (batch, channels) != (1, 1):
+        raise UnsupportedNodeError
+    return Step("Interp", {0: 1 if nearest else 2, 1: float(height), 2: float(width)})
+
+
+def padding(node: OnnxNode, constants: Constants) -> Step:
+    pads = node.given.get("pads") or constants[node.inputs[1]].tolist()
+    pixels = int(pads[2])
+    if node.given.get("mode") != "edge" or list(pads) != [0, 0, pixels, pixels] * 2:
+        raise UnsupportedNodeError
+    return Step("Padding", {0: pixels, 1: pixels, 2: pixels, 3: pixels, 4: 1})
+
+
+def average_pool(node: OnnxNode, _: Constants) -> Step:
+    (pads,) = set(node.given.get("pads", [0]))
+    counted = pads == 0 or node.given.get("count_include_pad", 0)
+    special = node.given.get("ceil_mode") or node.given.get("auto_pad", "NOTSET") != "NOTSET"
+    sides = list(node.given["kernel_shape"]), list(node.given.get("strides", [1, 1]))
+    if sides != ([2, 2], [1, 1]) or special or not counted:
+        raise UnsupportedNodeError
+    return Step("Pooling", {0: 1, 1: 2, 2: 1, 3: int(pads), 5: 1, 6: 1})
+
+
+def batch_norm(node: OnnxNode, constants: Constants) -> Step:
+    arrays = {n: constants[named] for n, named in zip(NORM, node.inputs[1:], strict=True)}
+    epsilon = float(node.given.get("epsilon", 1e-5))
+    return Step("BatchNorm", {0: len(arrays["bias"]), 1: epsilon}, arrays)
+
+
+def fill(given: Mapping[str, Any], inputs: Sequence[np.ndarray]) -> np.ndarray:
+    (count,) = inputs[0].tolist()
+    if not 0 <= count <= MOST_FOLDED:
+        raise UnsupportedNodeError
+    return np.full(count, given["value"].item(), given["value"].dtype)
+
+
+def slice_(_: Mapping[str, Any], inputs: Sequence[np.ndarray]) -> np.ndarray:
+    """Along the first axis."""
+    array, start, stop, *more = inputs
+    axis, step = (each.item() for each in [*more, *DEFAULT_SLICE[len(more) :]])
+    if axis:
+        raise UnsupportedNodeError
+    return array[slice(start.item(), stop.item(), step)]
+
+
+DEFAULT_SLICE = np.array(0), np.array(1)
+FOLDED: Mapping[str, Callable[[Mapping[str, Any], Sequence[np.ndarray]], np.ndarray]] = {
+    "ConstantOfShape": fill,
+    "Concat": lambda given, inputs: np.concatenate(inputs, given["axis"]),
+    "Reshape": lambda _, inputs: inputs[0].reshape(inputs[1].tolist()),
+    "Slice": slice_,
+    "Transpose": lambda given, inputs: inputs[0].transpose(given["perm"]),
+}
+"""Of attributes and inputs: what tracing makes of torch's pad."""
+
+STEPS: Mapping[str, Callable[[OnnxNode, Constants], Step]] = {
+    "Conv": convolution,
+    "PRelu": prelu,
+    "Relu": relu,
+    "LeakyRelu": relu,
+    "Tanh": lambda *_: Step("TanH", {}),
+    "Concat": concat,
+    "DepthToSpace": depth_to_space,
+    "Resize": resize,
+    "Upsample": resize,
+    "Pad": padding,
+    "AveragePool": average_pool,
+    "BatchNormalization": batch_norm,
+}
