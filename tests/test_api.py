@@ -294,7 +294,7 @@ def test_a_thing_is_said_once():
     assert messages == ["a", "b"]
 
 
-def test_that_half_precision_overflows_is_said_once_and_the_picture_is_right(
+def test_that_half_precision_overflows_is_said_once_and_the_image_is_right(
     tiny, noise, monkeypatch
 ):
     class Overflowing(torch.nn.Module):

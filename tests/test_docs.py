@@ -205,7 +205,7 @@ def test_options_are_explained(command: str, page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_links_and_pictures_exist(page: str) -> None:
+def test_links_and_images_exist(page: str) -> None:
     folder = (ROOT / page).parent
     for target in re.findall(r"\]\(([^)#\s]+)", PAGES[page]):
         assert "://" in target or (folder / target).exists(), target

@@ -19,7 +19,7 @@ from srgan_cli.folders import count_kinds, image_name, scan_folder
         ("box.png", "box"),
     ],
 )
-def test_the_scale_is_no_part_of_a_pictures_name(file, name):
+def test_the_scale_is_no_part_of_an_images_name(file, name):
     assert image_name(Path(file)) == name
 
 
@@ -48,7 +48,7 @@ def scanned(folder: Path, **how: object) -> tuple[list[str], list[str]]:
     return images, [str(path.relative_to(folder)) for path in found.others]
 
 
-def test_a_folder_has_pictures_and_others_but_nothing_hidden(folder):
+def test_a_folder_has_images_and_others_but_nothing_hidden(folder):
     assert scanned(folder) == (["a.JPG", "b.png", "gone.png"], ["n.txt", "pipe.png"])
 
 

@@ -70,7 +70,7 @@ def here(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.mark.parametrize("format", FORMAT_NAMES)
-def test_a_picture(format):
+def test_an_image(format):
     noisy(Path("in.png"), 32)
     Path("out.bin").write_bytes(b"old")
     with full_disk():

@@ -59,7 +59,7 @@ def test_a_ramp_stays_a_ramp_away_from_its_ends(target):
 
 @settings(deadline=None)
 @given(sides, sides, sides, sides)
-def test_a_flat_picture_stays_flat(height, width, tall, wide):
+def test_a_flat_image_stays_flat(height, width, tall, wide):
     flat = torch.full((1, 1, height, width), 0.7, dtype=torch.float64)
     torch.testing.assert_close(
         resize(flat, tall, wide), torch.full((1, 1, tall, wide), 0.7, dtype=torch.float64)
@@ -68,7 +68,7 @@ def test_a_flat_picture_stays_flat(height, width, tall, wide):
 
 @settings(deadline=None)
 @given(sides, sides, st.integers(1, 5))
-def test_enlarging_is_resizing_by_an_integer(height, width, scale):
+def test_upscaling_is_resizing_by_an_integer(height, width, scale):
     torch.manual_seed(height)
     pictures = torch.rand(2, 3, height, width, dtype=torch.float64)
     torch.testing.assert_close(
@@ -77,7 +77,7 @@ def test_enlarging_is_resizing_by_an_integer(height, width, scale):
 
 
 @pytest.mark.parametrize("target", [150, 599, 601, 1200, 1817])
-def test_large_pictures_take_the_same_weights_as_small_ones(target):
+def test_large_images_take_the_same_weights_as_small_ones(target):
     """Beyond 2^16 weights they are multiplied in blocks instead of at once."""
     signal = torch.rand(2, 1, 600, dtype=torch.float64)
     index, weight = taps(600, target, target / 600)

@@ -68,7 +68,7 @@ def test_a_stem_that_looks_like_a_suffix_is_not_taken_for_one():
     assert targets("a.gif.png", name="{stem}", out="new/") == ["new/a.gif.png"]
 
 
-def test_a_size_gives_names_with_a_size_also_to_unreadable_pictures():
+def test_a_size_gives_names_with_a_size_also_to_unreadable_images():
     sized = replace(NAMING, scale=None)
     assert targets("a.png", naming=sized) == ["a_80x60.png"]
 
@@ -188,7 +188,7 @@ def paths(*inputs: str, **more: object) -> list[str]:
     return [str(one.path) for one in find_inputs(BatchOptions(inputs, **more))]
 
 
-def test_a_folder_gives_its_pictures_in_order():
+def test_a_folder_gives_its_images_in_order():
     assert paths("photos") == ["photos/a.JPG", "photos/b.png"]
 
 
@@ -209,11 +209,11 @@ def test_globs_are_expanded_and_a_file_of_such_a_name_comes_first():
     assert paths("[ab].png") == ["[ab].png"]
 
 
-def test_a_missing_file_stays_and_a_picture_named_twice_is_taken_once():
+def test_a_missing_file_stays_and_an_image_named_twice_is_taken_once():
     assert paths("nix.png", "photos/b.png", "./photos/b.png") == ["nix.png", "photos/b.png"]
 
 
-def test_no_picture_at_all_is_a_usage_error_that_knows_of_deeper_folders():
+def test_no_image_at_all_is_a_usage_error_that_knows_of_deeper_folders():
     Path("deep/er").mkdir(parents=True)
     with pytest.raises(OptionError, match="no image in deep; --recursive"):
         find_inputs(BatchOptions(("deep",)))

@@ -38,7 +38,7 @@ def with_waves(period: int) -> np.ndarray:
     return np.rint(gray_noise(side, 3.0) + waves(side, period, 4.0)).astype(np.uint8)
 
 
-def test_colours_shift_by_what_was_added_to_a_channel():
+def test_colors_shift_by_what_was_added_to_a_channel():
     low = np.random.default_rng(0).integers(50, 200, (30, 40, 3), np.uint8)
     ours = by_pixels(low)
     ours[..., 1] += 3
@@ -127,12 +127,12 @@ def test_the_periods_are_those_of_the_scale(scale, periods):
     assert list(grid(gray_noise(SIDE * scale, 10.0), scale).strength) == periods
 
 
-def test_a_picture_too_small_for_a_spectrum_is_refused():
+def test_an_image_too_small_for_a_spectrum_is_refused():
     with pytest.raises(ImageError, match="256 x 256"):
         grid(gray_noise(SIDE * SCALE - 1, 10.0), SCALE)
 
 
-def test_dots_are_seen_where_the_low_picture_is_flat():
+def test_dots_are_seen_where_the_low_image_is_flat():
     low = np.concatenate([gray_noise(BLOCK, 0.1), gray_noise(BLOCK, 9.0)], axis=1)
     flat = flat_blocks(low)
     assert flat.tolist() == [[True, False]]

@@ -23,7 +23,7 @@ def benchmark(monkeypatch):
     return module
 
 
-def test_the_common_way_computes_what_ours_does_inside_the_picture(benchmark, tiny, noise):
+def test_the_common_way_computes_what_ours_does_inside_the_image(benchmark, tiny, noise):
     """Where no zeros are seen from; its tiles see enough around them, of so small a network."""
     network = load_generator(tiny)
     assert network.receptive_field <= 10

@@ -35,7 +35,7 @@ def test_a_good_folder_passes(photos: Path) -> None:
     assert "2 images can be used (0.1 megapixels), 0 cannot; other files: 1" in result.stderr
 
 
-def test_unfit_pictures_are_named_and_the_exit_says_so(photos: Path) -> None:
+def test_unfit_images_are_named_and_the_exit_says_so(photos: Path) -> None:
     save(photos / "small.png", 40)
     (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     result = run(photos)

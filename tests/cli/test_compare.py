@@ -27,7 +27,7 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, ["compare", "-m", "bicubic", *map(str, arguments)])
 
 
-def test_a_sheet_lies_beside_the_photograph_unless_told(photo: Path) -> None:
+def test_a_sheet_lies_beside_the_photograph_by_default(photo: Path) -> None:
     result = run(photo)
 
     assert result.exit_code == 0, result.output

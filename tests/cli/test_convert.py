@@ -122,7 +122,7 @@ def test_onnx_by_its_suffix(tiny_file, tmp_path):
     assert (tmp_path / "out.onnx").exists()
 
 
-def test_a_scale_that_no_key_tells_can_be_told(tmp_path):
+def test_a_scale_that_no_key_tells_can_be_given(tmp_path):
     torch.save(GENERATORS["srcnn"](**SRCNN).state_dict(), tmp_path / "srcnn.pth")
     out = tmp_path / "out.safetensors"
     assert convert(tmp_path / "srcnn.pth", "-o", out).exit_code == 1

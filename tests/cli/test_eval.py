@@ -28,7 +28,7 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, ["eval", "-m", "bicubic", *map(str, arguments)])
 
 
-def test_a_picture_alone_is_measured_by_bicubic(folder: Path) -> None:
+def test_an_image_alone_is_measured_by_bicubic(folder: Path) -> None:
     result = run(folder / "a.png")
 
     assert result.exit_code == 0, result.output
@@ -45,7 +45,7 @@ def test_without_a_network_named_bicubic_is_there_all_the_same(folder: Path) -> 
     assert "bicubic" in result.stdout
 
 
-def test_json_has_a_line_for_each_picture_and_the_mean(folder: Path) -> None:
+def test_json_has_a_line_for_each_image_and_the_mean(folder: Path) -> None:
     result = run(folder, "--json", "-s", 2)
 
     lines = [json.loads(line) for line in result.stdout.splitlines()]
@@ -85,7 +85,7 @@ def test_csv_says_the_same(folder: Path) -> None:
     assert 0 < float(rows[0]["psnr_y"]) < 100
 
 
-def test_equal_pictures_have_no_number_for_infinity(folder: Path) -> None:
+def test_equal_images_have_no_number_for_infinity(folder: Path) -> None:
     result = run(folder / "a.png", folder / "a.png", "--json")
 
     assert json.loads(result.stdout.splitlines()[0])["psnr_y"] is None
@@ -109,7 +109,7 @@ def test_what_cannot_be_measured_is_named_and_the_rest_is(folder: Path, tmp_path
         assert any(line.startswith(f"Error: {name}: ") for line in errors)
 
 
-def test_a_missing_picture_is_one_line(tmp_path: Path) -> None:
+def test_a_missing_image_is_one_line(tmp_path: Path) -> None:
     result = run(tmp_path / "nowhere.png")
 
     assert result.exit_code == 1

@@ -86,7 +86,7 @@ def test_every_layer_counts(architecture):
     assert flop_per_megapixel(network) >= least
 
 
-def test_the_whole_history_and_all_teachers_are_told(tiny_file, make_weights):
+def test_the_whole_history_and_all_teachers_are_reported(tiny_file, make_weights):
     before = [{"steps": 5, "teachers": ["big (BSD-3-Clause)"]}, {"steps": 6}]
     own = {"steps": 7, "teachers": ["big (BSD-3-Clause)", "other"]}
     write_weights(make_weights(training={**own, "history": before}, int8_psnr=55.25), tiny_file)

@@ -113,7 +113,7 @@ def test_networks_of_different_shapes_are_refused_with_their_differences(
     assert not (tmp_path / "out.safetensors").exists()
 
 
-def test_strangers_are_refused_with_what_a_picture_shows_unless_forced(
+def test_unrelated_networks_are_refused_with_what_an_image_shows_unless_forced(
     tmp_path, tiny_file, make_weights
 ):
     write_weights(make_weights(1, lineage="elsewhere"), tmp_path / "far.safetensors")

@@ -183,7 +183,7 @@ def test_16_bits_run_in_float32_unless_a_precision_is_named(saved, tiny_file, tm
 
 
 @pytest.mark.parametrize("level", [0, 1, 127, 254, 255])
-def test_constant_pictures_stay_constant_by_bicubic(saved, tmp_path, level):
+def test_constant_images_stay_constant_by_bicubic(saved, tmp_path, level):
     picture = Image(np.full((9, 13, 3), level, np.uint8))
     done(saved(picture), "-o", tmp_path / "out.png", *BICUBIC, "-s", 3.7)
     assert (read_image(tmp_path / "out.png").pixels == level).all()
@@ -204,7 +204,7 @@ def test_alpha_is_exact_where_it_is_even(saved, tiny_file, tmp_path, scale):
     assert [made[0, 0], made[0, -1], made[-1, 0], made[-1, -1]] == [0, 0, 0, 0]
 
 
-def test_pictures_wholly_opaque_or_wholly_clear_stay_so(saved, tiny_file, tmp_path):
+def test_images_wholly_opaque_or_wholly_clear_stay_so(saved, tiny_file, tmp_path):
     for level in (0, 255):
         picture = Image(np.full((9, 9, 3), 99, np.uint8), np.full((9, 9), level, np.uint8))
         done(saved(picture), "-o", tmp_path / "out.png", "-w", tiny_file, "-s", 2.5)
@@ -257,7 +257,7 @@ def test_what_the_format_cannot_hold_is_refused_before_the_work(saved, tiny_file
     assert not (tmp_path / "out.jpg").exists()
 
 
-def test_larger_pictures_than_max_pixels_are_refused(saved, noise, tmp_path):
+def test_larger_images_than_max_pixels_are_refused(saved, noise, tmp_path):
     result = srgan(saved(noise), "-o", tmp_path / "out.png", *BICUBIC, "--max-pixels", 1849)
     assert result.exit_code == 1
     assert "--max-pixels" in result.stderr

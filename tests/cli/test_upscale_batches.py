@@ -52,7 +52,7 @@ def here(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def test_a_folder_gives_a_folder_of_larger_pictures_with_its_tree():
+def test_a_folder_gives_a_folder_of_larger_images_with_its_tree():
     for number, name in enumerate(("a.png", "b/c.png", "b/d/e.png")):
         noise_file(Path("in") / name, 5 + number)
     result = srgan("in", "-o", "out", "--recursive")
@@ -111,7 +111,7 @@ def test_a_dry_run_plans_in_json():
     assert (row["status"], row["output"]) == ("planned", "a_x4.png")
 
 
-def test_json_lines_say_what_became_of_each_picture():
+def test_json_lines_say_what_became_of_each_image():
     noise_file(Path("a.png"))
     noise_file(Path("old.png"))
     noise_file(Path("out/old_x4.png"))
@@ -185,7 +185,7 @@ def test_keep_time_is_for_files():
     assert srgan("-", "-o", "a.png", "--keep-time", input=b"").exit_code == 2
 
 
-def test_a_picture_from_stdin_to_stdout():
+def test_an_image_from_stdin_to_stdout():
     source = noise_file(Path("a.png")).read_bytes()
     result = srgan("-", "-o", "-", "--format", "png", input=source)
     assert result.exit_code == 0
@@ -203,7 +203,7 @@ def test_standard_input_is_bounded_by_max_bytes():
     assert srgan("-", "-o", "out.png", "--max-bytes", "much", input=data).exit_code == 2
 
 
-def test_stdin_that_is_no_picture_is_an_error_line():
+def test_stdin_that_is_no_image_is_an_error_line():
     result = srgan("-", "-o", "out.png", input=b"nothing")
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: -: ")

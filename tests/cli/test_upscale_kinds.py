@@ -256,7 +256,7 @@ def test_animations_change_their_format_and_nothing_else(source, target):
 
 
 @pytest.mark.parametrize("name", ["out.jpg", "out.tif"])
-def test_an_animation_does_not_become_a_still_picture(name):
+def test_an_animation_does_not_become_a_still_image(name):
     write_image(ImageSequence(moving(), TIMES, 0), Path("in.gif"))
     result = srgan("in.gif", "-o", name)
     assert result.exit_code == 1

@@ -42,7 +42,7 @@ def contents(folder: str) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
-def test_devices_with_commas_share_a_picture(tiny_file):
+def test_devices_with_commas_share_an_image(tiny_file):
     noise_file(Path("in.png"), 60)
     for device, name in (("cpu", "one.png"), ("cpu,cpu", "two.png")):
         words = ("--device", device, "--precision", "fp32", "--tile", 32, "-v")
@@ -96,7 +96,7 @@ def test_of_processes_with_one_file_to_write_the_first_writes_it(rank):
         assert Path("b.png").exists() is (number == 0)
 
 
-def test_shards_beside_their_sources_do_not_enlarge_each_others_results(rank):
+def test_shards_beside_their_sources_do_not_upscale_each_others_results(rank):
     for number in range(4):
         noise_file(Path(f"{number}.png"))
     for number in (0, 1, 0, 1):

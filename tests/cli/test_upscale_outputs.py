@@ -142,7 +142,7 @@ def test_what_a_format_cannot_hold_is_refused_before_the_work(name):
     assert "holds no " in str(outcome.error)
 
 
-def test_deep_pictures_do_not_become_jpeg():
+def test_deep_images_do_not_become_jpeg():
     write_image(Image(np.zeros((9, 9, 3), np.uint16)), Path("in.tif"))
     result = srgan("in.tif", "-o", "out.jpg")
     assert result.exit_code == 1
@@ -158,7 +158,7 @@ def shell(command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, capture_output=True, text=True, env=path, check=False)
 
 
-def test_a_shell_pipes_pictures_through_and_leaves_quoted_globs_alone():
+def test_a_shell_pipes_images_through_and_leaves_quoted_globs_alone():
     noise_file(Path("a.png"))
     ended = shell("cat a.png | srgan upscale - -o - --format png -m bicubic | cat > b.png")
     assert (ended.returncode, ended.stdout) == (0, "")
@@ -225,7 +225,7 @@ def by_shipped() -> Callable[[Path, Image], Image]:
 
 
 @pytest.mark.parametrize("weights", SHIPPED, ids=[path.stem for path in SHIPPED])
-def test_shipped_networks_keep_plain_colours_gray_and_alpha(weights, by_shipped):
+def test_shipped_networks_keep_plain_colors_gray_and_alpha(weights, by_shipped):
     for colour in ((0, 0, 0), (127, 127, 127), (255, 255, 255), (200, 20, 90)):
         plain = np.full((9, 12, 3), colour, np.uint8)
         made = by_shipped(weights, Image(plain)).pixels
@@ -239,7 +239,7 @@ def test_shipped_networks_keep_plain_colours_gray_and_alpha(weights, by_shipped)
 
 
 @pytest.mark.parametrize("weights", SHIPPED, ids=[path.stem for path in SHIPPED])
-def test_shipped_networks_keep_the_strongest_colours(weights, by_shipped):
+def test_shipped_networks_keep_the_strongest_colors(weights, by_shipped):
     """Photographs hardly have them: a network that never saw such a blue may paint it black."""
     for colour in set(product((0, 255), repeat=3)) - {(0, 0, 0), (255, 255, 255)}:
         made = by_shipped(weights, Image(np.full((4, 4, 3), colour, np.uint8))).pixels

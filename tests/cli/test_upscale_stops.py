@@ -100,7 +100,7 @@ def test_a_signal_ends_what_waits_for_standard_input(folder, number, code):
     assert "Traceback" not in stderr
 
 
-def test_a_pipe_by_the_name_of_a_picture_is_refused_without_waiting(folder):
+def test_a_pipe_by_the_name_of_an_image_is_refused_without_waiting(folder):
     os.mkfifo(folder / "pipe.png")
     process = start(folder, "pipe.png", "-o", "out.png", "-m", "bicubic")
     stderr = process.communicate()[1]

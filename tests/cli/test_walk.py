@@ -21,7 +21,7 @@ def srgan(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-def test_upscale_writes_a_picture_four_times_larger(tmp_path, photo_file, tiny_file):
+def test_upscale_writes_an_image_four_times_larger(tmp_path, photo_file, tiny_file):
     output = tmp_path / "out.png"
     result = srgan("upscale", photo_file, "-o", output, "--weights", tiny_file)
     assert result.exit_code == 0, result.output
@@ -63,7 +63,7 @@ def test_training_makes_weights_that_upscale_reads(tmp_path, photo_file):
     assert output.exists()
 
 
-def test_the_same_picture_gives_the_same_bytes(tmp_path, photo_file, tiny_file):
+def test_the_same_image_gives_the_same_bytes(tmp_path, photo_file, tiny_file):
     for name in ("1.png", "2.png"):
         srgan("upscale", photo_file, "-o", tmp_path / name, "-w", tiny_file, "--width", 300)
     assert (tmp_path / "1.png").read_bytes() == (tmp_path / "2.png").read_bytes()

@@ -29,7 +29,7 @@ Ends = tuple[Weights, Weights]
 
 @pytest.mark.usefixtures("personal")
 @pytest.mark.parametrize("crop", [Crop(0, 0, 8, 8), Crop(11, 9, 5, 7), Crop(30, 20, 10, 12)])
-def test_an_enlarged_part_is_that_of_the_whole(crop: Crop) -> None:
+def test_an_upscaled_crop_is_that_of_the_whole(crop: Crop) -> None:
     subject = Subject("noise", noise(32, 40), 4)
     for method in build_methods(MethodOptions(models=("lone",), machine=Machine("cpu", "fp32"))):
         whole = method.upscale(subject.low_res, 4)

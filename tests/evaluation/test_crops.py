@@ -38,7 +38,7 @@ def test_crops_change_size_without_losing_a_pixel() -> None:
     assert Crop(1, 2, 3, 4).with_margin(2, noise(7, 10)) == Crop(0, 0, 6, 7)
 
 
-def test_a_crop_outside_of_the_picture_is_refused() -> None:
+def test_a_crop_outside_of_the_image_is_refused() -> None:
     with pytest.raises(ImageError, match="outside of an image of 20 x 10"):
         cut(noise(10, 20), Crop(15, 0, 6, 5))
 
@@ -55,5 +55,5 @@ def test_the_most_detailed_crops_are_found_and_do_not_overlap() -> None:
     assert second.x + 16 <= first.x
 
 
-def test_a_picture_smaller_than_the_crop_is_shown_whole() -> None:
+def test_an_image_smaller_than_the_crop_is_shown_whole() -> None:
     assert detailed_crops(noise(10, 12), 64, 2) == [Crop(0, 0, 12, 10)]

@@ -32,7 +32,7 @@ def test_folders_are_matched_by_name_with_or_without_the_scale(tmp_path: Path) -
     )
 
 
-def test_pictures_without_a_counterpart_are_failures(tmp_path: Path) -> None:
+def test_images_without_a_counterpart_are_failures(tmp_path: Path) -> None:
     save(tmp_path / "high", "a.png", "lonely.png")
     save(tmp_path / "low", "a.png", "spare.png")
 
@@ -42,12 +42,12 @@ def test_pictures_without_a_counterpart_are_failures(tmp_path: Path) -> None:
     assert len(pairing.pairs) == 1
 
 
-def test_a_folder_without_pictures_says_so(tmp_path: Path) -> None:
+def test_a_folder_without_images_says_so(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="has no images"):
         pair_up(tmp_path)
 
 
-def test_a_high_picture_is_cropped_at_the_bottom_right() -> None:
+def test_a_high_image_is_cropped_at_the_bottom_right() -> None:
     example = downscale(noise(33, 26), 4)
 
     assert (example.low_res.height, example.low_res.width) == (8, 6)

@@ -28,7 +28,7 @@ def test_figures_are_of_what_a_method_makes_within_the_border() -> None:
     assert measure(example, [perfect(Image(spoiled))], FIDELITY, border=0)[0].figures["psnr_y"] < 30
 
 
-def test_one_bad_picture_is_named_and_the_rest_measured(tmp_path: Path) -> None:
+def test_one_bad_image_is_named_and_the_rest_measured(tmp_path: Path) -> None:
     good, other = save(tmp_path, "a.png", "b.png", height=64, width=64)
     bad = tmp_path / "text.png"
     bad.write_text("not a picture")
@@ -55,7 +55,7 @@ def test_means_are_taken_method_by_method(tmp_path: Path) -> None:
     assert means([]) == ()
 
 
-def test_an_error_that_nobody_foresaw_is_the_failure_of_its_picture(tmp_path: Path) -> None:
+def test_an_error_that_nobody_foresaw_is_the_failure_of_its_image(tmp_path: Path) -> None:
     def broken(image: Image, scale: int) -> Image:
         raise TypeError("of a codec")
 

@@ -20,7 +20,7 @@ def _decoded(url: str) -> Pillow.Image:
     return Pillow.open(io.BytesIO(base64.b64decode(url.split(",", 1)[1])))
 
 
-def test_few_pictures_lose_nothing() -> None:
+def test_few_images_lose_nothing() -> None:
     images = [noise(9, 7), noise(5, 5, seed=1)]
     coded = encode_images(images, PLENTY)
     assert coded.coding == "lossless WebP"
@@ -44,7 +44,7 @@ def test_more_than_fits_is_refused() -> None:
         encode_images([noise(40, 40)], 500)
 
 
-def test_a_picture_no_browser_shows_is_refused() -> None:
+def test_an_image_no_browser_shows_is_refused() -> None:
     with pytest.raises(ImageError, match="16384 pixels is more"):
         encode_images([flat(1, 16_384, 0)], PLENTY)
 

@@ -36,7 +36,7 @@ def edges_are_white(image: Image) -> bool:
     return bool((p[0] == 255).all() and (p[-1] == 255).all() and (p[:, [0, -1]] == 255).all())
 
 
-def test_a_cell_shows_its_picture_pixel_by_pixel() -> None:
+def test_a_cell_shows_its_image_pixel_by_pixel() -> None:
     noise = np.random.default_rng(0).integers(0, 200, (20, 30, 3), np.uint8)
 
     shown = sheet([Row((Cell(noise, "noise", "PSNR 20 dB"),))]).pixels
@@ -74,7 +74,7 @@ def test_a_damaged_profile_leaves_the_colors_as_they_are() -> None:
     assert np.array_equal(srgb_pixels(damaged), picture())
 
 
-def test_words_wider_than_the_picture_are_not_cut() -> None:
+def test_words_wider_than_the_image_are_not_cut() -> None:
     label = "an_uncommonly_long_name_of_a_network.safetensors and what it is"
 
     shown = sheet([Row((Cell(picture(), label, "figures"), Cell(picture(), label)))], label * 2)
@@ -94,7 +94,7 @@ def test_columns_align_however_many_cells_a_row_has() -> None:
     assert where(shown, second).left >= where(shown, RED).right
 
 
-def test_pictures_of_a_row_begin_on_one_line_whatever_their_labels() -> None:
+def test_images_of_a_row_begin_on_one_line_whatever_their_labels() -> None:
     blue = (0, 0, 200)
     cells = Cell(picture(), "short"), Cell(picture(color=blue), "a b c d e f g h i j k l m n")
 

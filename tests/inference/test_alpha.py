@@ -33,7 +33,7 @@ def error(image: Image, truth: Image) -> float:
     return max(np.abs(over(image, g) - over(truth, g)).mean() for g in (0.0, 128.0, 255.0))
 
 
-def test_hidden_colours_are_replaced_by_the_nearest_visible_and_visible_ones_stay():
+def test_hidden_colors_are_replaced_by_the_nearest_visible_and_visible_ones_stay():
     pixels = np.array([[[9], [7], [0], [0], [5]]], np.uint8)
     alpha = np.array([[255, 1, 0, 0, 255]], np.uint8)
     assert spread_visible_colors(Image(pixels, alpha))[0, :, 0].tolist() == [9, 7, 7, 5, 5]
@@ -45,7 +45,7 @@ def test_nothing_to_spread_or_nothing_to_spread_from(level):
     np.testing.assert_array_equal(spread_visible_colors(image), image.pixels)
 
 
-def test_bled_colours_enlarge_better_than_hidden_and_premultiplied_ones():
+def test_bled_colors_upscale_better_than_hidden_and_premultiplied_ones():
     truth = disc()
     low = resize_image(truth, ImageSize(SIDE // 4, SIDE // 4))
 

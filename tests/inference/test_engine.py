@@ -58,7 +58,7 @@ def test_every_generator_is_tried():
 @pytest.mark.parametrize("name", GENERATORS)
 @settings(max_examples=4, deadline=None)
 @given(height=st.integers(1, 40), width=st.integers(1, 40), tile=st.integers(5, 40))
-def test_tiles_give_what_the_whole_picture_gives(name, height, width, tile):
+def test_tiles_give_what_the_whole_image_gives(name, height, width, tile):
     generator, image = tiny_generator(name), picture(height, width)
     whole = TiledEngine(generator, tile=1000).upscale(image)
     tiled = TiledEngine(generator, tile=tile).upscale(image)
@@ -100,7 +100,7 @@ def test_a_context_that_is_too_small_shows_seams():
     assert (tiled.pixels != whole.pixels).any()
 
 
-def test_a_picture_is_mirrored_no_farther_beyond_its_edges_than_it_shows():
+def test_an_image_is_mirrored_no_farther_beyond_its_edges_than_it_shows():
     far = Starved(Blur(), 10**6)
     far.receptive_field = 50
     for upscaler in (
@@ -114,7 +114,7 @@ def test_a_picture_is_mirrored_no_farther_beyond_its_edges_than_it_shows():
 
 @pytest.mark.parametrize("name", GENERATORS)
 @pytest.mark.parametrize("sides", [(3, 200), (37, 41), (150, 140)])
-def test_tiles_leave_no_seams_where_pictures_are_mirrored_less_far_than_networks_look(name, sides):
+def test_tiles_leave_no_seams_where_images_are_mirrored_less_far_than_networks_look(name, sides):
     generator, image = tiny_generator(name), picture(*sides)
     whole = TiledEngine(generator, tile=1000, edge_padding=1).upscale(image)
     for tile in (16, 64):
@@ -123,7 +123,7 @@ def test_tiles_leave_no_seams_where_pictures_are_mirrored_less_far_than_networks
 
 
 @pytest.mark.parametrize("limit", [36 * 36, 80 * 80, 130 * 130])
-def test_little_memory_changes_nothing_where_pictures_are_mirrored_less_far(limit):
+def test_little_memory_changes_nothing_where_images_are_mirrored_less_far(limit):
     image = picture(150, 141)
     whole = TiledEngine(Blur(), tile=1000, edge_padding=1).upscale(image)
     limited = TiledEngine(Starved(Blur(), limit), tile=1000, edge_padding=1).upscale(image)
@@ -136,14 +136,14 @@ def test_the_border_is_no_darker_than_the_middle():
 
 
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
-def test_bit_depth_is_kept_even_in_a_dark_picture(depth):
+def test_bit_depth_is_kept_even_in_a_dark_image(depth):
     dark = Image((picture(9, 9).pixels // 16).astype(depth))
     bright = TiledEngine(Blur()).upscale(dark)
     assert bright.pixels.dtype == depth
     assert bright.pixels.max() <= dark.pixels.max()
 
 
-def test_a_gray_picture_comes_out_gray():
+def test_a_gray_image_comes_out_gray():
     gray = picture(12, 12).pixels[..., :1]
     generator = tiny_generator("fast")
     one = TiledEngine(generator).upscale(Image(gray)).pixels
@@ -153,7 +153,7 @@ def test_a_gray_picture_comes_out_gray():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_transparency_grows_with_the_picture(channels):
+def test_transparency_grows_with_the_image(channels):
     image = picture(12, 10)
     alpha = np.zeros((12, 10), np.uint8)
     alpha[6:] = 255
@@ -218,7 +218,7 @@ def test_memory_for_not_even_the_smallest_tile_is_an_error():
         TiledEngine(Starved(Blur(), 36 * 36 - 1), tile=64).upscale(picture(64, 64))
 
 
-def test_the_size_that_fits_is_remembered_for_all_tiles_and_pictures():
+def test_the_size_that_fits_is_remembered_for_all_tiles_and_images():
     starved = Starved(Blur(), 150 * 150)
     upscaler = TiledEngine(starved, tile=256)
     upscaler.upscale(picture(512, 512))
@@ -275,7 +275,7 @@ class Bad(Blur):
         return super().forward(low) * torch.nan
 
 
-def test_a_network_that_makes_no_numbers_is_an_error_not_a_black_picture():
+def test_a_network_that_makes_no_numbers_is_an_error_not_a_black_image():
     with pytest.raises(WeightsError, match="not numbers"):
         TiledEngine(Bad()).upscale(picture(8, 8))
 

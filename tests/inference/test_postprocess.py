@@ -48,12 +48,12 @@ def low(photo_file: Path) -> Image:
 
 
 @pytest.mark.parametrize("factor", [1.2, 1.5, 2, 2.5, 3, 4, 8])
-def test_a_consistent_picture_shrinks_to_the_input(low, factor):
+def test_a_consistent_image_shrinks_to_the_input(low, factor):
     assert agreeing(make_consistent(enlarged(low, factor), low), low) >= 0.999
 
 
 @pytest.mark.parametrize("factor", [1.01, 1.05, 1.1, 1.2])
-def test_where_nothing_clips_it_does_so_from_the_smallest_enlargement_on(low, factor):
+def test_where_nothing_clips_it_does_so_from_the_smallest_upscaling_on(low, factor):
     soft = Image(low.pixels // 2 + 64)
     assert agreeing(make_consistent(enlarged(soft, factor), soft), soft) >= 0.999
 
@@ -77,7 +77,7 @@ def test_what_cannot_agree_is_gathered_in_few_values(factor):
 
 @pytest.mark.parametrize("factor", [1.1, 1.5, 2, 4])
 @pytest.mark.parametrize("stripes", [False, True])
-def test_of_the_finest_patterns_a_result_gives_what_any_picture_could(factor, stripes):
+def test_of_the_finest_patterns_a_result_gives_what_any_image_could(factor, stripes):
     """Their contrast after shrinking is greatest where every value is black or white."""
     rows, columns = np.indices((32, 32))
     signs = 1 - 2 * ((rows * (not stripes) + columns) % 2)
@@ -175,7 +175,7 @@ def test_bands_are_exactly_those_of_the_whole(correct, radius, height, factor):
     np.testing.assert_array_equal(np.concatenate([one.array for one in bands]), whole.array)
 
 
-def test_a_gray_band_of_a_colour_picture_is_that_of_the_whole():
+def test_a_gray_band_of_a_colour_image_is_that_of_the_whole():
     low = Image(np.random.default_rng(0).integers(0, 65536, (80, 7, 3), dtype=np.uint16))
     low.pixels[:60] = low.pixels[:60, :, :1]
     high = enlarged(low, 2)

@@ -176,7 +176,7 @@ def test_a_full_disk_in_the_middle_is_an_error_and_leaves_no_part(small_disk, tm
     assert [p.name for p in tmp_path.iterdir()] == ["source.tif"]
 
 
-def test_a_disk_too_small_for_the_picture_between_two_passes_is_an_error(small_disk, tmp_path):
+def test_a_disk_too_small_for_the_image_between_two_passes_is_an_error(small_disk, tmp_path):
     source = ImageSource(picture(height=3000, width=3000, channels=1))
     with SpooledImage(source, 3, tmp_path) as spooled:
         small_disk(20_000)

@@ -9,7 +9,7 @@ sides = st.integers(1, 90)
 
 @settings(deadline=None)
 @given(sides, sides, st.integers(1, 40), st.integers(0, 30))
-def test_cores_cover_the_picture_exactly_once(height, width, size, margin):
+def test_cores_cover_the_image_exactly_once(height, width, size, margin):
     covered = np.zeros((height, width), int)
     for tile in plan_tiles(height, width, size, margin):
         covered[tile.core.top : tile.core.bottom, tile.core.left : tile.core.right] += 1

@@ -43,7 +43,7 @@ def test_psnr_of_one_wrong_sample_by_hand() -> None:
     assert psnr(ours, truth, channel="rgb") == pytest.approx(10 * math.log10(255**2 / 12))
 
 
-def test_equal_pictures_are_infinitely_and_wholly_alike() -> None:
+def test_equal_images_are_infinitely_and_wholly_alike() -> None:
     picture = random_picture(0)
 
     assert psnr(picture, picture) == math.inf
@@ -59,7 +59,7 @@ def test_the_border_is_left_out() -> None:
     assert ssim(ours, truth, border=4) == pytest.approx(1)
 
 
-def test_ssim_of_two_flat_pictures_is_their_luminance_term() -> None:
+def test_ssim_of_two_flat_images_is_their_luminance_term() -> None:
     c1 = (0.01 * 255) ** 2
     by_hand = (2 * 50 * 100 + c1) / (50**2 + 100**2 + c1)
 
@@ -118,7 +118,7 @@ def test_gray_equals_three_equal_channels(measure: Measure) -> None:
 
 
 @pytest.mark.parametrize("measure", [psnr, ssim])
-def test_pictures_of_different_size_are_refused(measure: Measure) -> None:
+def test_images_of_different_size_are_refused(measure: Measure) -> None:
     with pytest.raises(ImageError, match="16 x 16 and 12 x 12"):
         measure(flat(0, 16), flat(0, 12))
 

@@ -50,7 +50,7 @@ def test_crops_of_any_size_give_logits(name, sides):
 
 
 @pytest.mark.parametrize("name", DISCRIMINATORS)
-def test_gradients_reach_the_picture_and_every_weight(name):
+def test_gradients_reach_the_image_and_every_weight(name):
     network, picture = build(name), torch.rand(2, 3, 24, 24, requires_grad=True)
     network(picture).square().sum().backward()
     assert picture.grad.abs().sum() > 0
@@ -69,7 +69,7 @@ def test_spectral_norm_keeps_each_layers_largest_singular_value_near_one():
 
 
 @pytest.mark.parametrize("name", DISCRIMINATORS)
-def test_a_saved_discriminator_judges_as_before(name):
+def test_a_saved_discriminator_computes_as_before(name):
     first, second = build(name).eval(), DISCRIMINATORS[name](**DISCRIMINATOR_SIZES[name]).eval()
     second.load_state_dict(first.state_dict())
     picture = torch.rand(1, 3, 24, 24)

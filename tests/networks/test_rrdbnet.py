@@ -25,7 +25,7 @@ def test_unshuffled_networks_work_at_a_part_of_the_resolution():
     assert network.receptive_field % network.alignment == 0
 
 
-def test_a_picture_grown_by_hand_gives_the_same_as_one_of_odd_sides():
+def test_an_image_grown_by_hand_gives_the_same_as_one_of_odd_sides():
     network = RRDBNet(scale=2, features=4, blocks=1, growth=2, unshuffle=2).eval()
     low = torch.rand(1, 3, 5, 7)
     grown = nn.functional.pad(low, (0, 1, 0, 1), mode="replicate")

@@ -21,11 +21,11 @@ def test_the_cousin_without_batchnorm_has_its_size():
     assert parameters(SRResNet(norm=False, form="msrresnet")) == 1_517_571
 
 
-def test_the_papers_reach_follows_from_its_layers():
+def test_the_papers_receptive_field_follows_from_its_layers():
     assert SRResNet().receptive_field == 40  # 4 + 16 x 2 + 1 + 1 + 1/2 + 4/4, rounded up
 
 
-def test_tanh_gives_values_in_the_range_of_pictures():
+def test_tanh_gives_values_in_the_range_of_images():
     network = SRResNet(features=4, blocks=1, output="tanh").eval()
     with torch.no_grad():
         network.conv_last.weight *= 1e3

@@ -87,7 +87,7 @@ def test_gray_is_three_equal_channels():
     assert torch.equal(network(gray)["conv3_1"], network(gray.repeat(1, 3, 1, 1))["conv3_1"])
 
 
-def test_gradients_reach_the_picture_and_no_weight():
+def test_gradients_reach_the_image_and_no_weight():
     network, rgb = VGG(slim(), ["conv3_1"]), torch.rand(1, 3, 8, 8, requires_grad=True)
     network(rgb)["conv3_1"].sum().backward()
     assert rgb.grad.abs().sum() > 0

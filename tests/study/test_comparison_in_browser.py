@@ -100,7 +100,7 @@ def test_divider_follows_a_drag(page: Any, kind: str) -> None:
     assert _divider(page) == pytest.approx(_split(page), abs=0.5)
 
 
-def test_divider_shows_the_left_picture_on_its_left(page: Any) -> None:
+def test_divider_shows_the_left_image_on_its_left(page: Any) -> None:
     _drag(page, "mouse", (0, 0), (60, 0))
     clips = [
         page.find_element("id", f"{side}-image").value_of_css_property("clip-path")
@@ -131,7 +131,7 @@ def test_any_layer_can_be_on_either_side(page: Any) -> None:
     assert page.find_element("id", "left-image").get_attribute("alt") == "bus, left: best"
 
 
-def test_another_picture_keeps_the_chosen_methods_it_has(page: Any) -> None:
+def test_another_image_keeps_the_chosen_methods_it_has(page: Any) -> None:
     page.find_element("id", "swap").click()
     page.find_element("id", "next").click()
     assert (_tag(page, "left"), _tag(page, "right")) == ("best", "input")
@@ -157,7 +157,7 @@ def test_zooms_by_buttons_keys_wheel_and_pinch(page: Any) -> None:
     assert _divider(page) == pytest.approx(50, abs=0.5)
 
 
-def test_enlarged_picture_is_dragged_within_its_edges(page: Any) -> None:
+def test_enlarged_image_is_dragged_within_its_edges(page: Any) -> None:
     stage = page.find_element("id", "stage")
     stage.send_keys("1", *"+" * 9)
     assert (

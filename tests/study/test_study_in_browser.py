@@ -114,7 +114,7 @@ def test_goes_on_where_it_was_closed(page: Any, downloads: Path) -> None:
     assert list(read_result(_saved(page, downloads)).ratings.values()) == [5, 4, 1, 1, 1, 1]
 
 
-def test_skipped_pictures_are_missing_and_can_be_rated_later(page: Any, downloads: Path) -> None:
+def test_skipped_images_are_missing_and_can_be_rated_later(page: Any, downloads: Path) -> None:
     _begin(page, "Cy")
     _rate(page, 2)
     page.find_element("id", "skip").click()
@@ -177,7 +177,7 @@ def test_fits_a_phone_without_scrolling(page: Any) -> None:
     assert extent == [390, 844]
 
 
-def test_five_methods_by_twenty_pictures_are_small_and_open_at_once(
+def test_five_methods_by_twenty_images_are_small_and_open_at_once(
     browser: Any, tmp_path: Path
 ) -> None:
     methods, pictures = tuple("abcde"), tuple(f"p{number}" for number in range(20))

@@ -11,7 +11,7 @@ from srgan_cli.images.write import write_image
 from srgan_cli.study.study_page import match_folders, read_study, study_page
 
 
-def test_every_picture_by_every_method_is_a_trial(folders: list[Path]) -> None:
+def test_every_image_by_every_method_is_a_trial(folders: list[Path]) -> None:
     study = read_study(folders)
     assert study.methods == ("bicubic", "srgan")
     assert study.pictures == ("ant", "bus", "cat")
@@ -25,7 +25,7 @@ def test_names_match_without_suffix_and_scale(folders: list[Path]) -> None:
     assert match_folders(folders)[1].files["bus"].name == "bus_x2.5.bmp"
 
 
-def test_every_missing_picture_is_named(folders: list[Path]) -> None:
+def test_every_missing_image_is_named(folders: list[Path]) -> None:
     (folders[1] / "bus.png").unlink()
     write_image(noise(4, 4), folders[1] / "dog.png")
     with pytest.raises(DatasetError) as caught:
@@ -46,13 +46,13 @@ def test_another_size_is_named(folders: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("name", ["empty", "missing"])
-def test_a_folder_without_pictures_is_named(tmp_path: Path, folders: list[Path], name: str) -> None:
+def test_a_folder_without_images_is_named(tmp_path: Path, folders: list[Path], name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match=name):
         read_study([*folders, tmp_path / name])
 
 
-def test_folders_of_one_name_are_told_apart_by_their_parents(tmp_path: Path) -> None:
+def test_folders_of_one_name_are_distinguished_by_their_parents(tmp_path: Path) -> None:
     folders = [tmp_path / run / "out" for run in ("first", "second")]
     for folder in folders:
         folder.mkdir(parents=True)
@@ -62,7 +62,7 @@ def test_folders_of_one_name_are_told_apart_by_their_parents(tmp_path: Path) -> 
         match_folders([folders[0], folders[0]])
 
 
-def test_large_pictures_are_cut_to_the_same_middle(folders: list[Path]) -> None:
+def test_large_images_are_cut_to_the_same_middle(folders: list[Path]) -> None:
     trials = read_study(folders, side=16).trials
     whole = read_study(folders).trials
     for trial, uncut in zip(trials, whole, strict=True):
@@ -85,7 +85,7 @@ def test_own_examples_are_four_times_smaller(folders: list[Path]) -> None:
     assert [example.good.pixels.shape for example in examples] == [(6, 8, 3)] * 2
 
 
-def test_other_pictures_make_another_study(folders: list[Path]) -> None:
+def test_other_images_make_another_study(folders: list[Path]) -> None:
     first, again = (study_page(read_study(folders)).html for _ in range(2))
     write_image(noise(24, 32, 99), folders[0] / "ant.png")
     assert first == again != study_page(read_study(folders)).html

@@ -48,7 +48,7 @@ def test_mean_is_over_all_ratings_and_the_best_comes_first() -> None:
     assert (scores.raters, scores.pictures) == (2, 8)
 
 
-def test_difference_is_within_a_rater_and_a_picture() -> None:
+def test_difference_is_within_a_rater_and_an_image() -> None:
     ratings = {Trial("p0", "srgan"): 5, Trial("p0", "bicubic"): 4, Trial("p1", "bicubic"): 1}
     (difference,) = score([_result("a", ratings)]).differences
     assert (difference.first, difference.second, difference.count) == ("srgan", "bicubic", 1)

@@ -50,7 +50,7 @@ def test_statistics_of_batchnorm_stay_in_the_vivid_stage(make, run) -> None:
         assert torch.equal(gan[name], value) == is_running_statistic(name)
 
 
-def test_a_run_folder_holds_pictures_of_its_progress(make, run) -> None:
+def test_a_run_folder_holds_images_of_its_progress(make, run) -> None:
     options = make(stages="both", steps=10)
     run(options)
     names = {path.name for path in options.out.iterdir()}
@@ -142,7 +142,7 @@ def test_a_file_that_is_no_vgg_is_refused(make, tmp_path) -> None:
         check(make(vgg=(str(tmp_path / "other.pth"),)))
 
 
-def test_results_are_judged_by_layers_that_are_not_trained_on(make) -> None:
+def test_results_are_measured_by_layers_that_are_not_trained_on(make) -> None:
     vggs = load_vggs(make().vgg_files())
     judged = metric_extractor(vggs, RECIPES["clean"].stages, torch.device("cpu"))
     assert list(judged.layers.values()) == [["conv1_2", "conv2_1"]]
@@ -204,7 +204,7 @@ def test_the_best_network_of_a_gan_stage_is_nearest_in_features(make, run) -> No
 
 
 @pytest.mark.parametrize("more", [{"recipe": "photo"}, {"precision": "bf16"}])
-def test_spoiled_pictures_and_half_precision_train_in_both_stages(make, run, more) -> None:
+def test_degraded_images_and_half_precision_train_in_both_stages(make, run, more) -> None:
     options = make(stages="both", steps=5, **more)
     assert [p.stage for p in run(options).seen] == ["psnr"] * 4 + ["gan"]
     assert (options.out / "gan.safetensors").exists()

@@ -64,7 +64,7 @@ def test_what_is_usable_comes_out_as_eight_bits_in_three_channels(make, mixed) -
     assert np.array_equal(deep[0], picture(2))
 
 
-def test_a_folder_without_a_usable_picture_says_why(make, run, tmp_path) -> None:
+def test_a_folder_without_a_usable_image_says_why(make, run, tmp_path) -> None:
     folder = tmp_path / "small"
     folder.mkdir()
     save_picture(folder / "small.png", height=20, width=20)
@@ -87,7 +87,7 @@ def test_one_in_twenty_is_held_out() -> None:
     assert validation_indices(1) == [0]
 
 
-def test_halves_are_kept_of_large_pictures_and_where_all_pictures_leave_room(photos) -> None:
+def test_halves_are_kept_of_large_images_and_where_all_images_leave_room(photos) -> None:
     save_picture(photos / "0.png", height=60)
     file, size = photos.parent / "c.bytes", picture(0).nbytes
     ample = picture(0, 60).nbytes + 3 * size + 2.5 * size / 4
@@ -102,7 +102,7 @@ def test_halves_are_kept_of_large_pictures_and_where_all_pictures_leave_room(pho
         assert file.stat().st_size <= limit
 
 
-def test_only_pictures_that_patches_are_cut_from_are_halved(make, photos) -> None:
+def test_only_images_that_patches_are_cut_from_are_halved(make, photos) -> None:
     make().out.mkdir()
     data = load_data(make(val=photos), RECIPES["clean"])
     for source, half_from in ((data.training, True), (data.validation, False)):
@@ -111,7 +111,7 @@ def test_only_pictures_that_patches_are_cut_from_are_halved(make, photos) -> Non
     assert {entry.half for entry in large.training.high_res.entries} == {None}
 
 
-def test_pictures_are_drawn_in_proportion_to_their_area(photos, tmp_path) -> None:
+def test_images_are_drawn_in_proportion_to_their_area(photos, tmp_path) -> None:
     save_picture(photos / "4.png", 4, height=144, width=160)
     paths, _ = find_training_files([photos])
     drawn = load_images(paths, CacheFile(tmp_path / "c.bytes"), min_side_check(1), [])[0]
@@ -132,7 +132,7 @@ def test_inspection_counts_what_a_run_would_use(make, mixed) -> None:
     assert [refusal.path.name for refusal in found.others] == ["notes.txt"]
 
 
-def test_an_error_that_nobody_foresaw_refuses_its_picture_alone(make, mixed, monkeypatch) -> None:
+def test_an_error_that_nobody_foresaw_refuses_its_image_alone(make, mixed, monkeypatch) -> None:
     def broken(path: Path, **degradation: object) -> Image:
         if path.name == "gray.png":
             raise TypeError("of a codec")

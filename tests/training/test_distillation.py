@@ -30,7 +30,7 @@ class Lopsided(nn.Module):
         return interpolate(low_res.roll(1, dims=3), scale_factor=2.0)
 
 
-def test_a_teacher_looks_at_pictures_in_all_orientations_as_the_seed_draws_them() -> None:
+def test_a_teacher_looks_at_images_in_all_orientations_as_the_seed_draws_them() -> None:
     low_res = torch.rand(1, 3, 6, 6)
     each = [upscale_rotated(Lopsided(), low_res, *orientation) for orientation in ORIENTATIONS]
     teacher = TeacherEnsemble([Lopsided()])
@@ -116,7 +116,7 @@ def test_a_weight_of_no_teacher_is_refused(make) -> None:
         make(teacher_weight=0.5)
 
 
-def test_a_teacher_counts_seven_tenths_unless_told(make, teacher) -> None:
+def test_a_teacher_counts_seven_tenths_by_default(make, teacher) -> None:
     stage = RECIPES["clean"].stages[0]
     given = [make(), make(teachers=(teacher,)), make(teachers=(teacher,), teacher_weight=1.0)]
     assert [effective_teacher_weight(options, stage) for options in given] == [0, 0.7, 1]

@@ -15,7 +15,7 @@ from srgan_cli.training.dataset import ImageSet, find_training_files, min_side_c
 from srgan_cli.training.image_cache import CacheFile, load_images
 
 
-def test_pictures_beyond_the_cache_are_decoded_when_drawn(photos: Path, tmp_path: Path) -> None:
+def test_images_beyond_the_cache_are_decoded_when_drawn(photos: Path, tmp_path: Path) -> None:
     paths, _ = find_training_files([photos])
     limit = 2.5 * picture(0).nbytes
     half, _ = load_images(paths, CacheFile(tmp_path / "half.bytes", limit), min_side_check(1), [])
@@ -24,7 +24,7 @@ def test_pictures_beyond_the_cache_are_decoded_when_drawn(photos: Path, tmp_path
     assert all(np.array_equal(half[i], picture(i)) for i in range(4))
 
 
-def test_a_cache_is_used_again_and_renewed_when_a_picture_changes(photos, tmp_path) -> None:
+def test_a_cache_is_used_again_and_renewed_when_an_image_changes(photos, tmp_path) -> None:
     def load() -> ImageSet:
         paths, _ = find_training_files([photos])
         return load_images(paths, CacheFile(tmp_path / "c.bytes"), min_side_check(1), [])[0]
@@ -37,7 +37,7 @@ def test_a_cache_is_used_again_and_renewed_when_a_picture_changes(photos, tmp_pa
     assert np.array_equal(load()[3], picture(9))
 
 
-def test_the_half_is_what_matlab_makes_of_a_picture_without_its_odd_edge(tmp_path) -> None:
+def test_the_half_is_what_matlab_makes_of_an_image_without_its_odd_edge(tmp_path) -> None:
     path = save_picture(tmp_path / "odd.png", height=73, width=81)
     kept, _ = load_images(
         [path], CacheFile(tmp_path / "c.bytes"), min_side_check(1), [], half_from=73
@@ -130,7 +130,7 @@ def test_relative_folders_are_decoded_once(photos, tmp_path, monkeypatch) -> Non
     assert (cache.file.stat().st_mtime_ns, kept.changes) == (written, "")
 
 
-def test_what_changed_among_the_pictures_is_told(photos, tmp_path) -> None:
+def test_what_changed_among_the_images_is_reported(photos, tmp_path) -> None:
     cache = CacheFile(tmp_path / "c.bytes")
     first, _ = load_images(find_training_files([photos])[0], cache, min_side_check(1), [])
     save_picture(photos / "2.png", 9)

@@ -46,7 +46,7 @@ def test_a_convolution_of_a_pixel_moves_as_by_torchs_own_muon() -> None:
     assert (ours.flatten(1) - theirs).norm() < 0.03 * moved
 
 
-def test_colours_and_biases_move_as_by_adam() -> None:
+def test_colors_and_biases_move_as_by_adam() -> None:
     torch.manual_seed(0)
     one = Fast(features=8, blocks=1, thin=4)
     other = copy.deepcopy(one)

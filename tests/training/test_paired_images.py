@@ -55,7 +55,7 @@ def test_a_bad_pair_is_named_before_the_first_step(make, run, low_res, fault) ->
     assert [refusal.path.name for refusal in check_dataset(options).invalid] == ["2.png"]
 
 
-def test_two_low_pictures_of_one_name_are_refused(make, run, low_res) -> None:
+def test_two_low_images_of_one_name_are_refused(make, run, low_res) -> None:
     save_picture(low_res / "2.jpg")
     with pytest.raises(DatasetError, match="share a name"):
         run(make(low=low_res))

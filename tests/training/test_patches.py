@@ -137,7 +137,7 @@ def test_the_half_changes_nothing_about_how_much_patches_are_shrunk(marked) -> N
     assert np.mean(np.log2(before / 32) < 1) == pytest.approx(1 / np.log2(128 / 32), abs=0.08)
 
 
-def test_patches_of_the_half_show_what_those_of_the_picture_show(tmp_path) -> None:
+def test_patches_of_the_half_show_what_those_of_the_image_show(tmp_path) -> None:
     """The same place, wherever it lies, shrunk at once or in two steps."""
     save_picture(tmp_path / "0.png", height=150, width=161)
     all_checks, _ = load_images(

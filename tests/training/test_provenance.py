@@ -22,7 +22,7 @@ def test_paths_keep_their_last_component_wherever_they_stand() -> None:
     }
 
 
-def test_the_chain_of_trainings_is_told_through_every_from(make, run, tmp_path: Path) -> None:
+def test_the_chain_of_trainings_is_reported_through_every_from(make, run, tmp_path: Path) -> None:
     first = make(out=tmp_path / "first", steps=1)
     run(first)
     second = make(out=tmp_path / "second", steps=2, start=tmp_path / "first" / "psnr.safetensors")

@@ -48,7 +48,7 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(make, run, tmp_path, n
     assert_same_end(stopped, whole)
 
 
-def test_a_resumed_run_tells_that_its_pictures_changed(make, run, photos) -> None:
+def test_a_resumed_run_tells_that_its_images_changed(make, run, photos) -> None:
     run(make(steps=1))
     save_picture(photos / "3.png", 9)
     listener = run(make(steps=2))
@@ -67,7 +67,7 @@ DAMAGED_ROWS = (
 )
 
 
-def test_damaged_lines_of_a_log_are_left_out_and_told(make, run) -> None:
+def test_damaged_lines_of_a_log_are_left_out_and_reported(make, run) -> None:
     options = make(steps=2)
     run(options)
     log = options.out / "log.jsonl"

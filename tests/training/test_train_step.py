@@ -144,7 +144,7 @@ def test_the_rate_rises_then_falls_as_the_stage_says() -> None:
     assert falls == pytest.approx([1e-4, 1e-4, 5e-5, 1e-4 / 16])
 
 
-def test_bytes_become_pictures_between_0_and_1() -> None:
+def test_bytes_become_images_between_0_and_1() -> None:
     levels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
     numerics = Numerics(torch.device("cpu"), torch.float32)
     batched = numerics.to_batch({"low_res": levels, "high_res": levels})

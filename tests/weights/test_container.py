@@ -66,7 +66,7 @@ def test_a_file_that_is_written_again_keeps_every_key_and_checksum(tmp_path):
     assert header_of(tmp_path / "again.safetensors") == header_of(given)
 
 
-def test_a_loaded_generator_enlarges(tiny):
+def test_a_loaded_generator_upscales(tiny):
     network = load_generator(tiny)
     assert network(torch.zeros(1, 3, 5, 7)).shape == (1, 3, 20, 28)
     assert not network.training
@@ -147,7 +147,7 @@ def test_networks_of_different_size_do_not_blend(tiny):
         interpolate(tiny, replace(tiny, state=state), 0.5)
 
 
-def test_all_that_does_not_fit_is_told_at_once(tiny):
+def test_all_that_does_not_fit_is_reported_at_once(tiny):
     state = dict(tiny.state)
     del state["head.bias"]
     state["tail.bias"] = torch.zeros(1)
@@ -211,13 +211,13 @@ def test_everything_wrong_is_in_one_message(tiny, tiny_file):
     assert all(part in str(caught.value) for part in (str(tiny_file), *parts))
 
 
-def test_a_scale_that_is_not_the_networks_is_told(tiny, tiny_file):
+def test_a_scale_that_is_not_the_networks_is_reported(tiny, tiny_file):
     write_weights(replace(tiny, metadata=replace(tiny.metadata, scale=2)), tiny_file)
     with pytest.raises(WeightsError, match="it enlarges by 4, not by 2"):
         read_weights(tiny_file)
 
 
-def test_a_file_from_before_headers_were_sealed_is_read(tiny, tiny_file):
+def test_a_file_from_before_headers_had_a_checksum_is_read(tiny, tiny_file):
     assert read_weights(rewritten(tiny_file, header_sha256=None)).metadata == tiny.metadata
 
 

@@ -63,7 +63,7 @@ FAMILIES = {
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_network_of_the_family_gives_the_same_pictures(family):
+def test_a_network_of_the_family_gives_the_same_images(family):
     make, scale = FAMILIES[family]
     reference = varied(make())
     network = load(from_foreign(reference.state_dict()))

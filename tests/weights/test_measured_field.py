@@ -79,7 +79,7 @@ def test_margins_keep_to_what_a_network_unshuffles():
     assert margin % 3 == 0 or margin == network.receptive_field
 
 
-def test_the_picture_holds_all_that_matters_everywhere():
+def test_the_image_holds_all_that_matters_everywhere():
     picture = pattern_image(96)
     assert picture.shape == (3, 96, 96)
     assert picture.min() >= 0
