@@ -7,6 +7,9 @@ Of a GAN stage RUN keeps the network whose features are nearest; --checkpoint ta
 the running average in RUN/checkpoint-gan-STEPS.pt, in its place.
 
 SET5 has the folders high and low of one scale; VAL's low pictures are made by MATLAB's bicubic.
+A network that `srgan train` made by the recipe clean or photo declares its place in the family that
+--denoise mixes; --family photo-clean:0, or :1, declares it for those of earlier versions.
+
 Figures are taken of the to_half network, in float32, on Y, with a border of the scale cropped.
 LOW has pictures such as the network is for, on which int8 is measured: without it VAL's are taken,
 shrunk. `srgan convert FILE -o NEW --calibrate LOW` does that part alone.
@@ -29,6 +32,7 @@ from srgan_cli.training.checkpoint import load_state
 from srgan_cli.weights.activation_ranges import measure_int8
 from srgan_cli.weights.container import Weights, read_weights, to_half, write_weights
 from srgan_cli.weights.measured_field import complete_metadata
+from srgan_cli.weights.metadata import parse_family
 from srgan_cli.weights.selection import SelectedModel
 
 
@@ -44,7 +48,8 @@ def main() -> None:
     figures = {name: _figures(weights, pairs) for name, pairs in sets.items()}
     told = {"command": arguments.command, "note": arguments.note}
     record = weights.metadata.training | {name: text for name, text in told.items() if text}
-    metadata = replace(weights.metadata, figures=figures, training=record)
+    family = arguments.family or weights.metadata.family
+    metadata = replace(weights.metadata, figures=figures, training=record, family=family)
     weights = measure_int8(replace(weights, metadata=metadata), _inputs(arguments, weights))
     write_weights(weights, arguments.target)
     print(f"int8: {weights.metadata.int8_psnr} dB from float32")
@@ -69,6 +74,7 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("--command", help="What the record shall say in place of its command.")
     parser.add_argument("--note", help="What the record shall say besides.")
+    parser.add_argument("--family", type=parse_family, help="NAME:DENOISE, to be declared.")
     return parser.parse_args()
 
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from fractions import Fraction
 from os import PathLike, fspath
 from pathlib import Path
-from threading import Lock
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -22,7 +21,7 @@ from srgan_cli.inference.engine import Replica, TiledEngine
 from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.inference.quantization import quantize, takes_int8
 from srgan_cli.inference.tta import Ensemble
-from srgan_cli.inference.worker import LogCallback, warn
+from srgan_cli.inference.worker import LogCallback, once, warn
 from srgan_cli.settings import NATIVE, NO_POSTPROCESS, Machine, ModelChoice, OutputSize, Postprocess
 from srgan_cli.weights.activation_ranges import calibrate, recorded_ranges
 from srgan_cli.weights.container import Weights
@@ -42,6 +41,7 @@ def upscale(
     *,
     model: FilePath | None = None,
     blend: float | None = None,
+    denoise: float | None = None,
     device: str = "auto",
 ) -> Image: ...
 @overload
@@ -51,6 +51,7 @@ def upscale(
     *,
     model: FilePath | None = None,
     blend: float | None = None,
+    denoise: float | None = None,
     device: str = "auto",
 ) -> InMemory: ...
 def upscale(
@@ -59,11 +60,12 @@ def upscale(
     *,
     model: FilePath | None = None,
     blend: float | None = None,
+    denoise: float | None = None,
     device: str = "auto",
 ) -> Any:
     """Upscale one image. It loads the model each time: for several images, `load` it once.
 
-    image, scale, and the result: see `Upscaler.upscale`. model, blend, device: see `load`.
+    image, scale, and the result: see `Upscaler.upscale`. The rest: see `load`.
     Raises SrganError, as both of them do.
 
     >>> import srgan_cli
@@ -72,13 +74,14 @@ def upscale(
     ((192, 256, 3), dtype('uint8'))
     >>> large.save("out.png")
     """
-    return load(model, blend=blend, device=device).upscale(image, scale)
+    return load(model, blend=blend, denoise=denoise, device=device).upscale(image, scale)
 
 
 def load(
     model: FilePath | None = None,
     *,
     blend: float | None = None,
+    denoise: float | None = None,
     device: str = "auto",
     precision: str = "auto",
     tile: int | None = None,
@@ -89,6 +92,8 @@ def load(
 
     model: a name from `srgan models`, or a weights file, ours or another project's.
     blend: from 0, faithful (PSNR-trained), to 1, vivid (GAN-trained), the default.
+    denoise: from 0, keep grain and artifacts, to 1, remove them: any mix of the models "clean",
+    which is 0, and "photo", which is 1, at scale 4.
     device: "auto", "cpu", "cuda", "cuda:1", "mps", or several: "cuda:0,cuda:1".
     precision: "auto", "fp32", "bf16", "fp16" or "int8" (on CPUs); auto takes the fastest that the
     device has, int8 only for networks whose file records that it is faithful.
@@ -106,17 +111,19 @@ def load(
     """
     if blend is not None and not 0 <= blend <= 1:
         raise OptionError(f"blend must be from 0 (faithful) to 1 (vivid), not {blend}")
+    if denoise is not None and not 0 <= denoise <= 1:
+        raise OptionError(f"denoise must be from 0 (keep grain) to 1 (remove it), not {denoise}")
     machine = Machine(device, precision, tile, exact, tta)
-    return Upscaler(select_model(_choice(model, blend)), machine)
+    return Upscaler(select_model(_choice(model, blend, denoise)), machine)
 
 
-def _choice(model: FilePath | None, blend: float | None) -> ModelChoice:
+def _choice(model: FilePath | None, blend: float | None, denoise: float | None) -> ModelChoice:
     if model is None:
-        return ModelChoice(default_model(), blend=blend)
+        return ModelChoice(default_model(), blend=blend, denoise=denoise)
     is_name = isinstance(model, str) and (model in model_names() or not Path(model).suffix)
     if is_name and not Path(model).is_file():
-        return ModelChoice(fspath(model), blend=blend)
-    return ModelChoice(files=(Path(model),), blend=blend)
+        return ModelChoice(fspath(model), blend=blend, denoise=denoise)
+    return ModelChoice(files=(Path(model),), blend=blend, denoise=denoise)
 
 
 class Upscaler:
@@ -151,7 +158,8 @@ class Upscaler:
 
     def __repr__(self) -> str:
         blend = "" if self._model.blend is None else f", blend {self._model.blend:g}"
-        return f"<Upscaler {self._model.name}{blend}, x{self.scale}>"
+        denoise = f", denoise {self._model.denoise:g}" if self._model.is_mixed else ""
+        return f"<Upscaler {self._model.name}{blend}{denoise}, x{self.scale}>"
 
     @overload
     def upscale(
@@ -204,6 +212,7 @@ class Upscaler:
         (15, 30)
         """
         size = OutputSize(_fraction(scale), width=width, height=height)
+        self._model.check_scale(size.scale)
         postprocess = Postprocess(color_fix, consistent)
         pipeline = replace(self._pipeline, size=size, postprocess=postprocess)
         try:
@@ -282,18 +291,3 @@ def build_pipeline(
         if scale in engines:
             engines[scale]  # what cannot be used is told before any work begins
     return pipeline
-
-
-def once(log: LogCallback) -> LogCallback:
-    """What passes each text on to `log` only the first time."""
-    messages: set[str] = set()
-    lock = Lock()
-
-    def log_once(text: str) -> None:
-        with lock:
-            new = text not in messages
-            messages.add(text)
-        if new:
-            log(text)
-
-    return log_once

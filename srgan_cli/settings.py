@@ -24,11 +24,16 @@ BICUBIC = "bicubic"
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """A model by name, or one or two weights files; `blend` goes from 0 (faithful) to 1 (vivid)."""
+    """A model by name, or one or two weights files.
+
+    blend: from 0 (faithful) to 1 (vivid). denoise: from 0 (keep grain and artifacts) to 1 (remove
+    them); None is the model's own.
+    """
 
     model: str | None = None
     files: tuple[Path, ...] = ()
     blend: float | None = None
+    denoise: float | None = None
 
     def __post_init__(self) -> None:
         if self.model is not None and self.files:
@@ -45,6 +50,19 @@ class ModelChoice:
             raise OptionError(f"--blend {self.blend:g}: it must be from 0 to 1")
         if self.model == BICUBIC and self.blend is not None:
             raise OptionError("--blend does not go with bicubic: it has no vivid end")
+        self._check_denoise()
+
+    def _check_denoise(self) -> None:
+        if self.denoise is None:
+            return
+        if not 0 <= self.denoise <= 1:
+            raise OptionError(f"--denoise {self.denoise:g}: it must be from 0 to 1")
+        if self.files:
+            raise OptionError(
+                "--denoise goes with models, not with --weights; srgan interp --shares mixes files"
+            )
+        if self.model == BICUBIC:
+            raise OptionError("--denoise does not go with bicubic: it has no network")
 
 
 @dataclass(frozen=True)
@@ -80,11 +98,16 @@ class MethodOptions:
     Models with two ends are shown at each blend, or at their default. Exactly two files with a
     blend are blended; else each file is a method. Without models and files, the default model is
     compared at 0 and at its own blend. Bicubic is always added.
+
+    strengths: of --denoise, from 0 to 1, each at all blends. grid: without models, files, blends
+    and strengths, compare a default model that --denoise can mix at several of both.
     """
 
     models: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     blends: tuple[float, ...] = ()
+    strengths: tuple[float, ...] = ()
+    grid: bool = False
     machine: Machine = FLOAT32_MACHINE
 
 

@@ -8,7 +8,7 @@ import torch
 from srgan_cli.images.image import Image
 from srgan_cli.networks.fast import Fast
 from srgan_cli.weights.container import Weights, write_weights
-from srgan_cli.weights.metadata import Metadata
+from srgan_cli.weights.metadata import Metadata, ModelFamily
 
 torch.set_num_threads(1)  # tiny networks gain nothing from more
 
@@ -73,8 +73,21 @@ def other_file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def family(no_personal_networks: Path) -> Path:
+    """The user's folder with small networks as clean and photo at x4, which declare one family."""
+    for seed, (model, denoise, end) in enumerate(
+        [("clean", 0, "psnr"), ("clean", 0, "gan"), ("photo", 1, "psnr"), ("photo", 1, "gan")]
+    ):
+        weights = tiny_weights(seed, objective=end, family=ModelFamily("photo-clean", denoise))
+        write_weights(weights, no_personal_networks / f"{model}-x4-{end}.safetensors")
+    return no_personal_networks
+
+
 @pytest.fixture(autouse=True)
 def no_personal_networks(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    monkeypatch.setenv("SRGAN_WEIGHTS", str(tmp_path_factory.mktemp("weights")))
+) -> Path:
+    folder = tmp_path_factory.mktemp("weights")
+    monkeypatch.setenv("SRGAN_WEIGHTS", str(folder))
+    return folder

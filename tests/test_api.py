@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 import srgan_cli
 from srgan_cli import api as assembly
-from srgan_cli.api import Upscaler, build_engine, build_pipeline, once
+from srgan_cli.api import Upscaler, build_engine, build_pipeline
 from srgan_cli.cli import main
 from srgan_cli.errors import ImageError, OptionError, WeightsError
 from srgan_cli.images.icc import srgb_profile
@@ -25,7 +25,8 @@ from srgan_cli.images.read import read_image
 from srgan_cli.networks.rrdbnet import RRDBNet
 from srgan_cli.settings import NATIVE, Machine
 from srgan_cli.weights import measured_field
-from srgan_cli.weights.container import Weights
+from srgan_cli.weights.container import Weights, write_weights
+from srgan_cli.weights.family import mix_family
 from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.measured_field import complete_metadata
 from srgan_cli.weights.metadata import Metadata
@@ -184,8 +185,39 @@ def test_models_are_named_or_files(tiny_file, other_file, monkeypatch):
             srgan_cli.load(wrong)
 
 
+def test_denoise_mixes_a_family(family, noise):
+    upscaler = srgan_cli.load("photo", blend=0.25, denoise=0.5, device="cpu", precision="fp32")
+    assert repr(upscaler) == "<Upscaler photo, blend 0.25, denoise 0.5, x4>"
+    write_weights(mix_family(0.25, 0.5), family / "mix.safetensors")
+    mix = srgan_cli.load("mix", device="cpu", precision="fp32")
+    large = upscaler.upscale(noise)
+    np.testing.assert_array_equal(large.pixels, mix.upscale(noise).pixels)
+    assert (large.pixels != srgan_cli.upscale(noise, blend=0.25, device="cpu").pixels).any()
+    once_for_all = srgan_cli.upscale(noise, blend=0.25, denoise=0.5, device="cpu")
+    assert np.abs(once_for_all.pixels.astype(int) - large.pixels).max() <= 3  # bfloat16
+
+
+@pytest.mark.usefixtures("family")
+def test_denoise_is_refused_where_there_is_no_family(noise, tiny_file):
+    upscaler = srgan_cli.load("photo", denoise=0.5, device="cpu")
+    with pytest.raises(OptionError, match="at x2"):
+        upscaler.upscale(noise, 2)
+    assert upscaler.upscale(noise, width=2 * noise.width).width == 2 * noise.width
+    for model in ("srcnn", "bicubic", tiny_file):
+        with pytest.raises(OptionError, match="denoise"):
+            srgan_cli.load(model, denoise=0.5)
+
+
 @pytest.mark.parametrize(
-    "options", [{"blend": 1.5}, {"blend": -0.1}, {"precision": "fp8"}, {"tile": 2}]
+    "options",
+    [
+        {"blend": 1.5},
+        {"blend": -0.1},
+        {"denoise": 1.5},
+        {"denoise": -1},
+        {"precision": "fp8"},
+        {"tile": 2},
+    ],
 )
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(OptionError, match=next(iter(options))):
@@ -284,14 +316,6 @@ def test_several_devices_have_a_network_each(tiny, noise):
     assert both.generator is not both.replicas[0].generator
     alone = build_engine(tiny, ON_CPU).upscale(noise)
     np.testing.assert_array_equal(both.upscale(noise).pixels, alone.pixels)
-
-
-def test_a_thing_is_said_once():
-    messages: list[str] = []
-    log = once(messages.append)
-    for text in ("a", "b", "a", "a"):
-        log(text)
-    assert messages == ["a", "b"]
 
 
 def test_that_half_precision_overflows_is_said_once_and_the_image_is_right(

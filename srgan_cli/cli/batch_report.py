@@ -38,6 +38,7 @@ class Settings:
 
     model: str
     blend: float | None
+    denoise: float | None
     device: str
     precision: str | None
     """None for bicubic, which needs no network."""
@@ -45,11 +46,12 @@ class Settings:
 
 def settings_of(model: "SelectedModel", pipeline: "UpscalePipeline") -> Settings:
     """The settings of the first network that runs."""
+    known = (model.name, model.blend, model.denoise)
     for engine in _used_engines(pipeline).values():
         devices = ",".join(map(str, engine.devices))
-        return Settings(model.name, model.blend, devices, str(engine.dtype).removeprefix("torch."))
+        return Settings(*known, devices, str(engine.dtype).removeprefix("torch."))
     resize_only = "float32" if pipeline.engines else None  # a model that is not needed
-    return Settings(model.name, model.blend, "cpu", resize_only)
+    return Settings(*known, "cpu", resize_only)
 
 
 def _used_engines(pipeline: "UpscalePipeline") -> "dict[int, TiledEngine]":
@@ -88,7 +90,8 @@ class BatchReport:
 
     def print_settings(self, pipeline: "UpscalePipeline") -> None:
         blend = "" if self.settings.blend is None else f", blend {self.settings.blend:g}"
-        self.output.detail(f"model {self.settings.model}{blend}")
+        denoise = "" if self.settings.denoise is None else f", denoise {self.settings.denoise:g}"
+        self.output.detail(f"model {self.settings.model}{blend}{denoise}")
         for scale, engine in _used_engines(pipeline).items():
             devices = " and ".join(map(str, engine.devices))
             tiles = f"tiles of {engine.core} + {engine.context} pixels"
@@ -196,6 +199,7 @@ class BatchReport:
             "compute_seconds": round(outcome.compute_seconds, 3),
             "model": self.settings.model,
             "blend": self.settings.blend,
+            "denoise": self.settings.denoise,
             "device": self.settings.device,
             "precision": self.settings.precision,
             "notes": [] if outcome.error or outcome.skipped else notes,

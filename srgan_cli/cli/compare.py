@@ -1,6 +1,7 @@
 """`srgan compare`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from srgan_cli.cli.progress_bars import tracked
 from srgan_cli.errors import OptionError
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 from srgan_cli.settings import Machine, MethodOptions
+from srgan_cli.weights.zoo import FAMILY_SCALE
 
 if TYPE_CHECKING:
     from srgan_cli.evaluation.comparison import CropComparison, CropOptions
@@ -43,8 +45,9 @@ PAGE_SIDE = 256  # low-resolution pixels a side of the part that a page shows
         "srgan compare original.png --shrink --blend 0 --blend 1 -o page.html",
     ),
     notes=(
-        "Without -m and -w, the default model is shown from faithful to vivid. Bicubic is always "
-        "shown.",
+        "Without -m and -w, the default model is shown from faithful to vivid; at x4 and without "
+        "--high also for --denoise 0, 0.5 and 1, a row each, where it can be mixed. Bicubic is "
+        "always shown.",
         "--crop is in pixels of PHOTO. With --high or --shrink, each crop is measured.",
         LPIPS_NOTE,
     ),
@@ -101,7 +104,8 @@ def compare_command(
     from srgan_cli.evaluation.methods import build_methods, scale_of
 
     crop_options = _crop_options(crops, target, len(photos))
-    methods = build_methods(options)
+    grid = originals.high is None and scale in (None, FAMILY_SCALE)
+    methods = build_methods(replace(options, grid=grid), scale)
     metrics = metrics_of(extra_metrics, options.machine.device, FIDELITY[:2])
     sources = list(originals.sources(photos))
     outcomes = compare_all(sources, methods, metrics, crop_options, scale or scale_of(methods))

@@ -9,7 +9,13 @@ import click
 
 from srgan_cli.cli.command import option
 from srgan_cli.cli.console import Output
-from srgan_cli.cli.flags import Decorator, device_option, gathered, precision_option
+from srgan_cli.cli.flags import (
+    Decorator,
+    denoise_option,
+    device_option,
+    gathered,
+    precision_option,
+)
 from srgan_cli.cli.parameter_types import ModelType, weights_file
 from srgan_cli.errors import OptionError
 from srgan_cli.settings import Machine, MethodOptions
@@ -60,6 +66,7 @@ def method_options(precision: str) -> Decorator:
             show_default=f"{DEFAULT_BLEND:g}",
             help="0 faithful, 1 vivid; repeatable",
         ),
+        denoise_option("strengths", multiple=True),
         device_option,
         precision_option(precision),
         heading="Models",
@@ -70,10 +77,11 @@ def _method_options(
     models: tuple[str, ...],
     files: tuple[Path, ...],
     blends: tuple[float, ...],
+    strengths: tuple[float, ...],
     device: str,
     precision: str,
 ) -> MethodOptions:
-    return MethodOptions(models, files, blends, Machine(device, precision))
+    return MethodOptions(models, files, blends, strengths, machine=Machine(device, precision))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """`srgan convert`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,7 @@ from srgan_cli.cli.flags import gathered
 from srgan_cli.cli.output_files import check_outputs, lock_outputs
 from srgan_cli.cli.parameter_types import weights_file
 from srgan_cli.errors import OptionError, WeightsError
+from srgan_cli.weights.metadata import ModelFamily, parse_family
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +33,18 @@ SUFFIXES = {
 
 CALIBRATION_SIDE, CALIBRATION_IMAGES = 128, 24
 """Pixels a side, and how many images at most, on which int8 is measured."""
+
+
+class FamilyType(click.ParamType):  # type: ignore[type-arg]
+    name = "family"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> ModelFamily:
+        try:
+            return parse_family(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not NAME:DENOISE, such as photo-clean:0", param, ctx)
 
 
 @dataclass(frozen=True)
@@ -84,6 +97,8 @@ weights_hint_options = gathered(
         "--calibrate takes a folder of images like those to upscale: int8's ranges and PSNR are "
         "measured on them, and --prune also removes channels that are zero on all of them. Without "
         "it the ranges are of a built-in image, and no PSNR is recorded.",
+        "--denoise mixes clean and photo at x4 if their files declare one family. Files of srgan "
+        "train do; --family photo-clean:0 declares it for another clean, photo-clean:1 for photo.",
     ),
 )
 @click.argument("source", metavar="IN", type=weights_file)
@@ -127,6 +142,14 @@ weights_hint_options = gathered(
     help="Images for int8 and --prune",
     heading="Output",
 )
+@option(
+    "--family",
+    metavar="NAME:0-1",
+    type=FamilyType(),
+    show_default="as in the file",
+    help="Declare a family",
+    heading="Output",
+)
 @weights_hint_options
 def convert_command(
     source: Path,
@@ -135,6 +158,7 @@ def convert_command(
     half: bool | None,
     prune: bool,
     images: Path | None,
+    family: ModelFamily | None,
     hints: WeightsHints,
 ) -> None:
     """Convert weights to srgan's format, to that of other programs, to ONNX or ncnn."""
@@ -143,6 +167,8 @@ def convert_command(
         raise OptionError("--half does not go with ONNX: its 32 bits are checked against torch")
     if images is not None and kind != "srgan" and not prune:
         raise OptionError("--calibrate is for --prune, or for a file that ends in .safetensors")
+    if family is not None and kind != "srgan":
+        raise OptionError(f"--family goes into srgan's own files, not into {kind}")
     outputs = [output, output.with_suffix(".bin")] if kind == "ncnn" else [output]
     check_outputs(outputs, [source])
     lock_outputs(outputs, WeightsError)
@@ -153,6 +179,8 @@ def convert_command(
     weights = load_weights(source, hints.scale, hints.activation)
     if prune:
         weights = _prune(weights, images)
+    if family is not None:
+        weights = replace(weights, metadata=replace(weights.metadata, family=family))
     if kind == "ncnn":
         note = _write_ncnn(weights, output, half is not False)
     else:

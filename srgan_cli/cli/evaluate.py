@@ -47,7 +47,7 @@ class Report:
     def repeatable(self, name: str) -> dict[str, object]:
         """What the method of that name can be repeated with, as in `srgan upscale --json`."""
         method = next(one for one in self.methods if one.name == name)
-        keys = ("model", "blend", "device", "precision")
+        keys = ("model", "blend", "denoise", "device", "precision")
         return {key: getattr(method, key) for key in keys}
 
     def lines(self) -> "Iterator[tuple[str, Measurement]]":
@@ -113,7 +113,7 @@ def eval_command(
     from srgan_cli.evaluation.methods import build_methods, scale_of
 
     pairing = pair_up(high, low)
-    methods = build_methods(options)
+    methods = build_methods(options, scale)
     metrics = metrics_of(extra_metrics, options.machine.device, FIDELITY)
     outcomes = measure_all(pairing.pairs, methods, metrics, scale or scale_of(methods), border)
     output = Output()

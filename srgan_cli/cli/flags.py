@@ -104,10 +104,25 @@ size_options = gathered(
 )
 
 
-def _choice(model: str | None, files: tuple[Path, ...], blend: float | None) -> ModelChoice:
+def _choice(
+    model: str | None, files: tuple[Path, ...], blend: float | None, denoise: float | None
+) -> ModelChoice:
     if model is None and not files:
         model = default_model()
-    return ModelChoice(model, files, blend)
+    return ModelChoice(model, files, blend, denoise)
+
+
+def denoise_option(name: str = "denoise", *, multiple: bool = False) -> Decorator:
+    return option(
+        "--denoise",
+        name,
+        aliases=["-dn", "--denoise_strength"],
+        metavar="0-1",
+        multiple=multiple,
+        type=click.FloatRange(0, 1),
+        show_default="own" if multiple else "the model's",
+        help="0 keep, 1 remove grain; repeatable" if multiple else "0 keep grain, 1 remove it",
+    )
 
 
 choice_options = gathered(
@@ -139,6 +154,7 @@ choice_options = gathered(
         show_default=f"{DEFAULT_BLEND:g}",
         help="From 0, faithful, to 1, vivid",
     ),
+    denoise_option(),
     heading="Model",
 )
 

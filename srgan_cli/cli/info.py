@@ -73,6 +73,8 @@ def rows(description: "WeightsDescription") -> Iterator[tuple[str, str]]:
     yield "int8", _format_psnr(description.int8_psnr)
     yield "objective", description.objective
     yield "lineage", description.lineage or "not known"
+    if description.family is not None:
+        yield "family", f"{description.family}, denoise {description.denoise:g}"
     if description.teachers:
         yield "teachers", ", ".join(description.teachers)
     yield from _training_rows(description.history)

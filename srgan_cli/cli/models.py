@@ -57,6 +57,8 @@ class ModelRow:
     """Of output, on this machine, if srgan has upscaled enough with it."""
     device: str | None = None
     precision: str | None = None
+    family: str | None = None
+    denoise: float | None = None
 
 
 @click.command(
@@ -132,6 +134,8 @@ def _row(network: Network) -> ModelRow:
         set5_psnr=figures.get("psnr_y"),
         set5_ssim=figures.get("ssim_y"),
         int8_psnr=metadata.int8_psnr,
+        family=metadata.family.name if metadata.family else None,
+        denoise=metadata.family.denoise if metadata.family else None,
     )
 
 
@@ -144,15 +148,18 @@ def _with_speed(row: ModelRow, speeds: Mapping[tuple[str, int], Speed]) -> Model
 
 
 def describe_models(rows: Iterable[ModelRow], default: str) -> Iterator[str]:
-    """A line for each model, and one below it for each of its scales. Never wrapped: a terminal
-    folds long ones, and a pipe gets them whole."""
+    """A line for each model, and one below it for each of its scales, with one for the family that
+    its files declare. Never wrapped: a terminal folds long ones, and a pipe gets them whole."""
     ordered = sorted(rows, key=lambda row: (row.model == BICUBIC, row.model, row.scale or 0))
     for model, group in groupby(ordered, attrgetter("model")):
         networks_of_model = list(group)
         yield _title(networks_of_model[0], model == default)
         readable = [row for row in networks_of_model if not row.network.startswith(ERROR_PREFIX)]
         for scale, ends in groupby(readable, attrgetter("scale")):
-            yield f"  x{scale}  {_describe_scale(list(ends))}"
+            of_scale = list(ends)
+            yield f"  x{scale}  {_describe_scale(of_scale)}"
+            places = {f"denoise {row.denoise:g}, of {row.family}" for row in of_scale if row.family}
+            yield from (f"      {place}" for place in sorted(places))
         for row in networks_of_model:
             if row not in readable:
                 yield f"  {row.network}"

@@ -106,6 +106,7 @@ def upscale_command(
         from srgan_cli.weights.selection import select_model
 
         model = select_model(choice)
+        model.check_scale(size.scale)
         pipeline = build_pipeline(model.weights, machine, size, postprocess, output.info)
         jobs = plan(with_shard(batch, os.environ), _output_names(model, pipeline, encoding))
         check_encoding(jobs, encoding)

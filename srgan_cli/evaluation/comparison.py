@@ -50,11 +50,12 @@ class CropOptions:
 
 @dataclass(frozen=True, eq=False)
 class MethodResult:
-    """A crop by one method. figures: by the keys of the metrics."""
+    """A crop by one method. figures: by the keys of the metrics. row: see `Method`."""
 
     method: str
     image: Image
     figures: Mapping[str, float] = field(default_factory=dict)
+    row: str = ""
 
     def note(self, metrics: Sequence[Metric]) -> str:
         """The figures as text, a line each."""
@@ -126,7 +127,10 @@ def compare_crop(
 
     Figures are of the crop alone, and need the original. crop: in low-resolution pixels.
     """
-    results = [MethodResult(method.name, upscale_crop(subject, crop, method)) for method in methods]
+    results = [
+        MethodResult(method.name, upscale_crop(subject, crop, method), row=method.row)
+        for method in methods
+    ]
     if subject.high_res is not None:
         original = cut(subject.high_res, crop.times(subject.scale))
         results = [replace(one, figures=figures(one.image, original, metrics)) for one in results]
@@ -144,15 +148,22 @@ def upscale_crop(subject: Subject, crop: Crop, method: Method) -> Image:
 
 
 def rows_of(comparison: CropComparison, metrics: Sequence[Metric]) -> list[Row]:
-    """The crop at 100 % with figures, and its center at 200 %; the enlarged input first."""
+    """The crop at 100 % with figures, and its center at 200 %; the enlarged input first.
+
+    Each of the two is one row, and one more for each row that methods name.
+    """
     low_res = MethodResult("input, its pixels", _by_pixels(comparison.low_res, comparison.scale))
-    results = (low_res, *comparison.results)
-    whole = [Cell(srgb_pixels(one.image), one.method, one.note(metrics)) for one in results]
-    middles = [Cell(srgb_pixels(_center(one.image)), one.method) for one in results]
-    return [
-        Row(tuple(whole), f"{comparison.title}, at 100 %"),
-        Row(tuple(middles), "The middle of it at 200 %"),
-    ]
+    groups: dict[str, list[MethodResult]] = {"": [low_res]}
+    for result in comparison.results:
+        groups.setdefault(result.row, []).append(result)
+    rows = []
+    for name, group in groups.items():
+        cells = [Cell(srgb_pixels(one.image), one.method, one.note(metrics)) for one in group]
+        rows.append(Row(tuple(cells), name or f"{comparison.title}, at 100 %"))
+    for name, group in groups.items():
+        cells = [Cell(srgb_pixels(_center(one.image)), one.method) for one in group]
+        rows.append(Row(tuple(cells), name or "The middle of it at 200 %"))
+    return rows
 
 
 def _center(image: Image) -> Image:

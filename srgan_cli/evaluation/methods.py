@@ -10,10 +10,20 @@ from srgan_cli.images.image import Image
 from srgan_cli.inference.engine import TiledEngine
 from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.settings import BICUBIC, Machine, MethodOptions, ModelChoice, OutputSize
+from srgan_cli.weights.family import has_family
 from srgan_cli.weights.selection import SelectedModel, select_model
-from srgan_cli.weights.zoo import DEFAULT_BLEND, ENDS, default_model, paths_by_scale
+from srgan_cli.weights.zoo import (
+    DEFAULT_BLEND,
+    DENOISE_ENDS,
+    ENDS,
+    default_model,
+    paths_by_scale,
+)
 
 SCALE = 4  # where nothing tells it
+
+GRID = (0.0, 0.5, 1.0)
+"""Blends and strengths of --denoise at which a family is shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +31,8 @@ class Method:
     """upscale: (image, scale) -> the image `scale` times larger.
 
     context: low-resolution pixels around a crop that make its result equal that in the whole image.
-    scale: of one pass; None for any.
+    scale: of one pass; None for any. row: methods with the same one share a row of a sheet; ""
+    is that of the input.
     """
 
     name: str
@@ -30,18 +41,33 @@ class Method:
     scale: int | None = None
     model: str = BICUBIC
     blend: float | None = None
+    denoise: float | None = None
     device: str = "cpu"
     precision: str | None = None
     """None for bicubic, which needs no network."""
+    row: str = ""
 
 
-def build_methods(options: MethodOptions) -> list[Method]:
+def build_methods(options: MethodOptions, scale: int | None = None) -> list[Method]:
     """Bicubic, then each network and blend of the options.
 
-    Raises OptionError, WeightsError, DeviceError.
+    scale: that of the comparison, if known. Raises OptionError, WeightsError, DeviceError.
     """
-    models = [select_model(choice) for choice in choices(options)]
-    return [bicubic(), *(network_method(model, options.machine) for model in models)]
+    selected = choices(options)
+    models = [select_model(choice) for choice in selected]
+    for model in models:
+        model.check_scale(scale)
+    networks = [network_method(model, options.machine) for model in models]
+    has_rows = len({choice.denoise for choice in selected}) > 1
+    named = [_with_denoise(*pair, has_rows) for pair in zip(networks, selected, strict=True)]
+    return [bicubic(), *named]
+
+
+def _with_denoise(method: Method, choice: ModelChoice, has_rows: bool) -> Method:
+    if choice.denoise is None:
+        return method
+    row = f"denoise {choice.denoise:g}"
+    return replace(method, name=f"{method.name} {row}", row=row if has_rows else "")
 
 
 def scale_of(methods: Sequence[Method]) -> int:
@@ -50,7 +76,7 @@ def scale_of(methods: Sequence[Method]) -> int:
 
 
 def bicubic() -> Method:
-    return Method(BICUBIC, _upscale_function(UpscalePipeline()))
+    return Method(BICUBIC, _upscale_function(SelectedModel(BICUBIC, {}), UpscalePipeline()))
 
 
 def network_method(model: SelectedModel, machine: Machine) -> Method:
@@ -63,8 +89,9 @@ def network_method(model: SelectedModel, machine: Machine) -> Method:
     engine = pipeline.engines[native]
     devices = ",".join(map(str, engine.devices))
     precision = str(engine.dtype).removeprefix("torch.")
-    label, upscale = _label(model), _upscale_function(pipeline)
-    return Method(label, upscale, context, native, model.name, model.blend, devices, precision)
+    label, upscale = _label(model), _upscale_function(model, pipeline)
+    known = (model.name, model.blend, model.denoise)
+    return Method(label, upscale, context, native, *known, devices, precision)
 
 
 def _label(model: SelectedModel) -> str:
@@ -76,8 +103,11 @@ def _context(engine: TiledEngine) -> int:
     return -(-engine.context * engine.scale // (engine.scale - 1))
 
 
-def _upscale_function(pipeline: UpscalePipeline) -> Callable[[Image, int], Image]:
+def _upscale_function(
+    model: SelectedModel, pipeline: UpscalePipeline
+) -> Callable[[Image, int], Image]:
     def upscale(picture: Image, scale: int) -> Image:
+        model.check_scale(scale)
         bare = Image(picture.pixels, icc_profile=picture.icc_profile)
         return replace(pipeline, size=OutputSize(scale=Fraction(scale)))(bare)
 
@@ -91,24 +121,30 @@ def choices(options: MethodOptions) -> list[ModelChoice]:
         selected = [choice for name in models for choice in _model_choices(name, options)]
         selected += _file_choices(options)
     else:
-        selected = _default_choices(default_model(), options.blends)
+        selected = _default_choices(default_model(), options)
     if options.blends and all(choice.blend is None for choice in selected):
         raise OptionError("--blend needs two ends: a model that has both, or -w PSNR -w GAN")
+    if options.strengths and all(choice.denoise is None for choice in selected):
+        raise OptionError(f"--denoise needs one of the models {', '.join(DENOISE_ENDS)}")
     return selected
 
 
-def _default_choices(model: str, blends: tuple[float, ...]) -> list[ModelChoice]:
+def _default_choices(model: str, options: MethodOptions) -> list[ModelChoice]:
     if model == BICUBIC:
         return []
+    blends, strengths = options.blends, options.strengths
+    if options.grid and not blends and not strengths and model in DENOISE_ENDS and has_family():
+        return _all_choices(model, GRID, GRID)
     if not _has_both_ends(model):
-        return _with_blends(model, blends)
-    return _with_blends(model, blends or (0.0, DEFAULT_BLEND))
+        return _all_choices(model, blends, strengths)
+    return _all_choices(model, blends or (0.0, DEFAULT_BLEND), strengths)
 
 
 def _model_choices(model: str, options: MethodOptions) -> list[ModelChoice]:
-    """The blends are not applied to a single network that is compared with other models."""
-    copied = not _has_both_ends(model) and len(options.models) + len(options.files) > 1
-    return _with_blends(model, () if copied else options.blends)
+    """Options that do not fit the model are not applied where others are compared with it."""
+    alone = len(options.models) + len(options.files) == 1
+    blends = options.blends if alone or _has_both_ends(model) else ()
+    return _all_choices(model, blends, options.strengths if alone or model in DENOISE_ENDS else ())
 
 
 def _file_choices(options: MethodOptions) -> list[ModelChoice]:
@@ -117,8 +153,15 @@ def _file_choices(options: MethodOptions) -> list[ModelChoice]:
     return [ModelChoice(files=(file,)) for file in options.files]
 
 
-def _with_blends(model: str, blends: tuple[float, ...]) -> list[ModelChoice]:
-    return [ModelChoice(model, blend=blend) for blend in blends or (None,)]
+def _all_choices(
+    model: str, blends: tuple[float, ...], strengths: tuple[float, ...]
+) -> list[ModelChoice]:
+    """One strength after another, each at all blends."""
+    return [
+        ModelChoice(model, blend=blend, denoise=strength)
+        for strength in strengths or (None,)
+        for blend in blends or (None,)
+    ]
 
 
 def _has_both_ends(model: str) -> bool:

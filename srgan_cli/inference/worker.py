@@ -42,6 +42,21 @@ def warn(text: str) -> None:
     warnings.warn(text, stacklevel=3)
 
 
+def once(log: LogCallback) -> LogCallback:
+    """What passes each text on to `log` only the first time."""
+    messages: set[str] = set()
+    lock = Lock()
+
+    def log_once(text: str) -> None:
+        with lock:
+            new = text not in messages
+            messages.add(text)
+        if new:
+            log(text)
+
+    return log_once
+
+
 @dataclass(frozen=True, eq=False)
 class TileInput:
     """A tile with the pixels of its context."""

@@ -34,7 +34,7 @@ from srgan_cli.training.losses import GAN_LOSSES
 from srgan_cli.training.muon import Muon
 from srgan_cli.training.patches import Batches, Pair
 from srgan_cli.training.provenance import CARRIED_OVER, HISTORY, collect_history, without_folders
-from srgan_cli.training.recipes import Recipe, Stage
+from srgan_cli.training.recipes import Recipe, Stage, declared_family
 from srgan_cli.training.report import SheetStep, draw_curves, draw_sheet
 from srgan_cli.training.run_folder import write_options
 from srgan_cli.training.schedule import choose_optimizer, peak_lr, stage_gan, stage_losses
@@ -214,6 +214,7 @@ def _outputs(run: TrainRun, stage: Stage, weights: Weights) -> StageOutputs:
     metadata = replace(
         weights.metadata,
         objective=stage.end,
+        family=declared_family(run.recipe, weights.architecture, weights.hyperparameters),
         measured_receptive_field=None,
         reflect_padding=None,
         activation_ranges=None,

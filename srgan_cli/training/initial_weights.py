@@ -36,9 +36,10 @@ def starting_weights(options: TrainOptions, recipe: Recipe) -> Weights:
     if given.metadata.training.get(CARRIED_OVER):
         training[CARRIED_OVER] = True
     lineage = given.metadata.lineage or options.lineage
+    family = given.metadata.family
     if given.metadata.scale != options.scale:
-        given, lineage = _for_another_scale(options, given), options.lineage
-    metadata = Metadata(scale=options.scale, lineage=lineage, training=training)
+        given, lineage, family = _for_another_scale(options, given), options.lineage, None
+    metadata = Metadata(scale=options.scale, lineage=lineage, family=family, training=training)
     return replace(given, metadata=metadata)
 
 

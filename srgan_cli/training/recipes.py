@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from srgan_cli.errors import OptionError
 from srgan_cli.training.loss_terms import GanTerm, LossTerm, PerceptualTerm, PixelTerm
+from srgan_cli.weights.metadata import ModelFamily
+from srgan_cli.weights.zoo import FAMILY_SCALE
 
 End = Literal["psnr", "gan"]
 
@@ -59,6 +61,8 @@ class Recipe:
     """
     degrade: bool = False
     """Low-resolution images are blurred, noisy and compressed, not only downsampled."""
+    family: ModelFamily | None = None
+    """What the weights declare, where the network is the recipe's own: see `declared_family`."""
 
     def sized(self, scale: int, blocks: int | None) -> dict[str, Any]:
         """The network's hyperparameters for a run."""
@@ -85,6 +89,14 @@ class Recipe:
 def depth_name(hyperparameters: Mapping[str, Any]) -> str | None:
     """The hyperparameter that --blocks sets; None if there is none."""
     return next((name for name in ("blocks", "depth") if name in hyperparameters), None)
+
+
+def declared_family(
+    recipe: Recipe, architecture: str, hyperparameters: Mapping[str, Any]
+) -> ModelFamily | None:
+    """The recipe's, for a network that --denoise can mix; None for one of another form or scale."""
+    own = (recipe.architecture, recipe.sized(FAMILY_SCALE, None))
+    return recipe.family if (architecture, dict(hyperparameters)) == own else None
 
 
 # freeze_norms_at and color_augmentation are not from the papers.
@@ -122,6 +134,9 @@ OUR_GAN = Stage(
     freeze_norms_at=0.0,
 )
 
+PHOTO_CLEAN = "photo-clean"
+"""The family of `clean` and `photo`: each is trained from the other, or both from one network."""
+
 CLEAN = Recipe(
     name="clean",
     paper="ours; blocks of EDSR, https://arxiv.org/abs/1707.02921",
@@ -135,6 +150,7 @@ CLEAN = Recipe(
     },
     stages=(OUR_PSNR, OUR_GAN),
     color_augmentation=0.15,
+    family=ModelFamily(PHOTO_CLEAN, denoise=0),
 )
 
 PHOTO = Recipe(
@@ -145,6 +161,7 @@ PHOTO = Recipe(
     stages=(OUR_PSNR, OUR_GAN),
     degrade=True,
     color_augmentation=CLEAN.color_augmentation,
+    family=ModelFamily(PHOTO_CLEAN, denoise=1),
 )
 
 SRRESNET = Recipe(

@@ -61,6 +61,19 @@ def blend_all(networks: Sequence[Weights], shares: Sequence[float]) -> Weights:
     return replace(first, state=state, metadata=metadata)
 
 
+def blend_related(networks: Sequence[Weights], shares: Sequence[float]) -> Weights:
+    """As `blend_all`, of networks that were trained from one another.
+
+    Raises WeightsError for networks that do not fit, or are unrelated.
+    """
+    made = blend_all(networks, shares)
+    parts = [(one, share) for one, share in zip(networks, shares, strict=True) if share]
+    found = lineage_warning(*zip(*parts, strict=True)) if len(parts) > 1 else None
+    if found:
+        raise WeightsError(f"{found}; srgan interp --force blends them all the same, into a file")
+    return made
+
+
 def blend_problems(a: Weights, b: Weights) -> list[str]:
     """Why the two cannot be blended, one phrase each."""
     if a.architecture != b.architecture:

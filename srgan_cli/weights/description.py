@@ -51,6 +51,9 @@ class WeightsDescription:
     """Of input; a multiplication and an addition count as two."""
     objective: str
     lineage: str
+    family: str | None
+    denoise: float | None
+    """Where it stands in the family that it declares."""
     training: dict[str, Any]
     """The file's own record, and in "history" those of the trainings before it."""
     history: list[dict[str, Any]]
@@ -90,6 +93,8 @@ def describe_weights(
         flop_per_megapixel=flop_per_megapixel(network),
         objective=metadata.objective,
         lineage=metadata.lineage,
+        family=metadata.family.name if metadata.family else None,
+        denoise=metadata.family.denoise if metadata.family else None,
         training=metadata.training,
         history=history,
         teachers=teachers_of(history),

@@ -7,13 +7,41 @@ from typing import Any
 JSON_NAMES = {"measured_receptive_field": "effective_reach", "reflect_padding": "mirrored"}
 """Field of Metadata -> its key in weights files. The other fields are named alike in both."""
 
-OPTIONAL = ("activation_ranges", "int8_psnr")
+OPTIONAL = ("family", "activation_ranges", "int8_psnr")
 """Fields that files have only where they say something."""
 
 MAX_SCALE = 64
 MAX_PIXELS = 1 << 16
 MAX_NESTING = 200
 MAX_ACTIVATION = 1e30
+
+
+@dataclass(frozen=True)
+class ModelFamily:
+    """Networks trained from one another, all of which may be mixed, and where one of them stands.
+
+    denoise: from 0 (it keeps grain and artifacts) to 1 (it removes them); `objective` tells the
+    other axis, from faithful to vivid.
+    """
+
+    name: str
+    denoise: float
+
+    def __post_init__(self) -> None:
+        """Raises TypeError or ValueError: the values may come from a file."""
+        if not isinstance(self.name, str) or type(self.denoise) not in (int, float):
+            raise TypeError("a family of a wrong type")
+        if not self.name or not 0 <= self.denoise <= 1:
+            raise ValueError(f"a family {self.name!r} with denoise {self.denoise!r}")
+
+    def __str__(self) -> str:
+        return f"{self.name}, denoise {self.denoise:g}"
+
+
+def parse_family(text: str) -> ModelFamily:
+    """`NAME:DENOISE`, such as photo-clean:1. Raises ValueError."""
+    name, _, denoise = text.rpartition(":")
+    return ModelFamily(name, float(denoise))
 
 
 @dataclass(frozen=True)
@@ -26,6 +54,9 @@ class Metadata:
 
     lineage: str = ""
     """An id shared by networks that were fine-tuned from one another; "" if unknown."""
+
+    family: ModelFamily | None = None
+    """Declared by the ends of models that --denoise mixes."""
 
     measured_receptive_field: int | None = None
     """Radius in low-resolution pixels beyond which no 8-bit output value changes, as measured."""
@@ -57,6 +88,8 @@ class Metadata:
         texts = isinstance(self.objective, str) and isinstance(self.lineage, str)
         if not (texts and isinstance(self.training, dict) and isinstance(self.figures, dict)):
             raise TypeError("facts of a wrong type")
+        if not isinstance(self.family, ModelFamily | None):
+            raise TypeError("a family of a wrong type")
         _check_int8(self.activation_ranges, self.int8_psnr)
         _check_figures(self.figures)
         _check_depth(self.training)
@@ -116,6 +149,8 @@ def metadata_from_json(record: Mapping[str, Any]) -> Metadata:
         values["activation_ranges"] = tuple(
             tuple(pair) if isinstance(pair, list) else pair for pair in ranges
         )
+    if isinstance(family := values.get("family"), dict):
+        values["family"] = ModelFamily(family.get("name", ""), family.get("denoise", 0))
     return Metadata(**values)
 
 
@@ -130,10 +165,22 @@ def blend_metadata(parts: Sequence[Metadata], shares: Sequence[float]) -> Metada
         scale=parts[0].scale,
         objective="blend",
         lineage=lineages.pop() if len(lineages) == 1 else "",
+        family=_blend_family([part.family for part in parts], shares),
         measured_receptive_field=_max_known([part.measured_receptive_field for part in parts]),
         reflect_padding=_max_known([part.reflect_padding for part in parts]),
         training={"blend": sources},
     )
+
+
+def _blend_family(
+    families: Sequence[ModelFamily | None], shares: Sequence[float]
+) -> ModelFamily | None:
+    """With the mean of `denoise`; None unless all are of one family."""
+    known = [family for family in families if family is not None]
+    if len(known) < len(families) or len({family.name for family in known}) > 1:
+        return None
+    total = sum(one.denoise * share for one, share in zip(known, shares, strict=True))
+    return ModelFamily(known[0].name, min(1.0, max(0.0, round(total, 6))))
 
 
 def _max_known(pixels: Sequence[int | None]) -> int | None:

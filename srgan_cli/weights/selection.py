@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -9,10 +10,19 @@ from typing import Generic, TypeVar
 
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.settings import BICUBIC, ModelChoice
-from srgan_cli.weights.blending import interpolate, lineage_warning
+from srgan_cli.weights.blending import blend_related
 from srgan_cli.weights.container import Weights
+from srgan_cli.weights.family import mix_family
 from srgan_cli.weights.loading import load_weights
-from srgan_cli.weights.zoo import DEFAULT_BLEND, ENDS, End, find_model, paths_by_scale
+from srgan_cli.weights.zoo import (
+    DEFAULT_BLEND,
+    DENOISE_ENDS,
+    ENDS,
+    FAMILY_SCALE,
+    End,
+    find_model,
+    paths_by_scale,
+)
 
 Value = TypeVar("Value")
 
@@ -54,6 +64,29 @@ class SelectedModel:
     name: str
     weights: Mapping[int, Weights]
     blend: float | None = None
+    denoise: float | None = None
+    """None where the model is not one that --denoise mixes."""
+    other_scales: tuple[int, ...] = ()
+    """At which the model has networks, but none for this `denoise`."""
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether its `denoise` is not the model's own."""
+        return self.denoise is not None and self.denoise != DENOISE_ENDS.get(self.name)
+
+    def check_scale(self, scale: Fraction | int | None) -> None:
+        """Raises OptionError where another network of the model would make images so much larger.
+
+        scale: as it was asked for; None for the model's own, and for sizes in pixels.
+        """
+        if scale is None or scale <= 1:
+            return
+        sufficient = [one for one in (*self.weights, *self.other_scales) if one >= scale]
+        if sufficient and min(sufficient) in self.other_scales:
+            raise OptionError(
+                f"--denoise {self.denoise:g} is for x{FAMILY_SCALE}: model {self.name!r} cannot be "
+                f"mixed at x{min(sufficient)}. Take --scale {FAMILY_SCALE}, or leave --denoise out"
+            )
 
 
 def select_model(choice: ModelChoice) -> SelectedModel:
@@ -67,18 +100,35 @@ def select_model(choice: ModelChoice) -> SelectedModel:
     if choice.model == BICUBIC:
         return SelectedModel(BICUBIC, {})
     scales = paths_by_scale(choice.model)
+    own_denoise = DENOISE_ENDS.get(choice.model) if scales else None
+    if choice.denoise is not None and own_denoise is None:
+        raise OptionError(
+            f"--denoise mixes the models {' and '.join(DENOISE_ENDS)}: {choice.model!r} is neither"
+        )
     if not scales:
         return _single(choice)
+    if choice.denoise not in (None, own_denoise):
+        return _from_family(choice, scales)
     blend = _blend_of(choice, scales)
     load = partial(_load_scale, scales, blend)
-    return SelectedModel(choice.model, LazyMapping(scales, load), blend)
+    return SelectedModel(choice.model, LazyMapping(scales, load), blend, own_denoise)
+
+
+def _from_family(choice: ModelChoice, scales: Iterable[int]) -> SelectedModel:
+    assert choice.model is not None
+    assert choice.denoise is not None
+    blend, denoise = DEFAULT_BLEND if choice.blend is None else choice.blend, choice.denoise
+    weights = LazyMapping([FAMILY_SCALE], lambda scale: mix_family(blend, denoise))
+    others = tuple(scale for scale in scales if scale != FAMILY_SCALE)
+    return SelectedModel(choice.model, weights, blend, denoise, others)
 
 
 def _from_files(choice: ModelChoice) -> SelectedModel:
     name = " + ".join(path.stem for path in choice.files)
     weights = load_weights(choice.files[0])
     if choice.blend is not None:
-        weights = _blend_weights(weights, load_weights(choice.files[1]), choice.blend)
+        ends = (weights, load_weights(choice.files[1]))
+        weights = blend_related(ends, (1 - choice.blend, choice.blend))
     return SelectedModel(name, {weights.metadata.scale: weights}, choice.blend)
 
 
@@ -121,12 +171,5 @@ def _load_blend(ends: Mapping[End, Path], blend: float | None) -> Weights:
     if blend in (0.0, 1.0):
         return load_weights(ends["gan" if blend else "psnr"])
     assert blend is not None
-    return _blend_weights(load_weights(ends["psnr"]), load_weights(ends["gan"]), blend)
-
-
-def _blend_weights(psnr: Weights, gan: Weights, blend: float) -> Weights:
-    """Raises WeightsError for networks that do not fit, or were not trained from one another."""
-    result = interpolate(psnr, gan, blend)
-    if 0 < blend < 1 and (warning := lineage_warning((psnr, gan), (1 - blend, blend))):
-        raise WeightsError(f"{warning}; srgan interp --force blends them all the same, into a file")
-    return result
+    networks = [load_weights(ends[end]) for end in ENDS]
+    return blend_related(networks, (1 - blend, blend))

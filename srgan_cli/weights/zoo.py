@@ -37,6 +37,12 @@ _PATTERN = re.compile(r"(?P<model>.+)-x(?P<scale>\d+)-(?P<end>psnr|gan)")
 DEFAULT_BLEND = 1.0
 """How vivid a model is unless told: 0 is its PSNR end, 1 its GAN end."""
 
+DENOISE_ENDS = {"clean": 0.0, "photo": 1.0}
+"""Models that --denoise mixes -> what they are without it: 0 keeps grain and artifacts."""
+
+FAMILY_SCALE = 4
+"""At which it mixes them."""
+
 
 @dataclass(frozen=True)
 class Network:

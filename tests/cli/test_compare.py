@@ -103,3 +103,41 @@ def test_a_wrong_command_line_is_refused_before_anything_is_done(
 
     assert result.exit_code == 2
     assert list(photo.parent.iterdir()) == [photo]
+
+
+@pytest.mark.usefixtures("family")
+def test_a_family_is_shown_as_a_grid_of_blend_and_denoise(photo: Path, tmp_path: Path) -> None:
+    def sheet(*words: str) -> Image:
+        out = tmp_path / "sheet.png"
+        options = ["--device", "cpu", "--crop", "4,8,40,10", "-o", str(out), *words]
+        result = CliRunner().invoke(main, ["compare", str(saved(photo, 64)), *options])
+        assert result.exit_code == 0, result.output
+        return read_image(out)
+
+    grid, one = sheet(), sheet("--denoise", "0.5", "--blend", "0", "--blend", "0.5", "--blend", "1")
+    assert grid.height > one.height + 3 * (40 + 40)  # rows of 40 pixels, below their names
+    assert grid.width < one.width
+    blends = [word for blend in ("0", ".5", "1") for word in ("--blend", blend)]
+    asked = sheet(*blends, "--denoise", "0", "-dn", ".5", "-dn", "1")
+    assert np.array_equal(asked.pixels, grid.pixels)
+
+
+@pytest.mark.usefixtures("family")
+def test_denoise_at_another_scale_is_a_usage_error(photo: Path) -> None:
+    words = ["compare", str(photo), "--scale", "2", "--denoise", "0.5"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert "at x2" in result.stderr
+    assert not photo.with_name("photo_compared.png").exists()
+
+
+@pytest.mark.usefixtures("family")
+@pytest.mark.parametrize("option", ["--scale", "--high"])
+def test_at_other_scales_than_that_of_the_family_there_is_no_grid(
+    option: str, photo: Path, tmp_path: Path
+) -> None:
+    value = "2" if option == "--scale" else str(saved(tmp_path / "high.png", 80))
+    words = ["compare", str(photo), "--device", "cpu", option, value]
+    result = CliRunner().invoke(main, [*words, "-o", str(tmp_path / "sheet.png")])
+    assert result.exit_code == 0, result.output
+    assert read_image(tmp_path / "sheet.png").height < 500

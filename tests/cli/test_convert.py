@@ -16,7 +16,7 @@ from srgan_cli.networks import GENERATORS
 from srgan_cli.networks.int8 import WEIGHT_LEVELS, weight_levels
 from srgan_cli.weights.container import Weights, read_weights, write_weights
 from srgan_cli.weights.loading import load_weights
-from srgan_cli.weights.metadata import Metadata
+from srgan_cli.weights.metadata import Metadata, ModelFamily
 
 RRDB = {"scale": 4, "features": 3, "blocks": 1, "growth": 2}
 SRCNN = {"n1": 3, "n2": 2, "f1": 3, "f2": 1, "f3": 3}
@@ -150,3 +150,32 @@ def test_mistakes_get_one_line_and_write_nothing(arguments, code, message, tiny_
     assert message in result.stderr
     assert [path.name for path in Path().iterdir()] == ["tiny.safetensors"]
     assert tiny_file.read_bytes() == before
+
+
+def test_a_family_is_kept_or_declared(tiny_file, family, tmp_path):
+    out = tmp_path / "out.safetensors"
+    assert convert(family / "photo-x4-gan.safetensors", "-o", out, "--half").exit_code == 0
+    assert read_weights(out).metadata.family == ModelFamily("photo-clean", 1)
+
+    result = convert(tiny_file, "-o", out, "--family", "photo-clean:0")
+    assert result.exit_code == 0, result.output
+    made, given = read_weights(out), read_weights(tiny_file)
+    assert made.metadata.family == ModelFamily("photo-clean", 0)
+    assert made.metadata.lineage == given.metadata.lineage
+    assert all(torch.equal(made.state[name], values) for name, values in given.state.items())
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("out.safetensors --family photo-clean", "NAME:DENOISE"),
+        ("out.safetensors --family photo-clean:3", "NAME:DENOISE"),
+        ("out.onnx --family photo-clean:1", "onnx"),
+    ],
+)
+def test_a_family_that_cannot_be_declared_is_a_usage_error(words, reason, tiny_file, monkeypatch):
+    monkeypatch.chdir(tiny_file.parent)
+    result = convert(tiny_file, "-o", *words.split())
+    assert result.exit_code == 2
+    assert reason in result.stderr
+    assert [path.name for path in tiny_file.parent.glob("out*")] == []

@@ -60,6 +60,7 @@ def test_json_has_a_line_for_each_image_and_the_mean(folder: Path) -> None:
         "seconds",
         "model",
         "blend",
+        "denoise",
         "device",
         "precision",
     ]

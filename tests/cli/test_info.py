@@ -141,3 +141,13 @@ def test_in_a_pipe_rows_are_whole_and_nothing_is_markup_or_an_escape_code(tiny_f
     assert "photos/ photos/ [red]\\x1b[31m\\x07" in stdout
     assert "\x1b" not in stdout
     assert len([line for line in stdout.splitlines() if "photos/" in line]) == 1
+
+
+def test_a_family_is_told_where_the_file_declares_one(tiny_file, family):
+    file = family / "photo-x4-gan.safetensors"
+    found = json.loads(info(file, "--json").stdout)
+    assert (found["family"], found["denoise"]) == ("photo-clean", 1)
+    lines = {" ".join(line.split()) for line in info(file).stdout.splitlines()}
+    assert "family photo-clean, denoise 1" in lines
+    assert json.loads(info(tiny_file, "--json").stdout)["family"] is None
+    assert "\nfamily" not in info(tiny_file).stdout

@@ -15,6 +15,7 @@ from srgan_cli.images.write import write_image
 from srgan_cli.networks import GENERATORS
 from srgan_cli.weights.blending import interpolate
 from srgan_cli.weights.container import read_weights, write_weights
+from srgan_cli.weights.metadata import ModelFamily
 
 
 def interp(*arguments: object) -> Result:
@@ -178,3 +179,13 @@ def test_the_record_of_a_blend_is_shown_by_info(tmp_path, tiny_file, other_file)
     result = CliRunner().invoke(main, ["info", str(tmp_path / "out.safetensors"), "--json"])
     found = json.loads(result.stdout)
     assert [part["objective"] for part in found["training"]["blend"]] == ["psnr", "gan"]
+
+
+def test_a_blend_within_a_family_says_where_it_stands(tmp_path, family, tiny_file):
+    out = tmp_path / "out.safetensors"
+    ends = [family / f"{model}-x4-gan.safetensors" for model in ("clean", "photo")]
+    interp(*ends, "-o", out, "--alpha", ".25")
+    assert read_weights(out).metadata.family == ModelFamily("photo-clean", 0.25)
+
+    interp(ends[0], tiny_file, "-o", out)
+    assert read_weights(out).metadata.family is None

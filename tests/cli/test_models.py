@@ -153,3 +153,14 @@ def test_json_has_the_file_and_the_ssim_too(folder, make_weights):
     mine = rows()["mine"]
     assert mine["file"] == str(folder / "mine.safetensors")
     assert (mine["set5_ssim"], mine["purpose"]) == (0.9, None)
+
+
+@pytest.mark.usefixtures("family")
+def test_a_family_is_listed_with_the_place_of_each_model():
+    found = rows()
+    assert (found["photo"]["family"], found["photo"]["denoise"]) == ("photo-clean", 1)
+    assert (found["clean"]["family"], found["clean"]["denoise"]) == ("photo-clean", 0)
+    assert (found["srcnn"]["family"], found["srcnn"]["denoise"]) == (None, None)
+    lines = [line.strip() for line in listing()]
+    assert lines.count("denoise 1, of photo-clean") == lines.count("denoise 0, of photo-clean") == 1
+    assert all(len(line) <= 80 for line in listing())

@@ -1,5 +1,6 @@
 """Crops side by side, and sweeps."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,22 @@ def test_rows_are_the_part_and_its_middle_twice_as_large() -> None:
     assert [cell.label for cell in whole.cells] == ["input, its pixels", "bicubic"]
     assert whole.cells[1].pixels.shape == middle.cells[1].pixels.shape == (16, 16, 3)
     assert np.array_equal(middle.cells[1].pixels[::2, ::2], whole.cells[1].pixels[4:12, 4:12])
+
+
+def test_methods_with_rows_of_their_own_stand_below_the_others() -> None:
+    methods = [replace(bicubic(), name=f"{row}{i}", row=row) for row in "ab" for i in range(2)]
+    subject = Subject("noise", noise(16, 16), 2, noise(32, 32))
+    compared = compare_crop(subject, Crop(4, 4, 8, 8), [bicubic(), *methods], FIDELITY[:1])
+
+    rows = rows_of(compared, FIDELITY[:1])
+
+    labels = [[cell.label for cell in row.cells] for row in rows]
+    first = ["input, its pixels", "bicubic", "original"]
+    assert labels == [first, ["a0", "a1"], ["b0", "b1"]] * 2
+    assert [row.title for row in rows[1:3]] == ["a", "b"]
+    assert "100 %" in rows[0].title
+    assert "200 %" in rows[3].title
+    assert all("PSNR" in cell.note for cell in rows[2].cells)
 
 
 def test_a_crop_by_hand_is_in_pixels_of_the_photograph(tmp_path: Path) -> None:

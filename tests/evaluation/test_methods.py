@@ -22,6 +22,14 @@ from srgan_cli.settings import Machine, MethodOptions, ModelChoice
         ),
         (MethodOptions(models=("lone",), blends=(0.3,)), [ModelChoice("lone", blend=0.3)]),
         (
+            MethodOptions(models=("photo", "lone"), blends=(0, 1), strengths=(0.5,)),
+            [
+                ModelChoice("photo", blend=0, denoise=0.5),
+                ModelChoice("photo", blend=1, denoise=0.5),
+                ModelChoice("lone"),
+            ],
+        ),
+        (
             MethodOptions(files=(Path("a"), Path("b")), blends=(0.5,)),
             [ModelChoice(files=(Path("a"), Path("b")), blend=0.5)],
         ),
@@ -62,6 +70,39 @@ def test_no_network_named_shows_the_default_from_end_to_end(personal: Path) -> N
     ]
 
     assert names == ["bicubic", "photo blend 0", "photo blend 1"]
+
+
+@pytest.mark.usefixtures("family")
+def test_a_family_named_by_nobody_is_a_grid_only_where_one_is_wanted() -> None:
+    plain = build_methods(MethodOptions())
+    grid = build_methods(MethodOptions(grid=True))
+
+    assert [method.name for method in plain] == ["bicubic", "photo blend 0", "photo blend 1"]
+    points = [(blend, denoise) for denoise in ("0", "0.5", "1") for blend in ("0", "0.5", "1")]
+    names = [f"photo blend {blend} denoise {denoise}" for blend, denoise in points]
+    assert [method.name for method in grid] == ["bicubic", *names]
+    assert [method.row for method in grid] == ["", *(f"denoise {denoise}" for _, denoise in points)]
+
+
+@pytest.mark.usefixtures("family")
+def test_of_one_denoise_there_are_no_rows() -> None:
+    methods = build_methods(MethodOptions(strengths=(0.5,)))
+
+    names = [f"photo blend {blend} denoise 0.5" for blend in (0, 1)]
+    assert [method.name for method in methods] == ["bicubic", *names]
+    assert not any(method.row for method in methods)
+
+
+@pytest.mark.usefixtures("family")
+def test_denoise_is_refused_at_another_scale_and_for_other_models() -> None:
+    with pytest.raises(OptionError, match="at x2"):
+        build_methods(MethodOptions(strengths=(0.5,)), scale=2)
+    (_, mixed) = build_methods(MethodOptions(models=("photo",), strengths=(0.5,)))
+    with pytest.raises(OptionError, match="at x2"):
+        mixed.upscale(noise(6, 5), 2)
+    for others in (("srcnn",), ("srcnn", "vdsr"), ("bicubic",)):
+        with pytest.raises(OptionError, match="--denoise"):
+            build_methods(MethodOptions(models=others, strengths=(0.5,)))
 
 
 @pytest.mark.usefixtures("personal")

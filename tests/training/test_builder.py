@@ -14,9 +14,11 @@ from srgan_cli.training.initial_weights import starting_weights
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.report import read_log
 from srgan_cli.training.run_folder import read_options, write_options
+from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_run import check
 from srgan_cli.weights.blending import interpolate
 from srgan_cli.weights.container import is_running_statistic, read_weights, write_weights
+from srgan_cli.weights.metadata import ModelFamily
 
 
 def test_both_ends_share_a_lineage_and_blend(make, run) -> None:
@@ -118,6 +120,28 @@ def test_facts_of_the_file_begun_with_do_not_stick_to_what_is_trained(make, run,
     run(second)
     metadata = read_weights(second.out / "psnr.safetensors").metadata
     assert (metadata.measured_receptive_field, metadata.figures) == (None, {})
+
+
+def test_a_family_is_declared_by_what_was_trained_last(make, run, tmp_path, monkeypatch) -> None:
+    for name in ("clean", "photo"):
+        small = {**RECIPES[name].hyperparameters, "features": 4, "blocks": 1, "thin": 2}
+        monkeypatch.setitem(RECIPES, name, replace(RECIPES[name], hyperparameters=small))
+
+    def family(options: TrainOptions, end: str) -> ModelFamily | None:
+        return read_weights(options.out / f"{end}.safetensors").metadata.family
+
+    clean = make(scale=4, patch=32, steps=1)
+    start = clean.out / "psnr.safetensors"
+    photo = make(
+        recipe="photo", stages="gan", start=start, out=tmp_path / "photo", scale=4, steps=1
+    )
+    other = make(start=start, out=tmp_path / "other", scale=2, steps=1)
+    for options in (clean, photo, other):
+        run(options)
+
+    assert family(clean, "psnr") == family(photo, "psnr") == ModelFamily("photo-clean", 0)
+    assert family(photo, "gan") == ModelFamily("photo-clean", 1)
+    assert family(other, "psnr") is None
 
 
 def test_a_gan_recipe_without_a_vgg_file_names_both_ways(make) -> None:

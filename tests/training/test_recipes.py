@@ -16,8 +16,9 @@ from srgan_cli.training.degradation import bicubic_downsample
 from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.feature_extractors import load_vggs
 from srgan_cli.training.patches import as_planes
-from srgan_cli.training.recipes import RECIPES, Recipe, Stage
+from srgan_cli.training.recipes import RECIPES, Recipe, Stage, declared_family
 from srgan_cli.training.train_step import Losses, TrainStep
+from srgan_cli.weights.metadata import ModelFamily
 
 SMALL = {
     "fast": {"blocks": 1, "features": 16},
@@ -93,3 +94,14 @@ def test_recipes_name_what_there_is() -> None:
     for recipe in RECIPES.values():
         assert recipe.architecture in GENERATORS
         assert recipe.stages[0].end == "psnr"
+
+
+@pytest.mark.parametrize(("name", "denoise"), [("clean", 0), ("photo", 1)])
+def test_networks_that_denoise_can_mix_declare_their_family(name: str, denoise: int) -> None:
+    recipe = RECIPES[name]
+    own = recipe.sized(4, None)
+    assert declared_family(recipe, "fast", own) == ModelFamily("photo-clean", denoise)
+    for other in (recipe.sized(2, None), recipe.sized(4, 16), {**own, "binomial": False}):
+        assert declared_family(recipe, "fast", other) is None
+    assert declared_family(recipe, "rrdbnet", own) is None
+    assert declared_family(RECIPES["srgan"], "srresnet", RECIPES["srgan"].sized(4, None)) is None

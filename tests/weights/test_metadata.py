@@ -5,8 +5,11 @@ import pytest
 from srgan_cli.weights.metadata import (
     MAX_NESTING,
     Metadata,
+    ModelFamily,
+    blend_metadata,
     metadata_from_json,
     metadata_to_json,
+    parse_family,
 )
 
 RECORD = {
@@ -32,6 +35,38 @@ def test_ranges_for_int8_are_written_only_where_they_are_known():
     assert metadata.activation_ranges == ((-1.5, 2), (0, 3.0))
     assert metadata_from_json(metadata_to_json(metadata)) == metadata
     assert not {"activation_ranges", "int8_psnr"} & metadata_to_json(Metadata(scale=2)).keys()
+
+
+def test_a_family_is_written_only_where_it_is_declared():
+    record = RECORD | {"family": {"name": "photo-clean", "denoise": 1}}
+    metadata = metadata_from_json(record | {"family": {**record["family"], "unheard": 2}})
+    assert metadata.family == ModelFamily("photo-clean", 1)
+    assert metadata_to_json(metadata) == record
+    assert "family" not in metadata_to_json(Metadata(scale=2))
+
+
+def test_a_family_is_told_in_a_word():
+    assert parse_family("photo-clean:0") == ModelFamily("photo-clean", 0)
+    for wrong in ("photo-clean", "photo-clean:", ":1", "photo-clean:2", "photo-clean:nan", "a:b"):
+        with pytest.raises(ValueError, match=r".*"):
+            parse_family(wrong)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("a", "a"), ModelFamily("a", 0.25)),
+        (("a", "b"), None),
+        (("a", None), None),
+        ((None, None), None),
+    ],
+)
+def test_a_blend_stands_between_its_parts_if_they_are_of_one_family(names, expected):
+    parts = [
+        Metadata(scale=4, family=name and ModelFamily(name, denoise))
+        for denoise, name in enumerate(names)
+    ]
+    assert blend_metadata(parts, (0.75, 0.25)).family == expected
 
 
 def test_unknown_keys_of_later_versions_are_ignored():
@@ -66,6 +101,12 @@ def nested(depth: int) -> dict:
         {"activation_ranges": [[0, float("nan")]]},
         {"activation_ranges": [["0", 1]]},
         {"activation_ranges": [[0, 10**400]]},
+        {"family": "photo-clean"},
+        {"family": {"name": "photo-clean", "denoise": "1"}},
+        {"family": {"name": "photo-clean", "denoise": 2}},
+        {"family": {"name": "photo-clean", "denoise": float("nan")}},
+        {"family": {"name": "", "denoise": 1}},
+        {"family": {"name": 3, "denoise": 1}},
         {"int8_psnr": "60"},
         {"int8_psnr": float("inf")},
         {"training": []},

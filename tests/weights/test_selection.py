@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import pytest
 import torch
 from click.testing import CliRunner
@@ -149,3 +151,58 @@ def test_a_model_whose_ends_are_strangers_is_refused(models, make_weights):
     write_weights(make_weights(1, lineage="elsewhere"), models / "two-x4-gan.safetensors")
     with pytest.raises(WeightsError, match="not trained from one another"):
         select_model(ModelChoice("two", blend=0.5)).weights[4]
+
+
+def test_either_name_gives_any_point_of_the_family(family):
+    networks = [
+        head(select_model(ModelChoice(m, blend=0.2, denoise=0.7))) for m in ("photo", "clean")
+    ]
+    torch.testing.assert_close(networks[0], networks[1], rtol=0, atol=0)
+    vivid = head(select_model(ModelChoice("photo", denoise=0.0)))
+    torch.testing.assert_close(vivid, head(select_model(ModelChoice("clean", blend=1.0))))
+
+
+@pytest.mark.parametrize(("model", "own"), [("photo", 1.0), ("clean", 0.0)])
+def test_a_models_own_denoise_changes_nothing_at_any_scale(model, own, opened):
+    chosen = select_model(ModelChoice(model, denoise=own))
+    assert chosen.denoise == select_model(ModelChoice(model)).denoise == own
+    assert {2, 4} <= chosen.weights.keys()
+    chosen.check_scale(2)
+    assert chosen.weights[4].metadata.objective == "gan"
+    assert opened == [f"{model}-x4-gan.safetensors"]
+
+
+@pytest.mark.usefixtures("family")
+@pytest.mark.parametrize(
+    ("model", "scale", "network"),
+    [("photo", 2, 2), ("photo", Fraction(3, 2), 2), ("clean", 3, 3), ("clean", Fraction(5, 2), 3)],
+)
+def test_denoise_is_refused_at_other_scales_with_the_reason(model, scale, network):
+    chosen = select_model(ModelChoice(model, denoise=0.5))
+    with pytest.raises(OptionError, match=f"at x{network}.*--scale 4"):
+        chosen.check_scale(scale)
+
+
+@pytest.mark.usefixtures("family")
+@pytest.mark.parametrize("scale", [None, 1, Fraction(1, 2), Fraction(7, 2), 4, 16])
+def test_denoise_goes_with_what_the_x4_network_makes(scale):
+    chosen = select_model(ModelChoice("photo", denoise=0.5))
+    chosen.check_scale(scale)
+    assert chosen.weights.keys() == {4}
+
+
+@pytest.mark.parametrize("denoise", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("model", ["two", "one", "alone", "srcnn"])
+def test_other_models_have_no_denoise(models, model, denoise):
+    assert select_model(ModelChoice(model)).denoise is None
+    with pytest.raises(OptionError, match=f"clean and photo: {model!r} is neither"):
+        select_model(ModelChoice(model, denoise=denoise))
+
+
+def test_denoise_goes_with_neither_files_nor_bicubic(models):
+    with pytest.raises(OptionError, match="not with --weights"):
+        ModelChoice(files=(models / "alone.safetensors",), denoise=1.0)
+    with pytest.raises(OptionError, match="bicubic"):
+        ModelChoice("bicubic", denoise=0.5)
+    with pytest.raises(OptionError, match="from 0 to 1"):
+        ModelChoice("photo", denoise=1.5)
