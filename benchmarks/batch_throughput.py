@@ -24,7 +24,7 @@ from srgan_cli.inference.row_streams import RowSink, RowSource
 
 QUALITY = 95
 LEAST_GAIN = 2.0
-MOST_OVERHEAD = 0.1
+MOST_OVERHEAD = 0.03
 MOST_PIXELS = 1 << 30
 
 

@@ -24,7 +24,7 @@ from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.measured_field import pattern_image
 from srgan_cli.weights.metadata import MAX_ACTIVATION
 
-SIDE = 64
+SIDE = 48
 """Of the image on which activations are measured, in low-resolution pixels."""
 
 MAX_PSNR = 100.0
