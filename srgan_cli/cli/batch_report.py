@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srgan_cli.cli.console import Output
-from srgan_cli.cli.speeds import LEAST_SECONDS, Speed, remember
+from srgan_cli.cli.speeds import LEAST_SECONDS, Speed, save_speed
 from srgan_cli.images.formats import (
     PACKAGES,
     Encoding,
@@ -67,7 +67,7 @@ class BatchReport:
     output: Output
     settings: Settings
     encoding: Encoding
-    remembers: bool = False
+    records_speed: bool = False
     """Whether `srgan models` may show how fast this was."""
     done: int = 0
     skipped: int = 0
@@ -76,13 +76,13 @@ class BatchReport:
     unsupported_metadata: Counter[str] = field(default_factory=Counter)
     computed: dict[int, list[float]] = field(default_factory=dict)
     """Scale of the one network that ran -> output megapixels and seconds, of all images."""
-    refused: set[Path] = field(default_factory=set)
+    unsupported: set[Path] = field(default_factory=set)
     """Inputs that were named before the work began."""
 
-    def print_refused(self, jobs: "Sequence[Job]") -> None:
+    def print_unsupported(self, jobs: "Sequence[Job]") -> None:
         """The jobs that have a problem, in lines of their own."""
         problems = {job.source: job.problem for job in jobs if job.problem is not None}
-        self.refused.update(problems)
+        self.unsupported.update(problems)
         if problems and len(problems) < len(jobs):
             self.output.info(f"{len(problems)} of {len(jobs)} images cannot be upscaled:")
         for problem in problems.values():
@@ -106,7 +106,7 @@ class BatchReport:
             self.output.record(self._record(outcome))
         if outcome.error is not None:
             self.failed.append(outcome.job.source)
-            if outcome.job.source not in self.refused:
+            if outcome.job.source not in self.unsupported:
                 self.output.error(outcome.error)
             for line in (outcome.trace or "").splitlines():
                 self.output.detail(line)
@@ -146,9 +146,9 @@ class BatchReport:
 
     def finish(self) -> int:
         """The exit code; a last line with the counts where there were several images."""
-        if self.remembers:
+        if self.records_speed:
             for speed in self.speeds():
-                remember(speed)
+                save_speed(speed)
         total = self.done + self.skipped + self.locked + len(self.failed)
         if self.unsupported_metadata:
             self.output.info(f"Note: {'; '.join(self._counted(total))}")

@@ -44,7 +44,7 @@ class Report:
     metrics: "Sequence[Metric]"
     methods: "Sequence[Method]" = ()
 
-    def repeatable(self, name: str) -> dict[str, object]:
+    def settings_of(self, name: str) -> dict[str, object]:
         """What the method of that name can be repeated with, as in `srgan upscale --json`."""
         method = next(one for one in self.methods if one.name == name)
         keys = ("model", "blend", "denoise", "device", "precision")
@@ -143,7 +143,7 @@ def records(report: Report) -> Iterator[dict[str, object]]:
         figures = {key: _finite(value) for key, value in score.figures.items()}
         named = {"picture": picture, "method": score.method}
         seconds = {"seconds": round(score.seconds, 3)}
-        yield named | figures | seconds | report.repeatable(score.method)
+        yield named | figures | seconds | report.settings_of(score.method)
 
 
 def _finite(value: float) -> float | None:

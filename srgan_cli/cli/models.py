@@ -10,7 +10,7 @@ import click
 from srgan_cli.cli.command import Command
 from srgan_cli.cli.console import Output
 from srgan_cli.cli.flags import json_option
-from srgan_cli.cli.speeds import Speed, newest_speeds
+from srgan_cli.cli.speeds import Speed, latest_speeds
 from srgan_cli.errors import WeightsError
 from srgan_cli.settings import BICUBIC
 from srgan_cli.weights.zoo import Network, default_model, networks, user_folder
@@ -76,7 +76,7 @@ class ModelRow:
 def models_command(as_json: bool) -> None:
     """List the models that --model knows: those of srgan and your own."""
     output = Output(only_prints=True)
-    speeds = newest_speeds()
+    speeds = latest_speeds()
     rows = [_with_speed(_row(network), speeds) for network in networks()]
     rows += _bicubic_rows()
     if as_json:

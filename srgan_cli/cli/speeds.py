@@ -48,10 +48,10 @@ def cache_file() -> Path:
     return folder / "speeds.json"
 
 
-def remember(speed: Speed) -> None:
+def save_speed(speed: Speed) -> None:
     """The newest speed of each model, scale, device and precision stays."""
     with suppress(SrganError, OSError, RuntimeError):  # RuntimeError: there is no home folder
-        speeds = {one.key: one for one in recall()}
+        speeds = {one.key: one for one in load_speeds()}
         speeds.pop(speed.key, None)
         speeds[speed.key] = speed
         kept = [vars(one) for one in speeds.values()][-MOST_ENTRIES:]
@@ -61,8 +61,8 @@ def remember(speed: Speed) -> None:
             file.write(json.dumps(kept).encode())
 
 
-def recall() -> list[Speed]:
-    """The oldest first; what is not as `remember` writes it is left out."""
+def load_speeds() -> list[Speed]:
+    """The oldest first; what is not as `save_speed` writes it is left out."""
     try:
         found = json.loads(read_regular(cache_file(), MOST_BYTES))
     except (OSError, RuntimeError, RecursionError, ValueError):
@@ -81,6 +81,6 @@ def _parse(found: object) -> Speed | None:
     return speed if valid and all(isinstance(text, str) for text in texts) else None
 
 
-def newest_speeds() -> dict[tuple[str, int], Speed]:
+def latest_speeds() -> dict[tuple[str, int], Speed]:
     """(model, scale) -> how it ran last."""
-    return {(speed.model, speed.scale): speed for speed in recall()}
+    return {(speed.model, speed.scale): speed for speed in load_speeds()}

@@ -112,8 +112,8 @@ def upscale_command(
         check_encoding(jobs, encoding)
         kept = (batch.skip_existing, batch.keep_time)
         options = JobOptions(pipeline, encoding, max_pixels, *kept, conversion, max_bytes=max_bytes)
-        usual = not (choice.files or machine.tta or machine.exact)
-        report = BatchReport(output, settings_of(model, pipeline), encoding, usual)
+        records_speed = not (choice.files or machine.tta or machine.exact)
+        report = BatchReport(output, settings_of(model, pipeline), encoding, records_speed)
         report.print_other_files(other_files(batch))
         sys.exit(
             _print_plan(jobs, options, report) if batch.dry_run else _run(jobs, options, report)
@@ -156,7 +156,7 @@ def _refused_first(
     from srgan_cli.batch.job_checks import check_job
 
     checked = list(tracked((check_job(job, options) for job in jobs), len(jobs), report.output))
-    report.print_refused(checked)
+    report.print_unsupported(checked)
     return checked
 
 

@@ -48,7 +48,7 @@ SIGNATURES = (
 )
 """First bytes of files that are often given by mistake -> what they are."""
 
-CORRUPT = (
+READ_ERRORS = (
     SafetensorError,
     pickle.UnpicklingError,
     zipfile.BadZipFile,
@@ -95,26 +95,28 @@ def read_tensor_file(path: Path) -> TensorFile:
         with open_regular(path) as file:
             found = _read(file)
     except FileNotFoundError as error:
-        raise _refusal(path, "no such file") from error
+        raise _file_error(path, "no such file") from error
     except IsADirectoryError as error:
-        raise _refusal(path, "a folder; give a weights file in it") from error
+        raise _file_error(path, "a folder; give a weights file in it") from error
     except NotRegularFileError as error:
-        raise _refusal(path, f"{error.strerror}") from error
+        raise _file_error(path, f"{error.strerror}") from error
     except OSError as error:
-        raise _refusal(path, f"cannot be read ({_first_line(error)})") from error
+        raise _file_error(path, f"cannot be read ({_first_line(error)})") from error
     except WeightsError as error:
-        raise _refusal(path, str(error)) from error
+        raise _file_error(path, str(error)) from error
     except ForbiddenCallError as error:
         code = f"wants to run {error.name}, and code in weights files is not run; {SUGGESTION}"
-        raise _refusal(path, code) from error
+        raise _file_error(path, code) from error
     except UnsupportedOpcodeError as error:
-        raise _refusal(path, str(_unreadable(error))) from error
-    except CORRUPT as error:
-        raise _refusal(path, f"damaged or cut off; get it again ({_first_line(error)})") from error
+        raise _file_error(path, str(_load_error(error))) from error
+    except READ_ERRORS as error:
+        raise _file_error(
+            path, f"damaged or cut off; get it again ({_first_line(error)})"
+        ) from error
     return found
 
 
-def _refusal(path: Path, problem: str) -> WeightsError:
+def _file_error(path: Path, problem: str) -> WeightsError:
     return WeightsError(printable(f"{path}: {problem}"))
 
 
@@ -168,10 +170,10 @@ def _load(file: IO[bytes]) -> object:
             warnings.simplefilter("ignore")  # of old storages and other pickle protocols
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise _unreadable(error) from error
+        raise _load_error(error) from error
 
 
-def _unreadable(error: pickle.UnpicklingError) -> WeightsError:
+def _load_error(error: pickle.UnpicklingError) -> WeightsError:
     return WeightsError(f"torch cannot read it safely ({_first_line(error)}); {SUGGESTION}")
 
 

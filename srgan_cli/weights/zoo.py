@@ -154,8 +154,8 @@ def find_weights_file(model: str, scale: int, end: End) -> Path:
     find_model(model)
     scales = paths_by_scale(model)
     if end not in scales.get(scale, {}):
-        there = ", ".join(f"x{s} {e}" for s in sorted(scales) for e in scales[s])
+        available = ", ".join(f"x{s} {e}" for s in sorted(scales) for e in scales[s])
         raise WeightsError(
-            f"model {model!r} has no x{scale} {end} network; it has {there or 'none'}"
+            f"model {model!r} has no x{scale} {end} network; it has {available or 'none'}"
         )
     return scales[scale][end]

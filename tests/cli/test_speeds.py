@@ -7,7 +7,14 @@ from click.testing import CliRunner
 from helpers import noise_file
 
 from srgan_cli.cli import batch_report, main, speeds
-from srgan_cli.cli.speeds import MOST_ENTRIES, Speed, cache_file, newest_speeds, recall, remember
+from srgan_cli.cli.speeds import (
+    MOST_ENTRIES,
+    Speed,
+    cache_file,
+    latest_speeds,
+    load_speeds,
+    save_speed,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -21,18 +28,18 @@ def speed(model="photo", rate=1.5, scale=4):
 
 
 def test_the_newest_speed_of_a_model_stays():
-    remember(speed(rate=1.0))
-    remember(speed(rate=2.0))
-    remember(speed(scale=2, rate=3.0))
-    rates = {key: one.megapixels_per_second for key, one in newest_speeds().items()}
+    save_speed(speed(rate=1.0))
+    save_speed(speed(rate=2.0))
+    save_speed(speed(scale=2, rate=3.0))
+    rates = {key: one.megapixels_per_second for key, one in latest_speeds().items()}
     assert rates == {("photo", 4): 2.0, ("photo", 2): 3.0}
 
 
 def test_the_file_does_not_grow_without_end():
     for number in range(MOST_ENTRIES + 5):
-        remember(speed(f"model{number}"))
-    assert len(recall()) == MOST_ENTRIES
-    assert recall()[-1].model == f"model{MOST_ENTRIES + 4}"
+        save_speed(speed(f"model{number}"))
+    assert len(load_speeds()) == MOST_ENTRIES
+    assert load_speeds()[-1].model == f"model{MOST_ENTRIES + 4}"
 
 
 @pytest.mark.parametrize(
@@ -52,15 +59,15 @@ def test_the_file_does_not_grow_without_end():
 def test_a_damaged_file_tells_nothing_and_is_replaced(content):
     cache_file().parent.mkdir(parents=True)
     cache_file().write_bytes(content)
-    assert recall() == []
-    remember(speed())
-    assert recall() == [speed()]
+    assert load_speeds() == []
+    save_speed(speed())
+    assert load_speeds() == [speed()]
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(cache):
     (cache / "cache").write_text("a file where a folder is wanted")
-    remember(speed())
-    assert recall() == []
+    save_speed(speed())
+    assert load_speeds() == []
 
 
 def test_upscale_remembers_and_models_shows_it(tmp_path, monkeypatch):
@@ -69,9 +76,9 @@ def test_upscale_remembers_and_models_shows_it(tmp_path, monkeypatch):
     words = ["upscale", str(tmp_path / "in.png"), "-o", str(tmp_path / "out.png"), "--device=cpu"]
     for more in (["--tta"], ["-m", "bicubic"]):
         assert CliRunner().invoke(main, [*words, "-s", "2", *more]).exit_code == 0
-        assert recall() == []
+        assert load_speeds() == []
     assert CliRunner().invoke(main, [*words, "-s", "2", "-m", "photo"]).exit_code == 0
-    (found,) = recall()
+    (found,) = load_speeds()
     assert (found.model, found.scale, found.device) == ("photo", 2, "cpu")
     shown = CliRunner().invoke(main, ["models"])
     assert f"{found.megapixels_per_second:.2g} MP/s" in shown.stdout

@@ -157,11 +157,11 @@ def test_a_checkpoint_of_another_discriminator_is_refused(make, run) -> None:
 
 
 def test_more_workers_and_accumulation_change_nothing_in_the_order(make, run, tmp_path) -> None:
-    unwrap = make(accumulate=2)
-    run(unwrap)
-    helped = replace(unwrap, out=tmp_path / "helped", workers=2)
+    single = make(accumulate=2)
+    run(single)
+    helped = replace(single, out=tmp_path / "helped", workers=2)
     run(helped)
-    assert_same_end(helped, unwrap)
+    assert_same_end(helped, single)
 
 
 def in_another_process(options: TrainOptions) -> "subprocess.Popen[bytes]":

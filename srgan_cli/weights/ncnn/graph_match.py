@@ -50,8 +50,8 @@ def match_network(layers: Layers, arrays: Mapping[str, Arrays]) -> MatchedNetwor
     candidates = list_candidates(layers, folded)
     if not candidates:
         raise WeightsError(f"an unsupported model: its graph is of no known kind; {SUPPORTED}")
-    candidates_tried = [_match(layers, folded, candidate) for candidate in candidates]
-    best = max(candidates_tried, key=lambda match: match.layers)
+    matches = [_match(layers, folded, candidate) for candidate in candidates]
+    best = max(matches, key=lambda match: match.layers)
     if best.problem:
         raise WeightsError(f"an unsupported model: {best.problem}; {SUPPORTED}")
     found = best.candidate

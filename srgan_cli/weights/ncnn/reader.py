@@ -7,7 +7,7 @@ from srgan_cli.errors import WeightsError
 from srgan_cli.files import open_regular, read_regular
 from srgan_cli.weights.ncnn.bin_file import TYPES, first_dtype, parse_bin
 from srgan_cli.weights.ncnn.graph_match import MatchedNetwork, check_layer_types, match_network
-from srgan_cli.weights.ncnn.official import origin_of
+from srgan_cli.weights.ncnn.known_networks import origin_of
 from srgan_cli.weights.ncnn.param_file import NcnnLayer, parse_param, summary
 from srgan_cli.weights.tensor_files import BINARY_GRAPH, BINARY_MAGIC, MAX_FILE
 

@@ -59,7 +59,7 @@ def _folded(graph: Graph, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarr
     """With every BatchNorm taken into the convolution before it."""
     made = dict(state)
     for name in graph.weights.values():
-        norm = _following_norm(name)
+        norm = _norm_after(name)
         if f"{norm}.running_var" not in state:
             continue
         zero = np.zeros(len(state[f"{name}.weight"]), np.float32)
@@ -70,7 +70,7 @@ def _folded(graph: Graph, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarr
     return made
 
 
-def _following_norm(name: str) -> str:
+def _norm_after(name: str) -> str:
     """SRResNet's names: body.0.conv1 and body.0.norm1, conv_body and end_body."""
     return "end_body" if name == "conv_body" else name.replace(".conv", ".norm")
 
