@@ -64,6 +64,7 @@ def started(words: list[str], out: Path) -> int:
     out.mkdir()
     child = forked([*words, "-o", str(out)])
     while not any(out.iterdir()):
+        assert os.waitpid(child, os.WNOHANG) == (0, 0), "ended without a file"
         time.sleep(0.001)
     return child
 
