@@ -76,13 +76,13 @@ class BatchReport:
     unsupported_metadata: Counter[str] = field(default_factory=Counter)
     computed: dict[int, list[float]] = field(default_factory=dict)
     """Scale of the one network that ran -> output megapixels and seconds, of all images."""
-    unsupported: set[Path] = field(default_factory=set)
-    """Inputs that were named before the work began."""
+    problem_inputs: set[Path] = field(default_factory=set)
+    """Inputs whose problem was printed before the first job."""
 
-    def print_unsupported(self, jobs: "Sequence[Job]") -> None:
+    def print_problems(self, jobs: "Sequence[Job]") -> None:
         """The jobs that have a problem, in lines of their own."""
         problems = {job.source: job.problem for job in jobs if job.problem is not None}
-        self.unsupported.update(problems)
+        self.problem_inputs.update(problems)
         if problems and len(problems) < len(jobs):
             self.output.info(f"{len(problems)} of {len(jobs)} images cannot be upscaled:")
         for problem in problems.values():
@@ -106,7 +106,7 @@ class BatchReport:
             self.output.record(self._record(outcome))
         if outcome.error is not None:
             self.failed.append(outcome.job.source)
-            if outcome.job.source not in self.unsupported:
+            if outcome.job.source not in self.problem_inputs:
                 self.output.error(outcome.error)
             for line in (outcome.trace or "").splitlines():
                 self.output.detail(line)

@@ -156,7 +156,7 @@ def _refused_first(
     from srgan_cli.batch.job_checks import check_job
 
     checked = list(tracked((check_job(job, options) for job in jobs), len(jobs), report.output))
-    report.print_unsupported(checked)
+    report.print_problems(checked)
     return checked
 
 
