@@ -27,8 +27,8 @@ from srgan_cli.training.train_step import Losses, NonFiniteError, TrainStep
 from srgan_cli.training.validation import Score, ValidationResult
 
 LOG_EVERY = 50
-DENSE_STEPS, DENSE_EVERY = 50, 5
-"""At its start a stage is logged more often, so that a short run has curves."""
+FIRST_STEPS = 10
+"""A stage's first steps are all logged, then every fifth, so that a short run has curves."""
 SAVE_EVERY = 120.0  # seconds
 VALIDATE_EVERY = 1000
 VALIDATIONS = 10
@@ -210,7 +210,7 @@ class Trainer:
             with torch.random.fork_rng(devices=[]):  # the other processes' dice do not move either
                 score = self._validated() if due else None
             at = self.progress
-            every = DENSE_EVERY if at.done <= DENSE_STEPS else LOG_EVERY
+            every = 1 if at.done <= FIRST_STEPS else 5 if at.done < LOG_EVERY else LOG_EVERY
             if losses and (at.done % every == 0 or at.done == self.length.steps):
                 self._log({"lr": self._rate()} | losses | self.step.shares(losses))
             self.outputs.callback.progress(

@@ -61,7 +61,7 @@ def test_a_run_folder_holds_images_of_its_progress(make, run) -> None:
     rows = read_log(options.out / "log.jsonl")
     assert all(row["features"] > 0 for row in rows if "psnr" in row)
     for stage in ("psnr", "gan"):  # so short a run has a curve of its losses, too
-        steps = [row["step"] for row in rows if "pixel" in row and row["stage"] == stage]
+        steps = [row["step"] for row in rows if "lr" in row and row["stage"] == stage]
         assert len(steps) >= 2
         assert steps == sorted(set(steps))
 
