@@ -74,7 +74,7 @@ def test_the_same_image_gives_the_same_bytes(tmp_path, photo_file, tiny_file):
     [
         (["missing.jpg"], 1, "missing.jpg: no such file"),
         (["text.jpg"], 1, "text.jpg: not a picture"),
-        (["empty"], 2, "there is no picture in empty"),
+        (["empty"], 2, "there is no image in empty"),
         (["photo.jpg", "-o", "empty"], 0, ""),
         (["photo.jpg", "-o", "text.jpg/out.png"], 1, "text.jpg/out.png"),
         (["photo.jpg", "-w", "text.jpg"], 1, "text.jpg"),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from training_helpers import save_picture
 
 from srgan_cli.errors import DeviceError, WeightsError
 from srgan_cli.networks import GENERATORS
@@ -118,7 +119,7 @@ def test_a_plan_says_it_all(make) -> None:
     text = "\n".join(describe_run(options, check(options)))
     for expected in (
         "recipe clean",
-        "images: 4 files",
+        "images: 4 images can be used",
         "stage psnr: 800 steps of 2 patches, 16 pixels (8 low-resolution)",
         "stage gan: 200 steps",
         "l1 x 1 to the original, features before activation (l1) x 0.4 to the original, of",
@@ -133,10 +134,13 @@ def test_a_plan_says_it_all(make) -> None:
     assert not options.out.exists()
 
 
-def test_a_plan_tells_of_color_augmentation_where_patches_are_made(make, photos: Path) -> None:
+def test_a_plan_tells_of_color_augmentation_where_patches_are_made(make, tmp_path: Path) -> None:
     line = "color augmentation: 25% of the patches"
     assert line in [*describe_run(make(recipe="srresnet", stages="psnr"), [])]
-    given = make(recipe="srresnet", stages="psnr", low=photos)
+    (tmp_path / "low").mkdir()
+    given = make(recipe="srresnet", stages="psnr", low=tmp_path / "low")
+    for seed in range(4):
+        save_picture(given.low / f"{seed}.png", seed, height=36, width=40)
     assert line not in [*describe_run(given, [])]
 
 

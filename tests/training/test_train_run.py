@@ -207,8 +207,8 @@ FAILING = """
 import atexit
 import multiprocessing
 atexit.register(lambda: [child.join() for child in workers])  # runs after load_batches' own
-from srgan_cli.training.data import Loading, load_batches
-batches = load_batches(range(100), 0, Loading(workers=1))
+from srgan_cli.training.data import LoaderOptions, load_batches
+batches = load_batches(range(100), 0, LoaderOptions(workers=1))
 next(batches)
 workers = multiprocessing.active_children()
 raise ValueError("no one expects it")
