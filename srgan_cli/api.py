@@ -23,7 +23,7 @@ from srgan_cli.inference.quantization import quantize, takes_int8
 from srgan_cli.inference.tta import Ensemble
 from srgan_cli.inference.worker import LogCallback, once, warn
 from srgan_cli.settings import NATIVE, NO_POSTPROCESS, Machine, ModelChoice, OutputSize, Postprocess
-from srgan_cli.weights.activation_ranges import calibrate, recorded_ranges
+from srgan_cli.weights.activation_ranges import calibrate, recorded_psnr, recorded_ranges
 from srgan_cli.weights.container import Weights
 from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.measured_field import tile_padding
@@ -239,7 +239,7 @@ def build_engine(weights: Weights, machine: Machine, log: LogCallback = warn) ->
     analytic = int(generator.receptive_field)  # type: ignore[arg-type]
     margin = analytic if machine.exact else tile_padding(weights, analytic)
     running = Ensemble(generator) if machine.tta else generator
-    int8 = takes_int8(machine.precision, generator, devices, weights.metadata.int8_psnr)
+    int8 = takes_int8(machine.precision, generator, devices, recorded_psnr(weights, generator))
     replicas = [Replica(copy.deepcopy(running).to(device), device) for device in devices[1:]]
     engine = TiledEngine(
         generator=running.to(devices[0]),

@@ -48,13 +48,21 @@ def calibrate(network: nn.Module, images: Sequence[Tensor] = ()) -> list[Range]:
 
 
 def recorded_ranges(weights: Weights, network: nn.Module) -> Sequence[Range] | None:
-    """None if the file has none. network: its `Fast`. Raises WeightsError if they do not fit it."""
+    """None if the file has none, or those of other layers, as other versions ran in int8.
+
+    network: its `Fast`.
+    """
     assert isinstance(network, Fast)
     ranges = weights.metadata.activation_ranges
-    needed = len(int8_layers(network))
-    if ranges is not None and len(ranges) != needed:
-        raise WeightsError(f"its metadata has {len(ranges)} activation ranges, not {needed}")
-    return ranges
+    return ranges if ranges and len(ranges) == len(int8_layers(network)) else None
+
+
+def recorded_psnr(weights: Weights, network: nn.Module) -> float | None:
+    """Of int8, in dB from float32; None if the file has none, or one of other layers."""
+    metadata = weights.metadata
+    if metadata.activation_ranges is None or not isinstance(network, Fast):
+        return metadata.int8_psnr
+    return metadata.int8_psnr if recorded_ranges(weights, network) else None
 
 
 def complete_ranges(weights: Weights, images: Sequence[Tensor] = ()) -> Weights:
@@ -68,7 +76,7 @@ def complete_ranges(weights: Weights, images: Sequence[Tensor] = ()) -> Weights:
     if not isinstance(network, Fast):
         return weights
     ranges = recorded_ranges(weights, network) or calibrate(network, images)
-    psnr = metadata.int8_psnr
+    psnr = recorded_psnr(weights, network)
     if psnr is None and images and int8_problem(network) is None:
         psnr = int8_psnr(network, ranges, images)
     if (tuple(ranges), psnr) == (metadata.activation_ranges, metadata.int8_psnr):

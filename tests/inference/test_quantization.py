@@ -8,7 +8,7 @@ import torch
 from helpers import noise
 
 from srgan_cli.api import build_engine, build_pipeline
-from srgan_cli.errors import DeviceError, WeightsError
+from srgan_cli.errors import DeviceError
 from srgan_cli.images.image import Image
 from srgan_cli.inference import quantization
 from srgan_cli.inference.quantization import MIN_PSNR, takes_int8
@@ -116,11 +116,16 @@ def test_recorded_ranges_are_taken_and_others_calibrated():
     )
 
 
-def test_ranges_of_another_network_are_refused(monkeypatch):
-    monkeypatch.setattr(quantization, "int8_problem", lambda network: None)
-    metadata = Metadata(scale=2, activation_ranges=((0.0, 1.0),) * 3)
-    with pytest.raises(WeightsError, match="3 activation ranges, not 6"):
-        build_engine(replace(weights(), metadata=metadata), Machine("cpu", "int8"))
+@needs_int8
+def test_ranges_of_other_layers_are_measured_again():
+    """Other versions ran other layers in int8: neither their ranges nor their PSNR hold."""
+    metadata = Metadata(scale=2, activation_ranges=((0.0, 1.0),) * 3, int8_psnr=60.0)
+    given = replace(weights(), metadata=metadata)
+    assert build_engine(given, Machine("cpu", "int8")).built_in_calibration
+    assert build_engine(given, Machine("cpu", "auto")).dtype != torch.int8
+    np.testing.assert_array_equal(
+        upscaled(noise(20, 20), given), upscaled(noise(20, 20), weights())
+    )
 
 
 @needs_int8
