@@ -4,13 +4,12 @@ import os
 import signal
 from pathlib import Path
 
+import kill
 import numpy as np
-import torch
 
 from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 from srgan_cli.training.callbacks import NoCallback, Progress
-from srgan_cli.training.checkpoint import checkpoints, load_state
 from srgan_cli.training.train_options import TrainOptions
 
 
@@ -53,17 +52,5 @@ class StopAfter(NoCallback):
             os.kill(os.getpid(), self.number)
 
 
-def same(a: object, b: object) -> bool:
-    """Nested containers of tensors and plain values, bit for bit."""
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
-    return a == b
-
-
 def last_state(options: TrainOptions) -> dict[str, object]:
-    state = vars(load_state(checkpoints(options.out)[-1]))
-    return {name: value for name, value in state.items() if name != "seconds"}
+    return kill.last_state(options.out)

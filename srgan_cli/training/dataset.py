@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from srgan_cli.errors import DatasetError, ImageError
+from srgan_cli.errors import DatasetError, ImageError, describe_error
 from srgan_cli.folders import scan_folder
 from srgan_cli.images.formats import input_suffixes
 from srgan_cli.images.image import Image, to_uint8
@@ -139,6 +139,16 @@ def find_training_files(
 
 ImageCheck = Callable[[Path, Image], None]
 """Raises ImageError for an image that is not to be trained on."""
+
+
+def read_checked(path: Path, check: ImageCheck) -> Image | SkippedFile:
+    """The image, or why it cannot be used: whatever goes wrong is that file's result."""
+    try:
+        image = read_image(path)
+        check(path, image)
+    except Exception as error:
+        return SkippedFile(path, describe_error(path, error))
+    return image
 
 
 def half_size(pixels: np.ndarray) -> np.ndarray:

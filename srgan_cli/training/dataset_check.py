@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from srgan_cli.errors import describe_error
-from srgan_cli.images.read import read_image
 from srgan_cli.training.data import training_check
-from srgan_cli.training.dataset import ImageCheck, SkippedFile, find_training_files
+from srgan_cli.training.dataset import SkippedFile, find_training_files, read_checked
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.train_options import TrainOptions
 
@@ -37,17 +35,12 @@ def check_dataset(options: TrainOptions, exclude: Path | None = None) -> Dataset
     """
     paths, others = find_training_files(list(options.folders), exclude=exclude)
     check = training_check(options, RECIPES[options.recipe])
-    found = [_check_image(path, check) for path in paths]
-    invalid = [one for one in found if isinstance(one, SkippedFile)]
-    areas = [one for one in found if isinstance(one, int)]
+    areas: list[int] = []
+    invalid: list[SkippedFile] = []
+    for path in paths:
+        image = read_checked(path, check)
+        if isinstance(image, SkippedFile):
+            invalid.append(image)
+        else:
+            areas.append(image.height * image.width)
     return DatasetReport(len(areas), sum(areas), invalid, others)
-
-
-def _check_image(path: Path, check: ImageCheck) -> int | SkippedFile:
-    """The image's area in pixels, or why it cannot be used."""
-    try:
-        image = read_image(path)
-        check(path, image)
-    except Exception as error:
-        return SkippedFile(path, describe_error(path, error))
-    return image.height * image.width

@@ -10,15 +10,15 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from srgan_cli.errors import DatasetError, describe_error
+from srgan_cli.errors import DatasetError
 from srgan_cli.files import atomic_write, read_regular
-from srgan_cli.images.read import read_image
 from srgan_cli.training.dataset import (
     CachedImage,
     ImageCheck,
     ImageSet,
     SkippedFile,
     half_size,
+    read_checked,
     to_rgb_uint8,
 )
 
@@ -122,13 +122,11 @@ def _decode_all(
         raise DatasetError(f"{cache.file.parent} cannot be made ({error.strerror})") from error
     with atomic_write(cache.file, CacheError) as out:
         for path in paths:
-            try:
-                image = read_image(path)
-                check(path, image)
-            except Exception as error:
-                skipped.append((str(path), describe_error(path, error)))
-                continue
-            entries.append(_stored(path, to_rgb_uint8(image), out, cache.limit))
+            image = read_checked(path, check)
+            if isinstance(image, SkippedFile):
+                skipped.append((str(path), image.reason))
+            else:
+                entries.append(_stored(path, to_rgb_uint8(image), out, cache.limit))
         complete = [*_with_half_size(entries, out, half_from, cache.limit)]
     return {"entries": [*map(asdict, complete)], "refusals": skipped}
 

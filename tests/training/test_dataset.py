@@ -11,7 +11,7 @@ from training_helpers import picture, save_picture
 from srgan_cli.errors import DatasetError
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
-from srgan_cli.training import dataset_check, image_cache
+from srgan_cli.training import dataset
 from srgan_cli.training.data import load_data
 from srgan_cli.training.dataset import find_training_files, min_side_check, validation_indices
 from srgan_cli.training.dataset_check import check_dataset
@@ -138,8 +138,7 @@ def test_an_error_that_nobody_foresaw_refuses_its_image_alone(make, mixed, monke
             raise TypeError("of a codec")
         return read_image(path, **degradation)
 
-    monkeypatch.setattr(dataset_check, "read_image", broken)
-    monkeypatch.setattr(image_cache, "read_image", broken)
+    monkeypatch.setattr(dataset, "read_image", broken)
     found = check_dataset(make(folders=(mixed,)))
     assert any("gray.png: failed (TypeError: of a codec)" in one.reason for one in found.invalid)
     assert found.valid == 3

@@ -5,7 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from training_helpers import last_state, picture, same, save_picture
+from kill import same
+from training_helpers import last_state, picture, save_picture
 
 from srgan_cli.errors import DatasetError, OptionError
 from srgan_cli.training.report import read_log

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from training_helpers import StopAfter, last_state, same, save_picture
+from kill import same
+from training_helpers import StopAfter, last_state, save_picture
 
 from srgan_cli.errors import TrainingError
 from srgan_cli.networks.discriminators import SRGANDiscriminator
