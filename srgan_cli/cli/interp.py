@@ -35,7 +35,12 @@ PLACEHOLDER = "{alpha}"
 
 
 class NumbersType(click.ParamType):  # type: ignore[type-arg]
+    """Comma-separated numbers between `low` and `high`."""
+
     name = "numbers"
+
+    def __init__(self, low: float, high: float) -> None:
+        self.low, self.high = low, high
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -44,8 +49,8 @@ class NumbersType(click.ParamType):  # type: ignore[type-arg]
             numbers = tuple(float(part) for part in str(value).split(","))
         except ValueError:
             self.fail(f"{value!r} is no number or list such as 0,.5,1", param, ctx)
-        if not all(0 <= number <= 1 for number in numbers):
-            self.fail(f"{value!r} is not all between 0 and 1", param, ctx)
+        if not all(self.low <= number <= self.high for number in numbers):
+            self.fail(f"{value!r} is not all between {self.low:g} and {self.high:g}", param, ctx)
         return numbers
 
 
@@ -115,11 +120,14 @@ class SweepOptions:
         "srgan interp run/psnr.safetensors run/gan.safetensors -o mine.safetensors",
         "srgan interp a.pth b.pth -o 'blend-{alpha}.safetensors' --alpha 0,.25,.5",
         "srgan interp a.pth b.pth c.pth -o abc.safetensors --shares .5,.3,.2",
+        "srgan interp new.pth gan.pth psnr.pth -o start.safetensors --shares 1,1,-1",
         "srgan interp a.pth b.pth --sweep photo.jpg --sheet sweep.png",
     ),
     notes=(
         "--sweep shows a crop of PHOTO from faithful to vivid; with an original (--high, "
         "--shrink) its PSNR too; with --vgg or --lpips, perception against distortion as a curve.",
+        "--shares 1,1,-1 adds to the first file what the second was trained for beyond the third: "
+        "a start for the GAN stage of a new faithful network.",
         LPIPS_NOTE,
     ),
 )
@@ -140,15 +148,15 @@ class SweepOptions:
         "alphas",
         aliases=["--blend"],
         metavar="A[,A...]",
-        type=NumbersType(),
+        type=NumbersType(0, 1),
         show_default=f"{RECOMMENDED}",
         help="From 0, all PSNR, to 1, all GAN",
     ),
     option(
         "--shares",
         metavar="S,S...",
-        type=NumbersType(),
-        help="Share of each file, in their order; the sum is 1",
+        type=NumbersType(-2, 2),
+        help="Share of each file, negative or not; the sum is 1",
     ),
     heading="Blend",
 )

@@ -44,21 +44,26 @@ def interpolate(psnr: Weights, gan: Weights, blend: float) -> Weights:
 
 
 def blend_all(networks: Sequence[Weights], shares: Sequence[float]) -> Weights:
-    """The weighted mean of the networks; integer buffers are those of the first.
+    """The weighted sum of the networks; integer buffers are those of the first.
 
-    shares: they add up to 1; a share of 1 gives that network itself, with all its metadata.
-    Raises WeightsError.
+    shares: they add up to 1; a share of 1 and none besides gives that network itself, with all
+    its metadata. Negative ones subtract: (1, 1, -1) is the arithmetic of Ilharco et al., "Editing
+    models with task arithmetic", https://arxiv.org/abs/2212.04089. Raises WeightsError.
     """
     first = networks[0]
     for other in networks[1:]:
         if problems := blend_problems(first, other):
             raise WeightsError(f"cannot blend {first} with {other}: {join_problems(problems)}")
-    if 1 in shares:
+    if _is_no_blend(shares):
         return networks[shares.index(1)]
     states = [network.state for network in networks]
     state = {name: _weighted_sum([one[name] for one in states], shares) for name in first.state}
     metadata = blend_metadata([network.metadata for network in networks], shares)
     return replace(first, state=state, metadata=metadata)
+
+
+def _is_no_blend(shares: Sequence[float]) -> bool:
+    return sorted(shares) == [0] * (len(shares) - 1) + [1]
 
 
 def blend_related(networks: Sequence[Weights], shares: Sequence[float]) -> Weights:
@@ -102,7 +107,7 @@ def lineage_warning(networks: Sequence[Weights], shares: Sequence[float]) -> str
     if not different_lineage(networks):
         return None
     even = [1 / len(networks)] * len(networks)  # a share of 1 is no blend to measure
-    measured = describe_blend(networks, even if 1 in shares else shares)
+    measured = describe_blend(networks, even if _is_no_blend(shares) else shares)
     return f"these networks were not trained from one another: {measured}"
 
 

@@ -58,6 +58,19 @@ def test_many_networks_are_blended_by_shares(tmp_path, tiny_file, other_file, ma
     assert [part["share"] for part in made.metadata.training["blend"]] == [0.5, 0.3, 0.2]
 
 
+def test_the_gan_stage_of_one_network_is_added_to_another(
+    tmp_path, tiny_file, other_file, make_weights
+):
+    write_weights(make_weights(2), tmp_path / "third.safetensors")
+    files = (tiny_file, other_file, tmp_path / "third.safetensors")
+    result = interp(*files, "-o", tmp_path / "out.safetensors", "--shares", "1,1,-1", "--force")
+    assert result.exit_code == 0, result.output
+    states = [read_weights(path).state["head.weight"] for path in files]
+    made = read_weights(tmp_path / "out.safetensors")
+    torch.testing.assert_close(made.state["head.weight"], states[0] + states[1] - states[2])
+    assert [part["share"] for part in made.metadata.training["blend"]] == [1, 1, -1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -72,6 +85,7 @@ def test_many_networks_are_blended_by_shares(tmp_path, tiny_file, other_file, ma
         (["a", "b", "-o", "{alpha}.safetensors", "--alpha", ".5,0.5"], "written twice"),
         (["a", "b", "-o", "o.safetensors", "--alpha", "2"], "between 0 and 1"),
         (["a", "b", "-o", "o.safetensors", "--alpha", "nan"], "between 0 and 1"),
+        (["a", "b", "-o", "o.safetensors", "--shares", "-2.5,3.5"], "between -2 and 2"),
         (["a", "b", "-o", "o.safetensors", "--alpha", "much"], "no number or list"),
         (["a", "b", "-o", "o.pth"], "srgan convert makes others"),
         (["a", "b", "-o", "a"], "srgan convert makes others"),
