@@ -1,5 +1,6 @@
 """Description of a weights file: recorded and measured properties."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,11 +120,29 @@ def dtypes_of_file(path: Path) -> list[str]:
 
 
 def training_history(training: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Records of all trainings, oldest first. training: the newest, which holds the others."""
-    previous = training.get("history")
-    own = {key: value for key, value in training.items() if key != "history"}
-    records = [*(previous if isinstance(previous, list) else []), own]
-    return [record for record in records if record and isinstance(record, dict)]
+    """Records of all trainings, oldest first; what the parts of a blend have in common, once.
+
+    training: the newest record, which holds the others.
+    """
+    newest_first, pending = [], [training]
+    while pending:
+        record = pending.pop()
+        parts = _dicts(record.get("blend"))
+        own = {key: value for key, value in record.items() if key != "history"}
+        if parts:
+            own["blend"] = [{k: v for k, v in part.items() if k != "training"} for part in parts]
+        newest_first.append(own)
+        pending += [
+            *_dicts(record.get("history")),
+            *_dicts([part.get("training") for part in parts]),
+        ]
+    by_text = {json.dumps(one, sort_keys=True): one for one in reversed(newest_first) if one}
+    return list(by_text.values())
+
+
+def _dicts(values: Any) -> list[dict[str, Any]]:
+    """Those of a list; none of anything else."""
+    return [one for one in values if isinstance(one, dict)] if isinstance(values, list) else []
 
 
 def teachers_of(history: Sequence[Mapping[str, Any]]) -> list[str]:
