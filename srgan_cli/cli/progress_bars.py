@@ -35,6 +35,10 @@ Pixels = Callable[[Path], int]
 """Pixels of the result for an input; 0 where that is not known."""
 
 
+def _shows_bars(output: Output) -> bool:
+    return output.interactive and not output.quiet
+
+
 def _new_bar(output: Output) -> "Bar":
     """A transient progress bar between two texts."""
     from rich.progress import BarColumn, Progress, TextColumn
@@ -42,9 +46,9 @@ def _new_bar(output: Output) -> "Bar":
     def text(name: str) -> TextColumn:
         return TextColumn(f"{{task.fields[{name}]}}", markup=False)
 
-    shown = output.interactive and not output.quiet
+    hidden = not _shows_bars(output)
     columns = (text("left"), BarColumn(bar_width=20), text("right"))
-    return Progress(*columns, console=output.console, transient=True, disable=not shown)
+    return Progress(*columns, console=output.console, transient=True, disable=hidden)
 
 
 def truncate(name: str, width: int = LONGEST_NAME) -> str:
@@ -76,7 +80,7 @@ class BatchProgress:
     def start(self, job: "Job") -> Callable[[int, int], None]:
         """Begin a job. Returns the callback for its tiles: (done, total)."""
         number = self.finished = self.finished + 1
-        area = 0.0 if self.bar.disable else self.pixels(job.source) / 1e6
+        area = self.pixels(job.source) / 1e6
         before, name = self.megapixels, truncate(job.source.name)
         left = f"{number} of {self.total} {name}"
 
@@ -106,14 +110,32 @@ class BatchProgress:
         return f"{speed} {clock(elapsed / computed * (self.total - files))} left".strip()
 
 
+class NoProgress:
+    """In place of BatchProgress where no bar is shown: rich need not be imported."""
+
+    def start(self, job: "Job") -> Callable[[int, int], None]:
+        return lambda done, total: None
+
+    def skip(self) -> None:
+        pass
+
+
 @contextmanager
-def batch_progress(total: int, output: Output, pixels: Pixels) -> Iterator[BatchProgress]:
+def batch_progress(
+    total: int, output: Output, pixels: Pixels
+) -> Iterator[BatchProgress | NoProgress]:
+    if not _shows_bars(output):
+        yield NoProgress()
+        return
     with _new_bar(output) as bar:
         yield BatchProgress(bar, total, pixels)
 
 
 def tracked(outcomes: Iterable[Outcome], total: int, output: Output) -> Iterator[Outcome]:
-    """The same outcomes, with a bar that counts them."""
+    """The same outcomes, with a bar that counts them where one is shown."""
+    if not _shows_bars(output):
+        yield from outcomes
+        return
     with _new_bar(output) as bar:
         started = time.monotonic()
         task = bar.add_task("", total=total, visible=False, left=f"0 of {total}", right="")

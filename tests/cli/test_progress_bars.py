@@ -1,6 +1,9 @@
 """What a terminal shows while a command works."""
 
+import os
 import re
+import subprocess
+import sys
 from io import StringIO
 from pathlib import Path
 
@@ -9,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from helpers import noise_file
 from rich.console import Console
-from terminal import srgan_in_terminal
+from terminal import ROOT, srgan_in_terminal
 
 from srgan_cli.cli import main
 from srgan_cli.cli.console import Output
@@ -71,6 +74,20 @@ def test_a_pipe_gets_no_escape_codes_whatever_the_environment(name: str) -> None
     result = CliRunner().invoke(main, ["upscale", "in.png", "-m", "bicubic"], env={name: "1"})
     assert result.exit_code == 0, result.output
     assert "\x1b" not in result.output
+
+
+def test_without_a_terminal_rich_is_not_imported() -> None:
+    for name in ("a", "b"):
+        noise_file(Path("in") / f"{name}.png")
+    code = (
+        "import atexit, os, sys; from srgan_cli.cli import main; "
+        "atexit.register(lambda: 'rich' in sys.modules and os._exit(9)); main()"
+    )
+    words = ["upscale", "in", "-o", "out", "-m", "bicubic"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    result = subprocess.run([sys.executable, "-c", code, *words], env=environment, check=False)
+    assert result.returncode == 0
+    assert len(list(Path("out").iterdir())) == 2
 
 
 def test_no_color_is_respected(tiny_file: Path) -> None:
