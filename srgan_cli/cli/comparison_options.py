@@ -177,7 +177,7 @@ def report_failures(output: Output, failures: "Iterable[Failure]") -> None:
     """Print a line on stderr for each. Exits with 1 for any failure or write error."""
     failed = bool(output.write_errors)
     for failure in failures:
-        output.error(f"{failure.picture}: {failure.reason}")
+        output.error(failure.line)
         failed = True
     if failed:
         raise click.exceptions.Exit(1)

@@ -1,10 +1,12 @@
 """Pairs of high- and low-resolution images: matched by name, cropped to sizes that fit."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from srgan_cli.errors import ImageError
+from srgan_cli.files import printable
 from srgan_cli.folders import image_name, scan_folder
 from srgan_cli.images.formats import input_suffixes
 from srgan_cli.images.image import Image
@@ -27,6 +29,14 @@ class Failure:
 
     picture: str
     reason: str
+
+    @property
+    def line(self) -> str:
+        """Names the image once: many reasons begin with its path."""
+        name = printable(self.picture)
+        folder, found, rest = self.reason.partition(f"{name}: ")
+        repeated = found and (not folder or folder.endswith(os.sep))
+        return f"{name}: {rest if repeated else self.reason}"
 
 
 @dataclass(frozen=True)

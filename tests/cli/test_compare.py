@@ -77,6 +77,7 @@ def test_a_bad_photograph_is_named_and_the_rest_shown(photo: Path, tmp_path: Pat
 
     assert result.exit_code == 1
     assert "Error: missing.png: " in result.stderr
+    assert result.stderr.count("missing.png") == 1
     assert (tmp_path / "sheet.png").exists()
 
 

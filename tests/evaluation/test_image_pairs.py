@@ -8,6 +8,7 @@ from helpers import noise, save
 
 from srgan_cli.errors import ImageError
 from srgan_cli.evaluation.image_pairs import (
+    Failure,
     ImagePair,
     MatchedImages,
     downscale,
@@ -30,6 +31,22 @@ def test_folders_are_matched_by_name_with_or_without_the_scale(tmp_path: Path) -
         ImagePair(a, low_a),
         ImagePair(b, low_b),
     )
+
+
+@pytest.mark.parametrize(
+    ("picture", "reason", "line"),
+    [
+        ("in", "in: is a folder", "in: is a folder"),
+        ("a.png", "photos/a.png: no such file", "a.png: no such file"),
+        ("photos/a.png", "photos/a.png: no such file", "photos/a.png: no such file"),
+        ("a.png", "too small", "a.png: too small"),
+        ("a.png", "other/b.png: no such file", "a.png: other/b.png: no such file"),
+        ("a.png", "not in/ba.png: it fails", "a.png: not in/ba.png: it fails"),
+        ("\x1b.png", "in/\\x1b.png: damaged", "\\x1b.png: damaged"),
+    ],
+)
+def test_a_failure_names_its_image_once(picture: str, reason: str, line: str) -> None:
+    assert Failure(picture, reason).line == line
 
 
 def test_images_without_a_counterpart_are_failures(tmp_path: Path) -> None:
