@@ -20,6 +20,8 @@ from srgan_cli.images.write import (
     requirements_of,
     row_writer,
     row_writer_to_stream,
+    write_animation,
+    write_animation_to_stream,
     write_image,
 )
 from srgan_cli.inference.alpha import row_source
@@ -28,7 +30,7 @@ from srgan_cli.inference.pipeline import UpscalePipeline, partial_progress
 from srgan_cli.settings import ImageSize
 
 MAX_BUFFER = 1 << 28
-"""Bytes of an output that is held in memory although its format can be written by rows.
+"""Bytes of an output that is held in memory although it can be written by rows or frames.
 
 Outputs in memory are encoded while the next image is computed.
 """
@@ -49,20 +51,21 @@ def buffer_size(frames: Sequence[Image], sizes: Sequence[ImageSize]) -> int:
 
 
 def must_stream(path: Path, name: str, animated: bool, size: int, free: int) -> bool:
-    """Whether to write the output by rows while it is computed.
+    """Whether to write the output while it is computed: by rows, an animation by frames.
 
     name: its format. size: bytes of the samples. free: bytes of memory. Raises ImageError if it
     must be held in memory and does not fit.
     """
-    if name in ROW_FORMATS and not animated:
+    if animated:
+        return size > min(MAX_BUFFER, free // ENCODER_COPIES)
+    if name in ROW_FORMATS:
         return size > min(MAX_BUFFER, free // 2)
     needed = ENCODER_COPIES * size
     if needed > free:
-        kind = "an animation" if animated else CAPABILITIES[name].title
         raise ImageError(
-            f"{printable(path)}: as {kind} the result needs {format_size(needed)} of memory, "
-            f"and {format_size(free)} are free; save it as PNG or TIFF, which are written as they "
-            "are computed, or take a smaller --scale"
+            f"{printable(path)}: as {CAPABILITIES[name].title} the result needs "
+            f"{format_size(needed)} of memory, and {format_size(free)} are free; save it as PNG or "
+            "TIFF, which are written as they are computed, or take a smaller --scale"
         )
     return False
 
@@ -90,7 +93,10 @@ class JobUpscaler:
         sizes = [self.pipeline.output_size(frame.height, frame.width) for frame in frames]
         name = format_of(job.target, self.encoding)
         if must_stream(job.target, name, animated, buffer_size(frames, sizes), self.free):
-            self._write(picture, sizes, job, progress)
+            if isinstance(picture, ImageSequence) and animated:
+                self._write_frames(picture, sizes, job, progress)
+            else:
+                self._write_rows(picture, sizes, job, progress)
             return None
         return self._upscale_in_memory(picture, progress)
 
@@ -99,11 +105,31 @@ class JobUpscaler:
     ) -> AnyImage:
         if not isinstance(picture, ImageSequence):
             return self.pipeline(picture, progress)
-        callbacks = frame_callbacks(progress, len(picture.images))
-        images = [self.pipeline(*pair) for pair in zip(picture.images, callbacks, strict=True)]
-        return replace(picture, images=tuple(images))
+        return replace(picture, images=tuple(self._upscaled_frames(picture, progress)))
 
-    def _write(
+    def _upscaled_frames(
+        self, sequence: ImageSequence, progress: ProgressCallback
+    ) -> Iterator[Image]:
+        callbacks = frame_callbacks(progress, len(sequence.images))
+        for frame, callback in zip(sequence.images, callbacks, strict=True):
+            yield self.pipeline(frame, callback)
+
+    def _write_frames(
+        self,
+        sequence: ImageSequence,
+        sizes: Sequence[ImageSize],
+        job: Job,
+        progress: ProgressCallback,
+    ) -> None:
+        results = replace(sequence, images=resized(sequence.images, sizes))
+        upscaled = self._upscaled_frames(sequence, progress)
+        if job.target == STREAM:
+            with _to_stdout() as stream:
+                write_animation_to_stream(stream, results, upscaled, self.encoding)
+            return
+        write_animation(job.target, results, upscaled, self.encoding)
+
+    def _write_rows(
         self,
         picture: AnyImage | LazyImage,
         sizes: list[ImageSize],
@@ -111,10 +137,7 @@ class JobUpscaler:
         progress: ProgressCallback,
     ) -> None:
         frames = frames_of(picture)
-        results = tuple(
-            frame.with_size(size.height, size.width)
-            for frame, size in zip(frames, sizes, strict=True)
-        )
+        results = resized(frames, sizes)
         folder = None if job.target == STREAM else job.target.parent
         sources: tuple[Image | LazyImage, ...] = (
             (picture,) if isinstance(picture, LazyImage) else frames
@@ -123,6 +146,12 @@ class JobUpscaler:
             callbacks = frame_callbacks(progress, len(frames))
             for source, callback in zip(sources, callbacks, strict=True):
                 self.pipeline.run(row_source(source), sink, callback, folder)
+
+
+def resized(frames: Sequence[Image], sizes: Sequence[ImageSize]) -> tuple[Image, ...]:
+    """All about the frames but their samples, at other sizes."""
+    pairs = zip(frames, sizes, strict=True)
+    return tuple(frame.with_size(size.height, size.width) for frame, size in pairs)
 
 
 def check_output(

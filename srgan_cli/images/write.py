@@ -1,7 +1,7 @@
 """An Image or ImageSequence -> a file, whole or not at all."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
@@ -15,8 +15,8 @@ from srgan_cli.files import atomic_write, printable
 from srgan_cli.images.codec_errors import encode_errors
 from srgan_cli.images.codecs.deep_color import encode_deep_jpeg2000, encode_pnm
 from srgan_cli.images.codecs.jpeg2000 import add_jpeg2000_metadata
-from srgan_cli.images.codecs.pillow_write import encode_with_pillow
-from srgan_cli.images.codecs.png import PngWriter, encode_apng
+from srgan_cli.images.codecs.pillow_write import encode_with_pillow, write_animation_with_pillow
+from srgan_cli.images.codecs.png import PngWriter, write_apng
 from srgan_cli.images.codecs.tiff_write import TiffWriter
 from srgan_cli.images.exif import set_exif_size, set_xmp_size
 from srgan_cli.images.formats import (
@@ -158,13 +158,48 @@ def _encode(sequence: ImageSequence, path: Path, encoding: Encoding) -> bytes:
         return _encode_as(sequence, format, encoding)
 
 
+def write_animation(
+    path: Path, sequence: ImageSequence, frames: Iterable[Image], encoding: Encoding
+) -> None:
+    """Write an animation whose frames are computed meanwhile: they are never all in memory.
+
+    sequence: all but the samples of `frames`. As `write_image`.
+    """
+    encoding = replace(encoding, format=format_of(path, encoding))
+    with atomic_write(path) as file:
+        _write_frames(file, path, sequence, frames, encoding)
+
+
+def write_animation_to_stream(
+    stream: BinaryIO, sequence: ImageSequence, frames: Iterable[Image], encoding: Encoding
+) -> None:
+    """The same for standard output, which gets the file once it is complete."""
+    with TemporaryFile() as file:
+        _write_frames(file, _stream_name(encoding), sequence, frames, encoding)
+        file.seek(0)
+        copyfileobj(file, stream)
+
+
+def _write_frames(
+    file: BinaryIO, path: Path, sequence: ImageSequence, frames: Iterable[Image], encoding: Encoding
+) -> None:
+    sequence, format = _prepare(sequence, path, encoding), str(encoding.format)
+    with _named_errors(path, encoding):
+        if not CAPABILITIES[format].profile:
+            frames = map(convert_to_srgb, frames)
+        if format == "png":
+            write_apng(file, sequence, frames, encoding.compression)
+        else:
+            write_animation_with_pillow(file, sequence, frames, format, encoding)
+
+
 def _encode_as(sequence: ImageSequence, format: str, encoding: Encoding) -> bytes:
-    first = sequence.images[0]
+    first, file = sequence.images[0], io.BytesIO()
     match format:
         case "png" if sequence.animated:
-            return encode_apng(sequence, encoding.compression)
+            write_apng(file, sequence, sequence.images, encoding.compression)
+            return file.getvalue()
         case "png" | "tiff":
-            file = io.BytesIO()
             _write_rows(_create_writer(file, sequence.images, encoding), sequence.images)
             return file.getvalue()
         case "pnm":

@@ -1,6 +1,8 @@
 """Files are written whole or not at all, and what is written is read again."""
 
 import os
+import weakref
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +14,9 @@ from image_helpers import IPTC, fits, full, tags
 
 from srgan_cli.errors import ImageError
 from srgan_cli.images.formats import CAPABILITIES, FORMAT_NAMES, METADATA, Encoding
-from srgan_cli.images.image import ImageSequence
+from srgan_cli.images.image import Image, ImageSequence
 from srgan_cli.images.read import read_bytes, read_image
-from srgan_cli.images.write import encode, list_losses, write_image
+from srgan_cli.images.write import encode, list_losses, write_animation, write_image
 
 LOSSY = {
     "jpeg": 2,
@@ -170,3 +172,72 @@ def test_exif_too_long_for_jpeg_says_what_to_do(make, exif, tmp_path):
 def test_standard_output_needs_a_format(make):
     with pytest.raises(ImageError, match="needs --format"):
         encode(make(), Encoding())
+
+
+ANIMATED = ("png", "gif", "webp", "avif")
+
+
+def animation(channels: int, frames: int = 5) -> ImageSequence:
+    """Moving squares over gray; the last two frames are equal."""
+    samples = np.full((frames, 24, 32, channels), 90, np.uint8)
+    for number in range(frames):
+        at = 4 * min(number, frames - 2)
+        samples[number, at : at + 6, at : at + 8] = np.arange(channels) * 60 + 70
+    durations = tuple(range(40, 40 + 10 * frames, 10))
+    return ImageSequence(tuple(map(Image.from_samples, samples)), durations, 3)
+
+
+def without_samples(sequence: ImageSequence) -> ImageSequence:
+    images = tuple(image.with_size(image.height, image.width) for image in sequence.images)
+    return replace(sequence, images=images)
+
+
+@pytest.mark.parametrize("name", ANIMATED)
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_an_animation_written_frame_by_frame_is_the_same(
+    name: str, channels: int, tmp_path: Path
+) -> None:
+    sequence, path = animation(channels), tmp_path / f"a.{name}"
+    write_animation(path, without_samples(sequence), iter(sequence.images), Encoding())
+    whole = encode(sequence, Encoding(name))
+    streamed, expected = read_bytes(path.read_bytes(), "a"), read_bytes(whole, "a")
+    assert isinstance(streamed, ImageSequence)
+    assert isinstance(expected, ImageSequence)
+    assert (streamed.durations, streamed.loop) == (expected.durations, expected.loop)
+    for a, b in zip(streamed.images, expected.images, strict=True):
+        assert np.array_equal(*np.broadcast_arrays(a.pixels, b.pixels))
+        assert (a.alpha is None) == (b.alpha is None) == (channels < 4)
+        assert a.alpha is None or np.array_equal(a.alpha, b.alpha)
+    assert name == "gif" or path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("name", ANIMATED)
+def test_few_frames_are_in_memory_at_a_time(name: str, tmp_path: Path) -> None:
+    sequence = animation(3, frames=40)
+    alive = []
+
+    def frames() -> Iterator[Image]:
+        taken: list[weakref.ref[np.ndarray]] = []
+        for image in sequence.images:
+            pixels = image.pixels.copy()
+            taken.append(weakref.ref(pixels))
+            yield Image(pixels)
+            del pixels
+            alive.append(sum(one() is not None for one in taken))
+
+    write_animation(tmp_path / f"a.{name}", without_samples(sequence), frames(), Encoding())
+    assert len(alive) >= 39
+    assert max(alive) <= 2
+
+
+@pytest.mark.parametrize("name", ANIMATED)
+def test_an_animation_that_fails_half_way_leaves_nothing(name: str, tmp_path: Path) -> None:
+    sequence = animation(3)
+
+    def frames() -> Iterator[Image]:
+        yield from sequence.images[:2]
+        raise RuntimeError("of a network")
+
+    with pytest.raises(RuntimeError, match="of a network"):
+        write_animation(tmp_path / f"a.{name}", without_samples(sequence), frames(), Encoding())
+    assert not list(tmp_path.iterdir())

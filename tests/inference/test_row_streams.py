@@ -213,9 +213,12 @@ def test_memory_and_format_decide_what_is_gathered():
     assert decided(MAX_BUFFER + 1, PLENTY)
     assert decided(101, 200, "tiff")
     assert not decided(100, 100 * ENCODER_COPIES, "jpeg")
-    for name, animated in (("jpeg", False), ("png", True)):
-        with pytest.raises(ImageError, match="memory"):
-            decided(101, 100 * ENCODER_COPIES, name, animated)
+    with pytest.raises(ImageError, match="memory"):
+        decided(101, 100 * ENCODER_COPIES, "jpeg")
+    for name in ("png", "gif"):
+        assert not decided(100, 100 * ENCODER_COPIES, name, animated=True)
+        assert decided(101, 100 * ENCODER_COPIES, name, animated=True)
+        assert decided(MAX_BUFFER + 1, PLENTY, name, animated=True)
 
 
 class Counting(ImageSink):

@@ -1,12 +1,14 @@
 """Files that Pillow encodes: settings, metadata and timing of each format."""
 
 import io
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
 
 import numpy as np
 import PIL.Image
 import PIL.ImageFile
 
+from srgan_cli.images.codecs.gif import write_gif
 from srgan_cli.images.codecs.plugins import register_plugin
 from srgan_cli.images.exif import PREFIX
 from srgan_cli.images.formats import Encoding
@@ -26,7 +28,11 @@ GIF_THRESHOLD = 128  # alpha from which a pixel is shown
 
 def encode_with_pillow(sequence: ImageSequence, format: str, encoding: Encoding) -> bytes:
     """The bytes of a file with the first image, or with all frames of an animation."""
-    first, file = sequence.images[0], io.BytesIO()
+    file = io.BytesIO()
+    if sequence.animated and format != "gif":
+        write_animation_with_pillow(file, sequence, sequence.images, format, encoding)
+        return file.getvalue()
+    first = sequence.images[0]
     settings = _settings(first, format, encoding) | _metadata(first, format)
     frames = [_to_frame(image, format) for image in sequence.images]
     if sequence.animated:
@@ -37,6 +43,57 @@ def encode_with_pillow(sequence: ImageSequence, format: str, encoding: Encoding)
         PIL.ImageFile.MAXBLOCK = max(PIL.ImageFile.MAXBLOCK, needed)
     frames[0].save(file, format.upper(), **settings)
     return file.getvalue()
+
+
+def write_animation_with_pillow(
+    file: BinaryIO,
+    sequence: ImageSequence,
+    frames: Iterable[Image],
+    format: str,
+    encoding: Encoding,
+) -> None:
+    """Takes the frames one after another: of a GIF two are in memory, of WebP and AVIF one.
+
+    sequence: all but the samples, which `frames` brings.
+    """
+    first = sequence.images[0]
+    if format == "gif":
+        comment = first.text.get(COMMENT)
+        write_gif(file, map(_to_palette, frames), _timing(sequence, format), comment)
+        return
+    settings = _settings(first, format, encoding) | _metadata(first, format)
+    settings |= {"save_all": True} | _timing(sequence, format)
+    pending = (_to_frame(image, format) for image in frames)
+    register_plugin(format)
+    _Frames(pending, len(sequence.images)).save(file, format.upper(), **settings)
+
+
+class _Frames(PIL.Image.Image):
+    """An animation whose frames are computed when an encoder loads them, each once, in order.
+
+    Encoders may seek to and fro as long as they load nothing behind.
+    """
+
+    def __init__(self, frames: Iterator[PIL.Image.Image], count: int) -> None:
+        super().__init__()
+        first = next(frames)
+        self._mode, self._size, self.im = first.mode, first.size, first.im
+        self.n_frames, self.is_animated = count, count > 1
+        self._frames, self._loaded, self._current = frames, 0, 0
+
+    def seek(self, frame: int) -> None:
+        if frame >= self.n_frames:
+            raise EOFError("no more frames")
+        self._current = frame
+
+    def tell(self) -> int:
+        return self._current
+
+    def load(self) -> Any:
+        while self._loaded < self._current:
+            self.im = next(self._frames).im
+            self._loaded += 1
+        return super().load()
 
 
 def _to_frame(image: Image, format: str) -> PIL.Image.Image:

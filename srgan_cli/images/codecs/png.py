@@ -8,7 +8,7 @@ https://www.w3.org/TR/png-3/
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 import numpy as np
@@ -56,22 +56,29 @@ def split_chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += length + 12
 
 
-def encode_apng(sequence: ImageSequence, compression: int | None) -> bytes:
-    """Every frame whole, so that each keeps its own duration."""
+def write_apng(
+    file: BinaryIO, sequence: ImageSequence, frames: Iterable[Image], compression: int | None
+) -> None:
+    """Every frame whole, so that each keeps its own duration.
+
+    sequence: all but the samples, which `frames` brings one after another.
+    """
     first = sequence.images[0]
     control = struct.pack(">II", len(sequence.images), sequence.loop or 0)
-    chunks = [SIGNATURE, _header(first), *_metadata(first), _chunk(b"acTL", control)]
+    head = [SIGNATURE, _header(first), *_metadata(first), _chunk(b"acTL", control)]
+    file.write(b"".join(head))
     number = 0
-    for image, duration in zip(sequence.images, sequence.durations, strict=True):
-        chunks.append(_chunk(b"fcTL", struct.pack(">I", number) + _frame_control(image, duration)))
+    for index, (image, duration) in enumerate(zip(frames, sequence.durations, strict=True)):
+        frame_control = struct.pack(">I", number) + _frame_control(image, duration)
+        file.write(_chunk(b"fcTL", frame_control))
         number += 1
         for data in _PixelData(image, compression).compress(image.array):
-            if image is first:
-                chunks.append(_chunk(b"IDAT", data))
+            if index == 0:
+                file.write(_chunk(b"IDAT", data))
             else:
-                chunks.append(_chunk(b"fdAT", struct.pack(">I", number) + data))
+                file.write(_chunk(b"fdAT", struct.pack(">I", number) + data))
                 number += 1
-    return b"".join([*chunks, _chunk(b"IEND", b"")])
+    file.write(_chunk(b"IEND", b""))
 
 
 def _header(image: Image) -> bytes:
