@@ -1,5 +1,7 @@
 """The nodes of an ONNX graph -> the layers that `weights.ncnn` compares with our networks."""
 
+from itertools import islice
+
 import numpy as np
 
 from srgan_cli.errors import WeightsError
@@ -10,6 +12,7 @@ from srgan_cli.weights.ncnn.param_file import NcnnLayer, summary
 from srgan_cli.weights.onnx_nodes import (
     BINARY,
     FOLDED,
+    MOST_FOLDED,
     STEPS,
     Axes,
     Constants,
@@ -24,6 +27,9 @@ FLOATS = (1, 10, 11)  # TensorProto.DataType
 PASSED_ON = ("Identity", "Dropout", "Reshape", "Squeeze", "Unsqueeze", "Cast")
 """Whose output is taken for their input; a Reshape counts only around a Transpose."""
 
+SHARED = 1 << 24
+"""Bytes of float32 that layers may share: exporters store equal biases and slopes once."""
+
 ON_SHAPES = ("Cast", "Div", "Floor", "Gather", "Mul", "Slice", "Squeeze", "Unsqueeze")
 
 
@@ -37,6 +43,7 @@ class OnnxLayers:
         self.layers = [NcnnLayer("Input", summary(start), (), (start,))]
         self.arrays: dict[str, Arrays] = {}
         self._constants = dict(constants)
+        self._room = SHARED + sum(4 * each.size for each in constants.values())
         self._blobs = {start: start}  # a name -> the layer's output that it stands for
         self._axes: dict[str, Axes] = {}  # of blobs that were reshaped
         self._shapes: dict[str, Axes] = {}  # what is known of shapes that the graph computes
@@ -61,6 +68,7 @@ class OnnxLayers:
         single = node.kind == "Concat" and len(node.inputs) == 1 and node.given["axis"] == 1
         if node.kind == "Constant":
             self._constants[output] = np.asarray(node.given["value"])
+            self._room += 4 * self._constants[output].size
         elif node.kind in PASSED_ON or single:
             self._pass_on(node)
         else:
@@ -68,6 +76,9 @@ class OnnxLayers:
             blobs = tuple(self._blobs[name] for name in self._ordered(node)[: step.inputs])
             self.layers.append(NcnnLayer(step.type, node.name, blobs, (output,), step.values))
             self._blobs[output] = output
+            self._room -= sum(4 * each.size for each in step.arrays.values())
+            if self._room < 0:
+                raise UnsupportedNodeError
             if step.arrays:
                 self.arrays[output] = finite_float32(node, step.arrays)
 
@@ -77,7 +88,8 @@ class OnnxLayers:
         if node.kind == "Shape":
             self._shapes[output] = [None]
         elif node.kind == "Concat" and known:
-            self._shapes[output] = [one for name in node.inputs for one in self._shape(name)]
+            sides = (one for name in node.inputs for one in self._shape(name))
+            self._shapes[output] = list(islice(sides, MOST_FOLDED))
         elif node.kind in ON_SHAPES and known:
             self._shapes[output] = [None]
         return output in self._shapes
@@ -92,7 +104,10 @@ class OnnxLayers:
 
     def _shape(self, name: str) -> Axes:
         found = self._shapes.get(name)
-        return self._constants[name].reshape(-1).tolist() if found is None else found
+        if found is not None:
+            return found
+        sides: Axes = self._constants[name].reshape(-1)[:MOST_FOLDED].tolist()
+        return sides
 
     def _pass_on(self, node: OnnxNode) -> None:
         output, first = node.outputs[0], node.inputs[0]

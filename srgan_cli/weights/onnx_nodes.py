@@ -163,6 +163,12 @@ def fill(given: Mapping[str, Any], inputs: Sequence[np.ndarray]) -> np.ndarray:
     return np.full(count, given["value"].item(), given["value"].dtype)
 
 
+def concatenate(given: Mapping[str, Any], inputs: Sequence[np.ndarray]) -> np.ndarray:
+    if sum(each.size for each in inputs) > MOST_FOLDED:
+        raise UnsupportedNodeError
+    return np.concatenate(inputs, given["axis"])
+
+
 def slice_(_: Mapping[str, Any], inputs: Sequence[np.ndarray]) -> np.ndarray:
     """Along the first axis."""
     array, start, stop, *more = inputs
@@ -175,7 +181,7 @@ def slice_(_: Mapping[str, Any], inputs: Sequence[np.ndarray]) -> np.ndarray:
 DEFAULT_SLICE = np.array(0), np.array(1)
 FOLDED: Mapping[str, Callable[[Mapping[str, Any], Sequence[np.ndarray]], np.ndarray]] = {
     "ConstantOfShape": fill,
-    "Concat": lambda given, inputs: np.concatenate(inputs, given["axis"]),
+    "Concat": concatenate,
     "Reshape": lambda _, inputs: inputs[0].reshape(inputs[1].tolist()),
     "Slice": slice_,
     "Transpose": lambda given, inputs: inputs[0].transpose(given["perm"]),

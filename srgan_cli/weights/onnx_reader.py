@@ -3,7 +3,7 @@
 The package onnx parses the file; nothing of it runs, and no other file is opened.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from importlib import import_module
 from math import prod
@@ -21,8 +21,23 @@ from srgan_cli.weights.onnx_nodes import OnnxNode
 from srgan_cli.weights.tensor_files import MAX_FILE
 
 INSTALL = "pip install onnx"
+MAX_STRUCTURE = 1 << 22
+"""Bytes of a file besides numbers and remarks: parsed, each takes about a hundred."""
+
+MAX_AXES = 8
+
 DTYPES = {1: "<f4", 6: "<i4", 7: "<i8", 10: "<f2", 11: "<f8"}
 """TensorProto.DataType -> what its raw bytes hold."""
+
+
+Content = Mapping[int, "Content | None"]
+"""Numbers of a message's fields -> what they hold; None for plain bytes, which stay bytes."""
+
+OTHER: Content = {}
+REMARKS: Content = {2: None}
+TENSOR: Content = {4: None, 9: None, 10: None, 12: None}
+NODE: Content = {5: {5: TENSOR}, 6: None, 9: REMARKS}
+MODEL: Content = {7: {1: NODE, 5: TENSOR, 10: None}, 6: None}
 
 
 def is_onnx(path: Path) -> bool:
@@ -58,7 +73,12 @@ def _parse(path: Path) -> Any:
     except ImportError as error:
         raise OptionError(f"reading ONNX needs the package onnx: {INSTALL}") from error
     try:
-        model = onnx.ModelProto.FromString(read_regular(path, MAX_FILE))
+        data = read_regular(path, MAX_FILE)
+        if _structure_size(memoryview(data), MODEL) > MAX_STRUCTURE:
+            raise WeightsError("an unsupported model: its graph is larger than any network's")
+        model = onnx.ModelProto.FromString(data)
+    except WeightsError:
+        raise
     except OSError as error:
         raise WeightsError(f"cannot be read ({error.strerror})") from error
     except Exception as error:  # of protobuf, which differ from version to version
@@ -66,6 +86,37 @@ def _parse(path: Path) -> Any:
     if not model.graph.node:
         raise WeightsError("not an ONNX file, or one without a graph")
     return model.graph
+
+
+def _structure_size(message: memoryview, content: Content) -> int:
+    """Bytes of a protobuf message besides the plain ones; above MAX_STRUCTURE any such number.
+
+    Raises LookupError for what is no message.
+    """
+    size = place = 0
+    while place < len(message) and size <= MAX_STRUCTURE:
+        start = place
+        tag, place = _varint(message, place)
+        number, wire_type = tag >> 3, tag & 7
+        length = {0: 0, 1: 8, 2: 0, 5: 4}[wire_type]
+        if wire_type in (0, 2):
+            value, place = _varint(message, place)
+            length = value if wire_type == 2 else 0
+        size += place - start
+        below = content.get(number, OTHER) if wire_type == 2 else OTHER
+        inner = message[place : place + length]
+        size += length if below is OTHER else 0 if below is None else _structure_size(inner, below)
+        place += length
+    return size
+
+
+def _varint(message: memoryview, place: int) -> tuple[int, int]:
+    """The number that begins there, and the place behind it."""
+    number = shift = 0
+    while message[place] & 0x80:
+        number |= (message[place] & 0x7F) << shift
+        shift, place = shift + 7, place + 1
+    return number | message[place] << shift, place + 1
 
 
 def _initializers(graph: Any) -> Iterator[tuple[str, np.ndarray]]:
@@ -107,8 +158,9 @@ def _array(tensor: Any) -> np.ndarray:
     name, shape = summary(tensor.name) or "a constant", tuple(tensor.dims)
     if tensor.data_location or tensor.external_data:
         raise WeightsError(f"{name} lies in another file, which is not read: save it as one file")
-    if tensor.data_type not in DTYPES or min(shape, default=0) < 0:
-        raise WeightsError(f"an unsupported model: {name} is of an unsupported type")
+    known = tensor.data_type in DTYPES and len(shape) <= MAX_AXES
+    if not known or min(shape, default=0) < 0 or (0 in shape and len(shape) > 1):
+        raise WeightsError(f"an unsupported model: {name} is of an unsupported type or size")
     dtype = np.dtype(DTYPES[tensor.data_type])
     listed = _listed(tensor)
     held = len(listed) if listed else len(tensor.raw_data) / dtype.itemsize

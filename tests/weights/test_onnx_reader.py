@@ -3,6 +3,7 @@
 import io
 import sys
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from small_networks import NETWORKS, RRDB, random_weights
 
 from srgan_cli.cli import main
 from srgan_cli.errors import OptionError, WeightsError
-from srgan_cli.weights import onnx_reader
+from srgan_cli.weights import onnx_layers, onnx_reader
 from srgan_cli.weights.loading import load_generator, load_weights
 from srgan_cli.weights.onnx import export_onnx
 
@@ -159,12 +160,62 @@ def test_tensors_in_other_files_are_refused_and_not_opened(model, tmp_path):
     refused(model, tmp_path, "another file")
 
 
-@pytest.mark.parametrize("dims", [[1 << 40], [-1, 3, 3, 3], [0], [3, 3, 3, 4], [1 << 62, 1 << 62]])
+DIMS = [[1 << 40], [-1, 3, 3, 3], [0], [3, 3, 3, 4], [1 << 62, 1 << 62]]
+
+
+@pytest.mark.parametrize("dims", [*DIMS, [10**9, 0, 3, 3], [1 << 62, 0], [1] * 40])
 def test_tensors_of_lying_size_are_refused(dims, model, tmp_path):
     tensor = model.graph.initializer[0]
     del tensor.dims[:]
     tensor.dims.extend(dims)
     refused(model, tmp_path, "size|type")
+
+
+def doubled(model, kind, first, times=60):
+    """Nodes of which each makes a tensor or shape of twice the length of the one before."""
+    make = onnx.helper.make_node
+    names = [first, *(f"twice{number}" for number in range(times))]
+    nodes = [make(*kind, [names[0]])] if kind else []
+    nodes += [make("Concat", [one, one], [two], axis=0) for one, two in pairwise(names)]
+    everything = [*nodes, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(everything)
+
+
+@pytest.mark.parametrize("name", ["constants", "shapes"])
+def test_lengths_that_double_with_each_node_take_no_memory(name, model, tmp_path):
+    if name == "shapes":
+        doubled(model, ("Shape", ["input"]), "shape")
+        assert read(model, tmp_path).architecture == "compact"  # shapes that nobody uses
+        return
+    doubled(model, None, next(one.name for one in model.graph.initializer))
+    refused(model, tmp_path, "twice")
+
+
+def test_weights_that_many_layers_share_are_refused(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_layers, "SHARED", 1000)
+    convolution = next(node for node in model.graph.node if node.op_type == "Conv")
+    for number in range(9):
+        copy = model.graph.node.add()
+        copy.CopyFrom(convolution)
+        copy.output[0] = f"copy{number}"
+    refused(model, tmp_path, "copy|Conv")
+
+
+@pytest.mark.parametrize("where", ["node", "initializer", "attribute"])
+def test_a_graph_of_many_empty_parts_is_not_parsed(where, model, tmp_path, monkeypatch):
+    parts = {
+        "node": lambda: model.graph.node,
+        "initializer": lambda: model.graph.initializer,
+        "attribute": lambda: model.graph.node[0].attribute,
+    }[where]()
+    size = model.ByteSize()
+    monkeypatch.setattr(onnx_reader, "MAX_STRUCTURE", size)
+    model.graph.node[0].doc_string = "a remark " * size  # is no structure
+    assert read(model, tmp_path).architecture == "compact"
+    for _ in range(size):
+        parts.add()
+    refused(model, tmp_path, "larger than any network")
 
 
 def test_numbers_that_are_not_finite_are_refused(model, tmp_path):

@@ -12,7 +12,8 @@ from srgan_cli.weights.ncnn.param_file import NcnnLayer, parse_param, summary
 from srgan_cli.weights.tensor_files import BINARY_GRAPH, BINARY_MAGIC, MAX_FILE
 
 SUFFIXES = (".param", ".bin")
-MAX_SIZE = {".param": 1 << 24, ".bin": MAX_FILE}  # bytes
+MAX_SIZE = {".param": 1 << 22, ".bin": MAX_FILE}
+"""Bytes; words of a graph take a hundred times as many in memory."""
 
 
 def is_ncnn(path: Path) -> bool:
