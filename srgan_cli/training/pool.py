@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from srgan_cli.device import local_device, pick_device, pick_precision
-from srgan_cli.errors import DatasetError
+from srgan_cli.errors import DatasetError, ImageError
+from srgan_cli.images.header import read_header
 from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 from srgan_cli.training.dataset import ImageSet, min_side_check
@@ -119,10 +120,14 @@ def pool_names(pool: Path) -> list[str]:
 
 
 def load_pool(options: TrainOptions, smallest: int) -> dict[str, ImageSet]:
-    """Folder -> images, decoded into DIR/cache. Raises DatasetError if their sizes do not match."""
+    """Folder -> images, decoded into DIR/cache. Raises DatasetError for a pool that is not whole,
+    and for sizes that do not match, before anything is decoded.
+    """
     pool, scale = options.pool, options.scale
     assert pool is not None
     names = pool_names(pool)
+    for name in names:
+        _check_sizes(pool, name, scale)
     loaded = {}
     for folder in FOLDERS:
         paths = [pool / folder / name for name in names]
@@ -131,11 +136,19 @@ def load_pool(options: TrainOptions, smallest: int) -> dict[str, ImageSet]:
         loaded[folder], skipped = load_images(paths, cache, min_side_check(side), [side])
         if skipped:
             raise DatasetError(f"the pool is not whole: {skipped[0].line}")
-    for low_res, teacher, high_res in zip(
-        *(loaded[folder].entries for folder in FOLDERS), strict=True
-    ):
-        wanted = (low_res.height * scale, low_res.width * scale)
-        for entry in (teacher, high_res):
-            if (entry.height, entry.width) != wanted:
-                raise DatasetError(f"{entry.path} is not {scale} times as large as {low_res.path}")
     return loaded
+
+
+def _check_sizes(pool: Path, name: str, scale: int) -> None:
+    """Of one crop, by its files' headers."""
+    try:
+        headers = {folder: read_header(pool / folder / name) for folder in FOLDERS}
+    except ImageError as error:
+        raise DatasetError(f"the pool is not whole: {error}") from error
+    low_res = headers[LOW]
+    for folder in (TEACHER, HIGH):
+        size = (headers[folder].height, headers[folder].width)
+        if size != (low_res.height * scale, low_res.width * scale):
+            raise DatasetError(
+                f"{pool / folder / name} is not {scale} times as large as {pool / LOW / name}"
+            )

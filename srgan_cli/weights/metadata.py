@@ -14,6 +14,8 @@ MAX_SCALE = 64
 MAX_PIXELS = 1 << 16
 MAX_NESTING = 200
 MAX_ACTIVATION = 1e30
+MAX_NAME = 200
+"""Characters of a family's name."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class ModelFamily:
         """Raises TypeError or ValueError: the values may come from a file."""
         if not isinstance(self.name, str) or type(self.denoise) not in (int, float):
             raise TypeError("a family of a wrong type")
+        if len(self.name) > MAX_NAME:
+            raise ValueError(f"a family whose name has more than {MAX_NAME} characters")
         if not self.name or not 0 <= self.denoise <= 1:
             raise ValueError(f"a family {self.name!r} with denoise {self.denoise!r}")
 

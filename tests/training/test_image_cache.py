@@ -92,6 +92,18 @@ def test_a_damaged_cache_is_made_again(photos, tmp_path, index) -> None:
     assert all(np.array_equal(kept[i], picture(i)) for i in range(4))
 
 
+@pytest.mark.parametrize("kept", [[], [0, 1, 2], [1, 0, 2, 3], [0, 1, 2, 3, 3]], ids=str)
+def test_an_index_of_other_images_is_made_again(photos, tmp_path, kept) -> None:
+    paths, cache = find_training_files([photos])[0], CacheFile(tmp_path / "c.bytes")
+    load_images(paths, cache, min_side_check(1), [])
+    index = tmp_path / "c.json"
+    known = json.loads(index.read_text())
+    known["entries"] = [known["entries"][number] for number in kept]
+    index.write_text(json.dumps(known))
+    images, _ = load_images(paths, cache, min_side_check(1), [])
+    assert [entry.path for entry in images.entries] == [str(path) for path in paths]
+
+
 def test_a_cache_that_is_cut_off_is_made_again(photos, tmp_path) -> None:
     paths, cache = find_training_files([photos])[0], CacheFile(tmp_path / "c.bytes")
     load_images(paths, cache, min_side_check(1), [])

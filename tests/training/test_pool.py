@@ -1,6 +1,8 @@
 """Distillation from crops that a teacher has upscaled once."""
 
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -9,6 +11,8 @@ from kill import same
 from training_helpers import last_state, picture, save_picture
 
 from srgan_cli.errors import DatasetError, OptionError
+from srgan_cli.training.dataset import ImageSet
+from srgan_cli.training.pool import load_pool
 from srgan_cli.training.report import read_log
 from srgan_cli.training.validation import Score
 from srgan_cli.weights.container import read_weights
@@ -100,6 +104,40 @@ def test_a_pool_whose_sizes_do_not_fit_is_refused(make, run, teacher, tmp_path) 
     pool = pool_by_hand(tmp_path / "pool", teacher_side=48)
     with pytest.raises(DatasetError, match="not 2 times as large"):
         run(make(teachers=(teacher,), pool=pool, pool_size=2))
+
+
+def loaded(pool: Path) -> dict[str, ImageSet]:
+    options = SimpleNamespace(pool=pool, scale=2, cache=1e9)
+    return load_pool(options, 32)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["dangling", "loop", "device", "pipe", "folder", "text"])
+@pytest.mark.parametrize("folder", ["low", "teacher", "high"])
+def test_a_pool_with_something_else_than_a_picture_is_refused(
+    kind: str, folder: str, tmp_path: Path
+) -> None:
+    path = pool_by_hand(tmp_path / "pool") / folder / "0.png"
+    path.unlink()
+    {
+        "dangling": lambda: path.symlink_to("missing.png"),
+        "loop": lambda: path.symlink_to(path),
+        "device": lambda: path.symlink_to("/dev/zero"),
+        "pipe": lambda: os.mkfifo(path),
+        "folder": path.mkdir,
+        "text": lambda: path.write_text("not a picture"),
+    }[kind]()
+    with pytest.raises(DatasetError, match=rf"not whole.*{folder}/0\.png") as caught:
+        loaded(tmp_path / "pool")
+    assert str(caught.value).isprintable()
+    assert not (tmp_path / "pool" / "cache").exists()
+
+
+def test_a_crop_of_another_size_is_refused_before_it_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("srgan_cli.training.pool.load_images", None)
+    with pytest.raises(DatasetError, match="not 2 times as large"):
+        loaded(pool_by_hand(tmp_path / "pool", teacher_side=48))
 
 
 def test_a_pool_without_its_teacher_is_refused(make, tmp_path) -> None:

@@ -106,6 +106,7 @@ def nested(depth: int) -> dict:
         {"family": {"name": "photo-clean", "denoise": 2}},
         {"family": {"name": "photo-clean", "denoise": float("nan")}},
         {"family": {"name": "", "denoise": 1}},
+        {"family": {"name": "x" * 1000, "denoise": 1}},
         {"family": {"name": 3, "denoise": 1}},
         {"int8_psnr": "60"},
         {"int8_psnr": float("inf")},
