@@ -227,8 +227,9 @@ def _prune(weights: "Weights", images: Path | None) -> "Weights":
         Output().info("no channels to prune: none is always zero")
         return weights
     Output().info(
-        f"pruned {pruned.removed} of {pruned.channels} channels ({pruned.proven} are proven zero): "
-        f"{pruned.speedup:.2f} times as fast, {pruned.psnr:.1f} dB from the original"
+        f"pruned {pruned.removed} of {pruned.channels} channels "
+        f"({pruned.always_zero} are proven zero): {pruned.speedup:.2f} times as fast, "
+        f"{pruned.psnr:.1f} dB from the original"
     )
     return pruned.weights
 

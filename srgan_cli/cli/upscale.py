@@ -136,7 +136,7 @@ def _run(jobs: Sequence[Job], options: "JobOptions", report: BatchReport) -> int
 
     report.print_settings(options.pipeline)
     if len(jobs) > 1:
-        jobs = _refused_first(jobs, options, report)
+        jobs = _checked_jobs(jobs, options, report)
     pixels = partial(_pixels, options.pipeline)
     with (
         batch_progress(len(jobs), report.output, pixels) as progress,
@@ -149,9 +149,7 @@ def _run(jobs: Sequence[Job], options: "JobOptions", report: BatchReport) -> int
     return report.finish()
 
 
-def _refused_first(
-    jobs: Sequence[Job], options: "JobOptions", report: BatchReport
-) -> Sequence[Job]:
+def _checked_jobs(jobs: Sequence[Job], options: "JobOptions", report: BatchReport) -> Sequence[Job]:
     """The same jobs, after those were named that their headers or outputs make impossible."""
     from srgan_cli.batch.job_checks import check_job
 

@@ -142,9 +142,9 @@ def _default_choices(model: str, options: MethodOptions) -> list[ModelChoice]:
 
 def _model_choices(model: str, options: MethodOptions) -> list[ModelChoice]:
     """Options that do not fit the model are not applied where others are compared with it."""
-    alone = len(options.models) + len(options.files) == 1
-    blends = options.blends if alone or _has_both_ends(model) else ()
-    return _all_choices(model, blends, options.strengths if alone or model in DENOISE_ENDS else ())
+    single = len(options.models) + len(options.files) == 1
+    blends = options.blends if single or _has_both_ends(model) else ()
+    return _all_choices(model, blends, options.strengths if single or model in DENOISE_ENDS else ())
 
 
 def _file_choices(options: MethodOptions) -> list[ModelChoice]:

@@ -18,7 +18,7 @@ ALPHAS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 MEASURED = 256  # low-resolution pixels a side that the figures are of, at most
 SHOWN = 64  # low-resolution pixels a side in the strip, at most
 
-DISTORTION = FIDELITY[0]
+PSNR = FIDELITY[0]
 AUTO = Machine()
 
 
@@ -26,25 +26,25 @@ def sweep(
     ends: tuple[Weights, Weights],
     photo: Subject,
     alphas: Sequence[float] = ALPHAS,
-    perception: Metric | None = None,
+    perceptual: Metric | None = None,
     machine: Machine = AUTO,
 ) -> Image:
     """A strip of the most detailed part, a cell for each blend of the faithful and the vivid end.
 
-    With an original, PSNR is added, and with `perception` too the perception-distortion curve.
+    With an original, PSNR is added, and with `perceptual` too the perception-distortion curve.
     Raises WeightsError for ends that cannot be blended.
     """
     networks = [(f"alpha {blend:g}", interpolate(*ends, blend)) for blend in alphas]
     chosen = [SelectedModel(name, {mix.metadata.scale: mix}) for name, mix in networks]
-    return sweep_methods([network_method(one, machine) for one in chosen], photo, perception)
+    return sweep_methods([network_method(one, machine) for one in chosen], photo, perceptual)
 
 
 def sweep_methods(
-    methods: Sequence[Method], photo: Subject, perception: Metric | None = None
+    methods: Sequence[Method], photo: Subject, perceptual: Metric | None = None
 ) -> Image:
     """The same for methods at hand, in their order."""
     part = detailed_crops(photo.low_res, MEASURED, 1)[0]
-    metrics = [DISTORTION] if perception is None else [DISTORTION, perception]
+    metrics = [PSNR] if perceptual is None else [PSNR, perceptual]
     comparison = compare_crop(photo, part, [bicubic(), *methods], metrics)
     strip = _strip(comparison, metrics)
     if photo.high_res is None or len(metrics) == 1:
@@ -72,12 +72,12 @@ def _strip(comparison: CropComparison, metrics: Sequence[Metric]) -> Image:
 def _curve(comparison: CropComparison, metrics: Sequence[Metric]) -> Image:
     """Bicubic as a lone point, the blends joined."""
     single, *blends, _ = comparison.results
-    distortion, perception = metrics
+    fidelity, perceptual = metrics
     shown = _points("blends", blends, metrics), _points(single.method, [single], metrics)
     panel = Panel(
         f"Perception and distortion, {comparison.title}",
-        f"{distortion.label} in dB: more is more faithful",
-        f"{perception.label}: less looks more natural",
+        f"{fidelity.label} in dB: more is more faithful",
+        f"{perceptual.label}: less looks more natural",
         shown,
     )
     return plot_curves([panel])

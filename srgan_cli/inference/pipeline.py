@@ -17,7 +17,7 @@ from srgan_cli.inference.alpha import row_source
 from srgan_cli.inference.engine import ProgressCallback, TiledEngine, no_progress
 from srgan_cli.inference.fit import resize_sink
 from srgan_cli.inference.postprocess import postprocess_sink
-from srgan_cli.inference.row_streams import ImageSink, RowSink, RowSource, SpooledImage, copy_rows
+from srgan_cli.inference.row_streams import ImageSink, RowSink, RowSource, TemporaryImage, copy_rows
 from srgan_cli.settings import NATIVE, NO_POSTPROCESS, ImageSize, OutputSize, Postprocess
 
 
@@ -88,7 +88,7 @@ class UpscalePipeline:
         callbacks = pass_callbacks(passes, progress)
         with ExitStack() as stack:
             for scale in passes[:-1]:
-                between = stack.enter_context(SpooledImage(source, scale, folder))
+                between = stack.enter_context(TemporaryImage(source, scale, folder))
                 self._run_network(scale, source, between, next(callbacks))
                 source = between
             scale = passes[-1]

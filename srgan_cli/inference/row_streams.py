@@ -185,7 +185,7 @@ MAX_IN_MEMORY = 1 << 26
 """Bytes of an image that is kept in memory; a larger one goes to a file without a name."""
 
 
-class SpooledImage:
+class TemporaryImage:
     """An image between two passes: takes all rows, then serves them. A context manager.
 
     source: the image will be `scale` times as large. folder: of the temporary file; None is the
@@ -199,7 +199,7 @@ class SpooledImage:
         self._file = SpooledTemporaryFile(MAX_IN_MEMORY, dir=parent)  # noqa: SIM115 closed by __exit__
         self._rows = lru_cache(maxsize=1)(self._read)  # the tiles of a band all want the same
 
-    def __enter__(self) -> "SpooledImage":
+    def __enter__(self) -> "TemporaryImage":
         return self
 
     def __exit__(

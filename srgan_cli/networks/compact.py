@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate
 
 from srgan_cli.networks.layers import conv
 from srgan_cli.networks.precision import at_least_float32, to_weight_dtype
-from srgan_cli.networks.receptive_field import conv_radius, sum_radii
+from srgan_cli.networks.receptive_field import conv_radius, total_radius
 
 
 class Compact(nn.Module):
@@ -39,7 +39,7 @@ class Compact(nn.Module):
 
     @property
     def receptive_field(self) -> int:
-        return sum_radii([conv_radius(self.body)])
+        return total_radius([conv_radius(self.body)])
 
     def forward(self, low_res: Tensor) -> Tensor:
         x = to_weight_dtype(low_res, self.body)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from srgan_cli.networks.layers import conv, upscale_factors, zero_init_
 from srgan_cli.networks.precision import bicubic, to_weight_dtype
-from srgan_cli.networks.receptive_field import bicubic_radius, conv_radius, sum_radii
+from srgan_cli.networks.receptive_field import bicubic_radius, conv_radius, total_radius
 from srgan_cli.networks.upsampling import UpsamplingStage
 
 
@@ -86,7 +86,7 @@ class Fast(nn.Module):
             factor *= step
             stages.append(Fraction(int(self.binomial), factor))
         stages.append(conv_radius(self.to_rgb, factor=factor))
-        return max(sum_radii(stages), sum_radii([bicubic_radius(self.scale)]))
+        return max(total_radius(stages), total_radius([bicubic_radius(self.scale)]))
 
     def forward(self, low_res: Tensor) -> Tensor:
         shallow = self.head(to_weight_dtype(low_res, self))  # (B, F, H, W)

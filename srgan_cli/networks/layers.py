@@ -72,7 +72,7 @@ class SubPixelConv(nn.Sequential):
         return depth_to_space(self.before_shuffle(x), self.scale)
 
 
-def subpixel_conv(inputs: int, outputs: int, scale: int) -> SubPixelConv:
+def sub_pixel_conv(inputs: int, outputs: int, scale: int) -> SubPixelConv:
     """(B, inputs, H, W) -> (B, outputs, sH, sW), with ICNR initialization."""
     layer = conv(inputs, outputs * scale * scale)
     icnr_(layer, scale)

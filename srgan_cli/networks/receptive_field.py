@@ -29,6 +29,6 @@ def bicubic_radius(scale: int) -> Fraction:
     return Fraction(0 if scale == 1 else SUPPORT // 2)
 
 
-def sum_radii(radii: Iterable[Fraction]) -> int:
-    """Receptive field of stages in a row, rounded up to whole pixels."""
-    return math.ceil(sum(radii, Fraction(0)))
+def total_radius(stages: Iterable[Fraction]) -> int:
+    """Of stages in a row, rounded up to whole pixels."""
+    return math.ceil(sum(stages, Fraction(0)))

@@ -12,7 +12,7 @@ from torch.nn.init import kaiming_normal_, zeros_
 
 from srgan_cli.networks.layers import NearestConv, conv, upscale_factors
 from srgan_cli.networks.precision import float32_conv, input_conv
-from srgan_cli.networks.receptive_field import conv_radius, sum_radii
+from srgan_cli.networks.receptive_field import conv_radius, total_radius
 
 RESIDUAL_SCALE = 0.2
 
@@ -88,14 +88,14 @@ class RRDBNet(nn.Module):
     @property
     def receptive_field(self) -> int:
         """A multiple of `alignment`, so that tiles with this context start at one."""
-        radii = [conv_radius(self.conv_first, self.body, self.conv_body)]
+        stages = [conv_radius(self.conv_first, self.body, self.conv_body)]
         size = 1
         for factor, layer in zip(self.factors, self.upsampling, strict=True):
             size *= factor
-            radii.append(conv_radius(layer, factor=size))
-        radii.append(conv_radius(self.conv_hr, self.conv_last, factor=size))
+            stages.append(conv_radius(layer, factor=size))
+        stages.append(conv_radius(self.conv_hr, self.conv_last, factor=size))
         within_block = 0 if self.alignment == 1 else 1
-        return (sum_radii(radii) + within_block) * self.alignment
+        return (total_radius(stages) + within_block) * self.alignment
 
     def forward(self, low_res: Tensor) -> Tensor:
         height, width = low_res.shape[-2:]

@@ -9,7 +9,7 @@ from torch.nn.functional import relu
 
 from srgan_cli.networks.layers import conv
 from srgan_cli.networks.precision import bicubic, float32_conv, to_weight_dtype
-from srgan_cli.networks.receptive_field import bicubic_radius, conv_radius, sum_radii
+from srgan_cli.networks.receptive_field import bicubic_radius, conv_radius, total_radius
 
 LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)  # of R, G, B in [0, 1], as MATLAB's rgb2ycbcr
 BLACK = 16 / 255
@@ -54,7 +54,7 @@ class SRCNN(nn.Module):
 
     @property
     def receptive_field(self) -> int:
-        return sum_radii([conv_radius(self, factor=self.scale), bicubic_radius(self.scale)])
+        return total_radius([conv_radius(self, factor=self.scale), bicubic_radius(self.scale)])
 
     def forward(self, low_res: Tensor) -> Tensor:
         base = bicubic(low_res, self.scale)  # (B, 3, sH, sW)

@@ -15,7 +15,7 @@ from srgan_cli.networks.layers import (
     SubPixelConv,
     conv,
     output_conv,
-    subpixel_conv,
+    sub_pixel_conv,
     upscale_factors,
 )
 from srgan_cli.networks.precision import (
@@ -24,7 +24,7 @@ from srgan_cli.networks.precision import (
     autocast_disabled,
     input_conv,
 )
-from srgan_cli.networks.receptive_field import conv_radius, sum_radii
+from srgan_cli.networks.receptive_field import conv_radius, total_radius
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class SRResNet(nn.Module):
             normed = norm and variant.body_end == "norm"
             self.conv_body = conv(features, features, bias=bias or not normed)
             self.end_body = _norm(features, norm) if variant.body_end == "norm" else Float32PReLU()
-        upsample = _nearest_conv if variant.nearest else subpixel_conv
+        upsample = _nearest_conv if variant.nearest else sub_pixel_conv
         self.ups = nn.ModuleList(upsample(features, features, factor) for factor in self.factors)
         self.act_ups = nn.ModuleList(_activation(variant.up_activation) for _ in self.factors)
         if variant.conv_hr:
@@ -120,16 +120,16 @@ class SRResNet(nn.Module):
 
     @property
     def receptive_field(self) -> int:
-        radii = [conv_radius(self.conv_first, self.body)]
+        stages = [conv_radius(self.conv_first, self.body)]
         if self.variant.body_end is not None:
-            radii.append(conv_radius(self.conv_body))
+            stages.append(conv_radius(self.conv_body))
         size = 1
         for factor, up in zip(self.factors, self.ups, strict=True):
-            radii.append(conv_radius(up, factor=size * (factor if self.variant.nearest else 1)))
+            stages.append(conv_radius(up, factor=size * (factor if self.variant.nearest else 1)))
             size *= factor
         if self.variant.conv_hr:
-            radii.append(conv_radius(self.conv_hr, factor=size))
-        return sum_radii([*radii, conv_radius(self.conv_last, factor=size)])
+            stages.append(conv_radius(self.conv_hr, factor=size))
+        return total_radius([*stages, conv_radius(self.conv_last, factor=size)])
 
     def forward(self, low_res: Tensor) -> Tensor:
         shallow = self.act_first(self.conv_first(low_res))  # (B, F, H, W)

@@ -76,8 +76,8 @@ def filter_blocks(
         bottom = min(top + rows, height)
         _fill(band[:, :, 1:-1].unflatten(2, (width, factor)), by_pixel, top, bottom)
         sums = _sums(band[:, : factor * (bottom - top) + 2].flatten(2), channels)
-        activated = leaky_relu_(sums.mul_(1 / 16), NEGATIVE_SLOPE)
-        made = activated if convert is None else convert(activated)
+        values = leaky_relu_(sums.mul_(1 / 16), NEGATIVE_SLOPE)
+        made = values if convert is None else convert(values)
         filtered[:, factor * top : factor * bottom] = made
     return filtered.unflatten(2, (factor * width, channels)).permute(0, 3, 1, 2)
 

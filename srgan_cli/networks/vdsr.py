@@ -12,7 +12,7 @@ from torch.nn.init import kaiming_normal_, zeros_
 
 from srgan_cli.networks.layers import conv
 from srgan_cli.networks.precision import at_least_float32, bicubic, to_weight_dtype
-from srgan_cli.networks.receptive_field import bicubic_radius, conv_radius, sum_radii
+from srgan_cli.networks.receptive_field import bicubic_radius, conv_radius, total_radius
 from srgan_cli.networks.srcnn import add_to_luma, luma
 
 
@@ -31,7 +31,9 @@ class VDSR(nn.Module):
 
     @property
     def receptive_field(self) -> int:
-        return sum_radii([conv_radius(self.layers, factor=self.scale), bicubic_radius(self.scale)])
+        return total_radius(
+            [conv_radius(self.layers, factor=self.scale), bicubic_radius(self.scale)]
+        )
 
     def forward(self, low_res: Tensor) -> Tensor:
         base = bicubic(low_res, self.scale)  # (B, 3, sH, sW)

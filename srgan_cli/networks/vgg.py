@@ -65,8 +65,8 @@ class VGG(nn.Module):
                 f"the VGG file has no {', '.join(missing) or 'layer of that name'}; "
                 f"it has {', '.join(available) or 'no features.0.weight, as torchvision names it'}"
             )
-        deepest = max(available.index(name) for name in self.layers)
-        self.convs = nn.ModuleDict(_build(state, available[: deepest + 1]))
+        last = max(available.index(name) for name in self.layers)
+        self.convs = nn.ModuleDict(_build(state, available[: last + 1]))
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
         self.requires_grad_(False)

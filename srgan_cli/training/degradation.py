@@ -20,7 +20,7 @@ Range = tuple[float, float]
 BICUBIC_SHARE, HEAVY_SHARE = 0.1, 0.15
 """Of samples: only downsampled by bicubic, and degraded twice; the rest is degraded lightly."""
 
-SUBSAMPLE_SHARE = 0.75
+CHROMA_420_SHARE = 0.75
 """Probability of 4:2:0 in JPEG; WebP always has it."""
 
 WEBP_SHARE = 0.15
@@ -197,9 +197,9 @@ def compress(pixels: Pixels, quality: tuple[int, int], rng: np.random.Generator)
 
 
 def _jpeg_parameters(quality: int, rng: np.random.Generator) -> list[int]:
-    subsample = rng.random() < SUBSAMPLE_SHARE
+    chroma_420 = rng.random() < CHROMA_420_SHARE
     sampling = (
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420 if subsample else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420 if chroma_420 else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
     )
     return [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
 

@@ -119,7 +119,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     return [row for row in _parsed_lines(path) if row is not None]
 
 
-def count_damaged_rows(path: Path) -> int:
+def count_broken_lines(path: Path) -> int:
     return sum(row is None for row in _parsed_lines(path))
 
 

@@ -20,7 +20,7 @@ from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.gan_monitor import GanMonitor
 from srgan_cli.training.patches import Pair
 from srgan_cli.training.recipes import Stage
-from srgan_cli.training.report import count_damaged_rows, read_log
+from srgan_cli.training.report import count_broken_lines, read_log
 from srgan_cli.training.schedule import average_, freeze_norms_, learning_rate
 from srgan_cli.training.stop_signals import Stop, catch_signals
 from srgan_cli.training.train_step import Losses, NonFiniteError, TrainStep
@@ -259,8 +259,8 @@ class Trainer:
     def _truncate_log(self, step: int) -> None:
         """Drop log rows after the checkpoint: their steps are repeated."""
         path = self.outputs.run / "log.jsonl"
-        if damaged := count_damaged_rows(path):
-            self.outputs.callback.message(f"{path}: {damaged} damaged lines are left out")
+        if broken := count_broken_lines(path):
+            self.outputs.callback.message(f"{path}: {broken} damaged lines are left out")
         rows = [
             row for row in read_log(path) if row["stage"] != self.stage.end or row["step"] <= step
         ]

@@ -79,9 +79,9 @@ def _load_corner(model: str, end: End) -> Corner:
 
 def family_problems(corners: Sequence[Corner]) -> list[str]:
     """Why they are none, one phrase each."""
-    undeclared = [one.name for one in corners if one.weights.metadata.family is None]
-    silent = [f"{', '.join(undeclared)} declare{'s' * (len(undeclared) == 1)} none"]
-    return [*silent[: len(undeclared)], *_wrong_declarations(corners), *_differences(corners)]
+    without = [one.name for one in corners if one.weights.metadata.family is None]
+    silent = [f"{', '.join(without)} declare{'s' * (len(without) == 1)} none"]
+    return [*silent[: len(without)], *_wrong_declarations(corners), *_differences(corners)]
 
 
 def _wrong_declarations(corners: Sequence[Corner]) -> Iterator[str]:

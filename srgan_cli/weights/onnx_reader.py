@@ -51,12 +51,12 @@ def read_onnx(path: Path) -> MatchedNetwork:
     inputs = [value.name for value in graph.input if value.name not in constants]
     if len(inputs) != 1 or len(graph.output) != 1:
         raise WeightsError("an unsupported model: it does not have exactly one input and output")
-    translated = OnnxLayers(inputs[0], constants)
+    found_layers = OnnxLayers(inputs[0], constants)
     for node in graph.node:
-        translated.add(_node(node))
-    if not translated.ends_with(graph.output[0].name):
+        found_layers.add(_node(node))
+    if not found_layers.ends_with(graph.output[0].name):
         raise WeightsError("an unsupported model: its output is not what its last layer makes")
-    found = match_network(translated.layers, translated.arrays)
+    found = match_network(found_layers.layers, found_layers.arrays)
     return replace(found, origin={"family": f"{found.title}, from ONNX"})
 
 
@@ -162,15 +162,15 @@ def _array(tensor: Any) -> np.ndarray:
     if not known or min(shape, default=0) < 0 or (0 in shape and len(shape) > 1):
         raise WeightsError(f"an unsupported model: {name} is of an unsupported type or size")
     dtype = np.dtype(DTYPES[tensor.data_type])
-    listed = _listed(tensor)
-    held = len(listed) if listed else len(tensor.raw_data) / dtype.itemsize
-    if held != prod(shape):
+    values = _typed_values(tensor)
+    count = len(values) if values else len(tensor.raw_data) / dtype.itemsize
+    if count != prod(shape):
         raise WeightsError(f"{name} does not have the size that it says; get the file again")
-    values = np.array(listed, dtype) if listed else np.frombuffer(tensor.raw_data, dtype)
-    return values.reshape(shape)
+    array = np.array(values, dtype) if values else np.frombuffer(tensor.raw_data, dtype)
+    return array.reshape(shape)
 
 
-def _listed(tensor: Any) -> Any:
+def _typed_values(tensor: Any) -> Any:
     """Numbers that are not in `raw_data`; float16 always is, as exporters write it."""
     fields = {1: "float_data", 6: "int32_data", 7: "int64_data", 11: "double_data"}
     field = fields.get(tensor.data_type)

@@ -26,7 +26,7 @@ SIDE, RUNS = 128, 3
 
 @dataclass(frozen=True)
 class Pruning:
-    """removed: channels, of `channels` in all blocks. proven: those that no input makes nonzero.
+    """removed: channels, of `channels` in all blocks. always_zero: those of any input.
 
     psnr: dB from the original network, on the images given or on the built-in one. speedup: the
     original's CPU time over the pruned network's, in float32.
@@ -34,7 +34,7 @@ class Pruning:
 
     weights: Weights
     removed: int
-    proven: int
+    always_zero: int
     channels: int
     psnr: float
     speedup: float
@@ -50,8 +50,8 @@ def prune(weights: Weights, images: Sequence[Tensor] = ()) -> Pruning:
     network = load_generator(weights)
     if not isinstance(network, Fast):
         raise WeightsError(f"--prune is for networks of the kind fast, not {weights.architecture}")
-    proven = proven_zeros(network)
-    zero = [a | b for a, b in zip(proven, measured_zeros(network, images), strict=True)]
+    always = always_zero(network)
+    zero = [a | b for a, b in zip(always, measured_zeros(network, images), strict=True)]
     kept = [_kept(channels) for channels in zero]
     pruned = _without(weights, kept)
     channels = sum(map(len, zero))
@@ -60,14 +60,14 @@ def prune(weights: Weights, images: Sequence[Tensor] = ()) -> Pruning:
     return Pruning(
         _recorded(pruned, removed, psnr := _psnr(network, smaller, images or [_built_in()])),
         removed,
-        sum(int(one.sum()) for one in proven),
+        sum(int(one.sum()) for one in always),
         channels,
         psnr,
         _seconds(network) / _seconds(smaller) if removed else 1.0,
     )
 
 
-def proven_zeros(network: Fast) -> list[Tensor]:
+def always_zero(network: Fast) -> list[Tensor]:
     """For each block, which channels behind its activation no input in [0, 1] makes nonzero.
 
     By interval bounds: (channels,) booleans.
@@ -155,7 +155,7 @@ def _seconds(network: nn.Module) -> float:
     network(image)
     seconds = []
     for _ in range(RUNS):
-        began = time.process_time()
+        start = time.process_time()
         network(image)
-        seconds.append(time.process_time() - began)
+        seconds.append(time.process_time() - start)
     return min(seconds)

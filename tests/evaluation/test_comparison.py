@@ -123,8 +123,8 @@ def test_a_sweep_is_a_strip_and_with_a_perceptual_metric_a_curve(ends: Ends) -> 
     assert both.height > strip.height + 300
 
 
-@pytest.mark.parametrize("perception", [None, PERCEPTION])
-def test_a_sweep_without_an_original_is_a_strip(ends: Ends, perception: Metric | None) -> None:
-    strip = sweep(ends, Subject("noise", noise(8, 8), 4), (0, 1), perception)
+@pytest.mark.parametrize("perceptual", [None, PERCEPTION])
+def test_a_sweep_without_an_original_is_a_strip(ends: Ends, perceptual: Metric | None) -> None:
+    strip = sweep(ends, Subject("noise", noise(8, 8), 4), (0, 1), perceptual)
 
     assert strip.height < 300  # a panel of a curve is 400 high

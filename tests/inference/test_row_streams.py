@@ -27,7 +27,7 @@ from srgan_cli.images.write import encode, row_writer, write_image
 from srgan_cli.inference.engine import TiledEngine
 from srgan_cli.inference.fit import ResizeRows
 from srgan_cli.inference.pipeline import UpscalePipeline
-from srgan_cli.inference.row_streams import ImageSink, ImageSource, RowTransformSink, SpooledImage
+from srgan_cli.inference.row_streams import ImageSink, ImageSource, RowTransformSink, TemporaryImage
 from srgan_cli.resample import resize_array
 from srgan_cli.settings import ImageSize, OutputSize, Postprocess
 from srgan_cli.weights.loading import load_generator
@@ -178,10 +178,10 @@ def test_a_full_disk_in_the_middle_is_an_error_and_leaves_no_part(small_disk, tm
 
 def test_a_disk_too_small_for_the_image_between_two_passes_is_an_error(small_disk, tmp_path):
     source = ImageSource(picture(height=3000, width=3000, channels=1))
-    with SpooledImage(source, 3, tmp_path) as spooled:
+    with TemporaryImage(source, 3, tmp_path) as stored:
         small_disk(20_000)
         with pytest.raises(ImageError, match=r"between two passes .* make room"):
-            spooled.write(np.zeros((9000, 9000, 1), np.uint8))
+            stored.write(np.zeros((9000, 9000, 1), np.uint8))
 
 
 @pytest.mark.parametrize("name", ["png", "tiff"])

@@ -16,7 +16,7 @@ from training_helpers import StopAfter, last_state, save_picture
 from srgan_cli.errors import TrainingError
 from srgan_cli.networks.discriminators import SRGANDiscriminator
 from srgan_cli.training.checkpoint import checkpoints, load_state
-from srgan_cli.training.report import count_damaged_rows, read_log
+from srgan_cli.training.report import count_broken_lines, read_log
 from srgan_cli.training.run_folder import begin, read_options, write_options
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_run import check, train
@@ -77,7 +77,7 @@ def test_damaged_lines_of_a_log_are_left_out_and_reported(make, run) -> None:
     listener = run(make(steps=3))
     assert any(f"{len(DAMAGED_ROWS)} damaged lines" in line for line in listener.lines)
     assert read_log(log)[: len(rows)] == rows
-    assert count_damaged_rows(log) == 0
+    assert count_broken_lines(log) == 0
 
 
 def test_a_log_that_is_a_pipe_is_refused(make, run) -> None:

@@ -9,7 +9,7 @@ from srgan_cli.networks.fast import Fast
 from srgan_cli.weights.container import Weights, read_weights, write_weights
 from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.metadata import Metadata
-from srgan_cli.weights.pruning import measured_zeros, proven_zeros, prune
+from srgan_cli.weights.pruning import always_zero, measured_zeros, prune
 
 SIZES = {"scale": 2, "features": 40, "blocks": 2, "thin": 4}
 
@@ -37,10 +37,10 @@ def image(seed: int = 0) -> torch.Tensor:
 
 def test_bounds_prove_zeros_for_every_input():
     network = load_generator(weights())
-    proven = proven_zeros(network)
-    assert [int(one.sum()) for one in proven] == [30, 40]
+    always = always_zero(network)
+    assert [int(one.sum()) for one in always] == [30, 40]
     extremes = [torch.zeros(1, 3, 9, 9), torch.ones(1, 3, 9, 9), image()]
-    for found, measured in zip(proven, measured_zeros(network, extremes), strict=True):
+    for found, measured in zip(always, measured_zeros(network, extremes), strict=True):
         assert (measured | ~found).all()
 
 
@@ -48,7 +48,7 @@ def test_without_channels_that_are_proven_zero_the_network_computes_the_same():
     original = weights()
     pruned = prune(original)
     assert pruned.weights.hyperparameters["middle"] == [16, 16]
-    assert (pruned.removed, pruned.proven, pruned.channels) == (48, 70, 80)
+    assert (pruned.removed, pruned.always_zero, pruned.channels) == (48, 70, 80)
     with torch.inference_mode():
         made, expected = (load_generator(one)(image()) for one in (pruned.weights, original))
     torch.testing.assert_close(made, expected, rtol=0, atol=1e-5)
@@ -66,7 +66,7 @@ def test_images_show_what_cannot_be_proven():
     dark = [torch.zeros(1, 3, 20, 20)]
     measured = prune(changed, dark)
     assert measured.weights.hyperparameters["middle"][0] == 16
-    assert measured.proven < measured.removed + 40
+    assert measured.always_zero < measured.removed + 40
     assert measured.psnr > 90  # on these images
 
 

@@ -21,7 +21,7 @@ RESTRICTED_ICC = b"\2"
 ICC_METHODS = (RESTRICTED_ICC, b"\3")  # of a colr box
 MAX_BOXES = 1000
 MAX_SHORT_BOX = 2**32 - 9  # bytes
-METERS_PER_INCH = 0.0254
+INCH = 0.0254  # meters
 
 
 def jpeg2000_depth(head: bytes) -> int:
@@ -107,7 +107,7 @@ def _add_to_header(header: bytes, image: Image) -> bytes:
 
 def _resolution(horizontal_dpi: float, vertical_dpi: float) -> bytes:
     """Pixels per meter as 16-bit fractions with powers of ten, vertical first."""
-    scaled = [round(dpi / METERS_PER_INCH * 1000) for dpi in (vertical_dpi, horizontal_dpi)]
+    scaled = [round(dpi / INCH * 1000) for dpi in (vertical_dpi, horizontal_dpi)]
     powers = [next(p for p in range(12) if value / 10**p < 65535) for value in scaled]
     down, across = (round(value / 10**power) for value, power in zip(scaled, powers, strict=True))
     return struct.pack(">HHHHbb", down, 1, across, 1, powers[0] - 3, powers[1] - 3)

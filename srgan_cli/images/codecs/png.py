@@ -23,7 +23,7 @@ COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by the number of channels
 BAND_BYTES = 1 << 20  # that are filtered at once
 STORED, FAST = 0, 1  # levels of compression that have filters of their own
 NO_FILTER, PAETH = 0, 4
-METERS_PER_INCH = 0.0254
+INCH = 0.0254  # meters
 
 
 class PngWriter:
@@ -100,7 +100,7 @@ def _metadata(image: Image) -> list[bytes]:
     if image.icc_profile is not None:
         chunks.append(_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(image.icc_profile)))
     if image.dpi is not None:
-        across, down = (round(dots / METERS_PER_INCH) for dots in image.dpi)
+        across, down = (round(dots / INCH) for dots in image.dpi)
         chunks.append(_chunk(b"pHYs", struct.pack(">IIB", across, down, 1)))
     if image.exif is not None:
         chunks.append(_chunk(b"eXIf", image.exif))

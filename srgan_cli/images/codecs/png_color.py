@@ -127,8 +127,8 @@ def _primaries_xyz(space: ColorSpace) -> np.ndarray:
     white, *colors = np.stack([x / y, np.ones(4), (1 - x - y) / y], axis=1)
     weights = np.linalg.solve(np.transpose(colors), white)
     gains = np.diag(BRADFORD @ D50 / (BRADFORD @ white))
-    adaptation = np.linalg.inv(BRADFORD) @ gains @ BRADFORD
-    return (weights[:, None] * np.array(colors)) @ adaptation.T
+    convert = np.linalg.inv(BRADFORD) @ gains @ BRADFORD
+    return (weights[:, None] * np.array(colors)) @ convert.T
 
 
 def _curve_tag(exponent: float | None) -> bytes:

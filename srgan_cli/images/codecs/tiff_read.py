@@ -169,7 +169,7 @@ def read_rows(page: TiffPage, top: int, bottom: int) -> Image:
         samples[..., :1] = ~samples[..., :1]
     image = Image.from_samples(np.ascontiguousarray(samples))
     premultiplied = page.alpha and page.ifd.integer(Tag.ExtraSamples) == PREMULTIPLIED
-    return _unpremultiply(image) if premultiplied else image
+    return _divide_by_alpha(image) if premultiplied else image
 
 
 def _read_plane(page: TiffPage, plane: int, top: int, bottom: int) -> Pixels:
@@ -241,7 +241,7 @@ def _undo_predictor(differences: Pixels, page: TiffPage) -> Pixels:
     return differences
 
 
-def _unpremultiply(image: Image) -> Image:
+def _divide_by_alpha(image: Image) -> Image:
     assert image.alpha is not None
     white = 2**image.depth - 1
     alpha = image.alpha[..., None].astype(np.float64)
