@@ -3,7 +3,7 @@
 python benchmarks/ablation.py FOLDER --from PSNR.safetensors --vgg FILE:conv5_1=1 -o OUT
 
 Features before activation keep the brightness that features after it lose, which is said of deep
-layers, where few are active; BatchNorm leaves artefacts. Prints the signed brightness error of
+layers, where few are active; BatchNorm leaves artifacts. Prints the signed brightness error of
 each, and draws OUT/ablation.png.
 """
 
@@ -56,7 +56,7 @@ VARIANTS = {
 def trained(
     name: str, recipe: Recipe, given: argparse.Namespace
 ) -> tuple[list[Sample], ValidationResult]:
-    """Train one variant, and what it makes of the held-out pictures."""
+    """Train one variant, and what it makes of the held-out images."""
     (stage,) = recipe.stages
     start = given.start if stage.end == "gan" else None
     options = TrainOptions(
@@ -82,8 +82,8 @@ def trained(
 
 
 def brightness_error(samples: list[Sample], made: ValidationResult) -> float:
-    """The mean over pictures of the mean signed difference, in levels."""
-    pairs = zip(made.pictures, samples, strict=True)
+    """The mean over images of the mean signed difference, in levels."""
+    pairs = zip(made.images, samples, strict=True)
     return float(np.mean([ours.mean() - sample.high_res.mean() for ours, sample in pairs]))
 
 
@@ -101,7 +101,7 @@ def main() -> None:
         samples, made = trained(name, recipe, given)
         note = f"brightness {brightness_error(samples, made):+.2f} levels, {made.score.psnr:.2f} dB"
         print(f"{name}: {note}")
-        cells.append(Cell(crop_center(made.pictures[0]), name, note))
+        cells.append(Cell(crop_center(made.images[0]), name, note))
     cells.append(Cell(crop_center(samples[0].high_res), "original"))
     write_image(sheet([Row(tuple(cells))]), given.out / "ablation.png")
 

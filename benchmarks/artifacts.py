@@ -1,7 +1,7 @@
-"""What a network may add that is no detail: a shift of colour, a grid, dots where nothing is.
+"""What a network may add that is no detail: a shift of color, a grid, dots where nothing is.
 
 All functions take (H, W, C) integers of any depth; figures are in levels of the 8-bit scale. Where
-`low` and an enlarged picture come together, the one has a whole number of times the other's size.
+`low` and an enlarged image come together, the one has a whole number of times the other's size.
 """
 
 import math
@@ -16,7 +16,7 @@ from srgan_cli.errors import ImageError
 from srgan_cli.metrics.fidelity import levels
 
 SIGMA = 8.0
-"""Of the Gaussian after which a local shift of colour is looked for, in low-resolution pixels."""
+"""Of the Gaussian after which a local shift of color is looked for, in low-resolution pixels."""
 
 SIDE = 64
 """Of the crops whose spectrum is taken, in low-resolution pixels: 256 x 256 enlarged four times."""
@@ -32,22 +32,22 @@ BLOCK = 8
 """Side of the blocks that are flat or not, in low-resolution pixels."""
 
 FLAT = 1.0
-"""Standard deviation, in levels, below which a block of the low picture is flat."""
+"""Standard deviation, in levels, below which a block of the low image is flat."""
 
 
 @dataclass(frozen=True)
 class Shift:
-    """mean: signed, of each channel over the picture. local: the largest absolute one anywhere."""
+    """mean: signed, of each channel over the image. local: the largest absolute one anywhere."""
 
     mean: tuple[float, ...]
     local: float
 
 
-def colour_shift(ours: np.ndarray, low: np.ndarray) -> Shift:
+def color_shift(ours: np.ndarray, low: np.ndarray) -> Shift:
     """Of the averages of the blocks that came of a low pixel, against that pixel.
 
     Locally it is looked at after a Gaussian of SIGMA: single blocks of an original differ from a
-    bicubic low picture by dozens of levels.
+    bicubic low image by dozens of levels.
     """
     scale = ours.shape[0] // low.shape[0]
     off = (_blocks(levels(ours), scale).mean(axis=(1, 3)) - levels(low)).astype(np.float32)
@@ -62,7 +62,7 @@ class Grid:
     """strength: period in pixels -> power at its frequencies over the power around them, the
     geometric mean over frequencies and crops; white noise has 0.83, as so few bins scatter.
 
-    height: the standard deviation of all of it together, in levels, over all crops. Where a picture
+    height: the standard deviation of all of it together, in levels, over all crops. Where an image
     has nothing fine, a grid can be strong and yet too low to be seen.
     """
 
@@ -72,7 +72,7 @@ class Grid:
 
 def grid(ours: np.ndarray, scale: int) -> Grid:
     """Of the mean of the channels. An enlargement by `scale` repeats its errors with periods that
-    divide it. Raises ImageError for a picture smaller than a crop.
+    divide it. Raises ImageError for an image smaller than a crop.
     """
     side = SIDE * scale
     spectra = _spectra(levels(ours).mean(axis=2), side)
@@ -90,7 +90,7 @@ def grid(ours: np.ndarray, scale: int) -> Grid:
 
 def _frequencies(scale: int) -> list[tuple[int, int]]:
     """Multiples of 1 / scale, down and across, without (0, 0) and without a frequency's mirror
-    image, which is the same in the spectrum of a real picture."""
+    image, which is the same in the spectrum of a real image."""
     pairs = [(down, across) for down in range(scale) for across in range(scale)]
     return [pair for pair in pairs[1:] if pair <= (-pair[0] % scale, -pair[1] % scale)]
 
@@ -105,8 +105,8 @@ def _spectra(plane: np.ndarray, side: int) -> np.ndarray:
         raise ImageError(f"a grid is looked for in {side} x {side} pixels: measure a larger one")
     crops = _blocks(plane[..., None], side)[..., 0].swapaxes(1, 2).reshape(-1, side, side)
     window = _window(side)
-    centred = (crops - crops.mean(axis=(1, 2), keepdims=True)) * window
-    power: np.ndarray = np.abs(np.fft.fft2(centred)) ** 2 + (window**2).sum() / 12
+    centered = (crops - crops.mean(axis=(1, 2), keepdims=True)) * window
+    power: np.ndarray = np.abs(np.fft.fft2(centered)) ** 2 + (window**2).sum() / 12
     return power
 
 
@@ -126,9 +126,9 @@ def _near_and_around(spectra: np.ndarray, row: int, column: int) -> tuple[np.nda
 def dots(ours: np.ndarray, scale: int) -> float:
     """The height, in levels, of what changes with the finest period of the enlargement's grid along
     single rows or columns of the mean of the channels: of pieces of LINE pixels, that which one in
-    a thousand passes. Rows of dots beside level edges, say, which a mean over the picture hides.
+    a thousand passes. Rows of dots beside level edges, say, which a mean over the image hides.
 
-    Raises ImageError for a picture smaller than a piece.
+    Raises ImageError for an image smaller than a piece.
     """
     plane = levels(ours).mean(axis=2)
     if min(plane.shape) < LINE:
@@ -142,9 +142,9 @@ def dots(ours: np.ndarray, scale: int) -> float:
 def _heights(plane: np.ndarray, turns: np.ndarray) -> np.ndarray:
     """(rows, pieces): of a wave that turns so, in pieces that overlap by half."""
     pieces = sliding_window_view(plane, LINE, axis=1)[:, :: LINE // 2]
-    centred = pieces - pieces.mean(axis=2, keepdims=True)
+    centered = pieces - pieces.mean(axis=2, keepdims=True)
     window = np.hanning(LINE + 2)[1:-1]
-    heights: np.ndarray = np.abs(centred @ (turns * window / window.sum()))
+    heights: np.ndarray = np.abs(centered @ (turns * window / window.sum()))
     return heights
 
 

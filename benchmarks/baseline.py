@@ -1,8 +1,8 @@
 """How upscalers commonly run a network, to be compared with.
 
-In float32 and the default (contiguous) layout. The whole picture is moved to the device at once and
+In float32 and the default (contiguous) layout. The whole image is moved to the device at once and
 the whole result is gathered there; tiles of 400 pixels see 10 pixels around them, be the network's
-reach what it may, and nothing but zeros beyond the picture's edge. Files are read, computed and
+reach what it may, and nothing but zeros beyond the image's edge. Files are read, computed and
 written one after the other.
 """
 
@@ -25,7 +25,7 @@ class BaselineUpscaler:
     generator: nn.Module
     device: str = "cpu"
     tile: int | None = 400
-    """Side in input pixels; None runs the picture as a whole."""
+    """Side in input pixels; None runs the image as a whole."""
     pad: int = 10
 
     @torch.inference_mode()

@@ -30,7 +30,7 @@ MOST_PIXELS = 1 << 30
 
 @dataclass(frozen=True)
 class Watched(TiledEngine):
-    """An upscaler that notes how many seconds each picture takes, from rows to rows."""
+    """An upscaler that notes how many seconds each image takes, from rows to rows."""
 
     spent: list[float] = field(default_factory=list)
 

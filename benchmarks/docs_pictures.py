@@ -1,4 +1,4 @@
-"""Draws the pictures of README and docs again: python benchmarks/docs_pictures.py
+"""Draws the images of README and docs again: python benchmarks/docs_pictures.py
 
 Run it after a change of the networks in weights/. The sample photograph is compressed as most
 photographs on the web are, and compared with its enlargements.

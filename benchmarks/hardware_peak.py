@@ -16,7 +16,7 @@ from srgan_cli.images.image import Image
 from srgan_cli.inference.engine import TiledEngine
 
 PROBE = 64
-"""Side of the picture on which a network's work is counted: it is proportional to pixels."""
+"""Side of the image on which a network's work is counted: it is proportional to pixels."""
 
 SIDE = 3072  # of the matrices
 SHARE = 0.8

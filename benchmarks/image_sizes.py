@@ -1,4 +1,4 @@
-"""Time and memory against the size of the picture: each size in a process of its own."""
+"""Time and memory against the size of the image: each size in a process of its own."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ from srgan_cli.weights.loading import load_weights
 
 MEGAPIXELS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 ASPECT = 4 / 3
-REPEATED = 1.0  # megapixels; larger pictures are done once
+REPEATED = 1.0  # megapixels; larger images are done once
 TOLERANCE = 0.05
 
 

@@ -1,8 +1,8 @@
-"""How much memory a long batch holds: resident set after 100 pictures and after all of them.
+"""How much memory a long batch holds: resident set after 100 images and after all of them.
 
-    python benchmarks/memory.py --pictures 1000 [--network]
+    python benchmarks/memory.py --images 1000 [--network]
 
-The command line enlarges small pictures, with a bicubic or a tiny network, in one process. If each
+The command line enlarges small images, with a bicubic or a tiny network, in one process. If each
 left its pixels and those of its result, 900 of them would show as 134 MiB.
 """
 
@@ -23,7 +23,7 @@ from srgan_cli.weights.container import Weights, write_weights
 from srgan_cli.weights.metadata import Metadata
 
 FIRST = 100
-"""Pictures after which the libraries' buffers have grown, once."""
+"""Images after which the libraries' buffers have grown, once."""
 
 
 def materials(folder: Path, pictures: int) -> None:
@@ -46,7 +46,7 @@ def resident(process: int) -> int:
 
 
 def measured(command: list[str], out: Path, pictures: int) -> dict[int, int]:
-    """KiB after so many pictures; the last figure is of the last moment before the end."""
+    """KiB after so many images; the last figure is of the last moment before the end."""
     process = subprocess.Popen(command)
     found: dict[int, int] = {}
     while process.poll() is None:

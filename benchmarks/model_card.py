@@ -2,21 +2,21 @@
 
 python benchmarks/model_card.py VAL -w PSNR -w GAN [--vgg FILE[:LAYERS]] [--json FILE]
 
-VAL holds originals; low pictures are made by MATLAB's bicubic. Instead of two files, -m NAME takes
+VAL holds originals; low images are made by MATLAB's bicubic. Instead of two files, -m NAME takes
 a shipped model with two ends; a single file is measured alone. Everything runs in float32 on one
 thread. Beside the blends stand the originals themselves and bicubic.
 
-  shift   the largest mean difference, of any channel of any picture, between the blocks of the
-          output and the pixels of the low picture that they came of; and the largest one anywhere
+  shift   the largest mean difference, of any channel of any image, between the blocks of the
+          output and the pixels of the low image that they came of; and the largest one anywhere
           after a Gaussian (sigma 8 low pixels), in levels
   grid    power at the frequencies of period 2 and 4 over the power around them, about 1 where there
           is no grid; and its height, a standard deviation in levels
   dots    the height, in levels, of what changes with the grid's finest period along single rows and
           columns, that which one piece of 64 pixels in a thousand passes
-  flat    standard deviation, in levels, where the low picture is flat before it is spoiled: the
+  flat    standard deviation, in levels, where the low image is flat before it is spoiled: the
           mean, and what one block in a hundred passes
 
---spoil blurs, adds noise and compresses the low pictures, always in the same way (see SPOILED):
+--spoil blurs, adds noise and compresses the low images, always in the same way (see SPOILED):
 for models that are to put up with that.
 """
 
@@ -35,7 +35,7 @@ import torch
 from artifacts import (
     Grid,
     Shift,
-    colour_shift,
+    color_shift,
     dots,
     flat_blocks,
     grid,
@@ -68,18 +68,18 @@ DEGRADATION = Degradation(
     factor=(1.0, 1.0),
     noise=1.0,
     gaussian=(1.0, 8.0),
-    poisson=(0.1, 0.7),  # the same levels as the Gaussian's where a picture is half bright
+    poisson=(0.1, 0.7),  # the same levels as the Gaussian's where an image is half bright
     compression=1.0,
     quality=(50, 92),
 )
 
 MEAN_LIMIT, LOCAL_LIMIT = 0.5, 2.0
-"""Levels that colours may shift by."""
+"""Levels that colors may shift by."""
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """One picture by one method. flat: a standard deviation for each flat block."""
+    """One image by one method. flat: a standard deviation for each flat block."""
 
     picture: str
     shift: Shift
@@ -154,7 +154,7 @@ def _layers(vgg: LoadedVgg) -> Sequence[str]:
 def _measured(
     pairs: Sequence[ImagePair], ways: Sequence[Method], metrics: Sequence[Metric], spoil: bool
 ) -> dict[str, list[Seen]]:
-    """By method, picture by picture; one picture at a time is in memory."""
+    """By method, image by image; one image at a time is in memory."""
     results: dict[str, list[Seen]] = {ORIGINAL: [], **{way.name: [] for way in ways}}
     for pair in pairs:
         example = read_pair(pair, scale_of(ways))
@@ -190,13 +190,13 @@ def look(
     picture: str, output: Image, example: LoadedPair, flat: np.ndarray, taken: Mapping[str, float]
 ) -> Seen:
     ours, scale = output.pixels, example.scale
-    shift = colour_shift(ours, example.low_res.pixels)
+    shift = color_shift(ours, example.low_res.pixels)
     rough = roughness(ours, flat, scale)
     return Seen(picture, shift, grid(ours, scale), dots(ours, scale), rough, taken)
 
 
 def summary(rows: Sequence[Seen]) -> dict[str, float]:
-    """Over the pictures: means, the geometric mean of the grid, and the worst shift of colour."""
+    """Over the images: means, the geometric mean of the grid, and the worst shift of color."""
     grids = [one.grid for one in rows]
     strength = {
         f"grid_{period}": float(np.exp(np.mean([np.log(one.strength[period]) for one in grids])))
@@ -229,7 +229,7 @@ def table(scores: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 
 def _verdicts(results: Mapping[str, Sequence[Seen]]) -> list[str]:
-    """Which pictures' colours shift further than they may."""
+    """Which images' colors shift further than they may."""
     return [
         f"{name}: {one.picture} shifts by {np.round(one.shift.mean, 2)}, "
         f"locally by {one.shift.local:.2f}"

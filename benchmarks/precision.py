@@ -1,4 +1,4 @@
-"""What half precision costs the picture: against float32, of the same network and picture."""
+"""What half precision costs the image: against float32, of the same network and image."""
 
 import numpy as np
 from report import Figure, Table

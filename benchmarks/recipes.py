@@ -6,7 +6,7 @@ python benchmarks/recipes.py PHOTOS --loading -o OUT [RECIPE...]
 
 Prints for each stage how many steps fit a second, which share of the speed of bfloat16 matrix
 products they reach, how long making a batch takes beside a step, and the L1 and feature distance of
-held-out pictures before and after so many seconds. RRDB networks have 2 blocks here. With --from it
+held-out images before and after so many seconds. RRDB networks have 2 blocks here. With --from it
 does so for the GAN stage alone, which begins with that file. With --loading it prints how fast
 steps of the first stage are, whose steps are the shortest, with batches as they come and with the
 same one again and again, and which share of the time loading takes.
@@ -155,7 +155,7 @@ def steps(trainer: Trainer, pairs: Iterator[Pair]) -> None:
 
 
 def gains(run: TrainRun, stage: Stage) -> dict[str, Figure]:
-    """Of held-out pictures, before and after."""
+    """Of held-out images, before and after."""
     unwrap = replace_stages(run, stage)
     trainer = build_trainer(unwrap, stage)
     before = centers(run, trainer)
@@ -179,7 +179,7 @@ def centers(run: TrainRun, trainer: Trainer) -> dict[str, float]:
     judged = trainer.validate(trainer.average)
     errors = [
         np.abs(made.astype(np.int16) - sample.high_res).mean()
-        for made, sample in zip(judged.pictures, samples, strict=True)
+        for made, sample in zip(judged.images, samples, strict=True)
     ]
     return {"L1": float(np.mean(errors)), "features": judged.score.features or float("nan")}
 

@@ -1,4 +1,4 @@
-"""Our engine beside the usual way and other runtimes: one network, one picture, array to array.
+"""Our engine beside the usual way and other runtimes: one network, one image, array to array.
 
 ONEDNN_MAX_CPU_ISA=AVX2 and ATEN_CPU_CAPABILITY=avx2 in the environment limit PyTorch to what most
 processors have, and do not limit the other runtimes.
@@ -101,7 +101,7 @@ def _ours(workload: Workload, precision: str = "auto", tile: int | None = None) 
 
 
 def _runtimes(workload: Workload, folder: Path, pixels: np.ndarray) -> dict[str, Way]:
-    """Those that are installed, on the CPU; each is checked to make the same picture."""
+    """Those that are installed, on the CPU; each is checked to make the same image."""
     found: dict[str, Way] = {}
     if _installed("onnx", "onnxruntime"):
         export_onnx(workload.weights, folder / "network.onnx")
@@ -165,5 +165,5 @@ def _ncnn(workload: Workload, folder: Path) -> Way:
 
 
 def _around(run: Callable[[np.ndarray], Any]) -> Way:
-    """Between floats, from picture to picture."""
+    """Between floats, from image to image."""
     return lambda pixels: to_image(torch.from_numpy(run(to_batch(pixels).numpy())))

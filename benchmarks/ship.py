@@ -6,12 +6,12 @@ python benchmarks/ship.py RUN/psnr.safetensors weights/NAME.safetensors --set5 S
 Of a GAN stage RUN keeps the network whose features are nearest; --checkpoint takes the last one,
 the running average in RUN/checkpoint-gan-STEPS.pt, in its place.
 
-SET5 has the folders high and low of one scale; VAL's low pictures are made by MATLAB's bicubic.
+SET5 has the folders high and low of one scale; VAL's low images are made by MATLAB's bicubic.
 A network that `srgan train` made by the recipe clean or photo declares its place in the family that
 --denoise mixes; --family photo-clean:0, or :1, declares it for those of earlier versions.
 
 Figures are taken of the to_half network, in float32, on Y, with a border of the scale cropped.
-LOW has pictures such as the network is for, on which int8 is measured: without it VAL's are taken,
+LOW has images such as the network is for, on which int8 is measured: without it VAL's are taken,
 shrunk. `srgan convert FILE -o NEW --calibrate LOW` does that part alone.
 """
 
@@ -70,7 +70,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--mirror-whole",
         action="store_true",
-        help="Mirror by the whole reach: for a network whose plain colours bfloat16 spoils.",
+        help="Mirror by the whole reach: for a network whose plain colors bfloat16 spoils.",
     )
     parser.add_argument("--command", help="What the record shall say in place of its command.")
     parser.add_argument("--note", help="What the record shall say besides.")

@@ -1,4 +1,4 @@
-"""How long a picture takes from the shell, start-up included: python benchmarks/startup.py [RUNS]
+"""How long an image takes from the shell, start-up included: python benchmarks/startup.py [RUNS]
 
 Whole processes, in turns. Machines differ and are noisy: compare figures of one run.
 """

@@ -1,4 +1,4 @@
-"""What is measured: a network, on a device, on pictures made of the sample photograph."""
+"""What is measured: a network, on a device, on images made of the sample photograph."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,12 @@ from srgan_cli.weights.metadata import Metadata
 
 SAMPLE = Path(__file__).parent.parent / "tests" / "data" / "photo.jpg"
 WHOLE = 1 << 20
-"""A tile's side with which every picture is a single tile."""
+"""A tile's side with which every image is a single tile."""
 
 
 @dataclass(frozen=True)
 class Workload:
-    """quick: on pictures so small that all parts together take minutes on two cores."""
+    """quick: on images so small that all parts together take minutes on two cores."""
 
     weights: Weights
     device: str = "cpu"

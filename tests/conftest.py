@@ -34,7 +34,7 @@ def photo_file() -> Path:
 
 @pytest.fixture
 def noise() -> Image:
-    """A small picture in which every pixel differs from its neighbours."""
+    """A small image in which every pixel differs from its neighbors."""
     return Image(np.random.default_rng(seed=7).integers(0, 256, (37, 50, 3), dtype=np.uint8))
 
 

@@ -97,7 +97,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "offsets-of-floats.tif": (lambda: tiff(starts=11), "damaged"),
     "numeric-xmp.tif": (lambda: tiff((entry(700, LONG, 1, 7),)), ""),
     "numeric-icc.tif": (lambda: tiff((entry(34675, LONG, 1, 7),)), ""),
-    "tile.tif": (huge_tile, "larger than the picture"),
+    "tile.tif": (huge_tile, "larger than the image"),
     "header.jpg": (jpeg_header, "damaged"),
     "header.gif": (gif_header, "damaged"),
     "pages.tif": (palette_pages, ""),

@@ -18,22 +18,22 @@ from srgan_cli.images.image import (
 from srgan_cli.settings import Conversion
 
 
-def convert_picture(picture: AnyImage | LazyImage, conversion: Conversion) -> AnyImage | LazyImage:
+def convert_image(image: AnyImage | LazyImage, conversion: Conversion) -> AnyImage | LazyImage:
     """Raises ImageError for a frame that the image does not have."""
-    if isinstance(picture, LazyImage):  # one frame, without alpha
+    if isinstance(image, LazyImage):  # one frame, without alpha
         _check_frame(conversion, 1)
-        return _lazy_to_depth(picture, conversion.depth)
-    images = picture.images if isinstance(picture, ImageSequence) else (picture,)
+        return _lazy_to_depth(image, conversion.depth)
+    images = image.images if isinstance(image, ImageSequence) else (image,)
     _check_frame(conversion, len(images))
     if conversion.frame is not None:
         return _convert(images[conversion.frame - 1], conversion)
-    if isinstance(picture, ImageSequence):
-        return replace(picture, images=tuple(_convert(one, conversion) for one in images))
-    return _convert(picture, conversion)
+    if isinstance(image, ImageSequence):
+        return replace(image, images=tuple(_convert(one, conversion) for one in images))
+    return _convert(image, conversion)
 
 
 def convert_header(header: Header, conversion: Conversion) -> Header:
-    """The header that the converted image would have. Raises ImageError like `convert_picture`."""
+    """The header that the converted image would have. Raises ImageError like `convert_image`."""
     _check_frame(conversion, header.frames)
     if conversion.frame is not None:
         header = replace(header, frames=1, animated=False)
@@ -74,10 +74,10 @@ def _to_depth(samples: Pixels, depth: int) -> Pixels:
     return to_uint16(samples, 255) if samples.dtype == np.uint8 else samples
 
 
-def _lazy_to_depth(picture: LazyImage, depth: int | None) -> LazyImage:
-    if depth is None or depth == picture.image.depth:
-        return picture
-    shape = picture.image.pixels.shape
+def _lazy_to_depth(lazy: LazyImage, depth: int | None) -> LazyImage:
+    if depth is None or depth == lazy.image.depth:
+        return lazy
+    shape = lazy.image.pixels.shape
     empty = np.broadcast_to(np.zeros((1, 1, 1), f"u{depth // 8}"), shape)
-    image = replace(picture.image, pixels=empty)
-    return LazyImage(image, lambda top, bottom: _to_depth(picture.rows(top, bottom), depth))
+    image = replace(lazy.image, pixels=empty)
+    return LazyImage(image, lambda top, bottom: _to_depth(lazy.rows(top, bottom), depth))

@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Event
 from typing import TypeVar
 
-from srgan_cli.batch.image_conversion import convert_picture
+from srgan_cli.batch.image_conversion import convert_image
 from srgan_cli.batch.output_names import STREAM
 from srgan_cli.batch.plan import Job, exists
 from srgan_cli.batch.upscale_job import (
@@ -103,7 +103,7 @@ class _JobState:
 
     outcome: Outcome
     started: float
-    picture: AnyImage | LazyImage | None = None
+    image: AnyImage | LazyImage | None = None
 
 
 def run_jobs(jobs: Iterable[Job], options: JobOptions) -> Generator[Outcome, None, None]:
@@ -166,9 +166,9 @@ class _JobRunner:
             return _JobState(replace(outcome, skipped=True), started)
         limit = min(options.max_bytes, options.free() // 2)
         original = read_input(job.source, options.max_pixels, limit)
-        picture = convert_picture(original, options.conversion)
-        first = first_frame(picture)
-        sizes = check_output(picture, job.target, options.encoding, options.pipeline)
+        image = convert_image(original, options.conversion)
+        first = first_frame(image)
+        sizes = check_output(image, job.target, options.encoding, options.pipeline)
         passes = options.pipeline.passes(first.height, first.width)
         before = ImageSize(first.height, first.width)
         if job.target != STREAM and not self._lock(job):
@@ -178,10 +178,10 @@ class _JobRunner:
         outcome = replace(outcome, before=before, after=sizes[0], passes=passes)
         outcome = replace(
             outcome,
-            notes=notes_of(picture),
+            notes=notes_of(image),
             unsupported_metadata=self._unsupported_metadata(first, job),
         )
-        return _JobState(outcome, started, picture)
+        return _JobState(outcome, started, image)
 
     def _unsupported_metadata(self, image: Image, job: Job) -> tuple[str, ...]:
         encoding = self.options.encoding
@@ -203,24 +203,24 @@ class _JobRunner:
     def compute(self, state: _JobState) -> _JobState:
         job = state.outcome.job
         progress = self.options.progress(job)
-        if state.picture is None:
+        if state.image is None:
             progress(1, 1)
             return state
         upscaler = JobUpscaler(self.options.pipeline, self.options.encoding, self.options.free())
         started = time.monotonic()
         try:
-            picture = upscaler.upscale(state.picture, job, progress)
+            image = upscaler.upscale(state.image, job, progress)
             outcome = replace(state.outcome, compute_seconds=time.monotonic() - started)
-            return replace(state, outcome=outcome, picture=picture)
+            return replace(state, outcome=outcome, image=image)
         except Exception as error:
             return _JobState(state.outcome.failed(error), state.started)
 
     def write(self, state: _JobState) -> Outcome:
         outcome = state.outcome
         try:
-            if state.picture is not None:
-                assert not isinstance(state.picture, LazyImage)
-                write_output(state.picture, outcome.job, self.options.encoding)
+            if state.image is not None:
+                assert not isinstance(state.image, LazyImage)
+                write_output(state.image, outcome.job, self.options.encoding)
             if self.options.keep_time and outcome.after is not None:
                 _copy_time(outcome.job)
         except Exception as error:

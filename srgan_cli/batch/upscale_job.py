@@ -83,29 +83,29 @@ class JobUpscaler:
     free: int
 
     def upscale(
-        self, picture: AnyImage | LazyImage, job: Job, progress: ProgressCallback
+        self, image: AnyImage | LazyImage, job: Job, progress: ProgressCallback
     ) -> AnyImage | None:
         """The output; None if it has been written to its file.
 
         Raises ImageError, before computing anything, for what memory cannot hold.
         """
-        frames, animated = frames_of(picture), is_animated(picture)
+        frames, animated = frames_of(image), is_animated(image)
         sizes = [self.pipeline.output_size(frame.height, frame.width) for frame in frames]
         name = format_of(job.target, self.encoding)
         if must_stream(job.target, name, animated, buffer_size(frames, sizes), self.free):
-            if isinstance(picture, ImageSequence) and animated:
-                self._write_frames(picture, sizes, job, progress)
+            if isinstance(image, ImageSequence) and animated:
+                self._write_frames(image, sizes, job, progress)
             else:
-                self._write_rows(picture, sizes, job, progress)
+                self._write_rows(image, sizes, job, progress)
             return None
-        return self._upscale_in_memory(picture, progress)
+        return self._upscale_in_memory(image, progress)
 
     def _upscale_in_memory(
-        self, picture: AnyImage | LazyImage, progress: ProgressCallback
+        self, image: AnyImage | LazyImage, progress: ProgressCallback
     ) -> AnyImage:
-        if not isinstance(picture, ImageSequence):
-            return self.pipeline(picture, progress)
-        return replace(picture, images=tuple(self._upscaled_frames(picture, progress)))
+        if not isinstance(image, ImageSequence):
+            return self.pipeline(image, progress)
+        return replace(image, images=tuple(self._upscaled_frames(image, progress)))
 
     def _upscaled_frames(
         self, sequence: ImageSequence, progress: ProgressCallback
@@ -131,16 +131,16 @@ class JobUpscaler:
 
     def _write_rows(
         self,
-        picture: AnyImage | LazyImage,
+        image: AnyImage | LazyImage,
         sizes: list[ImageSize],
         job: Job,
         progress: ProgressCallback,
     ) -> None:
-        frames = frames_of(picture)
+        frames = frames_of(image)
         results = resized(frames, sizes)
         folder = None if job.target == STREAM else job.target.parent
         sources: tuple[Image | LazyImage, ...] = (
-            (picture,) if isinstance(picture, LazyImage) else frames
+            (image,) if isinstance(image, LazyImage) else frames
         )
         with open_row_writer(results, job, self.encoding) as sink:
             callbacks = frame_callbacks(progress, len(frames))
@@ -155,29 +155,29 @@ def resized(frames: Sequence[Image], sizes: Sequence[ImageSize]) -> tuple[Image,
 
 
 def check_output(
-    picture: AnyImage | LazyImage, target: Path, encoding: Encoding, pipeline: UpscalePipeline
+    image: AnyImage | LazyImage, target: Path, encoding: Encoding, pipeline: UpscalePipeline
 ) -> list[ImageSize]:
     """Output size of each frame. Raises ImageError for what the target's format cannot hold."""
-    frames = frames_of(picture)
+    frames = frames_of(image)
     sizes = [pipeline.output_size(frame.height, frame.width) for frame in frames]
     for frame, size in zip(frames, sizes, strict=True):
         result = frame.with_size(size.height, size.width)
-        needs = requirements_of(result, len(frames), is_animated(picture))
+        needs = requirements_of(result, len(frames), is_animated(image))
         check_target(target, encoding, needs)
     return sizes
 
 
-def is_animated(picture: AnyImage | LazyImage) -> bool:
-    return isinstance(picture, ImageSequence) and picture.animated
+def is_animated(image: AnyImage | LazyImage) -> bool:
+    return isinstance(image, ImageSequence) and image.animated
 
 
-def first_frame(picture: AnyImage | LazyImage) -> Image:
-    return frames_of(picture)[0]
+def first_frame(image: AnyImage | LazyImage) -> Image:
+    return frames_of(image)[0]
 
 
-def notes_of(picture: AnyImage | LazyImage) -> tuple[str, ...]:
+def notes_of(image: AnyImage | LazyImage) -> tuple[str, ...]:
     """The notes on all frames, each once."""
-    return tuple(dict.fromkeys(text for frame in frames_of(picture) for text in frame.notes))
+    return tuple(dict.fromkeys(text for frame in frames_of(image) for text in frame.notes))
 
 
 def frame_callbacks(progress: ProgressCallback, count: int) -> Iterator[ProgressCallback]:
@@ -189,20 +189,20 @@ def frame_callbacks(progress: ProgressCallback, count: int) -> Iterator[Progress
         yield partial_progress(progress, number / count, 1 / count)
 
 
-def frames_of(picture: AnyImage | LazyImage) -> tuple[Image, ...]:
+def frames_of(image: AnyImage | LazyImage) -> tuple[Image, ...]:
     """The frames or pages; of a lazy image its metadata and size."""
-    if isinstance(picture, ImageSequence):
-        return picture.images
-    return (picture.image if isinstance(picture, LazyImage) else picture,)
+    if isinstance(image, ImageSequence):
+        return image.images
+    return (image.image if isinstance(image, LazyImage) else image,)
 
 
-def write_output(picture: AnyImage, job: Job, encoding: Encoding) -> None:
+def write_output(image: AnyImage, job: Job, encoding: Encoding) -> None:
     if job.target == STREAM:
-        data = encode(picture, encoding)
+        data = encode(image, encoding)
         with _to_stdout() as stream:
             stream.write(data)
         return
-    write_image(picture, job.target, encoding)
+    write_image(image, job.target, encoding)
 
 
 @contextmanager

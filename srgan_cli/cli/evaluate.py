@@ -53,7 +53,7 @@ class Report:
     def lines(self) -> "Iterator[tuple[str, Measurement]]":
         """Image and score, the means last."""
         for one in self.measured:
-            yield from ((one.picture, score) for score in one.scores)
+            yield from ((one.name, score) for score in one.scores)
         yield from ((MEAN, score) for score in self.means)
 
 
@@ -139,9 +139,9 @@ def show(report: Report, form: str | None, output: Output) -> None:
 
 def records(report: Report) -> Iterator[dict[str, object]]:
     """Plain values; None is an infinite PSNR, of equal images."""
-    for picture, score in report.lines():
+    for name, score in report.lines():
         figures = {key: _finite(value) for key, value in score.figures.items()}
-        named = {"picture": picture, "method": score.method}
+        named = {"picture": name, "method": score.method}
         seconds = {"seconds": round(score.seconds, 3)}
         yield named | figures | seconds | report.settings_of(score.method)
 
@@ -166,7 +166,7 @@ def _escaped(value: object) -> object:
 
 def _table(report: Report) -> "Table":
     table = _empty_table(report.metrics)
-    groups = [(one.picture, one.scores) for one in report.measured]
+    groups = [(one.name, one.scores) for one in report.measured]
     for name, scores in groups if len(groups) == 1 else [*groups, (MEAN, report.means)]:
         table.add_row(cell(name))
         for score in scores:
@@ -179,7 +179,7 @@ def _empty_table(metrics: "Sequence[Metric]") -> "Table":
     from rich.box import SIMPLE_HEAD
     from rich.table import Column, Table
 
-    names = Column("picture and method", overflow="fold")
+    names = Column("image and method", overflow="fold")
     figures = [Column(metric.label, justify="right") for metric in metrics]
     return Table(names, *figures, Column("seconds", justify="right"), box=SIMPLE_HEAD)
 

@@ -107,9 +107,9 @@ class SweepOptions:
 
     def __post_init__(self) -> None:
         if (self.photo is None) != (self.sheet is None):
-            raise OptionError("--sweep PHOTO and --sheet PICTURE go together")
+            raise OptionError("--sweep PHOTO and --sheet IMAGE go together")
         if self.sheet is not None and self.sheet.suffix.lower() not in FORMAT_BY_SUFFIX:
-            raise OptionError(f"{self.sheet}: a sheet is a picture, such as .png")
+            raise OptionError(f"{self.sheet}: a sheet is an image, such as .png")
 
 
 @click.command(

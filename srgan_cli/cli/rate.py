@@ -117,7 +117,7 @@ def _make(folders: list[Path], page: Path, page_options: PageOptions) -> None:
     with atomic_write(page) as file:
         file.write(made.html.encode())
     Output().info(
-        f"{page}: {len(study.methods)} methods x {len(study.pictures)} pictures, {made.coding},"
+        f"{page}: {len(study.methods)} methods x {len(study.images)} images, {made.coding},"
         f" {page.stat().st_size / 1e6:.1f} MB"
     )
 
@@ -163,7 +163,8 @@ def _score(files: list[Path], plot: Path | None, as_json: bool) -> None:
 
 def _plain(scores: "StudyScores") -> dict[str, object]:
     pairs = [{**dataclasses.asdict(pair), "clear": pair.clear} for pair in scores.differences]
-    return {**dataclasses.asdict(scores), "differences": pairs}
+    plain = dataclasses.asdict(scores)
+    return {"pictures": plain.pop("images"), **plain, "differences": pairs}
 
 
 def _tables(scores: "StudyScores") -> "Iterator[Table]":
@@ -181,7 +182,7 @@ def _tables(scores: "StudyScores") -> "Iterator[Table]":
             _describe_difference(pair),
         )
     for title, table in (("Mean opinion scores", means), ("Differences", difference)):
-        table.title = f"{title} (raters: {scores.raters}, pictures: {scores.pictures})"
+        table.title = f"{title} (raters: {scores.raters}, images: {scores.images})"
         yield table
 
 

@@ -37,11 +37,11 @@ class Crop:
         right, bottom = -(-(self.x + self.width) // scale), -(-(self.y + self.height) // scale)
         return Crop(x, y, right - x, bottom - y)
 
-    def with_margin(self, margin: int, picture: Image) -> "Crop":
+    def with_margin(self, margin: int, image: Image) -> "Crop":
         """Extended by `margin` on each side, within the image."""
         x, y = max(0, self.x - margin), max(0, self.y - margin)
-        right = min(picture.width, self.x + self.width + margin)
-        bottom = min(picture.height, self.y + self.height + margin)
+        right = min(image.width, self.x + self.width + margin)
+        bottom = min(image.height, self.y + self.height + margin)
         return Crop(x, y, right - x, bottom - y)
 
     def middle(self) -> "Crop":
@@ -65,14 +65,14 @@ def parse_crop(text: str) -> Crop:
     return Crop(x, y, width, height)
 
 
-def cut(picture: Image, crop: Crop) -> Image:
+def cut(image: Image, crop: Crop) -> Image:
     """With its color profile. Raises ImageError for a crop that reaches outside."""
-    if crop.x + crop.width > picture.width or crop.y + crop.height > picture.height:
-        size = f"{picture.width} x {picture.height}"
+    if crop.x + crop.width > image.width or crop.y + crop.height > image.height:
+        size = f"{image.width} x {image.height}"
         raise ImageError(f"the crop {crop} reaches outside of an image of {size}")
     rows = slice(crop.y, crop.y + crop.height)
-    pixels = picture.pixels[rows, crop.x : crop.x + crop.width].copy()  # not to hold the whole
-    return Image(pixels, icc_profile=picture.icc_profile)
+    pixels = image.pixels[rows, crop.x : crop.x + crop.width].copy()  # not to hold the whole
+    return Image(pixels, icc_profile=image.icc_profile)
 
 
 def center_crops(place: Path, side: int, count: int) -> list[Tensor]:
@@ -85,20 +85,20 @@ def center_crops(place: Path, side: int, count: int) -> list[Tensor]:
     return [_center(read_image(path), side) for path in chosen]
 
 
-def _center(picture: Image, side: int) -> Tensor:
-    pixels = picture.pixels
+def _center(image: Image, side: int) -> Tensor:
+    pixels = image.pixels
     top, left = (max(0, (length - side) // 2) for length in pixels.shape[:2])
     crop = pixels[top : top + side, left : left + side] / np.iinfo(pixels.dtype).max
     return torch.from_numpy(crop.astype(np.float32)).permute(2, 0, 1)[None].expand(-1, 3, -1, -1)
 
 
-def detailed_crops(picture: Image, side: int, count: int) -> list[Crop]:
+def detailed_crops(image: Image, side: int, count: int) -> list[Crop]:
     """Up to `count` squares, or the whole height or width where that is less, with the most detail.
 
     They do not overlap.
     """
-    width, height = min(side, picture.width), min(side, picture.height)
-    energy = _detail(picture.pixels, height, width)
+    width, height = min(side, image.width), min(side, image.height)
+    energy = _detail(image.pixels, height, width)
     found: list[Crop] = []
     while len(found) < count and energy.max() >= 0:
         y, x = divmod(int(energy.argmax()), energy.shape[1])

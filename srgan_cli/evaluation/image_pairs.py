@@ -27,13 +27,13 @@ class ImagePair:
 class Failure:
     """An image that could not be used, and why."""
 
-    picture: str
+    name: str
     reason: str
 
     @property
     def line(self) -> str:
         """Names the image once: many reasons begin with its path."""
-        name = printable(self.picture)
+        name = printable(self.name)
         folder, found, rest = self.reason.partition(f"{name}: ")
         repeated = found and (not folder or folder.endswith(os.sep))
         return f"{name}: {rest if repeated else self.reason}"

@@ -59,7 +59,7 @@ class Measurement:
 class ImageMeasurements:
     """All methods on one image."""
 
-    picture: str
+    name: str
     scores: tuple[Measurement, ...]
 
 

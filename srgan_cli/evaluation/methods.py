@@ -106,9 +106,9 @@ def _context(engine: TiledEngine) -> int:
 def _upscale_function(
     model: SelectedModel, pipeline: UpscalePipeline
 ) -> Callable[[Image, int], Image]:
-    def upscale(picture: Image, scale: int) -> Image:
+    def upscale(image: Image, scale: int) -> Image:
         model.check_scale(scale)
-        bare = Image(picture.pixels, icc_profile=picture.icc_profile)
+        bare = Image(image.pixels, icc_profile=image.icc_profile)
         return replace(pipeline, size=OutputSize(scale=Fraction(scale)))(bare)
 
     return upscale

@@ -62,11 +62,11 @@ def comparison_page(
     """
     layers = [layer for comparison in comparisons for layer in comparison.layers]
     urls = iter(encode_images([layer.image for layer in layers], limit).urls)
-    pictures = [
+    images = [
         _description(comparison, [next(urls) for _ in comparison.layers])
         for comparison in comparisons
     ]
-    return fill_template("comparison", title, pictures)
+    return fill_template("comparison", title, images)
 
 
 def _description(comparison: Comparison, urls: Sequence[str]) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Labelled images in rows: comparison sheets and interpolation strips."""
+"""Labeled images in rows: comparison sheets and interpolation strips."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -51,9 +51,9 @@ def sheet(rows: Sequence[Row], title: str = "") -> Image:
     return _to_image(_with_border(_stacked(parts)))
 
 
-def stack(pictures: Iterable[Image]) -> Image:
+def stack(images: Iterable[Image]) -> Image:
     """Finished figures under one another on white."""
-    return _to_image(_stacked([Pillow.fromarray(eight_bit(p.pixels)) for p in pictures], gap=0))
+    return _to_image(_stacked([Pillow.fromarray(eight_bit(p.pixels)) for p in images], gap=0))
 
 
 def eight_bit(pixels: np.ndarray) -> np.ndarray:
@@ -108,12 +108,12 @@ def _stacked(parts: Sequence[Pillow.Image], gap: int = GAP) -> Pillow.Image:
     return canvas
 
 
-def _with_border(picture: Pillow.Image) -> Pillow.Image:
-    size = (picture.width + 2 * MARGIN, picture.height + 2 * MARGIN)
+def _with_border(image: Pillow.Image) -> Pillow.Image:
+    size = (image.width + 2 * MARGIN, image.height + 2 * MARGIN)
     canvas = Pillow.new("RGB", size, text.BACKGROUND)
-    canvas.paste(picture, (MARGIN, MARGIN))
+    canvas.paste(image, (MARGIN, MARGIN))
     return canvas
 
 
-def _to_image(picture: Pillow.Image) -> Image:
-    return Image(np.asarray(picture))
+def _to_image(image: Pillow.Image) -> Image:
+    return Image(np.asarray(image))

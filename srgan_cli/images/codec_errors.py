@@ -29,8 +29,8 @@ ENCODER_ERRORS = (OSError, ValueError, OverflowError, struct.error, cv2.error)
 SIZE_ERRORS = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
 EXPLANATIONS = {
     FileNotFoundError: "no such file",
-    IsADirectoryError: "is a folder, not a picture",
-    PIL.UnidentifiedImageError: "not a picture of a kind that can be read; convert it to PNG or "
+    IsADirectoryError: "is a folder, not an image",
+    PIL.UnidentifiedImageError: "not an image of a kind that can be read; convert it to PNG or "
     "TIFF",
     MemoryError: "needs more memory than there is",
 }
@@ -52,7 +52,7 @@ def read_errors(name: str | Path, max_pixels: int | None = None) -> Iterator[Non
     """
     try:
         if isinstance(name, Path) and name.is_fifo():  # would be empty when it is opened again
-            raise ImageError("is a pipe; give - for the input and send the picture there")
+            raise ImageError("is a pipe; give - for the input and send the image there")
         with _library_settings.change(max_pixels or 0):
             yield
     except (ImageError, MemoryError, *SIZE_ERRORS, *DATA_ERRORS, *PARSER_ERRORS) as error:

@@ -101,9 +101,7 @@ def format_of(path: Path, encoding: Encoding) -> str:
     name = FORMAT_BY_SUFFIX.get(path.suffix.lower())
     if name is None:
         known = " ".join(FORMAT_BY_SUFFIX)
-        raise ImageError(
-            f"{printable(path)}: unknown kind of picture; end the name in one of {known}"
-        )
+        raise ImageError(f"{printable(path)}: unknown image format; end the name in one of {known}")
     return name
 
 
@@ -119,7 +117,7 @@ COMPRESSION_FORMATS = frozenset({"png", "tiff", "webp", "tga"})
 HINTS = {
     "no alpha": "; or use --background COLOR",
     "no 16 bits a sample": "; or use --depth 8",
-    "no colour profile of 16-bit samples": "; or use --depth 8",
+    "no color profile of 16-bit samples": "; or use --depth 8",
     "no animation": "; or use --frame N",
     "no pages": "; or use --frame N",
 }
@@ -207,7 +205,7 @@ class Requirements:
             "no animation": self.animated and not format.animated,
             "no pages": self.frames > 1 and not self.animated and not format.pages,
             "no animation of 16 bits": self.animated and is_deep,
-            "no colour profile of 16-bit samples": self.profile and not format.profile,
+            "no color profile of 16-bit samples": self.profile and not format.profile,
             f"no side of {short} pixels at 16 bits": is_deep and short < format.min_deep_side,
         }
         return next((what for what, is_missing in missing.items() if is_missing), None)
@@ -230,5 +228,5 @@ def check_target(path: Path, encoding: Encoding, needs: Requirements) -> None:
 def format_note(format: str) -> str | None:
     """What a format takes away that the check lets pass, for people to be told."""
     if format == "gif":
-        return "GIF holds 256 colours a frame, and alpha only as on or off"
+        return "GIF holds 256 colors a frame, and alpha only as on or off"
     return None

@@ -98,7 +98,7 @@ def _create_writer(file: BinaryIO, images: tuple[Image, ...], encoding: Encoding
 def encode(image: AnyImage, encoding: Encoding) -> bytes:
     """The file's bytes, for standard output. The encoding must name a format."""
     if encoding.format is None:
-        raise ImageError("a picture on standard output needs --format, such as --format png")
+        raise ImageError("an image on standard output needs --format, such as --format png")
     return _encode(_as_sequence(image), _stream_name(encoding), encoding)
 
 

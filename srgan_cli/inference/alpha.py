@@ -48,14 +48,12 @@ def _nearest(hidden: NDArray[np.bool_]) -> NDArray[np.int32]:
     return np.asarray(labels, np.int32)
 
 
-def row_source(picture: Image | LazyImage) -> RowSource:
+def row_source(image: Image | LazyImage) -> RowSource:
     """The image as networks see it: with visible colors under transparent pixels."""
-    if isinstance(picture, LazyImage):
-        return LazySource(picture)
+    if isinstance(image, LazyImage):
+        return LazySource(image)
     return ImageSource(
-        picture
-        if picture.alpha is None
-        else replace(picture, pixels=spread_visible_colors(picture))
+        image if image.alpha is None else replace(image, pixels=spread_visible_colors(image))
     )
 
 

@@ -57,15 +57,13 @@ class UpscalePipeline:
             return ()
         return (self.native,) if self.engines else ()
 
-    def __call__(
-        self, picture: Image | LazyImage, progress: ProgressCallback = no_progress
-    ) -> Image:
+    def __call__(self, image: Image | LazyImage, progress: ProgressCallback = no_progress) -> Image:
         """Depth, alpha and metadata are kept."""
-        image = picture.image if isinstance(picture, LazyImage) else picture
-        source, target = row_source(picture), self.output_size(image.height, image.width)
+        source = row_source(image)
+        target = self.output_size(source.height, source.width)
         sink = ImageSink(target.height, target.width, source.channels, source.depth)
         self.run(source, sink, progress)
-        return sink.image(image)
+        return sink.image(image.image if isinstance(image, LazyImage) else image)
 
     def run(
         self,

@@ -1,6 +1,6 @@
 """Discriminators: images -> logits, one an image or one a pixel; positive means real.
 
-SRGAN, Ledig et al., https://arxiv.org/abs/1609.04802; spectral normalisation, Miyato et al.,
+SRGAN, Ledig et al., https://arxiv.org/abs/1609.04802; spectral normalization, Miyato et al.,
 https://arxiv.org/abs/1802.05957.
 """
 

@@ -18,7 +18,7 @@ MAX_BYTES = 1 << 26  # of a file
 class Trial:
     """What one rating is about."""
 
-    picture: str
+    image: str
     method: str
 
 
@@ -31,7 +31,7 @@ class Result:
     rater: str
     saved: str
     methods: tuple[str, ...]
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
     ratings: Mapping[Trial, int]
     checksum_matches: bool
 
@@ -86,7 +86,7 @@ def checksum(study: str, rater: str, ratings: Mapping[Trial, int]) -> int:
     """FNV-1a of what is scored, as the page computes it: finds slips, not forgers."""
     words = [study, rater]
     for trial, rating in ratings.items():
-        words += [trial.picture, trial.method, str(rating)]
+        words += [trial.image, trial.method, str(rating)]
     value = 0x811C9DC5
     for byte in "\n".join(words).encode("utf-8", "replace"):
         value = (value ^ byte) * 0x01000193 % 2**32
@@ -99,12 +99,12 @@ def _result(path: Path, data: Mapping[str, Any]) -> Result:
     rows = _field(path, data, ("ratings",), lambda value: isinstance(value, list))["ratings"]
     ratings = _ratings(path, rows, names)
     checksum_matches = data.get("checksum") == checksum(texts["study"], texts["rater"], ratings)
-    methods, pictures = tuple(names["methods"]), tuple(names["pictures"])
+    methods, images = tuple(names["methods"]), tuple(names["pictures"])
     return Result(
         path,
         **texts,
         methods=methods,
-        pictures=pictures,
+        images=images,
         ratings=ratings,
         checksum_matches=checksum_matches,
     )
@@ -130,20 +130,20 @@ def _ratings(path: Path, rows: list[Any], names: Mapping[str, list[str]]) -> dic
     ratings: dict[Trial, int] = {}
     for row in rows:
         trial, rating = _rating(path, row)
-        if trial.picture not in names["pictures"] or trial.method not in names["methods"]:
-            raise DatasetError(f"{path}: {trial.picture} by {trial.method} is not of its study")
+        if trial.image not in names["pictures"] or trial.method not in names["methods"]:
+            raise DatasetError(f"{path}: {trial.image} by {trial.method} is not of its study")
         if trial in ratings:
-            raise DatasetError(f"{path}: {trial.picture} by {trial.method} is rated twice")
+            raise DatasetError(f"{path}: {trial.image} by {trial.method} is rated twice")
         ratings[trial] = rating
     return ratings
 
 
 def _rating(path: Path, row: Any) -> tuple[Trial, int]:
     match row:
-        case {"picture": str(picture), "method": str(method), "rating": int(rating)} if (
+        case {"picture": str(image), "method": str(method), "rating": int(rating)} if (
             rating in RATINGS and not isinstance(rating, bool)
         ):
-            return Trial(picture, method), rating
+            return Trial(image, method), rating
     raise DatasetError(f"{path}: {json.dumps(row)[:80]} is not a rating from 1 to 5")
 
 
@@ -154,9 +154,9 @@ def _check_one_study(results: Sequence[Result]) -> None:
             raise DatasetError(
                 f"{result.path} is of another study than {first.path}; score them separately"
             )
-        if (result.methods, result.pictures) != (first.methods, first.pictures):
+        if (result.methods, result.images) != (first.methods, first.images):
             raise DatasetError(
-                f"{result.path} lists other methods or pictures than {first.path}, though both are "
+                f"{result.path} lists other methods or images than {first.path}, though both are "
                 "of one study; save it again from the page"
             )
 
@@ -181,7 +181,7 @@ def _preference(result: Result) -> tuple[int, str]:
 
 
 def _warnings(result: Result) -> list[str]:
-    count, total = len(result.ratings), len(result.methods) * len(result.pictures)
+    count, total = len(result.ratings), len(result.methods) * len(result.images)
     notes = []
     if not result.checksum_matches:
         notes.append(f"counted, but changed since the page saved it: {result.path}")

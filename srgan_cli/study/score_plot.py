@@ -28,9 +28,7 @@ def scores_plot(scores: StudyScores) -> str:
     left = min(24 + LETTER * longest, WIDTH / 2)
     height = TOP + ROW * len(scores.scores) + BOTTOM
     rows = [_row(score, left, TOP + ROW * (row + 0.5)) for row, score in enumerate(scores.scores)]
-    caption = (
-        f"Mean opinion score, 95 % interval; raters: {scores.raters}, pictures: {scores.pictures}"
-    )
+    caption = f"Mean opinion score, 95 % interval; raters: {scores.raters}, images: {scores.images}"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
         f"<title>{caption}</title><style>{STYLE}</style>",

@@ -1,7 +1,7 @@
 """Ratings -> mean opinion scores and differences, with 95 % intervals from a bootstrap.
 
-Raters and pictures are both drawn again with replacement, for both are samples of what the study
-wants to speak of. A difference is taken within a rater and a picture, where both methods were
+Raters and images are both drawn again with replacement, for both are samples of what the study
+wants to speak of. A difference is taken within a rater and a image, where both methods were
 rated: what a rater or a motif does to all methods cancels.
 """
 
@@ -24,7 +24,7 @@ SEED = 0  # the same files give the same figures
 
 @dataclass(frozen=True)
 class Estimate:
-    """low, high: the interval; None where one rater rated one picture, so nothing can vary."""
+    """low, high: the interval; None where one rater rated one image, so nothing can vary."""
 
     mean: float
     low: float | None
@@ -42,7 +42,7 @@ class MethodScore:
 
 @dataclass(frozen=True)
 class Difference:
-    """first minus second. None: nobody rated a picture by both."""
+    """first minus second. None: nobody rated a image by both."""
 
     first: str
     second: str
@@ -66,7 +66,7 @@ class StudyScores:
     """
 
     raters: int
-    pictures: int
+    images: int
     scores: tuple[MethodScore, ...]
     differences: tuple[Difference, ...]
     notes: tuple[str, ...]
@@ -94,7 +94,7 @@ def score(results: Sequence[Result]) -> StudyScores:
         )
     return StudyScores(
         raters=len(results),
-        pictures=len(results[0].pictures),
+        images=len(results[0].images),
         scores=tuple(scores[index] for index in order),
         differences=tuple(differences),
         notes=_notes(ratings),
@@ -103,16 +103,16 @@ def score(results: Sequence[Result]) -> StudyScores:
 
 @dataclass(frozen=True, eq=False)
 class _Draws:
-    """How often each draw of the bootstrap took each rater (D, R) and each picture (D, P)."""
+    """How often each draw of the bootstrap took each rater (D, R) and each image (D, P)."""
 
     raters: Floats
-    pictures: Floats
+    images: Floats
 
     @classmethod
     def of(cls, ratings: Floats) -> "_Draws":
         random = np.random.default_rng(SEED)
-        raters, pictures = ratings.shape[:2]
-        return cls(_counts(random, raters), _counts(random, pictures))
+        raters, images = ratings.shape[:2]
+        return cls(_counts(random, raters), _counts(random, images))
 
     def estimate(self, values: Floats) -> Estimate | None:
         """values: (R, P), NaN where there is none. Draws that took no value do not count."""
@@ -129,7 +129,7 @@ class _Draws:
 
     def _sums(self, values: Floats) -> Floats:
         """(R, P) -> (D,)"""
-        sums: Floats = ((self.raters @ values) * self.pictures).sum(axis=1)
+        sums: Floats = ((self.raters @ values) * self.images).sum(axis=1)
         return sums
 
 
@@ -138,13 +138,13 @@ def _counts(random: np.random.Generator, count: int) -> Floats:
 
 
 def _table(results: Sequence[Result]) -> Floats:
-    """(raters, pictures, methods), NaN where a rating is missing."""
-    pictures = {name: index for index, name in enumerate(results[0].pictures)}
+    """(raters, images, methods), NaN where a rating is missing."""
+    images = {name: index for index, name in enumerate(results[0].images)}
     methods = {name: index for index, name in enumerate(results[0].methods)}
-    table = np.full((len(results), len(pictures), len(methods)), np.nan)
+    table = np.full((len(results), len(images), len(methods)), np.nan)
     for rater, result in enumerate(results):
         for trial, rating in result.ratings.items():
-            table[rater, pictures[trial.picture], methods[trial.method]] = rating
+            table[rater, images[trial.image], methods[trial.method]] = rating
     return table
 
 
@@ -158,12 +158,12 @@ def _rank(score: MethodScore) -> tuple[float, str]:
 
 
 def _notes(ratings: Floats) -> tuple[str, ...]:
-    raters, pictures, _ = ratings.shape
+    raters, images, _ = ratings.shape
     notes = []
     if raters == 1:
         notes.append("one rater: the intervals say nothing about other people")
-    if pictures == 1:
-        notes.append("one picture: the intervals say nothing about other pictures")
+    if images == 1:
+        notes.append("one image: the intervals say nothing about other images")
     if np.isnan(ratings).any():
         notes.append("ratings are missing: means are over those given, differences over pairs")
     return tuple(notes)

@@ -1,6 +1,6 @@
-"""A blind study of opinions on one page: people rate pictures without knowing who made them.
+"""A blind study of opinions on one page: people rate images without knowing which method made them.
 
-As in section 3.2 of the SRGAN paper: one picture at a time, from 1 (bad) to 5 (excellent), in an
+As in section 3.2 of the SRGAN paper: one image at a time, from 1 (bad) to 5 (excellent), in an
 order of its own for each rater, after examples of both ends of the scale.
 """
 
@@ -23,17 +23,17 @@ from srgan_cli.images.read import read_image
 PAGE_LIMIT = 28_000_000  # bytes: opens at once, and can be sent to the raters
 SIDE = 512  # pixels: what fits on a screen without being made smaller
 EXAMPLES = 2
-BLOCK = 4  # a bad example has squares of so many pixels; nearest neighbours, as in the paper
+BLOCK = 4  # a bad example has squares of so many pixels; nearest neighbors, as in the paper
 TITLE = "How good are these pictures?"
 MAX_NAMES = 5  # mismatches that a message lists
 
 
 @dataclass(frozen=True, eq=False)
 class StudyImage:
-    """One picture to be rated."""
+    """One image to be rated. name: the same for every method."""
 
     method: str
-    picture: str
+    name: str
     image: Image
 
 
@@ -48,52 +48,52 @@ class QualityExample:
 @dataclass(frozen=True, eq=False)
 class Study:
     methods: tuple[str, ...]
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
     trials: tuple[StudyImage, ...]
     examples: tuple[QualityExample, ...]
 
 
 @dataclass(frozen=True)
 class StudyPage:
-    """coding: what the pictures are written in, in words."""
+    """coding: what the images are written in, in words."""
 
     html: str
     coding: str
 
 
 def read_study(folders: Sequence[Path], examples: Path | None = None, side: int = SIDE) -> Study:
-    """examples: a folder of perfect pictures, best not those of the study; its first two are taken.
+    """examples: a folder of perfect images, best not those of the study; its first two are taken.
 
-    Without it the first two pictures of the study are, made four times smaller: that small, every
-    method's result is sharp. Pictures larger than `side` are cut to
-    their middle, the same for every method. Raises DatasetError where folders do not match.
+    Without it the first two images of the study are, made four times smaller: that small, every
+    method's result is sharp. Images larger than `side` are cut to
+    their middle. Raises DatasetError where folders do not match.
     """
     methods = match_folders(folders)
-    pictures = tuple(methods[0].files)
+    images = tuple(methods[0].files)
     trials = [
         trial
-        for name in pictures
+        for name in images
         for trial in _trials(name, {method.name: method.files[name] for method in methods}, side)
     ]
     perfect = _perfect(examples, methods[0].files)
     return Study(
         methods=tuple(method.name for method in methods),
-        pictures=pictures,
+        images=images,
         trials=tuple(trials),
         examples=tuple(_example(image, side) for image in perfect),
     )
 
 
 def study_page(study: Study, limit: int = PAGE_LIMIT) -> StudyPage:
-    """limit: of the pictures' characters, above which they are made JPEG, all of them alike."""
+    """limit: of the images' characters, above which they are made JPEG, all of them alike."""
     ends = [image for example in study.examples for image in (example.bad, example.good)]
     encoded = encode_images([*ends, *(trial.image for trial in study.trials)], limit)
     example_urls, trial_urls = encoded.urls[: len(ends)], encoded.urls[len(ends) :]
     data = {
         "methods": study.methods,
-        "pictures": study.pictures,
+        "pictures": study.images,
         "trials": [
-            {"method": trial.method, "picture": trial.picture, "url": url}
+            {"method": trial.method, "picture": trial.name, "url": url}
             for trial, url in zip(study.trials, trial_urls, strict=True)
         ],
         "examples": [
@@ -107,14 +107,14 @@ def study_page(study: Study, limit: int = PAGE_LIMIT) -> StudyPage:
     )
 
 
-def _trials(picture: str, files: Mapping[str, Path], side: int) -> list[StudyImage]:
-    """One picture by every method, all of one size: another size would give the method away."""
+def _trials(name: str, files: Mapping[str, Path], side: int) -> list[StudyImage]:
+    """One image by every method, all of one size: another size would give the method away."""
     images = {method: read_image(file) for method, file in files.items()}
     sizes = {method: f"{image.width} x {image.height}" for method, image in images.items()}
     if len(set(sizes.values())) > 1:
         seen = ", ".join(f"{size} in {method}" for method, size in sizes.items())
-        raise DatasetError(f"{picture} differs in size: {seen}; make them equal")
-    return [StudyImage(method, picture, _middle(image, side)) for method, image in images.items()]
+        raise DatasetError(f"{name} differs in size: {seen}; make them equal")
+    return [StudyImage(method, name, _middle(image, side)) for method, image in images.items()]
 
 
 def _perfect(folder: Path | None, own: Mapping[str, Path]) -> list[Image]:
@@ -131,7 +131,7 @@ def _example(image: Image, side: int) -> QualityExample:
 
 
 def _middle(image: Image, side: int) -> Image:
-    """At most `side` pixels each way; a copy, so that the large picture can go."""
+    """At most `side` pixels each way; a copy, so that the large image can go."""
     top, left = max(0, image.height - side) // 2, max(0, image.width - side) // 2
     window = np.s_[top : top + side, left : left + side]
     alpha = None if image.alpha is None else image.alpha[window].copy()
@@ -154,17 +154,17 @@ def _block_means(pixels: Pixels) -> Pixels:
 
 @dataclass(frozen=True)
 class MethodFolder:
-    """files: under the name of the picture, the same names for every method of a study."""
+    """files: under the name of the image, the same names for every method of a study."""
 
     name: str
     files: Mapping[str, Path]
 
 
 def match_folders(folders: Sequence[Path]) -> tuple[MethodFolder, ...]:
-    """One method per folder, called like it; pictures in the order of their names.
+    """One method per folder, called like it; images in the order of their names.
 
-    A picture's name is its file's without suffix and without the _x4 that upscaling appends.
-    Raises DatasetError naming every picture that one of the folders lacks.
+    An image's name is its file's without suffix and without the _x4 that upscaling appends.
+    Raises DatasetError naming every image that one of the folders lacks.
     """
     names = _method_names(folders)
     found = [images_by_name(folder) for folder in folders]
@@ -177,10 +177,10 @@ def match_folders(folders: Sequence[Path]) -> tuple[MethodFolder, ...]:
     ]
     if missing:
         raise DatasetError(
-            f"missing: {_summarize(missing)}; give every folder the same pictures and names"
+            f"missing: {_summarize(missing)}; give every folder the same images and names"
         )
     return tuple(
-        MethodFolder(name, {picture: files[picture] for picture in all_names})
+        MethodFolder(name, {image: files[image] for image in all_names})
         for name, files in zip(names, found, strict=True)
     )
 
@@ -197,7 +197,7 @@ def images_by_name(folder: Path) -> dict[str, Path]:
             f"{folder}: several files are called {_summarize(double)}; keep one each"
         )
     if not files:
-        raise DatasetError(f"{folder} has no pictures in it")
+        raise DatasetError(f"{folder} has no images in it")
     return {image_name(file): file for file in files}
 
 

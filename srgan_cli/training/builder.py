@@ -235,7 +235,7 @@ def _outputs(run: TrainRun, stage: Stage, weights: Weights) -> StageOutputs:
         write_weights(result, weights_file(folder, stage.end))
 
     def draw(result: ValidationResult, step: int) -> None:
-        draw_sheet(samples, result.pictures, SheetStep(stage.end, step), folder / "samples")
+        draw_sheet(samples, result.images, SheetStep(stage.end, step), folder / "samples")
         if plots.can_plot():
             draw_curves(folder)
 

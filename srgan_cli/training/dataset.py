@@ -121,20 +121,20 @@ def find_training_files(
     """
     for folder in folders:
         if not folder.is_dir():
-            raise DatasetError(f"{folder} is not a folder of pictures")
+            raise DatasetError(f"{folder} is not a folder of images")
     scans = [
         scan_folder(folder, input_suffixes(), recursive=True, exclude=exclude) for folder in folders
     ]
-    pictures = dict.fromkeys(path for scan in scans for path in scan.images)
+    images = dict.fromkeys(path for scan in scans for path in scan.images)
     others = dict.fromkeys(path for scan in scans for path in scan.others)
-    skipped = [SkippedFile(path, "not a picture by its name") for path in others]
-    skipped += [SkippedFile(path, "no such file") for path in pictures if not path.is_file()]
+    skipped = [SkippedFile(path, "not an image by its name") for path in others]
+    skipped += [SkippedFile(path, "no such file") for path in images if not path.is_file()]
     skipped += [
         SkippedFile(path, "this folder cannot be read")
         for scan in scans
         for path in scan.failed_folders
     ]
-    return [path for path in pictures if path.is_file()], skipped
+    return [path for path in images if path.is_file()], skipped
 
 
 ImageCheck = Callable[[Path, Image], None]

@@ -214,8 +214,8 @@ LARGEST = 10
 SHAPES = {
     "isotropic": 0.45,
     "anisotropic": 0.25,
-    "generalised": 0.12,
-    "round generalised": 0.03,
+    "generalized": 0.12,
+    "round generalized": 0.03,
     "plateau": 0.12,
     "round plateau": 0.03,
 }
@@ -233,7 +233,7 @@ def blur_kernel(rng: np.random.Generator, sigma: tuple[float, float]) -> np.ndar
     across = rng.uniform(*sigma)
     down = across if "round" in name or name == "isotropic" else rng.uniform(*sigma)
     distance = ellipse(across, down, rng.uniform(0, np.pi))
-    if "generalised" in name:
+    if "generalized" in name:
         return _normed(np.exp(-0.5 * distance ** rng.uniform(0.5, 4.0)))
     if "plateau" in name:
         return _normed(1 / (1 + distance ** rng.uniform(1.0, 2.0)))

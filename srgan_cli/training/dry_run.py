@@ -45,7 +45,7 @@ def describe_run(options: TrainOptions, vggs: list[LoadedVgg]) -> Iterator[str]:
     report = check_dataset(options, exclude=options.out)
     if not report.valid:
         first = f", the first: {report.invalid[0].reason}" if report.invalid else ""
-        raise DatasetError(f"no picture to train on{first}")
+        raise DatasetError(f"no image to train on{first}")
     origin = f"from {options.start}" if options.start else "from random numbers"
     yield f"recipe {recipe.name}: {recipe.paper}"
     yield f"generator: {weights}, {count(load_generator(weights))} parameters, {origin}"

@@ -71,7 +71,7 @@ def require_files(recipe: str, stages: Sequence[Stage], files: Sequence[VggFile]
     """Raises OptionError if a stage needs a VGG file and none is given."""
     if not files and any(perceptual_terms(stage) for stage in stages):
         raise OptionError(
-            f"--recipe {recipe} compares pictures by VGG19's features: name a file with --vgg "
+            f"--recipe {recipe} compares images by VGG19's features: name a file with --vgg "
             "FILE, or let --vgg download fetch torchvision's (548 MB, once); --stages psnr goes "
             "without"
         )

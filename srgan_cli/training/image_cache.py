@@ -73,7 +73,7 @@ def load_images(
     skipped = [SkippedFile(Path(path), reason) for path, reason in known["refusals"]]
     if not known["entries"]:
         first = f", the first: {skipped[0].reason}" if skipped else ""
-        raise DatasetError(f"no picture to train on among {len(paths)} files{first}")
+        raise DatasetError(f"no image to train on among {len(paths)} files{first}")
     entries = [CachedImage(**entry) for entry in known["entries"]]
     return ImageSet(cache.file, entries, changes), skipped
 

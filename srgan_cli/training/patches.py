@@ -201,14 +201,14 @@ def draw_color_change(share: float, rng: np.random.Generator) -> ColorChange | N
     return ColorChange(tuple(int(n) for n in rng.permutation(3)), saturation)
 
 
-def pick_detailed_crop(picture: np.ndarray, side: int, rng: np.random.Generator) -> tuple[int, int]:
+def pick_detailed_crop(image: np.ndarray, side: int, rng: np.random.Generator) -> tuple[int, int]:
     """Top and left of a random square; more likely where there is more detail."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     tops = rng.integers(height - side + 1, size=CANDIDATES)
     lefts = rng.integers(width - side + 1, size=CANDIDATES)
     details = np.array(
         [
-            detail(picture[top : top + side, left : left + side])
+            detail(image[top : top + side, left : left + side])
             for top, left in zip(tops, lefts, strict=True)
         ]
     )
@@ -232,5 +232,5 @@ def round_levels(levels: Tensor) -> Tensor:
     return levels.round().clamp_(0, 255)
 
 
-def crop_border(picture: Tensor, margin: int) -> Tensor:
-    return picture[..., margin:-margin, margin:-margin]
+def crop_border(image: Tensor, margin: int) -> Tensor:
+    return image[..., margin:-margin, margin:-margin]

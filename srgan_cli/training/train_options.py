@@ -140,7 +140,7 @@ class TrainOptions:
 
     def __post_init__(self) -> None:
         if not self.folders:
-            raise OptionError("name at least one folder of pictures to train on")
+            raise OptionError("name at least one folder of images to train on")
         for name in POSITIVE:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:

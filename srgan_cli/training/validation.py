@@ -50,7 +50,7 @@ class ValidationResult:
     """A score and the network's outputs in the samples' order: (sh, sw, 3) uint8."""
 
     score: Score
-    pictures: Sequence[np.ndarray]
+    images: Sequence[np.ndarray]
 
 
 def center_samples(source: Source, scale: int, downsample: DownsampleFunction) -> list[Sample]:

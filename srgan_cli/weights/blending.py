@@ -146,7 +146,7 @@ def describe_blend(networks: Sequence[Weights], shares: Sequence[float]) -> str:
     drop = 255 * float((mean - blend_output).mean())
     change = f", {abs(drop):.0f} levels {'darker' if drop > 0 else 'brighter'} on the whole"
     return (
-        f"on a test picture the blend is off by {error:.1f} levels, where the networks "
+        f"on a test image the blend is off by {error:.1f} levels, where the networks "
         f"themselves differ by {spread:.1f}{change if abs(drop) >= 1 else ''}"
     )
 

@@ -39,8 +39,8 @@ BINARY_GRAPH = "in binary form (.param.bin): give NAME.param, the text that it w
 
 SIGNATURES = (
     (b"version https://git-lfs", "a Git LFS pointer: fetch the file itself with `git lfs pull`"),
-    (b"\x89PNG", "a PNG picture"),
-    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
     (b"\x89HDF", "an HDF5 (Keras) file: convert it to PyTorch or safetensors first"),
     (b"GGUF", "a GGUF file: convert it to safetensors first"),
     (b"7767517", "an ncnn graph: name it NAME.param, and its numbers NAME.bin beside it"),

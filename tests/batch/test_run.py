@@ -182,7 +182,7 @@ def test_the_same_folder_twice_at_once_is_done_once_and_whole():
 
 def test_a_dry_run_reports_what_the_run_would_and_writes_nothing():
     chosen = jobs("a", "b")
-    Path("b.png").write_bytes(b"no picture")
+    Path("b.png").write_bytes(b"no image")
     chosen += [Job(Path("nothing.png"), Path("out/nothing_x4.png"))]
     chosen += [Job(Path("a.png"), Path("out/a.ico"))]
     work = JobOptions(UpscalePipeline(size=OutputSize(width=1000)), Encoding(), 10**6)

@@ -1,4 +1,4 @@
-"""Shifts of colour, grids and dots, each made by hand and found again."""
+"""Shifts of color, grids and dots, each made by hand and found again."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from artifacts import (
     BLOCK,
     FLAT,
     SIDE,
-    colour_shift,
+    color_shift,
     dots,
     flat_blocks,
     grid,
@@ -42,7 +42,7 @@ def test_colors_shift_by_what_was_added_to_a_channel():
     low = np.random.default_rng(0).integers(50, 200, (30, 40, 3), np.uint8)
     ours = by_pixels(low)
     ours[..., 1] += 3
-    shift = colour_shift(ours, low)
+    shift = color_shift(ours, low)
     assert shift.mean == pytest.approx((0, 3, 0), abs=1e-5)
     assert shift.local == pytest.approx(3, abs=1e-4)
 
@@ -51,7 +51,7 @@ def test_a_shift_of_a_corner_is_local():
     low = np.full((64, 64, 1), 100, np.uint8)
     ours = by_pixels(low)
     ours[: 16 * SCALE, : 16 * SCALE] += 20
-    shift = colour_shift(ours, low)
+    shift = color_shift(ours, low)
     assert shift.mean == pytest.approx([20 / 16])
     assert 15 < shift.local < 20
 
@@ -60,7 +60,7 @@ def test_one_wrong_line_at_the_edge_counts_as_one_line():
     low = np.full((64, 64, 1), 100, np.uint8)
     ours = by_pixels(low)
     ours[:SCALE] += 20
-    assert colour_shift(ours, low).local < 2.5
+    assert color_shift(ours, low).local < 2.5
 
 
 def test_detail_inside_the_blocks_is_no_shift():
@@ -68,14 +68,14 @@ def test_detail_inside_the_blocks_is_no_shift():
     ours = by_pixels(low)
     ours[::2] += 9
     ours[1::2] -= 9
-    assert colour_shift(ours, low).local == pytest.approx(0, abs=1e-4)
+    assert color_shift(ours, low).local == pytest.approx(0, abs=1e-4)
 
 
 def test_sixteen_bits_shift_like_eight():
     low = np.random.default_rng(0).integers(50, 200, (9, 9, 3), np.uint8)
     ours = by_pixels(low) + np.uint8(2)
-    deep = colour_shift(ours.astype(np.uint16) * 257, low)
-    assert deep.mean == pytest.approx(colour_shift(ours, low).mean, abs=1e-4)
+    deep = color_shift(ours.astype(np.uint16) * 257, low)
+    assert deep.mean == pytest.approx(color_shift(ours, low).mean, abs=1e-4)
 
 
 @pytest.mark.parametrize(("scale", "period"), [(2, 2), (3, 3), (4, 2)])

@@ -33,7 +33,7 @@ def test_the_common_way_computes_what_ours_does_inside_the_image(benchmark, tiny
     edge = network.receptive_field * network.scale
     inside = (slice(edge, -edge), slice(edge, -edge))
     assert np.abs(common[inside].astype(int) - ours[inside]).max() <= 1
-    assert (common != ours).any(), "beyond the edge ours sees the picture mirrored"
+    assert (common != ours).any(), "beyond the edge ours sees the image mirrored"
 
 
 def test_the_common_way_has_seams_where_a_tile_sees_too_little(benchmark, tiny, noise):

@@ -31,7 +31,7 @@ def test_a_good_folder_passes(photos: Path) -> None:
     (photos / "notes.txt").write_text("")
     result = run(photos)
     assert result.exit_code == 0
-    assert "notes.txt: not a picture by its name" in result.stdout
+    assert "notes.txt: not an image by its name" in result.stdout
     assert "2 images can be used (0.1 megapixels), 0 cannot; other files: 1" in result.stderr
 
 

@@ -15,7 +15,7 @@ from srgan_cli.images.write import write_image
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two pictures of noise."""
+    """Two images of noise."""
     high = tmp_path / "high"
     high.mkdir()
     for seed, name in enumerate(("a.png", "b.png")):
@@ -97,7 +97,7 @@ def test_what_cannot_be_measured_is_named_and_the_rest_is(folder: Path, tmp_path
     low.mkdir()
     for name, side in (("a.png", 28), ("b.png", 31), ("spare.png", 28)):
         write_image(Image(np.zeros((side, side, 3), np.uint8)), low / name)
-    (folder / "text.png").write_text("not a picture")
+    (folder / "text.png").write_text("not an image")
     write_image(Image(np.zeros((28, 28, 3), np.uint8)), low / "text.png")
 
     result = run(folder, low, "--json")

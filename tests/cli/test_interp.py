@@ -93,7 +93,7 @@ def test_the_gan_stage_of_one_network_is_added_to_another(
         (["tiny.safetensors", "b", "-o", "link.safetensors"], "is an input"),
         (["a", "b", "--sweep", "photo.png"], "go together"),
         (["a", "b", "--sweep", "photo.png", "--sheet", "photo.png"], "is an input"),
-        (["a", "b", "--sweep", "photo.png", "--sheet", "sheet.txt"], "is a picture"),
+        (["a", "b", "--sweep", "photo.png", "--sheet", "sheet.txt"], "is an image"),
         (["a", "b", "c", "-o", "o.safetensors", "--shares", "1,0,0", "--sweep", "p.png",
           "--sheet", "s.png"], "give two"),
     ],
@@ -135,7 +135,7 @@ def test_unrelated_networks_are_refused_with_what_an_image_shows_unless_forced(
     arguments = (tiny_file, tmp_path / "far.safetensors", "-o", tmp_path / "out.safetensors")
     result = interp(*arguments)
     assert result.exit_code == 1
-    assert "not trained from one another: on a test picture the blend is off by" in result.stderr
+    assert "not trained from one another: on a test image the blend is off by" in result.stderr
     assert "--force blends them all the same" in result.stderr
     assert not (tmp_path / "out.safetensors").exists()
     result = interp(*arguments, "--force")

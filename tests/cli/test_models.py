@@ -39,18 +39,18 @@ def test_personal_networks_are_listed_whoever_wrote_them(folder, make_weights):
     assert theirs["network"].startswith("compact")
 
 
-def test_parameters_are_what_was_learnt(folder, make_weights):
+def test_parameters_are_what_was_learned(folder, make_weights):
     network = GENERATORS["srresnet"](scale=2, features=4, blocks=1)
     sizes = {"scale": 2, "features": 4, "blocks": 1}
     weights = Weights("srresnet", sizes, network.state_dict(), make_weights(scale=2).metadata)
-    write_weights(weights, folder / "normalised.safetensors")
+    write_weights(weights, folder / "normalized.safetensors")
     write_weights(
         Weights("srcnn", {}, GENERATORS["srcnn"]().state_dict(), make_weights(scale=4).metadata),
         folder / "plain.safetensors",
     )
     found = rows()
-    learnt = sum(values.numel() for values in network.parameters())
-    assert found["normalised"]["parameters"] == learnt  # and not BatchNorm's running statistics
+    learned = sum(values.numel() for values in network.parameters())
+    assert found["normalized"]["parameters"] == learned  # and not BatchNorm's running statistics
     assert found["plain"]["network"] == "srcnn"
 
 

@@ -52,7 +52,7 @@ def test_makes_a_page_and_says_what_is_in_it(tmp_path: Path, folders: list[Path]
     done = _run(*folders, "-o", tmp_path / "study.html")
     assert done.exit_code == 0
     assert done.stdout == ""
-    assert "study.html: 2 methods x 1 pictures, lossless WebP, 0.0 MB" in done.stderr
+    assert "study.html: 2 methods x 1 images, lossless WebP, 0.0 MB" in done.stderr
     assert "data:image/webp" in (tmp_path / "study.html").read_text(encoding="utf-8")
 
 
@@ -65,7 +65,7 @@ def test_scores_as_tables(results: Path) -> None:
     assert "+2.50" in done.stdout
     assert "+2.00 to +3.00" in done.stdout
     assert "clear" in done.stdout
-    assert "Note: one picture" in done.stderr
+    assert "Note: one image" in done.stderr
 
 
 def test_scores_as_json(results: Path) -> None:

@@ -150,7 +150,7 @@ def test_a_dry_run_only_talks(photos: Path, tmp_path: Path) -> None:
 def test_a_dry_run_counts_what_can_be_used_and_estimates_the_time(
     photos: Path, tmp_path: Path
 ) -> None:
-    (photos / "broken.png").write_text("no picture")
+    (photos / "broken.png").write_text("no image")
     usable = len(list(photos.iterdir())) - 1
     result = tiny(photos, tmp_path / "run", "--dry-run")
     assert result.exit_code == 0, result.stderr
@@ -164,10 +164,10 @@ def test_a_dry_run_counts_what_can_be_used_and_estimates_the_time(
 
 def test_a_dry_run_without_a_usable_picture_fails_as_the_run_would(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "broken.png").write_text("no picture")
+    (tmp_path / "photos" / "broken.png").write_text("no image")
     results = [tiny(tmp_path / "photos", tmp_path / "run", *more) for more in ([], ["--dry-run"])]
     assert [result.exit_code for result in results] == [1, 1]
-    assert all("no picture to train on" in result.stderr for result in results)
+    assert all("no image to train on" in result.stderr for result in results)
 
 
 def test_a_missing_start_is_an_error_of_one_line(photos: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`srgan upscale` on one picture: what goes in comes out, larger."""
+"""`srgan upscale` on one image: what goes in comes out, larger."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -129,7 +129,7 @@ FORMATS = {"png": 16, "tif": 16, "webp": 8, "jpg": 8, "jp2": 16, "ppm": 16}
 def test_size_mode_and_depth_are_kept(
     saved, tiny_file, tmp_path, height, width, channels, dtype, suffix, scale
 ):
-    """And the mean colour is bicubic's, within 2 levels."""
+    """And the mean color is bicubic's, within 2 levels."""
     image = samples(height, width, channels, dtype)
     source, target = saved(image), tmp_path / f"out.{suffix}"
     target.unlink(missing_ok=True)
@@ -147,8 +147,8 @@ def test_size_mode_and_depth_are_kept(
     assert [made.height, made.width] == sides
     assert made.depth == image.depth
     assert (made.alpha is None) == (image.alpha is None)
-    in_colour = suffix == "webp" or (suffix == "jp2" and channels == 2 and image.depth == 16)
-    assert made.pixels.shape[2] == (3 if in_colour else image.pixels.shape[2])
+    in_color = suffix == "webp" or (suffix == "jp2" and channels == 2 and image.depth == 16)
+    assert made.pixels.shape[2] == (3 if in_color else image.pixels.shape[2])
     if image.alpha is None:
         plain = resize_array(image.pixels, *sides).astype(float)
         shift = (made.pixels - plain).mean(axis=(0, 1)) / np.iinfo(dtype).max * 255
@@ -246,7 +246,7 @@ def test_animations_keep_their_frames_durations_and_loop(saved, tiny_file, tmp_p
 
 def test_gif_output_says_what_it_loses(saved, noise, tmp_path):
     result = done(saved(noise), "-o", tmp_path / "out.gif", *BICUBIC)
-    assert "GIF holds 256 colours" in result.stderr
+    assert "GIF holds 256 colors" in result.stderr
 
 
 def test_what_the_format_cannot_hold_is_refused_before_the_work(saved, tiny_file, tmp_path):

@@ -1,4 +1,4 @@
-"""`srgan upscale` on many pictures: names, failures, streams, shards."""
+"""`srgan upscale` on many images: names, failures, streams, shards."""
 
 import io
 import json
@@ -67,7 +67,7 @@ def test_a_folder_gives_a_folder_of_larger_images_with_its_tree():
 def test_files_that_would_be_refused_are_named_before_the_work():
     for name in ("a.png", "c.png"):
         noise_file(Path("in") / name)
-    Path("in/b.png").write_text("no picture")
+    Path("in/b.png").write_text("no image")
     result = srgan("in", "-o", "out", "--json")
     lines = result.stderr.splitlines()
     assert "1 of 3 images cannot be upscaled" in lines[0]
@@ -88,7 +88,7 @@ def test_an_empty_standard_input_says_what_may_have_happened():
 
 def test_one_bad_file_is_reported_and_the_rest_goes_on():
     noise_file(Path("a.png"))
-    Path("b.png").write_text("no picture")
+    Path("b.png").write_text("no image")
     noise_file(Path("d.png"))
     result = srgan("a.png", "b.png", "c.png", "d.png", "-o", "out")
     assert result.exit_code == 1

@@ -1,4 +1,4 @@
-"""`srgan upscale` on every kind of picture: what the command line makes of real files."""
+"""`srgan upscale` on every kind of image: what the command line makes of real files."""
 
 import io
 import struct
@@ -182,7 +182,7 @@ def test_16_bits_go_where_no_profile_fits_only_if_they_are_srgb():
     write_image(Image(samples, icc_profile=red_is_green), Path("other.png"))
     result = srgan("other.png", "-o", "out.ppm")
     assert result.exit_code == 1
-    assert "PNM holds no colour profile of 16-bit samples" in result.stderr
+    assert "PNM holds no color profile of 16-bit samples" in result.stderr
     assert "png, tiff" in result.stderr
     assert not Path("out.ppm").exists()
     write_image(Image(samples, icc_profile=srgb), Path("in.png"))
@@ -225,7 +225,7 @@ def test_what_runs_an_interpreter_is_refused_under_any_name(suffix, start):
 
 
 @pytest.mark.parametrize("dtypes", [(np.uint16,) * 3, (np.uint16, np.uint8, np.uint16)])
-def test_pages_keep_size_colour_and_depth(dtypes):
+def test_pages_keep_size_color_and_depth(dtypes):
     sizes = ((9, 8, 3), (12, 15, 1), (5, 6, 3))
     pages = tuple(Image(smooth(*size, dtype)) for size, dtype in zip(sizes, dtypes, strict=True))
     write_image(ImageSequence(pages), Path("in.tif"))
@@ -272,11 +272,11 @@ def deep_apng(channels: int) -> bytes:
     """Two frames of 16 bits."""
     row = b"\0" + np.arange(4 * channels, dtype=">u2").tobytes()
     rows, size = zlib.compress(row * 3), struct.pack(">IIIIHHBB", 4, 3, 0, 0, 50, 1000, 0, 0)
-    colour = {1: 0, 3: 2}[channels]
+    color = {1: 0, 3: 2}[channels]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         chunk(name, data)
         for name, data in (
-            (b"IHDR", struct.pack(">IIBBBBB", 4, 3, 16, colour, 0, 0, 0)),
+            (b"IHDR", struct.pack(">IIBBBBB", 4, 3, 16, color, 0, 0, 0)),
             (b"acTL", struct.pack(">II", 2, 0)),
             (b"fcTL", struct.pack(">I", 0) + size),
             (b"IDAT", rows),

@@ -72,7 +72,7 @@ def test_a_device_that_this_machine_lacks_is_an_error_of_one_line(tiny_file, dev
 def test_a_rerun_does_what_a_dead_process_left_and_nothing_else(rank):
     for number in range(7):
         noise_file(Path(f"in/{number}.png"))
-    for number in (0, 2):  # process 1 of 3 dies before its first picture
+    for number in (0, 2):  # process 1 of 3 dies before its first image
         rank(number, 3)
         assert srgan("in", "-o", "out", "-m", "bicubic").exit_code == 0
     before = contents("out")

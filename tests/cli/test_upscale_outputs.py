@@ -32,8 +32,8 @@ ROOT = Path(__file__).parents[2]
 SHIPPED = sorted(bundled_folder().glob("*.safetensors"))
 
 PLAIN = {"srcnn": (4, 1), "srresnet": (1, 2)}
-"""Levels by which a network may miss full black and other plain colours, where the rest may miss 1:
-these paint the whole picture, not what a bicubic one lacks, and plain colours are rare."""
+"""Levels by which a network may miss full black and other plain colors, where the rest may miss 1:
+these paint the whole image, not what a bicubic one lacks, and plain colors are rare."""
 
 
 def srgan(*words: object, model: tuple[object, ...] = ("-m", "bicubic"), **how: object) -> Result:
@@ -87,7 +87,7 @@ def test_compression_changes_the_size_alone(name):
     np.testing.assert_array_equal(read_image(Path("out")).pixels, larger("in.png"))
 
 
-def test_jpeg_keeps_the_colour_of_every_pixel():
+def test_jpeg_keeps_the_color_of_every_pixel():
     noise_file(Path("in.png"))
     done("in.png", "-o", "out.jpg")
     with Pillow.open("out.jpg") as opened:
@@ -226,11 +226,11 @@ def by_shipped() -> Callable[[Path, Image], Image]:
 
 @pytest.mark.parametrize("weights", SHIPPED, ids=[path.stem for path in SHIPPED])
 def test_shipped_networks_keep_plain_colors_gray_and_alpha(weights, by_shipped):
-    for colour in ((0, 0, 0), (127, 127, 127), (255, 255, 255), (200, 20, 90)):
-        plain = np.full((9, 12, 3), colour, np.uint8)
+    for color in ((0, 0, 0), (127, 127, 127), (255, 255, 255), (200, 20, 90)):
+        plain = np.full((9, 12, 3), color, np.uint8)
         made = by_shipped(weights, Image(plain)).pixels
         black, other = PLAIN.get(read_weights(weights).architecture, (1, 1))
-        assert np.abs(made.astype(int) - colour).max() <= (other if any(colour) else black)
+        assert np.abs(made.astype(int) - color).max() <= (other if any(color) else black)
     noise = np.random.default_rng(0).integers(0, 256, (12, 12, 1), dtype=np.uint8)
     alpha = np.kron([[0, 255], [255, 0]], np.ones((6, 6))).astype(np.uint8)
     made = by_shipped(weights, Image(np.repeat(noise, 3, axis=2), alpha))
@@ -241,9 +241,9 @@ def test_shipped_networks_keep_plain_colors_gray_and_alpha(weights, by_shipped):
 @pytest.mark.parametrize("weights", SHIPPED, ids=[path.stem for path in SHIPPED])
 def test_shipped_networks_keep_the_strongest_colors(weights, by_shipped):
     """Photographs hardly have them: a network that never saw such a blue may paint it black."""
-    for colour in set(product((0, 255), repeat=3)) - {(0, 0, 0), (255, 255, 255)}:
-        made = by_shipped(weights, Image(np.full((4, 4, 3), colour, np.uint8))).pixels
-        assert np.abs(made.astype(int) - colour).max() <= 8
+    for color in set(product((0, 255), repeat=3)) - {(0, 0, 0), (255, 255, 255)}:
+        made = by_shipped(weights, Image(np.full((4, 4, 3), color, np.uint8))).pixels
+        assert np.abs(made.astype(int) - color).max() <= 8
 
 
 @pytest.mark.parametrize("weights", SHIPPED, ids=[path.stem for path in SHIPPED])

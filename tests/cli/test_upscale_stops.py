@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """Two small pictures, and one that keeps the network busy."""
+    """Two small images, and one that keeps the network busy."""
     (tmp_path / "in").mkdir()
     rng = np.random.default_rng(0)
     for name, side in (("a", 8), ("b", 9), ("c", 700)):

@@ -73,7 +73,7 @@ def test_the_same_image_gives_the_same_bytes(tmp_path, photo_file, tiny_file):
     ("arguments", "code", "message"),
     [
         (["missing.jpg"], 1, "missing.jpg: no such file"),
-        (["text.jpg"], 1, "text.jpg: not a picture"),
+        (["text.jpg"], 1, "text.jpg: not an image"),
         (["empty"], 2, "there is no image in empty"),
         (["photo.jpg", "-o", "empty"], 0, ""),
         (["photo.jpg", "-o", "text.jpg/out.png"], 1, "text.jpg/out.png"),
@@ -92,7 +92,7 @@ def test_mistakes_get_one_line(
 ):
     monkeypatch.chdir(tmp_path)
     Path("photo.jpg").write_bytes(photo_file.read_bytes())
-    Path("text.jpg").write_text("not a picture")
+    Path("text.jpg").write_text("not an image")
     Path("empty").mkdir()
     network = [] if {"-w", "-m"} & set(arguments) else ["-m", "bicubic"]
     result = srgan("upscale", *arguments, *network)

@@ -1,4 +1,4 @@
-"""CropOptions of a picture, by hand and by detail."""
+"""CropOptions of an image, by hand and by detail."""
 
 import numpy as np
 import pytest

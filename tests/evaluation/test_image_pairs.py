@@ -1,4 +1,4 @@
-"""Which low picture belongs to which high one."""
+"""Which low image belongs to which high one."""
 
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def test_images_without_a_counterpart_are_failures(tmp_path: Path) -> None:
 
     pairing = pair_up(tmp_path / "high", tmp_path / "low")
 
-    assert [failure.picture for failure in pairing.failures] == ["lonely.png", "spare.png"]
+    assert [failure.name for failure in pairing.failures] == ["lonely.png", "spare.png"]
     assert len(pairing.pairs) == 1
 
 

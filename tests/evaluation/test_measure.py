@@ -1,4 +1,4 @@
-"""Figures of methods on pictures."""
+"""Figures of methods on images."""
 
 from pathlib import Path
 
@@ -31,13 +31,13 @@ def test_figures_are_of_what_a_method_makes_within_the_border() -> None:
 def test_one_bad_image_is_named_and_the_rest_measured(tmp_path: Path) -> None:
     good, other = save(tmp_path, "a.png", "b.png", height=64, width=64)
     bad = tmp_path / "text.png"
-    bad.write_text("not a picture")
+    bad.write_text("not an image")
     pairs = [ImagePair(good), ImagePair(bad), ImagePair(other)]
 
     first, failure, last = measure_all(pairs, [bicubic()], FIDELITY, scale=2)
 
     assert isinstance(failure, Failure)
-    assert failure.picture == "text.png"
+    assert failure.name == "text.png"
     assert isinstance(first, ImageMeasurements)
     assert isinstance(last, ImageMeasurements)
 
@@ -62,5 +62,5 @@ def test_an_error_that_nobody_foresaw_is_the_failure_of_its_image(tmp_path: Path
     (high_res,) = save(tmp_path, "a.png")
     (failure,) = measure_all([ImagePair(high_res)], [Method("broken", broken)], FIDELITY, scale=2)
     assert isinstance(failure, Failure)
-    assert failure.picture == "a.png"
+    assert failure.name == "a.png"
     assert "TypeError: of a codec" in failure.reason

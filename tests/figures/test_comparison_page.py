@@ -1,4 +1,4 @@
-"""The before/after page as text; its behaviour is tested in a browser."""
+"""The before/after page as text; its behavior is tested in a browser."""
 
 import json
 import re

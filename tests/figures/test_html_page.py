@@ -1,4 +1,4 @@
-"""Pictures as data URLs."""
+"""Images as data URLs."""
 
 import base64
 import io
@@ -29,7 +29,7 @@ def test_few_images_lose_nothing() -> None:
         assert np.array_equal(np.asarray(_decoded(url).convert("RGB")), image.pixels)
 
 
-def test_too_many_are_all_made_jpeg_with_full_colour_resolution() -> None:
+def test_too_many_are_all_made_jpeg_with_full_color_resolution() -> None:
     images = [noise(40, 40, seed) for seed in range(3)]
     limit = len("".join(encode_images(images, PLENTY).urls)) - 1
     coded = encode_images(images, limit)
@@ -67,7 +67,7 @@ def test_transparent_parts_show_the_gray_behind_them() -> None:
     assert shown == [[128, 128, 128], [192, 64, 64], [255, 0, 0]]
 
 
-def test_colour_profile_is_kept_and_other_metadata_left_out() -> None:
+def test_color_profile_is_kept_and_other_metadata_left_out() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = Image(noise(4, 4).pixels, icc_profile=profile, exif=b"II*\0\x08\0\0\0\0\0\0\0\0\0")
     (url,) = encode_images([image], PLENTY).urls

@@ -34,7 +34,7 @@ def one_line(error: pytest.ExceptionInfo[ImageError], name: str) -> bool:
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("missing.png", "no such file"), (".", "is a folder"), ("text.jpg", "not a picture")],
+    [("missing.png", "no such file"), (".", "is a folder"), ("text.jpg", "not an image")],
 )
 def test_what_is_no_image_is_said(tmp_path, name, says):
     (tmp_path / "text.jpg").write_text("This is a text, whatever its name is.\n" * 50)
@@ -140,7 +140,7 @@ def test_a_image_inside_an_icon_is_limited_too():
     "opening", [b"%!PS-Adobe-3.0 EPSF-3.0\n", b"%PDF-1.7\n", b"\xd7\xcd\xc6\x9a"]
 )
 def test_formats_that_run_an_interpreter_are_not_opened(opening):
-    with pytest.raises(ImageError, match="not a picture of a kind"):
+    with pytest.raises(ImageError, match="not an image of a kind"):
         read_bytes(opening + bytes(500), "a.eps")
 
 

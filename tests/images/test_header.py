@@ -16,7 +16,7 @@ from srgan_cli.images.write import write_image
 def test_probe_knows_without_decoding_what_reading_finds(make, tmp_path, suffix, channels, dtype):
     path = tmp_path / f"a{suffix}"
     if not fits(FORMAT_BY_SUFFIX[suffix], 33, 47, channels, dtype):
-        pytest.skip("the format holds no such picture")
+        pytest.skip("the format holds no such image")
     write_image(make(33, 47, channels, dtype), path)
     found, image = read_header(path), read_image(path)
     assert (found.format, found.width, found.height) == (FORMAT_BY_SUFFIX[suffix], 47, 33)

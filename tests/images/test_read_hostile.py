@@ -30,10 +30,10 @@ from srgan_cli.images.write import encode
 resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
 resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
 try:
-    picture = read_frames(Path(sys.argv[1]))
+    image = read_frames(Path(sys.argv[1]))
     for name in ("tiff", "jpeg"):
-        if not hasattr(picture, "images"):
-            encode(picture, Encoding(name))
+        if not hasattr(image, "images"):
+            encode(image, Encoding(name))
 except ImageError as error:
     sys.exit(f"ImageError: {error}")
 """

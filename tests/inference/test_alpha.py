@@ -1,4 +1,4 @@
-"""No fringes: colours beside transparent pixels."""
+"""No fringes: colors beside transparent pixels."""
 
 import numpy as np
 import pytest
@@ -62,7 +62,7 @@ def test_bled_colors_upscale_better_than_hidden_and_premultiplied_ones():
     assert spread <= error(divided, truth)
 
 
-def test_shrinking_gives_no_colour_to_what_is_hardly_there():
+def test_shrinking_gives_no_color_to_what_is_hardly_there():
     pixels = np.zeros((8, 8, 3), np.uint8)
     pixels[:, :4], pixels[:, 4:] = (255, 0, 0), (0, 255, 0)
     alpha = np.full((8, 8), 255, np.uint8)

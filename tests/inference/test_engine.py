@@ -244,7 +244,7 @@ def test_a_gpu_gives_back_what_it_kept_when_its_memory_does_not_suffice(monkeypa
 
 
 class BadInHalf(Blur):
-    """Overflows under autocast where the picture is bright, as some networks do in float16."""
+    """Overflows under autocast where the image is bright, as some networks do in float16."""
 
     def forward(self, low: torch.Tensor) -> torch.Tensor:
         high = super().forward(low)

@@ -1,4 +1,4 @@
-"""Several devices, here two of the CPU, share the tiles of one picture."""
+"""Several devices, here two of the CPU, share the tiles of one image."""
 
 import threading
 from dataclasses import replace

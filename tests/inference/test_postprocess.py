@@ -60,7 +60,7 @@ def test_where_nothing_clips_it_does_so_from_the_smallest_upscaling_on(low, fact
 
 @pytest.mark.parametrize(("factor", "share"), [(1.2, 0.9), (2, 0.93), (3, 0.97)])
 def test_what_clips_is_made_up_for_by_what_lies_around_it(factor, share):
-    """Of a picture that is all black and white, which agrees: one by clipping alone does not."""
+    """Of an image that is all black and white, which agrees: one by clipping alone does not."""
     side = round(64 * factor)
     spots = cv2.GaussianBlur(np.random.default_rng(0).normal(size=(side, side)), (0, 0), 2)
     low = Image(resize_array(np.where(spots > 0, 255, 0).astype(np.uint8)[..., None], 64, 64))
@@ -112,7 +112,7 @@ def test_what_is_consistent_already_stays_within_a_level():
     assert np.abs(moved).max() <= 2
 
 
-def test_colour_fix_takes_a_cast_away_and_leaves_the_detail(low):
+def test_color_fix_takes_a_cast_away_and_leaves_the_detail(low):
     high = enlarged(low, 4, noise=3)
     plain = enlarged(low, 4, noise=3, shift=0)
     made = fix_colors(high, low)
@@ -175,7 +175,7 @@ def test_bands_are_exactly_those_of_the_whole(correct, radius, height, factor):
     np.testing.assert_array_equal(np.concatenate([one.array for one in bands]), whole.array)
 
 
-def test_a_gray_band_of_a_colour_image_is_that_of_the_whole():
+def test_a_gray_band_of_a_color_image_is_that_of_the_whole():
     low = Image(np.random.default_rng(0).integers(0, 65536, (80, 7, 3), dtype=np.uint16))
     low.pixels[:60] = low.pixels[:60, :, :1]
     high = enlarged(low, 2)

@@ -134,7 +134,7 @@ class Breaking(nn.Module):
         self.error, self.tiles = error, 0
 
     def forward(self, low: torch.Tensor) -> torch.Tensor:
-        self.tiles += low.shape[2] > 16  # not the picture on which its need is measured
+        self.tiles += low.shape[2] > 16  # not the image on which its need is measured
         if self.tiles > 2:
             raise self.error
         return nn.functional.interpolate(low, scale_factor=2)

@@ -5,7 +5,7 @@ from srgan_cli.inference.tta import Ensemble
 
 
 class Shift(nn.Module):
-    """Moves the picture one pixel to the right: as lopsided as can be."""
+    """Moves the image one pixel to the right: as lopsided as can be."""
 
     scale, receptive_field = 1, 1
 

@@ -1,4 +1,4 @@
-"""What one device does with pieces of a picture."""
+"""What one device does with pieces of an image."""
 
 import numpy as np
 import pytest

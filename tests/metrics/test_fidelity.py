@@ -22,9 +22,9 @@ def random_picture(seed: int, side: int = 40) -> np.ndarray:
 
 
 def test_luma_goes_from_16_to_235() -> None:
-    colours = np.array([[[0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255]]])
+    colors = np.array([[[0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 255, 0], [0, 0, 255]]])
 
-    luma = to_y(colours.astype(np.uint8))
+    luma = to_y(colors.astype(np.uint8))
 
     assert luma[0] == pytest.approx([16, 235, 81.481, 144.553, 40.966])
 

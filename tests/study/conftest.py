@@ -1,4 +1,4 @@
-"""A headless Chromium for the tests marked `browser`, and small pictures and results."""
+"""A headless Chromium for the tests marked `browser`, and small images and results."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 @pytest.fixture
 def folders(tmp_path: Path) -> list[Path]:
-    """Two methods, three pictures each."""
+    """Two methods, three images each."""
     made = [tmp_path / "bicubic", tmp_path / "srgan"]
     for seed, folder in enumerate(made):
         folder.mkdir()
@@ -38,7 +38,7 @@ def folders(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def write_result(tmp_path: Path) -> Callable[..., Path]:
-    """Writes what the page saves: ratings as {(picture, method): rating}, other fields by name."""
+    """Writes what the page saves: ratings as {(image, method): rating}, other fields by name."""
 
     def write(name: str, ratings: dict[tuple[str, str], int], **changed: Any) -> Path:
         rater = changed.get("rater", name)
@@ -53,7 +53,7 @@ def write_result(tmp_path: Path) -> Callable[..., Path]:
             "methods": ["bicubic", "srgan"],
             "pictures": ["ant", "bus", "cat"],
             "ratings": [
-                {"picture": trial.picture, "method": trial.method, "rating": rating}
+                {"picture": trial.image, "method": trial.method, "rating": rating}
                 for trial, rating in by_trial.items()
             ],
             "checksum": checksum(study, rater, by_trial),

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def page(browser: Any, tmp_path: Path) -> Any:
-    """Two pictures, the first red on the left and blue on the right with noise between them."""
+    """Two images, the first red on the left and blue on the right with noise between them."""
     red, blue = flat(50, 100, 255, 0, 0), flat(200, 400, 0, 0, 255)
     first = (Layer("input", red, "100 x 50"), Layer("grain", noise(200, 400)), Layer("best", blue))
     second = (Layer("input", noise(30, 20)), Layer("best", noise(60, 40)))
@@ -37,7 +37,7 @@ def _split(browser: Any) -> float:
 
 
 def _divider(browser: Any) -> float:
-    """Where it is drawn, in percent of the picture on the screen."""
+    """Where it is drawn, in percent of the image on the screen."""
     return float(
         browser.execute_script(
             "const box = (id) => document.getElementById(id).getBoundingClientRect();"

@@ -1,4 +1,4 @@
-"""Folders of pictures -> a study; its behaviour is tested in a browser."""
+"""Folders of images -> a study; its behavior is tested in a browser."""
 
 from pathlib import Path
 
@@ -14,9 +14,9 @@ from srgan_cli.study.study_page import match_folders, read_study, study_page
 def test_every_image_by_every_method_is_a_trial(folders: list[Path]) -> None:
     study = read_study(folders)
     assert study.methods == ("bicubic", "srgan")
-    assert study.pictures == ("ant", "bus", "cat")
-    pairs = {(trial.method, trial.picture) for trial in study.trials}
-    assert pairs == {(method, name) for method in study.methods for name in study.pictures}
+    assert study.images == ("ant", "bus", "cat")
+    pairs = {(trial.method, trial.name) for trial in study.trials}
+    assert pairs == {(method, name) for method in study.methods for name in study.images}
 
 
 def test_names_match_without_suffix_and_scale(folders: list[Path]) -> None:

@@ -45,7 +45,7 @@ def test_mean_is_over_all_ratings_and_the_best_comes_first() -> None:
     scores = score(results)
     assert _by_name(scores) == {"srgan": 4.5, "bicubic": 1.5}
     assert [each.method for each in scores.scores] == ["srgan", "bicubic"]
-    assert (scores.raters, scores.pictures) == (2, 8)
+    assert (scores.raters, scores.images) == (2, 8)
 
 
 def test_difference_is_within_a_rater_and_an_image() -> None:
@@ -64,14 +64,14 @@ def test_a_large_difference_is_clear_and_a_tie_is_not() -> None:
 
 
 def test_interval_holds_the_truth_about_as_often_as_it_says() -> None:
-    """Of 40 studies of equal methods, 95 % should hold 0; drawing pictures too makes it more."""
+    """Of 40 studies of equal methods, 95 % should hold 0; drawing images too makes it more."""
     intervals = [score(_panel(5, 6, 0, seed)).differences[0].estimate for seed in range(40)]
     inside = [each.low <= 0 <= each.high for each in intervals if each and each.low is not None]
     assert sum(inside) >= 36
 
 
 def test_interval_agrees_with_the_normal_one_of_independent_ratings() -> None:
-    """One rater, many pictures: the bootstrap of a mean is known to come to +-1.96 s / sqrt(n)."""
+    """One rater, many images: the bootstrap of a mean is known to come to +-1.96 s / sqrt(n)."""
     random = np.random.default_rng(3)
     ratings = {Trial(f"p{n}", "srgan"): int(random.integers(1, 6)) for n in range(200)}
     estimate = score([_result("a", ratings, 200)]).scores[0].estimate

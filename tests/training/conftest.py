@@ -1,4 +1,4 @@
-"""Tiny pictures, networks and runs."""
+"""Tiny images, networks and runs."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -24,7 +24,7 @@ def mixed(tmp_path: Path) -> Path:
     """One of each kind; the first in order of names is broken."""
     folder = tmp_path / "mixed"
     (folder / "inner").mkdir(parents=True)
-    (folder / "notes.txt").write_text("not a picture")
+    (folder / "notes.txt").write_text("not an image")
     (folder / ".hidden").write_text("nor this")
     whole = save_picture(folder / "whole.jpg", 1)
     (folder / "a-truncated.jpg").write_bytes(whole.read_bytes()[:900])
@@ -68,7 +68,7 @@ def test_a_folder_without_a_usable_image_says_why(make, run, tmp_path) -> None:
     folder = tmp_path / "small"
     folder.mkdir()
     save_picture(folder / "small.png", height=20, width=20)
-    with pytest.raises(DatasetError, match="no picture to train on among 1 files, the first: "):
+    with pytest.raises(DatasetError, match="no image to train on among 1 files, the first: "):
         run(make(folders=(folder,)))
 
 

@@ -48,7 +48,7 @@ def test_a_teacher_looks_at_images_in_all_orientations_as_the_seed_draws_them() 
 
 @pytest.fixture
 def teacher(make, run, tmp_path: Path) -> Path:
-    """SRResNet, of a few steps: unlike the pictures, and unlike what `fast` begins with."""
+    """SRResNet, of a few steps: unlike the images, and unlike what `fast` begins with."""
     options = make(recipe="srresnet", out=tmp_path / "teacher", seed=3, steps=3)
     run(options)
     return options.out / "psnr.safetensors"
@@ -72,8 +72,8 @@ def test_a_network_comes_nearer_to_what_its_teacher_makes(make, run, teacher, tm
     assert whole < 0.8 * alone
 
 
-def test_of_several_teachers_the_mean_is_learnt() -> None:
-    class Grey(nn.Module):
+def test_of_several_teachers_the_mean_is_learned() -> None:
+    class Gray(nn.Module):
         def forward(self, low_res: Tensor) -> Tensor:
             return torch.full((1, 3, 12, 12), 0.5)
 
@@ -81,7 +81,7 @@ def test_of_several_teachers_the_mean_is_learnt() -> None:
     torch.manual_seed(1)
     alone = TeacherEnsemble([Lopsided()])(low_res)
     torch.manual_seed(1)
-    torch.testing.assert_close(TeacherEnsemble([Lopsided(), Grey()])(low_res), (alone + 0.5) / 2)
+    torch.testing.assert_close(TeacherEnsemble([Lopsided(), Gray()])(low_res), (alone + 0.5) / 2)
 
 
 def test_with_a_weight_of_one_the_originals_are_no_target(make, run, teacher, tmp_path) -> None:

@@ -51,14 +51,14 @@ def train_in(processes: int, options: TrainOptions) -> Path:
     return options.out
 
 
-CANCELLED = {"verdict.bias", "body.6.bias"}
+CANCELED = {"verdict.bias", "body.6.bias"}
 """All logits share the last bias, so its gradient is rounding alone, which Adam makes as large as
 any; they nearly share the one before, where most inputs of the ReLU between have one sign."""
 
 
 def apart(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> float:
     """The largest distance of two networks' tensors, relative to their norm."""
-    names = one.keys() - CANCELLED
+    names = one.keys() - CANCELED
     return max(float((one[n] - two[n]).norm() / one[n].norm()) for n in names)
 
 
@@ -123,7 +123,7 @@ with distributed_context(torch.device("cpu")) as here:
 
 
 def test_relativistic_gradients_reach_all_processes(tmp_path: Path) -> None:
-    """Exactly: no optimiser stands between, that would make rounding large."""
+    """Exactly: no optimizer stands between, that would make rounding large."""
     script = tmp_path / "gradients.py"
     script.write_text(GRADIENTS)
     for processes in (1, 2):

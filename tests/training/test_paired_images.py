@@ -1,4 +1,4 @@
-"""Low pictures that are given."""
+"""Low images that are given."""
 
 from pathlib import Path
 

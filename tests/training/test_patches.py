@@ -70,7 +70,7 @@ def test_patches_are_whole_levels_of_the_right_size(cut) -> None:
 
 
 def test_the_low_patch_is_the_high_one_shrunk_with_what_lies_around_it(images) -> None:
-    """So that its border is what a picture's inside is, not what an edge is."""
+    """So that its border is what an image's inside is, not what an edge is."""
     cut = GeneratedPairs(images, PatchOptions(patch=16, scale=2, shrink=1.0), bicubic_downsample)
     pairs = [cut(np.random.default_rng(seed)) for seed in range(20)]
     expected = [round_levels(resize(pair["high_res"].float(), 8, 8)) for pair in pairs]
@@ -105,7 +105,7 @@ def test_a_patch_may_be_laid_before_or_after_it_is_shrunk(seed) -> None:
 
 @pytest.fixture
 def marked(tmp_path: Path) -> ImageSet:
-    """One picture of level 200 whose half is of level 7."""
+    """One image of level 200 whose half is of level 7."""
     height, width = 150, 160
     whole, half = (
         bytes([level]) * (height // by * (width // by) * 3) for level, by in ((200, 1), (7, 2))
@@ -196,8 +196,8 @@ def test_color_augmentation_keeps_what_patches_show_in_stronger_colors(seed) -> 
 def test_color_augmentation_swaps_channels_and_saturates_as_far_as_levels_allow() -> None:
     orange = torch.tensor([200.0, 120.0, 90.0])[:, None, None].expand(3, 8, 8)
     made = {tuple(changed(orange, seed)[:, 0, 0].tolist()) for seed in range(200)}
-    assert {int(np.argmax(colour)) for colour in made} == {0, 1, 2}
-    assert any({0.0, 255.0} <= set(colour) for colour in made)
+    assert {int(np.argmax(color)) for color in made} == {0, 1, 2}
+    assert any({0.0, 255.0} <= set(color) for color in made)
 
 
 def test_as_many_patches_as_asked_for_are_augmented(images) -> None:

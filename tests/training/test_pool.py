@@ -87,7 +87,7 @@ def test_a_pool_of_another_program_is_taken_as_it_is(make, run, teacher, tmp_pat
 def test_of_a_teacher_alone_the_last_network_is_kept(
     make, run, teacher, tmp_path, monkeypatch, weight, kept
 ) -> None:
-    """And not the best by PSNR to the originals, which is the one that has learnt least."""
+    """And not the best by PSNR to the originals, which is the one that has learned least."""
     monkeypatch.setattr(Score, "selection_score", lambda score, end: 0.0)
     pool = pool_by_hand(tmp_path / "pool")
     given = {"teachers": (teacher,), "pool": pool, "pool_size": 2, "teacher_weight": weight}

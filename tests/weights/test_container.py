@@ -162,7 +162,7 @@ def test_unknown_networks_and_sizes_are_refused():
     with pytest.raises(WeightsError, match="unknown architecture 'swin'"):
         build_generator("swin", {})
     with pytest.raises(WeightsError, match="fast cannot be built"):
-        build_generator("fast", {"colour": 3})
+        build_generator("fast", {"color": 3})
 
 
 def rewritten(path: Path, **changes: str | None) -> Path:
@@ -180,7 +180,7 @@ def rewritten(path: Path, **changes: str | None) -> Path:
         ({"format": None}, "its header has no 'format'"),
         ({"facts": None, "sha256": None}, "no 'facts', no 'sha256'"),
         ({"format": "srgan 9"}, "its format is 'srgan 9', and this version reads 'srgan 1'"),
-        ({"colour": "red"}, "an unknown 'colour'"),
+        ({"color": "red"}, "an unknown 'color'"),
         ({"sha256": "0" * 64}, "tensors do not match their checksum"),
         ({"header_sha256": "0" * 64}, "header does not match its checksum"),
         ({"facts": '{"scale": 4, "lineage": "another"}'}, "header does not match its checksum"),
@@ -206,8 +206,8 @@ def test_everything_wrong_is_in_one_message(tiny, tiny_file):
     tensors = {**tiny.state, "tail": torch.zeros(1), "head.bias": torch.full((4,), torch.nan)}
     write_weights(replace(tiny, state=tensors), tiny_file)
     with pytest.raises(WeightsError) as caught:
-        read_weights(rewritten(tiny_file, sha256="", colour="red"))
-    parts = ("unknown 'colour'", "checksum", "tail is unknown", "head.bias holds values")
+        read_weights(rewritten(tiny_file, sha256="", color="red"))
+    parts = ("unknown 'color'", "checksum", "tail is unknown", "head.bias holds values")
     assert all(part in str(caught.value) for part in (str(tiny_file), *parts))
 
 

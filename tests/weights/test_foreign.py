@@ -1,5 +1,5 @@
 """Every family: a network built by the test's own tiny reference, saved under that family's names,
-gives the same pictures once adopted. And what is no such network is named."""
+gives the same images once adopted. And what is no such network is named."""
 
 from collections import OrderedDict
 
@@ -158,8 +158,8 @@ STRANGERS = {
     },
     "a VGG network": {"features.0.weight": torch.zeros(1)},
     "a diffusion model": {"model.diffusion_model.input_blocks.0.weight": torch.zeros(1)},
-    "an optimiser state": {"state": {0: {"exp_avg": torch.zeros(1)}}, "param_groups": []},
-    "an optimiser": {"epoch": 1, "optimizers": [], "schedulers": []},
+    "an optimizer state": {"state": {0: {"exp_avg": torch.zeros(1)}}, "param_groups": []},
+    "an optimizer": {"epoch": 1, "optimizers": [], "schedulers": []},
     "no tensors": {"epoch": 1},
     "a transformer": {"layers.0.blocks.0.attn.relative_position_bias_table": torch.zeros(1)},
     "no network known": SRGANDiscriminator(features=2, dense=2).state_dict(),

@@ -139,7 +139,7 @@ def test_a_memo_bomb_is_refused(tmp_path):
         (b"\n <!DOCTYPE html><html>Sign in</html>", "an HTML page"),
         (b"<html><body>404</body></html>", "an HTML page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "Git LFS pointer"),
-        (b"\x89PNG\r\n\x1a\n", "a PNG picture"),
+        (b"\x89PNG\r\n\x1a\n", "a PNG image"),
         (b"", "empty"),
         (b"weights, honestly", "neither a PyTorch nor a safetensors file"),
         (b"PK\x03\x04 no archive", "damaged"),

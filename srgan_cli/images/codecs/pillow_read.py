@@ -125,7 +125,7 @@ def decode(opened: PIL.Image.Image) -> Image:
         return replace(_decode_gray16(opened), icc_profile=profile)
     if opened.mode not in GRAY_MODES + COLOR_MODES:
         kind = {"I": "32-bit integer", "F": "floating-point"}.get(opened.mode, opened.mode)
-        raise ImageError(f"{kind} samples are not supported; convert the picture to 8 or 16 bits")
+        raise ImageError(f"{kind} samples are not supported; convert the image to 8 or 16 bits")
     mode = "L" if opened.mode in GRAY_MODES else "RGB"
     if "transparency" in opened.info or opened.mode in ALPHA_MODES:
         mode += "A"

@@ -79,7 +79,7 @@ def _color_space(chunks: dict[bytes, bytes]) -> ColorSpace | None:
 def _cicp_color_space(primaries: int, transfer: int) -> ColorSpace | None:
     if transfer in HDR:
         raise ImageError(
-            f"{HDR[transfer]} pictures are not supported; convert it to sRGB or Display P3"
+            f"{HDR[transfer]} images are not supported; convert it to sRGB or Display P3"
         )
     if primaries not in PRIMARIES or transfer not in (SRGB_TRANSFER, *EXPONENTS):
         return None

@@ -152,9 +152,7 @@ def _check_page(page: TiffPage, file_size: int) -> None:
     height, width = page.part
     needed = (-(-page.height // 16) * 16) * (-(-page.width // 16) * 16)
     if page.tiled and height * width > max(needed, SMALL):
-        raise ImageError(
-            f"damaged: tiles of {width:,} x {height:,} pixels, larger than the picture"
-        )
+        raise ImageError(f"damaged: tiles of {width:,} x {height:,} pixels, larger than the image")
 
 
 def read_rows(page: TiffPage, top: int, bottom: int) -> Image:

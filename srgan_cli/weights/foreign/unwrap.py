@@ -41,7 +41,7 @@ def raise_no_tensors(found: Mapping[str, Any]) -> None:
     contents = f"it holds {first_keys(found)}"
     if {"optimizers", "schedulers"} & set(found) or {"state", "param_groups"} <= set(found):
         raise WeightsError(
-            f"this looks like an optimiser state, saved to resume a training: {contents}; "
+            f"this looks like an optimizer state, saved to resume a training: {contents}; "
             "give the file of the generator that belongs to it"
         )
     raise WeightsError(f"there are no tensors by name in it: {contents}")

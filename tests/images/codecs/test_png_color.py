@@ -111,5 +111,5 @@ def test_sixteen_bits_keep_their_samples(make):
 
 
 def test_hdr_is_refused_with_a_remedy():
-    with pytest.raises(ImageError, match=r"x.png: PQ pictures are not supported; convert it to"):
+    with pytest.raises(ImageError, match=r"x.png: PQ images are not supported; convert it to"):
         read_with_chunks(patch(1, 2, 3), chunk(b"cICP", bytes((9, 16, 0, 1))))
