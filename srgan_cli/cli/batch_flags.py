@@ -13,7 +13,7 @@ from srgan_cli.batch.output_names import STREAM
 from srgan_cli.batch.plan import BatchOptions, Job, exists
 from srgan_cli.cli.command import option
 from srgan_cli.cli.console import Output
-from srgan_cli.cli.flags import gathered
+from srgan_cli.cli.flags import option_group
 from srgan_cli.cli.hints import is_url
 from srgan_cli.errors import OptionError
 from srgan_cli.images.formats import (
@@ -50,7 +50,7 @@ def _batch_options(
     return BatchOptions(inputs=inputs + more, **given)
 
 
-batch_options = gathered(
+batch_options = option_group(
     "batch",
     _batch_options,
     click.argument("inputs", metavar="INPUT...", nargs=-1, type=click.Path(allow_dash=True)),

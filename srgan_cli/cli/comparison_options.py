@@ -13,7 +13,7 @@ from srgan_cli.cli.flags import (
     Decorator,
     denoise_option,
     device_option,
-    gathered,
+    option_group,
     precision_option,
 )
 from srgan_cli.cli.parameter_types import ModelType, weights_file
@@ -35,7 +35,7 @@ LPIPS_NOTE = (
 
 def method_options(precision: str) -> Decorator:
     """Hands the command one MethodOptions as `options`. precision: the default."""
-    return gathered(
+    return option_group(
         "options",
         _method_options,
         option(
@@ -92,7 +92,7 @@ class ExtraMetrics:
     lpips: bool = False
 
 
-extra_metrics_options = gathered(
+extra_metrics_options = option_group(
     "extra_metrics",
     ExtraMetrics,
     option(
@@ -159,7 +159,7 @@ class Originals:
             yield ComparisonInput(photo, high, self.shrink)
 
 
-originals_options = gathered(
+originals_options = option_group(
     "originals",
     Originals,
     option(

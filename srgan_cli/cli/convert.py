@@ -8,7 +8,7 @@ import click
 
 from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.console import Output
-from srgan_cli.cli.flags import gathered
+from srgan_cli.cli.flags import option_group
 from srgan_cli.cli.output_files import check_outputs, lock_outputs
 from srgan_cli.cli.parameter_types import weights_file
 from srgan_cli.errors import OptionError, WeightsError
@@ -48,16 +48,16 @@ class FamilyType(click.ParamType):  # type: ignore[type-arg]
 
 
 @dataclass(frozen=True)
-class WeightsHints:
+class WeightsProperties:
     """What the keys of another program's file may not tell."""
 
     scale: int | None = None
     activation: str | None = None
 
 
-weights_hint_options = gathered(
-    "hints",
-    WeightsHints,
+weights_property_options = option_group(
+    "properties",
+    WeightsProperties,
     option(
         "-s",
         "--scale",
@@ -150,7 +150,7 @@ weights_hint_options = gathered(
     help="Declare a family",
     heading="Output",
 )
-@weights_hint_options
+@weights_property_options
 def convert_command(
     source: Path,
     output: Path,
@@ -159,7 +159,7 @@ def convert_command(
     prune: bool,
     images: Path | None,
     family: ModelFamily | None,
-    hints: WeightsHints,
+    properties: WeightsProperties,
 ) -> None:
     """Convert weights to srgan's format, to that of other programs, to ONNX or ncnn."""
     kind = _resolve_format(output, kind)
@@ -176,7 +176,7 @@ def convert_command(
     from srgan_cli.weights.container import to_half
     from srgan_cli.weights.loading import load_weights
 
-    weights = load_weights(source, hints.scale, hints.activation)
+    weights = load_weights(source, properties.scale, properties.activation)
     if prune:
         weights = _prune(weights, images)
     if family is not None:

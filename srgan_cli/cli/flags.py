@@ -38,7 +38,7 @@ Function = Callable[..., Any]
 Decorator = Callable[[Function], Function]
 
 
-def gathered(
+def option_group(
     name: str, build: Callable[..., Any], *options: Decorator, heading: str = OTHER
 ) -> Decorator:
     """`options` as one decorator that hands the command `build(...)` of them, as `name`.
@@ -73,7 +73,7 @@ def _parameters(options: tuple[Decorator, ...]) -> list[click.Parameter]:
     return empty.__click_params__  # type: ignore[attr-defined]
 
 
-size_options = gathered(
+size_options = option_group(
     "size",
     OutputSize,
     option(
@@ -125,7 +125,7 @@ def denoise_option(name: str = "denoise", *, multiple: bool = False) -> Decorato
     )
 
 
-choice_options = gathered(
+choice_options = option_group(
     "choice",
     _choice,
     option(
@@ -188,7 +188,7 @@ def _machine(
     return Machine(device, "fp32" if fp32 else precision, tile, exact, tta)
 
 
-machine_options = gathered(
+machine_options = option_group(
     "machine",
     _machine,
     device_option,
@@ -207,7 +207,7 @@ machine_options = gathered(
     heading="Machine",
 )
 
-encoding_options = gathered(
+encoding_options = option_group(
     "encoding",
     Encoding,
     option(
@@ -236,7 +236,7 @@ encoding_options = gathered(
     heading="Output",
 )
 
-conversion_options = gathered(
+conversion_options = option_group(
     "conversion",
     Conversion,
     option(
@@ -256,7 +256,7 @@ conversion_options = gathered(
     heading="Output",
 )
 
-postprocess_options = gathered(
+postprocess_options = option_group(
     "postprocess",
     Postprocess,
     option("--color-fix", is_flag=True, help="Keep the input's overall colors"),
@@ -264,7 +264,7 @@ postprocess_options = gathered(
     heading="Look",
 )
 
-output_options = gathered(
+output_options = option_group(
     "output",
     Output,
     option("--json", is_flag=True, help="Print a JSON line for each image", heading="Batch"),

@@ -9,7 +9,7 @@ import click
 
 from srgan_cli.cli.command import Command
 from srgan_cli.cli.console import Output, cell
-from srgan_cli.cli.convert import WeightsHints, weights_hint_options
+from srgan_cli.cli.convert import WeightsProperties, weights_property_options
 from srgan_cli.cli.flags import json_option
 from srgan_cli.cli.parameter_types import weights_file
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     ),
 )
 @click.argument("file", type=weights_file)
-@weights_hint_options
+@weights_property_options
 @json_option
-def info_command(file: Path, hints: WeightsHints, as_json: bool) -> None:
+def info_command(file: Path, properties: WeightsProperties, as_json: bool) -> None:
     """Describe a weights file of any program: network, scale, cost, training, figures."""
     from srgan_cli.weights.description import describe_weights
 
     output = Output(only_prints=True)
-    description = describe_weights(file, hints.scale, hints.activation)
+    description = describe_weights(file, properties.scale, properties.activation)
     if as_json:
         output.record(asdict(description))
     else:

@@ -17,7 +17,7 @@ from srgan_cli.cli.comparison_options import (
     originals_options,
 )
 from srgan_cli.cli.console import Output
-from srgan_cli.cli.flags import gathered
+from srgan_cli.cli.flags import option_group
 from srgan_cli.cli.output_files import check_outputs, lock_outputs
 from srgan_cli.cli.parameter_types import weights_file
 from srgan_cli.errors import OptionError, WeightsError
@@ -140,7 +140,7 @@ class SweepOptions:
     help=f"File to write, may hold {PLACEHOLDER}",
     heading="Blend",
 )
-@gathered(
+@option_group(
     "blend_options",
     BlendOptions,
     option(
@@ -160,7 +160,7 @@ class SweepOptions:
     ),
     heading="Blend",
 )
-@gathered(
+@option_group(
     "sweep_options",
     SweepOptions,
     option(

@@ -7,7 +7,7 @@ from typing import get_args
 import click
 
 from srgan_cli.cli.command import option
-from srgan_cli.cli.flags import device_option, gathered, precision_option
+from srgan_cli.cli.flags import device_option, option_group, precision_option
 from srgan_cli.cli.parameter_types import POSITIVE, complete_file, folder, weights_file
 from srgan_cli.settings import FLOAT_PRECISION_NAMES
 from srgan_cli.training.loss_terms import PixelDistance
@@ -33,7 +33,7 @@ def parse_size(ctx: click.Context, parameter: click.Parameter, text: str | None)
     return TrainOptions.cache if text is None else size(text)
 
 
-train_options = gathered(
+train_options = option_group(
     "given",
     dict,
     click.argument("folders", metavar="FOLDER...", nargs=-1, type=folder),

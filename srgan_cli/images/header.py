@@ -8,7 +8,6 @@ import PIL.Image
 from srgan_cli.files import open_regular
 from srgan_cli.images.codec_errors import read_errors
 from srgan_cli.images.codecs import tiff_read
-from srgan_cli.images.codecs.deep_color import is_gray_png
 from srgan_cli.images.codecs.pillow_read import (
     ALPHA_MODES,
     depth_of,
@@ -33,7 +32,6 @@ class Header:
     width: int
     height: int
     depth: int
-    gray: bool
     alpha: bool
     frames: int = 1
     animated: bool = False
@@ -47,7 +45,7 @@ def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> Header:
     with read_errors(path, max_pixels), open_regular(path) as file:
         if is_raw(file, path.name):
             height, width = raw_size(file)
-            return Header("raw", width, height, 16, gray=False, alpha=False)
+            return Header("raw", width, height, 16, alpha=False)
         if file.read(4) in tiff_read.MAGIC:
             return _tiff_header(tiff_read.parse_pages(TiffStructure(file)))
         with open_pillow(file, path.name, max_pixels) as opened:
@@ -60,13 +58,11 @@ def _pillow_header(opened: PIL.Image.Image, head: bytes) -> Header:
     width, height = opened.size
     if format != "JXL" and read_orientation(exif, opened.info.get("xmp")) >= 5:
         width, height = height, width
-    gray = opened.mode in ("1", "L", "LA", "I;16", "I") or is_gray_png(format, head)
     return Header(
         FORMAT_OF_PILLOW.get(format, format.lower()),
         width,
         height,
         depth_of(opened, head),
-        gray,
         "transparency" in opened.info or opened.mode in ALPHA_MODES,
         frames,
         frames > 1,
@@ -77,6 +73,5 @@ def _tiff_header(pages: list[tiff_read.TiffPage]) -> Header:
     page = pages[0]
     rotated = page.orientation >= 5
     width, height = (page.height, page.width) if rotated else (page.width, page.height)
-    gray = page.photometric in (tiff_read.WHITE_IS_ZERO, tiff_read.BLACK_IS_ZERO)
     depth = 16 if page.bits > 8 else 8
-    return Header("tiff", width, height, depth, gray, page.alpha, len(pages))
+    return Header("tiff", width, height, depth, page.alpha, len(pages))

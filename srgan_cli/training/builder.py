@@ -28,12 +28,18 @@ from srgan_cli.training.data import (
 from srgan_cli.training.distillation import TeacherEnsemble, effective_teacher_weight, load_teachers
 from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.feature_extractors import FeatureExtractor, LoadedVgg, metric_extractor
-from srgan_cli.training.initial_weights import stage_weights, weights_file
+from srgan_cli.training.initial_weights import (
+    CARRIED_OVER,
+    HISTORY,
+    collect_history,
+    stage_weights,
+    weights_file,
+    without_folders,
+)
 from srgan_cli.training.loss_terms import GanTerm, LossInputs
 from srgan_cli.training.losses import GAN_LOSSES
 from srgan_cli.training.muon import Muon
 from srgan_cli.training.patches import Batches, Pair
-from srgan_cli.training.provenance import CARRIED_OVER, HISTORY, collect_history, without_folders
 from srgan_cli.training.recipes import Recipe, Stage, declared_family
 from srgan_cli.training.report import SheetStep, draw_curves, draw_sheet
 from srgan_cli.training.run_folder import write_options

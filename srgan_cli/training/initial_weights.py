@@ -1,17 +1,18 @@
-"""Initial weights of a stage: random, from a file, or from the stage before."""
+"""Initial weights of a stage, random, from a file or from the stage before, and their history."""
 
+import shlex
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from torch import Tensor
 
 from srgan_cli.errors import OptionError
 from srgan_cli.training.deepen import can_deepen, deepen_network
-from srgan_cli.training.provenance import CARRIED_OVER, HISTORY, collect_history
 from srgan_cli.training.recipes import Recipe, depth_name
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.container import Weights, read_weights
+from srgan_cli.weights.description import training_history
 from srgan_cli.weights.generators import build_generator
 from srgan_cli.weights.metadata import Metadata
 
@@ -21,6 +22,11 @@ TAILS = {
     "rrdbnet": ("conv_up", "conv_hr.", "conv_last."),
 }
 """Prefixes of tensors that depend on the scale."""
+
+HISTORY = "history"
+
+CARRIED_OVER = "carried over"
+"""Key that marks weights copied from a network of another form."""
 
 
 def starting_weights(options: TrainOptions, recipe: Recipe) -> Weights:
@@ -119,3 +125,30 @@ def stage_weights(options: TrainOptions, recipe: Recipe, end: str) -> Weights:
 
 def weights_file(run: Path, end: str) -> Path:
     return run / f"{end}.safetensors"
+
+
+def collect_history(weights: Weights) -> list[dict[str, Any]]:
+    """The records of all trainings that led to the file, oldest first."""
+    own = {k: v for k, v in weights.metadata.training.items() if k != CARRIED_OVER}
+    return [without_folders(record) for record in training_history(own)]
+
+
+def without_folders(value: Any) -> Any:
+    """`value` with every path in its strings, keys included, reduced to its last component."""
+    if isinstance(value, dict):
+        return {without_folders(key): without_folders(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_folders(item) for item in value]
+    return _last_components(value) if isinstance(value, str) and "/" in value else value
+
+
+def _last_components(text: str) -> str:
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        words = text.split()
+    return (
+        shlex.join(PurePath(word).name or word for word in words)
+        if len(words) > 1
+        else (PurePath(text).name or text)
+    )

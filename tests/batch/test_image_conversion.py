@@ -56,8 +56,8 @@ def test_rows_of_a_large_file_are_converted_when_they_are_read():
 
 
 def test_a_header_changes_alike():
-    header = Header("GIF", 4, 5, 16, gray=False, alpha=True, frames=9, animated=True)
+    header = Header("GIF", 4, 5, 16, alpha=True, frames=9, animated=True)
     found = convert_header(header, Conversion(frame=9, background=(0, 0, 0), depth=8))
-    assert found == Header("GIF", 4, 5, 8, gray=False, alpha=False)
+    assert found == Header("GIF", 4, 5, 8, alpha=False)
     with pytest.raises(ImageError, match="9 frames"):
         convert_header(header, Conversion(frame=10))

@@ -42,11 +42,6 @@ def stored_bits(format: str, head: bytes) -> int:
     return 8
 
 
-def is_gray_png(format: str, head: bytes) -> bool:
-    """Pillow reads gray with alpha of 16 bits as RGBA."""
-    return format == "PNG" and head[25] in (PNG_GRAY, PNG_GRAY_ALPHA)
-
-
 def decode_deep(format: str, data: bytes) -> Image:
     """The samples as they are stored, fewer bits stretched to 16; without metadata."""
     if format == "PPM":

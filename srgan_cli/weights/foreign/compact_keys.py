@@ -3,11 +3,11 @@
 from srgan_cli.errors import WeightsError
 from srgan_cli.weights.foreign.layout import (
     Family,
-    Hints,
     Hyperparameters,
     KeyPair,
     Layout,
     State,
+    UserProperties,
     conv,
     count,
     root,
@@ -29,7 +29,7 @@ def build_layout(hyperparameters: Hyperparameters) -> Layout:
     return Layout("compact", hyperparameters, tuple(entries))
 
 
-def measure(state: State, hints: Hints) -> Layout:
+def measure(state: State, given: UserProperties) -> Layout:
     last = count(state, "body.") - 1
     if last < 2 or last % 2:
         raise WeightsError(f"its last layer is body.{last}; an even number from 2 is expected")
@@ -41,18 +41,18 @@ def measure(state: State, hints: Hints) -> Layout:
             "scale": root(outputs // 3, f"a third of body.{last}'s outputs"),
             "features": sides(state, "body.0.weight")[1],
             "convolutions": last // 2 - 1,
-            "activation": "prelu" if "body.1.weight" in state else activation_of(hints),
+            "activation": "prelu" if "body.1.weight" in state else activation_of(given),
         }
     )
 
 
-def activation_of(hints: Hints) -> str:
-    if hints.activation not in ("relu", "leakyrelu"):
+def activation_of(given: UserProperties) -> str:
+    if given.activation not in ("relu", "leakyrelu"):
         raise WeightsError(
             "no key tells its activation, relu or leakyrelu; say it once: "
             "`srgan convert FILE -o OUT --activation NAME`, and use OUT"
         )
-    return hints.activation
+    return given.activation
 
 
 FAMILIES = (

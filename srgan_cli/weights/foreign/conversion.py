@@ -19,7 +19,7 @@ from srgan_cli.weights.foreign import compact_keys as compact
 from srgan_cli.weights.foreign import rrdbnet_keys as rrdbnet
 from srgan_cli.weights.foreign import srcnn_vdsr as luma
 from srgan_cli.weights.foreign import srresnet_keys as srresnet
-from srgan_cli.weights.foreign.layout import Hints, Hyperparameters, KeyPair, Layout, State
+from srgan_cli.weights.foreign.layout import Hyperparameters, KeyPair, Layout, State, UserProperties
 from srgan_cli.weights.foreign.unsupported import check_supported, nearest
 from srgan_cli.weights.foreign.unwrap import first_keys, unwrap_state
 from srgan_cli.weights.tensor_files import write_torch_file
@@ -61,7 +61,7 @@ def from_foreign(
     check_supported(state)
     family = nearest(state, FAMILIES)
     try:
-        layout = family.measure(state, Hints(scale, guess, activation))
+        layout = family.measure(state, UserProperties(scale, guess, activation))
         check_tensors(state, layout)
     except WeightsError as error:
         raise WeightsError(f"this looks like {family.name}, but {error}") from error
@@ -128,10 +128,10 @@ def foreign_layout(
     if layout_name not in LAYOUTS:
         raise WeightsError(f"unknown naming {layout_name!r}: there are {', '.join(LAYOUTS)}")
     if architecture == "rrdbnet":
-        measured = rrdbnet.measure_real_esrgan(state, Hints()).hyperparameters
+        measured = rrdbnet.measure_real_esrgan(state, UserProperties()).hyperparameters
         return rrdbnet.layout_for(layout_name, {**measured, **given})
     if architecture == "compact" and layout_name == "real-esrgan":
-        return compact.measure(state, Hints(activation=given.get("activation")))
+        return compact.measure(state, UserProperties(activation=given.get("activation")))
     raise WeightsError(
         f"{layout_name} naming has no place for a network of the kind {architecture}; "
         "rrdbnet fits every naming, compact real-esrgan; others go to ONNX"

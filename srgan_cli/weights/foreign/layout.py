@@ -32,7 +32,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Hints:
+class UserProperties:
     """Properties that no key determines, from the user. guess: a scale in the file's name."""
 
     scale: int | None = None
@@ -52,7 +52,7 @@ class Family:
     layout."""
 
     name: str
-    measure: Callable[[State, Hints], Layout]
+    measure: Callable[[State, UserProperties], Layout]
     example: Layout
 
 

@@ -3,11 +3,11 @@
 from srgan_cli.errors import WeightsError
 from srgan_cli.weights.foreign.layout import (
     Family,
-    Hints,
     Hyperparameters,
     KeyPair,
     Layout,
     State,
+    UserProperties,
     conv,
     count,
     numbers,
@@ -108,7 +108,7 @@ def read_sizes(
     }
 
 
-def measure_old_esrgan(state: State, _: Hints) -> Layout:
+def measure_old_esrgan(state: State, _: UserProperties) -> Layout:
     last = max(numbers(state, "model."), default=0)
     upsamplings = (last - 4) // 3
     if upsamplings not in range(8) or 3 * upsamplings + 4 != last:
@@ -119,14 +119,14 @@ def measure_old_esrgan(state: State, _: Hints) -> Layout:
     return build_layout(old_esrgan_keys(blocks, upsamplings), sizes)
 
 
-def measure_esrgan(state: State, _: Hints) -> Layout:
+def measure_esrgan(state: State, _: UserProperties) -> Layout:
     blocks, upsamplings = count(state, "RRDB_trunk."), count(state, "upconv", start=1)
     dense = "RRDB_trunk.0.RDB1.conv1.weight"
     sizes = read_sizes(state, "conv_first.weight", dense, blocks, upsamplings)
     return build_layout(esrgan_keys(blocks, upsamplings), sizes)
 
 
-def measure_real_esrgan(state: State, _: Hints) -> Layout:
+def measure_real_esrgan(state: State, _: UserProperties) -> Layout:
     blocks, upsamplings = count(state, "body."), count(state, "conv_up", start=1)
     dense = "body.0.rdb1.conv1.weight"
     sizes = read_sizes(state, "conv_first.weight", dense, blocks, upsamplings)

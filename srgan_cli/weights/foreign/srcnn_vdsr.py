@@ -3,18 +3,18 @@
 from srgan_cli.errors import WeightsError
 from srgan_cli.weights.foreign.layout import (
     Family,
-    Hints,
     KeyPair,
     Layout,
     State,
+    UserProperties,
     conv,
     count,
     sides,
 )
 
 
-def scale_of(hints: Hints) -> int:
-    scale = hints.scale or hints.guess
+def scale_of(given: UserProperties) -> int:
+    scale = given.scale or given.guess
     if scale is None:
         raise WeightsError(
             "no key tells its scale; let the file's name say it, such as NAME-x4, "
@@ -35,11 +35,11 @@ def srcnn_layout(scale: int, widths: tuple[int, int], kernels: tuple[int, int, i
     )
 
 
-def measure_srcnn(state: State, hints: Hints) -> Layout:
+def measure_srcnn(state: State, given: UserProperties) -> Layout:
     _, n1, f1 = sides(state, "conv1.weight")
     _, n2, f2 = sides(state, "conv2.weight")
     _, _, f3 = sides(state, "conv3.weight")
-    return srcnn_layout(scale_of(hints), (n1, n2), (f1, f2, f3))
+    return srcnn_layout(scale_of(given), (n1, n2), (f1, f2, f3))
 
 
 def vdsr_layout(scale: int, features: int, depth: int) -> Layout:
@@ -51,9 +51,9 @@ def vdsr_layout(scale: int, features: int, depth: int) -> Layout:
     return Layout("vdsr", dict(found), tuple(entries))
 
 
-def measure_vdsr(state: State, hints: Hints) -> Layout:
+def measure_vdsr(state: State, given: UserProperties) -> Layout:
     features = sides(state, "conv1.0.weight")[1]
-    return vdsr_layout(scale_of(hints), features, count(state, "trunk.") + 2)
+    return vdsr_layout(scale_of(given), features, count(state, "trunk.") + 2)
 
 
 FAMILIES = (

@@ -3,11 +3,11 @@
 from srgan_cli.errors import WeightsError
 from srgan_cli.weights.foreign.layout import (
     Family,
-    Hints,
     Hyperparameters,
     KeyPair,
     Layout,
     State,
+    UserProperties,
     check_steps,
     conv,
     count,
@@ -74,7 +74,7 @@ def paper_layout(features: int, blocks: int, steps: list[int], bias: bool) -> La
     return build_layout(found, *parts)
 
 
-def measure_paper(state: State, _: Hints) -> Layout:
+def measure_paper(state: State, _: UserProperties) -> Layout:
     upsamplings = count(state, "upsampling.")
     steps = [
         shuffle_step(state, f"upsampling.{i}.upsample_block.0.weight") for i in range(upsamplings)
@@ -113,7 +113,7 @@ def leftthomas_layout(features: int, blocks: int, steps: list[int], form: str) -
     return build_layout(found, *parts)
 
 
-def measure_leftthomas(state: State, _: Hints) -> Layout:
+def measure_leftthomas(state: State, _: UserProperties) -> Layout:
     blocks = count(state, "block", start=1) - 3
     if blocks < 0:
         raise WeightsError("it has fewer than 3 blocks; block1 to block8 are usual")
@@ -174,7 +174,7 @@ def early_layout(features: int, blocks: int, steps: list[int], nearest: bool) ->
     return build_layout(sizes(steps, features, blocks, norm=False, bias=True, form=form), *parts)
 
 
-def measure_early(state: State, _: Hints) -> Layout:
+def measure_early(state: State, _: UserProperties) -> Layout:
     """Which layer follows the blocks tells the two ways of upscaling apart. Repeated pixels are
     taken to double the image, as in every such network known."""
     places = numbers(state, "model.")

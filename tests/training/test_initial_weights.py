@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from srgan_cli.training.provenance import without_folders
+from srgan_cli.training.initial_weights import without_folders
 from srgan_cli.weights.container import read_weights
 
 
