@@ -21,7 +21,7 @@ from workload import WHOLE, Workload, photograph
 from srgan_cli.device import keep_memory, pick_precision
 from srgan_cli.images.image import Image
 from srgan_cli.networks.int8 import int8_problem
-from srgan_cli.weights.ncnn.export import export_ncnn
+from srgan_cli.weights.ncnn.writer import export_ncnn
 from srgan_cli.weights.onnx import export_onnx
 
 Way = Callable[[np.ndarray], np.ndarray]

@@ -249,7 +249,7 @@ def _with_ranges(weights: "Weights", images: Path | None) -> "Weights":
 
 
 def _write_ncnn(weights: "Weights", output: Path, half: bool) -> str:
-    from srgan_cli.weights.ncnn.export import export_ncnn
+    from srgan_cli.weights.ncnn.writer import export_ncnn
 
     difference = export_ncnn(weights, output, half)
     numbers = f"ncnn in {'float16' if half else 'float32'}"

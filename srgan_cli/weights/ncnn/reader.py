@@ -1,5 +1,10 @@
-"""An ncnn pair -> a network of ours, if its graph is exactly that network's."""
+"""An ncnn pair -> a network of ours, if its graph is exactly that network's.
 
+Networks that Real-ESRGAN published are told by the checksum of their .bin.
+"""
+
+import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,13 +12,25 @@ from srgan_cli.errors import WeightsError
 from srgan_cli.files import open_regular, read_regular
 from srgan_cli.weights.ncnn.bin_file import TYPES, first_dtype, parse_bin
 from srgan_cli.weights.ncnn.graph_match import MatchedNetwork, check_layer_types, match_network
-from srgan_cli.weights.ncnn.known_networks import origin_of
 from srgan_cli.weights.ncnn.param_file import NcnnLayer, parse_param, summary
 from srgan_cli.weights.tensor_files import BINARY_GRAPH, BINARY_MAGIC, MAX_FILE
 
 SUFFIXES = (".param", ".bin")
 MAX_SIZE = {".param": 1 << 22, ".bin": MAX_FILE}
 """Bytes; words of a graph take a hundred times as many in memory."""
+
+REAL_ESRGAN = {
+    "origin": "Real-ESRGAN by Xintao Wang et al., https://github.com/xinntao/Real-ESRGAN",
+    "license": "BSD-3-Clause",
+}
+
+NAMES = {
+    "713ee713b0353afaa27976f0563a64a5043bd70b9bd8936c2e26e25ebcdbcddf": "realesrgan-x4plus",
+    "fe01c269cfd10cdef8e018ab66ebe750cf79c7af4d1f9c16c737e1295229bacc": "realesrgan-x4plus-anime",
+    "548a36f9c3f4ab8da56cd3b13badf23968bee207b396dad14d04b830e5f2ab2d": "realesr-animevideov3",
+    "85ee266b632a765a725425ba6a5620c088c8aa2939a03063b2d83b3462724cc1": "realesr-general-x4v3",
+}
+"""SHA-256 of the .bin -> the name it was published under; all are Real-ESRGAN's."""
 
 
 def is_ncnn(path: Path) -> bool:
@@ -62,7 +79,7 @@ def read_pair(text: str, data: bytes) -> MatchedNetwork:
     layers, reduction = _without_reduction(parse_param(text))
     check_layer_types(layers)
     found = match_network(layers, parse_bin(layers, data))
-    return replace(found, origin={**_describe(found, reduction), **origin_of(data)})
+    return replace(found, origin={**_describe(found, reduction), **_published_origin(data)})
 
 
 def _describe(found: MatchedNetwork, reduction: float | None) -> dict[str, str]:
@@ -70,6 +87,12 @@ def _describe(found: MatchedNetwork, reduction: float | None) -> dict[str, str]:
     if reduction is not None:
         origin["left out"] = f"its graph's bicubic reduction to {reduction:g}: use --scale"
     return origin
+
+
+def _published_origin(data: bytes) -> Mapping[str, str]:
+    """Name, origin and license of the network with this .bin; empty if it is not a known one."""
+    name = NAMES.get(hashlib.sha256(data).hexdigest())
+    return {} if name is None else {"published as": name, **REAL_ESRGAN}
 
 
 def _without_reduction(layers: list[NcnnLayer]) -> tuple[list[NcnnLayer], float | None]:
