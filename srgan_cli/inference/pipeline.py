@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import combinations_with_replacement
@@ -86,7 +86,7 @@ class UpscalePipeline:
         callbacks = pass_callbacks(passes, progress)
         with ExitStack() as stack:
             for scale in passes[:-1]:
-                between = stack.enter_context(TemporaryImage(source, scale, folder))
+                between = stack.enter_context(closing(TemporaryImage(source, scale, folder)))
                 self._run_network(scale, source, between, next(callbacks))
                 source = between
             scale = passes[-1]

@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from types import TracebackType
 from typing import Protocol
 
 import numpy as np
@@ -186,7 +185,7 @@ MAX_IN_MEMORY = 1 << 26
 
 
 class TemporaryImage:
-    """An image between two passes: takes all rows, then serves them. A context manager.
+    """An image between two passes: takes all rows, then serves them, until it is closed.
 
     source: the image will be `scale` times as large. folder: of the temporary file; None is the
     system's folder for temporary files.
@@ -196,18 +195,10 @@ class TemporaryImage:
         self.height, self.width = source.height * scale, source.width * scale
         self.channels, self.depth, self.gray = source.channels, source.depth, source.gray
         parent = None if folder is None else str(folder)
-        self._file = SpooledTemporaryFile(MAX_IN_MEMORY, dir=parent)  # noqa: SIM115 closed by __exit__
+        self._file = SpooledTemporaryFile(MAX_IN_MEMORY, dir=parent)  # noqa: SIM115 closed by close
         self._rows = lru_cache(maxsize=1)(self._read)  # the tiles of a band all want the same
 
-    def __enter__(self) -> "TemporaryImage":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._file.close()
         self._rows.cache_clear()
 

@@ -218,7 +218,7 @@ class Worker:
             return self.generator(low_res).float()
 
     def _copy_core(self, tile: TileInput, high_res: Tensor) -> PendingCopy:
-        """high: (C, sh, sw), the output for the whole context."""
+        """high_res: (C, sh, sw), the output for the whole context."""
         rows, columns = tile.core.relative_to(tile.context).index(self.scale)
         core = high_res[:, rows, columns].permute(1, 2, 0)
         return self._transfer.down(as_integers(core, tile.samples.dtype))

@@ -71,11 +71,14 @@ class Fast(nn.Module):
 
     def _initialize(self) -> None:
         """Blocks start close to the identity, the network as bicubic."""
-        for block in self.body:
-            assert isinstance(block, Block)
+        for block in self.residual_blocks:
             with torch.no_grad():
                 block.conv2.weight *= 0.1
         zero_init_(self.to_rgb)
+
+    @property
+    def residual_blocks(self) -> list[Block]:
+        return [block for block in self.body if isinstance(block, Block)]
 
     @property
     def receptive_field(self) -> int:

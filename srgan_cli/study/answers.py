@@ -24,7 +24,7 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """One file. unmodified: it is as the page saved it."""
+    """One file. checksum_matches: it is as the page saved it."""
 
     path: Path
     study: str

@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from srgan_cli.networks.fast import Block, Fast
+from srgan_cli.networks.fast import Fast
 from srgan_cli.networks.layers import zero_init_
 from srgan_cli.networks.rrdbnet import RESIDUAL_SCALE, RRDB, ResidualDenseBlock, RRDBNet
 from srgan_cli.networks.srresnet import ResidualBlock, SRResNet
@@ -44,8 +44,7 @@ def deepen_network(given: Weights, depth: int, lineage: str) -> Weights:
 def deepen_fast(network: nn.Module, state: State, before: int) -> None:
     assert isinstance(network, Fast)
     network.load_state_dict(state, strict=False)
-    for block in list(network.body)[before:]:
-        assert isinstance(block, Block)
+    for block in network.residual_blocks[before:]:
         zero_init_(block.conv2)
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from srgan_cli.networks.fast import Block, Fast
+from srgan_cli.networks.fast import Fast
 from srgan_cli.training.validation import Sample
 
 ACTIVE_SHARE = 0.002
@@ -30,7 +30,7 @@ def active_shares(network: nn.Module, samples: Sequence[Sample]) -> list[Tensor]
     """The share of pixels on which each channel is positive, for every block."""
     if not isinstance(network, Fast):
         return []
-    blocks = _blocks(network)
+    blocks = network.residual_blocks
     found: list[list[Tensor]] = [[] for _ in blocks]
     device = next(network.parameters()).device
 
@@ -60,7 +60,7 @@ def reinit_silent_(network: nn.Module, samples: Sequence[Sample]) -> int:
     assert isinstance(network, Fast)
     with _with_relu(network):
         rates = active_shares(network, samples)
-    for block, rate in zip(_blocks(network), rates, strict=True):
+    for block, rate in zip(network.residual_blocks, rates, strict=True):
         silent = (rate < ACTIVE_SHARE).to(block.conv1.weight.device)
         weight = block.conv1.weight
         rows = torch.randn_like(weight[silent])
@@ -73,14 +73,12 @@ def reinit_silent_(network: nn.Module, samples: Sequence[Sample]) -> int:
     return int(sum((rate < ACTIVE_SHARE).sum() for rate in rates))
 
 
-def _blocks(network: Fast) -> list[Block]:
-    return [block for block in network.body if isinstance(block, Block)]
-
-
 @contextmanager
 def _with_relu(network: Fast) -> Iterator[None]:
     """With ReLU in place of each LeakyReLU."""
-    activations = [b.activation for b in _blocks(network) if isinstance(b.activation, nn.LeakyReLU)]
+    activations = [
+        b.activation for b in network.residual_blocks if isinstance(b.activation, nn.LeakyReLU)
+    ]
     slopes = [activation.negative_slope for activation in activations]
     for activation in activations:
         activation.negative_slope = 0.0

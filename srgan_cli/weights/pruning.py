@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.networks.fast import Block, Fast
+from srgan_cli.networks.fast import Fast
 from srgan_cli.weights.container import Weights
 from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.measured_field import pattern_image
@@ -74,7 +74,7 @@ def always_zero(network: Fast) -> list[Tensor]:
     """
     low, high = _bounds(network.head, torch.zeros(3), torch.ones(3))
     found = []
-    for block in _blocks(network):
+    for block in network.residual_blocks:
         inner_low, inner_high = (
             block.activation(bound) for bound in _bounds(block.conv1, low, high)
         )
@@ -95,7 +95,7 @@ def _bounds(layer: nn.Conv2d, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor
 
 def measured_zeros(network: Fast, images: Sequence[Tensor]) -> list[Tensor]:
     """For each block, which channels behind its activation are zero on all of `images`."""
-    blocks = _blocks(network)
+    blocks = network.residual_blocks
     zero = [torch.full((block.conv1.out_channels,), bool(images)) for block in blocks]
     for image in images:
         x = network.head(image)
@@ -103,10 +103,6 @@ def measured_zeros(network: Fast, images: Sequence[Tensor]) -> list[Tensor]:
             channels &= ~block.activation(block.conv1(x)).any(dim=3).any(dim=2).any(dim=0)
             x = block(x)
     return zero
-
-
-def _blocks(network: Fast) -> list[Block]:
-    return [block for block in network.body if isinstance(block, Block)]
 
 
 def _kept(zero: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import resource
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from itertools import accumulate, cycle, pairwise
@@ -178,7 +179,7 @@ def test_a_full_disk_in_the_middle_is_an_error_and_leaves_no_part(small_disk, tm
 
 def test_a_disk_too_small_for_the_image_between_two_passes_is_an_error(small_disk, tmp_path):
     source = ImageSource(picture(height=3000, width=3000, channels=1))
-    with TemporaryImage(source, 3, tmp_path) as stored:
+    with closing(TemporaryImage(source, 3, tmp_path)) as stored:
         small_disk(20_000)
         with pytest.raises(ImageError, match=r"between two passes .* make room"):
             stored.write(np.zeros((9000, 9000, 1), np.uint8))
