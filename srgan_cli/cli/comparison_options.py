@@ -16,7 +16,7 @@ from srgan_cli.cli.flags import (
     option_group,
     precision_option,
 )
-from srgan_cli.cli.parameter_types import ModelType, weights_file
+from srgan_cli.cli.parameter_types import MODEL, weights_file
 from srgan_cli.errors import OptionError
 from srgan_cli.settings import Machine, MethodOptions
 from srgan_cli.weights.zoo import DEFAULT_BLEND, PREFERRED
@@ -44,7 +44,7 @@ def method_options(precision: str) -> Decorator:
             "models",
             metavar="NAME",
             multiple=True,
-            type=ModelType(),
+            type=MODEL,
             show_default=" or ".join(PREFERRED),
             help="Model; repeatable",
         ),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,7 +10,7 @@ from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.console import Output
 from srgan_cli.cli.flags import option_group
 from srgan_cli.cli.output_files import check_outputs, lock_outputs
-from srgan_cli.cli.parameter_types import weights_file
+from srgan_cli.cli.parameter_types import ParsedType, weights_file
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.weights.metadata import ModelFamily, parse_family
 
@@ -35,16 +35,11 @@ CALIBRATION_SIDE, CALIBRATION_IMAGES = 128, 24
 """Pixels a side, and how many images at most, on which int8 is measured."""
 
 
-class FamilyType(click.ParamType):  # type: ignore[type-arg]
-    name = "family"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> ModelFamily:
-        try:
-            return parse_family(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is not NAME:DENOISE, such as photo-clean:0", param, ctx)
+def _parse_family(text: str) -> ModelFamily:
+    try:
+        return parse_family(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not NAME:DENOISE, such as photo-clean:0") from error
 
 
 @dataclass(frozen=True)
@@ -145,7 +140,7 @@ weights_property_options = option_group(
 @option(
     "--family",
     metavar="NAME:0-1",
-    type=FamilyType(),
+    type=ParsedType("family", _parse_family),
     show_default="as in the file",
     help="Declare a family",
     heading="Output",

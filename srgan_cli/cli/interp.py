@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,7 +20,7 @@ from srgan_cli.cli.comparison_options import (
 from srgan_cli.cli.console import Output
 from srgan_cli.cli.flags import option_group
 from srgan_cli.cli.output_files import check_outputs, lock_outputs
-from srgan_cli.cli.parameter_types import weights_file
+from srgan_cli.cli.parameter_types import ParsedType, weights_file
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 from srgan_cli.weights.zoo import SUFFIX
@@ -34,24 +35,15 @@ RECOMMENDED = 0.8
 PLACEHOLDER = "{alpha}"
 
 
-class NumbersType(click.ParamType):  # type: ignore[type-arg]
+def _parse_numbers(low: float, high: float, text: str) -> tuple[float, ...]:
     """Comma-separated numbers between `low` and `high`."""
-
-    name = "numbers"
-
-    def __init__(self, low: float, high: float) -> None:
-        self.low, self.high = low, high
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[float, ...]:
-        try:
-            numbers = tuple(float(part) for part in str(value).split(","))
-        except ValueError:
-            self.fail(f"{value!r} is no number or list such as 0,.5,1", param, ctx)
-        if not all(self.low <= number <= self.high for number in numbers):
-            self.fail(f"{value!r} is not all between {self.low:g} and {self.high:g}", param, ctx)
-        return numbers
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no number or list such as 0,.5,1") from error
+    if not all(low <= number <= high for number in numbers):
+        raise ValueError(f"{text!r} is not all between {low:g} and {high:g}")
+    return numbers
 
 
 @dataclass(frozen=True)
@@ -148,14 +140,14 @@ class SweepOptions:
         "alphas",
         aliases=["--blend"],
         metavar="A[,A...]",
-        type=NumbersType(0, 1),
+        type=ParsedType("numbers", partial(_parse_numbers, 0, 1)),
         show_default=f"{RECOMMENDED}",
         help="From 0, all PSNR, to 1, all GAN",
     ),
     option(
         "--shares",
         metavar="S,S...",
-        type=NumbersType(-2, 2),
+        type=ParsedType("numbers", partial(_parse_numbers, -2, 2)),
         help="Share of each file, negative or not; the sum is 1",
     ),
     heading="Blend",

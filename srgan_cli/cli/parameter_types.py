@@ -1,6 +1,6 @@
 """Types of option values: scales, sizes, formats, devices, models, weights files."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -34,12 +34,6 @@ class WeightsType(click.Path):
 weights_file = WeightsType()
 
 
-def complete_model(
-    ctx: click.Context, param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    return _starting_with(incomplete, model_names())
-
-
 def complete_file(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
@@ -47,139 +41,111 @@ def complete_file(
     return [CompletionItem(incomplete, type="file")]
 
 
-def _starting_with(incomplete: str, names: Iterable[str]) -> list[CompletionItem]:
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+class ParsedType(click.ParamType):  # type: ignore[type-arg]
+    """A value that `parse` makes of a text.
 
+    parse: raises ValueError with a message for people. choices: texts that the shell completes.
+    """
 
-class ModelType(click.ParamType):  # type: ignore[type-arg]
-    """The name of a shipped or personal model."""
+    def __init__(
+        self, name: str, parse: Callable[[str], Any], choices: Callable[[], Iterable[str]] = tuple
+    ) -> None:
+        self.name, self.parse, self.choices = name, parse, choices
 
-    name = "name"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        known = model_names()
-        if value not in known:
-            hint = explain_model(str(value), known)
-            self.fail(f"there is no model {value!r}: {hint}", param, ctx)
-        return str(value)
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self.parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        return complete_model(ctx, param, incomplete)
+        return [CompletionItem(name) for name in self.choices() if name.startswith(incomplete)]
 
 
-class ScaleType(click.ParamType):  # type: ignore[type-arg]
-    name = "number"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Fraction:
-        try:
-            scale = parse_scale(str(value))
-        except (ValueError, ZeroDivisionError):
-            self.fail(f"{value!r} is not a number such as 4 or 2.5", param, ctx)
-        if not 0 < scale <= MAX_SCALE:
-            self.fail(f"{value} is not between 0 (excluded) and {MAX_SCALE}", param, ctx)
-        return scale
+def _parse_model(text: str) -> str:
+    """The name of a shipped or personal model."""
+    known = model_names()
+    if text not in known:
+        raise ValueError(f"there is no model {text!r}: {explain_model(text, known)}")
+    return text
 
 
-def parse_scale(text: str) -> Fraction:
-    """An exact number from text such as 4, 2.5 or 8/3. Raises ValueError, ZeroDivisionError.
+def _parse_scale(text: str) -> Fraction:
+    """An exact number from text such as 4, 2.5 or 8/3.
 
     By way of float: Fraction would write out all zeros of 1e999999999.
     """
-    return Fraction(text if "/" in text else repr(float(text)))
+    try:
+        scale = Fraction(text if "/" in text else repr(float(text)))
+    except (ValueError, ZeroDivisionError) as error:
+        raise ValueError(f"{text!r} is not a number such as 4 or 2.5") from error
+    if not 0 < scale <= MAX_SCALE:
+        raise ValueError(f"{text} is not between 0 (excluded) and {MAX_SCALE}")
+    return scale
 
 
-class BoxType(click.ParamType):  # type: ignore[type-arg]
-    name = "WxH"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        width, _, height = str(value).lower().partition("x")
-        if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-            self.fail(f"{value!r} is not a size such as 1920x1080", param, ctx)
-        return int(width), int(height)
+def _parse_box(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise ValueError(f"{text!r} is not a size such as 1920x1080")
+    return int(width), int(height)
 
 
-class ColorType(click.ParamType):  # type: ignore[type-arg]
+def _parse_color(text: str) -> tuple[int, int, int]:
     """A name such as white, or #rrggbb, as 8-bit RGB."""
+    from PIL import ImageColor
 
-    name = "color"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int, int]:
-        from PIL import ImageColor
-
-        try:
-            red, green, blue = ImageColor.getrgb(str(value))[:3]
-        except ValueError:
-            self.fail(f"{value!r} is not a color such as white or #8080ff", param, ctx)
-        return red, green, blue
+    try:
+        red, green, blue = ImageColor.getrgb(text)[:3]
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a color such as white or #8080ff") from error
+    return red, green, blue
 
 
-class FormatType(click.ParamType):  # type: ignore[type-arg]
-    name = "name"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str | None:
-        name = str(value).lower().removeprefix(".")
-        if name == "auto":
-            return None
-        found = name if name in FORMAT_NAMES else FORMAT_BY_SUFFIX.get(f".{name}")
-        if found is None:
-            self.fail(f"{value!r} is not one of {', '.join(FORMAT_NAMES)}", param, ctx)
-        return found
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        return _starting_with(incomplete, FORMAT_NAMES)
+def _parse_format(text: str) -> str | None:
+    name = text.lower().removeprefix(".")
+    if name == "auto":
+        return None
+    found = name if name in FORMAT_NAMES else FORMAT_BY_SUFFIX.get(f".{name}")
+    if found is None:
+        raise ValueError(f"{text!r} is not one of {', '.join(FORMAT_NAMES)}")
+    return found
 
 
-class TileType(click.ParamType):  # type: ignore[type-arg]
-    name = "N"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int | None:
-        if value in ("auto", "0"):  # 0 as in Real-ESRGAN
-            return None
-        if not str(value).isdecimal() or int(value) < LEAST_TILE:
-            least = f"a number of pixels from {LEAST_TILE}"
-            self.fail(f"{value!r} is neither auto nor {least}", param, ctx)
-        return int(value)
+def _parse_tile(text: str) -> int | None:
+    if text in ("auto", "0"):  # 0 as in Real-ESRGAN
+        return None
+    if not text.isdecimal() or int(text) < LEAST_TILE:
+        raise ValueError(f"{text!r} is neither auto nor a number of pixels from {LEAST_TILE}")
+    return int(text)
 
 
-class DeviceType(click.ParamType):  # type: ignore[type-arg]
+def _parse_devices(text: str) -> str:
     """A device of PyTorch, several with commas, or the numbers of GPUs; -1 is the CPU."""
+    devices = [_device(part.strip().lower()) for part in text.split(",")]
+    if not all(devices):
+        known = "auto, cpu, cuda, cuda:1, mps, or several with commas"
+        raise ValueError(f"{text!r} is no device: {known}")
+    return ",".join(devices)
 
-    name = "name"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        names = [part.strip().lower() for part in str(value).split(",")]
-        devices = [self._device(name) for name in names]
-        if not all(devices):
-            known = "auto, cpu, cuda, cuda:1, mps, or several with commas"
-            self.fail(f"{value!r} is no device: {known}", param, ctx)
-        return ",".join(devices)
+def _device(name: str) -> str:
+    """Empty for what cannot be a device."""
+    if name == "-1":
+        return "cpu"
+    if name.isdecimal():
+        return f"cuda:{name}"
+    kind, _, number = name.partition(":")
+    known = kind in DEVICE_KINDS and (number.isdecimal() or ":" not in name)
+    return name if known else ""
 
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        return _starting_with(incomplete, DEVICE_KINDS)
 
-    @staticmethod
-    def _device(name: str) -> str:
-        """Empty for what cannot be a device."""
-        if name == "-1":
-            return "cpu"
-        if name.isdecimal():
-            return f"cuda:{name}"
-        kind, _, number = name.partition(":")
-        known = kind in DEVICE_KINDS and (number.isdecimal() or ":" not in name)
-        return name if known else ""
+MODEL = ParsedType("name", _parse_model, model_names)
+SCALE = ParsedType("number", _parse_scale)
+BOX = ParsedType("WxH", _parse_box)
+COLOR = ParsedType("color", _parse_color)
+FORMAT = ParsedType("name", _parse_format, lambda: FORMAT_NAMES)
+TILE = ParsedType("N", _parse_tile)
+DEVICE = ParsedType("name", _parse_devices, lambda: DEVICE_KINDS)
