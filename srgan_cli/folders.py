@@ -1,7 +1,11 @@
-"""Images found in folders, by one rule for all commands. Standard library only."""
+"""Images found in folders, by one rule for all commands, and the user's cache folder.
+
+Standard library only.
+"""
 
 import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -61,3 +65,12 @@ def scan_folder(
 def count_kinds(paths: Iterable[Path]) -> dict[str, int]:
     """How many files there are of each suffix (upper case, no dot), the most frequent first."""
     return dict(Counter(path.suffix[1:].upper() or "no suffix" for path in paths).most_common())
+
+
+def cache_folder() -> Path:
+    """Below the system's folder for caches. Raises RuntimeError if there is no home folder."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "srgan" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "srgan"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "srgan"

@@ -15,6 +15,7 @@ from srgan_cli.cli.command import option
 from srgan_cli.cli.console import Output
 from srgan_cli.cli.flags import option_group
 from srgan_cli.cli.hints import is_url
+from srgan_cli.cli.parameter_types import ParsedType
 from srgan_cli.errors import OptionError
 from srgan_cli.images.formats import (
     CAPABILITIES,
@@ -27,14 +28,10 @@ from srgan_cli.settings import MAX_PIXELS
 from srgan_cli.training.train_options import size as size_in_bytes
 
 
-def parse_shard(
-    ctx: click.Context, param: click.Parameter, text: str | None
-) -> tuple[int, int] | None:
-    if text is None:
-        return None
+def _parse_shard(text: str) -> tuple[int, int]:
     number, _, count = text.partition("/")
     if not (number.isdecimal() and count.isdecimal()):
-        raise click.BadParameter(f"{text!r} is not I/N, such as 2/8", ctx, param)
+        raise ValueError(f"{text!r} is not I/N, such as 2/8")
     return int(number), int(count)
 
 
@@ -77,7 +74,12 @@ batch_options = option_group(
     option("--skip-existing", is_flag=True, help="Skip inputs whose output exists"),
     option("--keep-time", is_flag=True, help="Give outputs the modification time of their inputs"),
     option("--dry-run", is_flag=True, help="Print what would be done, and write nothing"),
-    option("--shard", metavar="I/N", callback=parse_shard, help="Only part I of N of the inputs"),
+    option(
+        "--shard",
+        metavar="I/N",
+        type=ParsedType("I/N", _parse_shard),
+        help="Only part I of N of the inputs",
+    ),
     heading="Batch",
 )
 

@@ -5,8 +5,6 @@ it cannot be read or written, nothing is known; nothing else depends on it.
 """
 
 import json
-import os
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
@@ -14,6 +12,7 @@ from pathlib import Path
 
 from srgan_cli.errors import SrganError
 from srgan_cli.files import atomic_write, read_regular
+from srgan_cli.folders import cache_folder
 
 LEAST_SECONDS = 1.0
 """Of computing; less tells more about loading than about speed."""
@@ -38,14 +37,7 @@ class Speed:
 
 
 def cache_file() -> Path:
-    """`$XDG_CACHE_HOME/srgan/speeds.json`, or where this system keeps a user's caches."""
-    if sys.platform == "win32":
-        folder = Path(os.environ.get("LOCALAPPDATA", Path.home())) / "srgan" / "cache"
-    elif sys.platform == "darwin":
-        folder = Path.home() / "Library" / "Caches" / "srgan"
-    else:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "srgan"
-    return folder / "speeds.json"
+    return cache_folder() / "speeds.json"
 
 
 def save_speed(speed: Speed) -> None:

@@ -1,8 +1,6 @@
 """Download of torchvision's VGG19, on request, once."""
 
 import hashlib
-import os
-import sys
 import urllib.request
 from pathlib import Path
 from typing import BinaryIO
@@ -10,6 +8,7 @@ from urllib.error import URLError
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.files import atomic_write, open_regular, read_regular
+from srgan_cli.folders import cache_folder
 
 VGG19 = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
 """Its name ends in the first digits of its SHA-256, as torch's hub has it."""
@@ -96,12 +95,3 @@ def _fetch(url: str, file: BinaryIO) -> str:
             digest.update(chunk)
             file.write(chunk)
     return digest.hexdigest()
-
-
-def cache_folder() -> Path:
-    """The system's folder for caches."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "srgan" / "cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "srgan"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "srgan"
