@@ -1,7 +1,7 @@
 """Builds the trainer of a stage: networks, train step, batches, validation, outputs."""
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -53,7 +53,7 @@ from srgan_cli.training.train_step import (
     TrainStep,
     WeightedLoss,
 )
-from srgan_cli.training.trainer import StageOutputs, StageProgress, Trainer
+from srgan_cli.training.trainer import BestSaver, StageOutputs, StageProgress, Trainer
 from srgan_cli.training.validation import Sample, Score, ValidationResult, center_samples, validator
 from srgan_cli.weights.container import Weights, write_weights
 from srgan_cli.weights.loading import load_generator
@@ -88,9 +88,7 @@ def build_trainer(run: TrainRun, stage: Stage) -> Trainer:
     torch.manual_seed(run.options.seed)
     weights = stage_weights(run.options, run.recipe, stage.end)
     network = to_channels_last(load_generator(weights), run.device)
-    samples = center_samples(
-        run.data.validation, run.options.scale, downsample_function(run.recipe)
-    )
+    samples = validation_samples(run)
     if weights.metadata.training.get(CARRIED_OVER):
         count = reinit_silent_(network, samples)
         run.callback.message(
@@ -98,13 +96,15 @@ def build_trainer(run: TrainRun, stage: Stage) -> Trainer:
         )
     average = copy.deepcopy(network)
     check_batch(run, stage)
+    step = build_step(run, stage, network)
+    extractor = metric_extractor(run.vggs, run.stages, run.device)
     return Trainer(
         stage=stage,
-        step=build_step(run, stage, network),
+        step=step,
         average=average,
         batches=lambda first: _batches(run, stage, first),
-        validate=_validation(run),
-        outputs=_outputs(run, stage, weights),
+        validate=validator(samples, run.device, extractor),
+        outputs=_outputs(run, stage, samples, _best_saver(run, stage, weights, extractor)),
         lr=peak_lr(run.options, stage),
         length=_length(run, stage),
         accumulate=run.options.accumulate,
@@ -188,17 +188,6 @@ def _batches(run: TrainRun, stage: Stage, first: int) -> Iterator[Pair]:
     return load_batches(batches, first, loading)
 
 
-def _validation(run: TrainRun) -> Callable[[nn.Module], ValidationResult]:
-    samples = center_samples(
-        run.data.validation, run.options.scale, downsample_function(run.recipe)
-    )
-    return validator(samples, run.device, perceptual_metric(run))
-
-
-def perceptual_metric(run: TrainRun) -> FeatureExtractor | None:
-    return metric_extractor(run.vggs, run.stages, run.device)
-
-
 def _length(run: TrainRun, stage: Stage) -> StageLength:
     options = run.options
 
@@ -215,8 +204,33 @@ def validation_samples(run: TrainRun) -> list[Sample]:
     return center_samples(run.data.validation, run.options.scale, downsample_function(run.recipe))
 
 
-def _outputs(run: TrainRun, stage: Stage, weights: Weights) -> StageOutputs:
-    folder, samples = run.options.out, validation_samples(run)
+def _outputs(
+    run: TrainRun, stage: Stage, samples: Sequence[Sample], save_best: BestSaver
+) -> StageOutputs:
+    folder, is_main = run.options.out, run.processes.is_main_process
+
+    def draw(result: ValidationResult, step: int) -> None:
+        draw_sheet(samples, result.images, SheetStep(stage.end, step), folder / "samples")
+        if plots.can_plot():
+            draw_curves(folder)
+
+    if not plots.can_plot() and is_main:
+        run.callback.message(f"no curves.png: {plots.MISSING}")
+    return StageOutputs(
+        folder,
+        run.callback,
+        save_best,
+        keep_latest=stage.end == "psnr" and effective_teacher_weight(run.options, stage) == 1,
+        draw=draw,
+        write_scalars=scalar_writer(folder) if is_main else lambda stage, step, figures: None,
+    )
+
+
+def _best_saver(
+    run: TrainRun, stage: Stage, weights: Weights, extractor: FeatureExtractor | None
+) -> BestSaver:
+    """Writes the stage's weights file. weights: those that the stage starts from."""
+    record = _record(run, stage, collect_history(weights), extractor)
     metadata = replace(
         weights.metadata,
         objective=stage.end,
@@ -229,7 +243,7 @@ def _outputs(run: TrainRun, stage: Stage, weights: Weights) -> StageOutputs:
     )
 
     def save_best(average: nn.Module, progress: StageProgress, best: Score) -> None:
-        training = _record(run, stage, collect_history(weights)) | {
+        training = record | {
             "steps": progress.done,
             "seconds": round(progress.seconds),
             "skipped": progress.skipped,
@@ -238,28 +252,19 @@ def _outputs(run: TrainRun, stage: Stage, weights: Weights) -> StageOutputs:
         result = replace(
             weights, state=average.state_dict(), metadata=replace(metadata, training=training)
         )
-        write_weights(result, weights_file(folder, stage.end))
+        write_weights(result, weights_file(run.options.out, stage.end))
 
-    def draw(result: ValidationResult, step: int) -> None:
-        draw_sheet(samples, result.images, SheetStep(stage.end, step), folder / "samples")
-        if plots.can_plot():
-            draw_curves(folder)
-
-    if not plots.can_plot() and run.processes.is_main_process:
-        run.callback.message(f"no curves.png: {plots.MISSING}")
-    write_scalars = (
-        scalar_writer(folder)
-        if run.processes.is_main_process
-        else lambda stage, step, figures: None
-    )
-    keep_latest = stage.end == "psnr" and effective_teacher_weight(run.options, stage) == 1
-    return StageOutputs(folder, run.callback, save_best, keep_latest, draw, write_scalars)
+    return save_best
 
 
-def _record(run: TrainRun, stage: Stage, history: list[dict[str, Any]]) -> dict[str, Any]:
+def _record(
+    run: TrainRun,
+    stage: Stage,
+    history: list[dict[str, Any]],
+    extractor: FeatureExtractor | None,
+) -> dict[str, Any]:
     """The training record of a weights file. history: records of the runs before it."""
-    sides = [entry.area for entry in run.data.training.high_res.entries]
-    metric = perceptual_metric(run)
+    areas = [entry.area for entry in run.data.training.high_res.entries]
     teachers = [path.name for path in run.options.teachers]
     record = {
         "command": run.command,
@@ -268,7 +273,7 @@ def _record(run: TrainRun, stage: Stage, history: list[dict[str, Any]]) -> dict[
         **({"from": run.options.start.name} if run.options.start else {}),
         **({"teachers": teachers} if effective_teacher_weight(run.options, stage) else {}),
         "version": __version__,
-        "data": {"pictures": len(sides), "megapixels": round(sum(sides) / 1e6, 1)},
-        "judged_by": metric.layers if metric else {},
+        "data": {"pictures": len(areas), "megapixels": round(sum(areas) / 1e6, 1)},
+        "judged_by": extractor.layers if extractor else {},
     }
     return without_folders(record) | ({HISTORY: history} if history else {})

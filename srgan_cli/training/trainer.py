@@ -60,8 +60,7 @@ class StageOutputs:
 
     run: Path
     callback: TrainingCallback
-    save_best: Callable[[nn.Module, "StageProgress", Score], None]
-    """Called with an EMA network that is the best so far."""
+    save_best: "BestSaver"
     keep_latest: bool
     """Whether the latest average counts as the best: what learns from a teacher alone gets farther
     from the originals, by PSNR, the more it learns."""
@@ -79,6 +78,10 @@ class StageProgress:
     best: float = float("-inf")
     skipped: int = 0
     seconds: float = 0.0
+
+
+BestSaver = Callable[[nn.Module, StageProgress, Score], None]
+"""Called with an EMA network that is the best so far."""
 
 
 @dataclass
