@@ -272,7 +272,7 @@ def build_pipeline(
     postprocess: Postprocess = NO_POSTPROCESS,
     log: LogCallback = warn,
 ) -> UpscalePipeline:
-    """For networks by their scale; none is plain bicubic. `log` is told each thing once.
+    """For networks by their scale; without any, bicubic. `log` gets each message once.
 
     Those that run at `size` whatever the image are loaded here, others when an image needs them.
 
@@ -289,5 +289,5 @@ def build_pipeline(
     pipeline = UpscalePipeline(engines, size, postprocess, restorer, precise)
     for scale in pipeline.fixed_scales:
         if scale in engines:
-            engines[scale]  # what cannot be used is told before any work begins
+            engines[scale]  # raises for unusable files before any work begins
     return pipeline

@@ -23,7 +23,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Of glibc's mallopt."""
 
 KEPT_BYTES, MMAP_BYTES = 1 << 30, 1 << 28
-"""Bytes that may lie unused, and of a buffer that is given back all the same."""
+"""Bytes that may stay unused, and of a buffer that is given back even then."""
 
 
 def pick_devices(names: str) -> tuple[torch.device, ...]:
@@ -32,7 +32,7 @@ def pick_devices(names: str) -> tuple[torch.device, ...]:
 
 
 def local_device(name: str) -> str:
-    """Each process that torchrun starts on a machine takes a GPU of its own."""
+    """Each process that torchrun starts on a machine takes its own GPU."""
     if "LOCAL_RANK" in os.environ and name in ("auto", "cuda") and torch.cuda.is_available():
         number = int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count()
         torch.cuda.set_device(number)

@@ -119,7 +119,7 @@ def writable_target(path: Path, error: type[SrganError] = ImageError) -> Path:
             return target
     except OSError as os_error:  # such as a name that is too long
         raise error(explain_write_error(path, path.parent, os_error)) from os_error
-    if target.is_file():  # renaming would replace it all the same
+    if target.is_file():  # renaming would replace it even so
         raise error(f"{printable(path)}: is write-protected; name another file, or allow writing")
     kind = "is a folder" if target.is_dir() else "is not a regular file"
     raise error(f"{printable(path)}: {kind}; name a file to write")

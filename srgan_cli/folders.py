@@ -38,7 +38,7 @@ def scan_folder(
     recursive: bool = False,
     exclude: Path | None = None,
 ) -> FolderFiles:
-    """The files in `folder`, told apart by their suffixes, which are lower case with the dot.
+    """The files in `folder`. suffixes: of images, in lower case with the dot.
 
     Hidden files and folders, and all below `exclude`, are left out. Links to files are files, also
     those that lead nowhere; links to folders are not entered.

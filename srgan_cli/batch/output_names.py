@@ -89,7 +89,7 @@ def _field_values(source: Path, fields: set[str], names: OutputNames) -> dict[st
 def _size_fields(source: Path, output_size: SizeFunction) -> dict[str, str]:
     """An unreadable image gets a name too; its job reports the error."""
     if source == STREAM:
-        raise OptionError("the size of standard input is not known beforehand: give -o a file name")
+        raise OptionError("the size of standard input is not known in advance: give -o a file name")
     try:
         size = output_size(source)
     except SrganError:

@@ -27,7 +27,7 @@ SECTIONS = {
 }
 
 # OpenCV reads these once, when it is imported. --max-pixels refuses before any codec decodes, so
-# OpenCV's own fixed limits would only stand in the way of a larger one.
+# OpenCV's own fixed limits would only refuse a larger one.
 for _name, _bits in (("PIXELS", 44), ("WIDTH", 31), ("HEIGHT", 31)):
     os.environ.setdefault(f"OPENCV_IO_MAX_IMAGE_{_name}", str(2**_bits - 1))
 

@@ -233,7 +233,7 @@ def _check_lineage(loaded: "Sequence[Weights]", shares: Sequence[float], force: 
     if found is None:
         return
     if not force:
-        raise WeightsError(f"{found}; --force blends them all the same")
+        raise WeightsError(f"{found}; --force blends them anyway")
     Output().warning(found)
 
 

@@ -42,7 +42,7 @@ def complete_file(
 
 
 class ParsedType(click.ParamType):  # type: ignore[type-arg]
-    """A value that `parse` makes of a text.
+    """A value that `parse` reads from text.
 
     parse: raises ValueError with a message for people. choices: texts that the shell completes.
     """

@@ -141,7 +141,7 @@ def compare_crop(
 
 def upscale_crop(subject: Subject, crop: Crop, method: Method) -> Image:
     """The crop as in the whole upscaled image; only the crop and its context are computed."""
-    cut(subject.low_res, crop)  # says so if it lies outside
+    cut(subject.low_res, crop)  # raises if it lies outside
     around = crop.with_margin(method.context, subject.low_res)
     output = method.upscale(cut(subject.low_res, around), subject.scale)
     return cut(output, crop.relative_to(around).times(subject.scale))

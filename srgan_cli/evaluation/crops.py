@@ -110,7 +110,7 @@ def detailed_crops(image: Image, side: int, count: int) -> list[Crop]:
 def _detail(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     """(H - height + 1, W - width + 1): how much changes in the window that begins there.
 
-    Steps are limited, lest one hard edge outweigh a texture.
+    Steps are limited, so that one hard edge does not outweigh a texture.
     """
     luma = to_y(pixels)
     across = np.abs(np.diff(luma, axis=1, prepend=luma[:, :1]))

@@ -72,7 +72,7 @@ def list_images(path: Path) -> list[Path]:
         return [path]
     found = list(scan_folder(path, input_suffixes()).images)
     if not found:
-        raise ImageError(f"{path} has no images: name a folder with PNG, JPEG or the like")
+        raise ImageError(f"{path} has no images: name a folder with PNG, JPEG or similar files")
     return found
 
 

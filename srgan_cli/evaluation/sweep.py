@@ -42,7 +42,7 @@ def sweep(
 def sweep_methods(
     methods: Sequence[Method], photo: Subject, perceptual: Metric | None = None
 ) -> Image:
-    """The same for methods at hand, in their order."""
+    """The same for given methods, in their order."""
     part = detailed_crops(photo.low_res, MEASURED, 1)[0]
     metrics = [PSNR] if perceptual is None else [PSNR, perceptual]
     comparison = compare_crop(photo, part, [bicubic(), *methods], metrics)
@@ -70,7 +70,7 @@ def _strip(comparison: CropComparison, metrics: Sequence[Metric]) -> Image:
 
 
 def _curve(comparison: CropComparison, metrics: Sequence[Metric]) -> Image:
-    """Bicubic as a lone point, the blends joined."""
+    """Bicubic as a single point, the blends joined by lines."""
     single, *blends, _ = comparison.results
     fidelity, perceptual = metrics
     shown = _points("blends", blends, metrics), _points(single.method, [single], metrics)

@@ -1,4 +1,4 @@
-"""A page on which any two results of an image lie over each other, parted by a slider."""
+"""A page that shows any two results of an image over each other, divided by a slider."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -27,7 +27,7 @@ BACKGROUND = 128  # what shows through a transparent image: dark and light fring
 @dataclass(frozen=True)
 class PageEncoding:
     name: str
-    """As people are told."""
+    """As messages name it."""
     encoding: Encoding
 
 

@@ -100,7 +100,7 @@ class _LibrarySettings:
 
     @contextmanager
     def change(self, max_pixels: int = 0) -> Iterator[None]:
-        """max_pixels: Pillow's limit, the largest of those that threads want; 0 wants none."""
+        """max_pixels: Pillow's limit, the largest that any thread has set; 0 sets none."""
         with self._lock:
             if not self._limits:
                 self._restore.enter_context(_saved_settings())

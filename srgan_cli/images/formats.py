@@ -226,7 +226,7 @@ def check_target(path: Path, encoding: Encoding, needs: Requirements) -> None:
 
 
 def format_note(format: str) -> str | None:
-    """What a format takes away that the check lets pass, for people to be told."""
+    """What a format loses although `check_target` accepts it, as a message."""
     if format == "gif":
         return "GIF holds 256 colors a frame, and alpha only as on or off"
     return None

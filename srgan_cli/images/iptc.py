@@ -34,7 +34,7 @@ def iptc_of_info(info: Mapping[str, object]) -> bytes | None:
 def iptc_of_page(page: IFD) -> bytes | None:
     """From a page of a TIFF file: its own tag, or Photoshop's.
 
-    Some programs store the tag as numbers in the order of the file, others as bytes all the same.
+    Some programs store the tag as numbers in the order of the file, others as bytes.
     """
     if Tag.IPTCNAA in page:
         value = page[Tag.IPTCNAA]

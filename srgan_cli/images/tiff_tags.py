@@ -161,7 +161,7 @@ class TiffStructure:
         return TagLocation(kind, offset, start, length)
 
     def read_available(self, offset: int, length: int) -> bytes:
-        """What lies there, as much of it as the file has."""
+        """Those bytes, as many of them as the file has."""
         self._file.seek(min(offset, self.size))
         return self._file.read(max(0, min(length, self.size - offset)))
 
@@ -181,7 +181,7 @@ def parse_tiff(data: bytes) -> TiffStructure:
 
 
 Tags = Mapping[int, "TagValue | Tags"]
-"""Tags of an IFD; those of a sub-IFD stand in place of the pointer to it."""
+"""Tags of an IFD; a pointer to a sub-IFD is replaced by its tags."""
 
 
 def read_tags(ifd: IFD, wanted: Container[int] | None = None) -> Tags:

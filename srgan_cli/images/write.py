@@ -41,7 +41,7 @@ ROW_FORMATS = ("png", "tiff")
 def write_image(image: AnyImage, path: Path, encoding: Encoding = DEFAULT_ENCODING) -> None:
     """Replaces `path` only by a complete file; after an ImageError it is as it was.
 
-    ImageError for what the format cannot hold (`check_target` tells beforehand), for a folder that
+    ImageError for what the format cannot hold (`check_target` checks in advance), for a folder that
     is missing or must not be written to, and for a full disk.
     """
     encoding = replace(encoding, format=format_of(path, encoding))

@@ -1,7 +1,7 @@
 """Postprocessing: make colors, or the whole image, agree with the input.
 
 Both corrections need a known number of low-resolution rows around each row, so they run band by
-band. Each color channel is corrected by itself, so gray stays gray; alpha is unchanged.
+band. Each color channel is corrected separately, so gray stays gray; alpha is unchanged.
 """
 
 import math
@@ -127,7 +127,7 @@ def make_consistent(high_res: Image, low_res: Image, band: RowBand | None = None
 
 
 def _per_channel(correct: CorrectFunction, high_res: Image, low_res: Image, band: RowBand) -> Image:
-    """Correct each channel by itself; of two gray images only one."""
+    """Correct each channel separately; of two gray images only one."""
     channels = 1 if low_res.gray and high_res.gray else 3
     planes = [
         correct(_floats(high_res, channel), _floats(low_res, channel), band)

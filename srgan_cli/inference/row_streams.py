@@ -196,7 +196,7 @@ class TemporaryImage:
         self.channels, self.depth, self.gray = source.channels, source.depth, source.gray
         parent = None if folder is None else str(folder)
         self._file = SpooledTemporaryFile(MAX_IN_MEMORY, dir=parent)  # noqa: SIM115 closed by close
-        self._rows = lru_cache(maxsize=1)(self._read)  # the tiles of a band all want the same
+        self._rows = lru_cache(maxsize=1)(self._read)  # all tiles of a band read the same rows
 
     def close(self) -> None:
         self._file.close()

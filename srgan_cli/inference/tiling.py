@@ -22,7 +22,7 @@ class Box:
         return self.right - self.left
 
     def padded(self, margin: int) -> "Box":
-        """This box widened by `margin` pixels on each side, past the image's edge if need be."""
+        """This box widened by `margin` pixels on each side, past the image's edge if necessary."""
         return Box(self.top - margin, self.left - margin, self.bottom + margin, self.right + margin)
 
     @property

@@ -1,6 +1,6 @@
 """Transfer of integers to a device and back: 8 or 16 bits a value, never floats.
 
-On CUDA they are copied through pinned memory in streams of their own, so that copying and computing
+On CUDA they are copied through pinned memory in their own streams, so that copying and computing
 overlap. Elsewhere they are copied at once.
 """
 

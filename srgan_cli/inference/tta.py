@@ -1,4 +1,4 @@
-"""Self-ensemble: the mean of what a network makes of an image in its eight orientations.
+"""Self-ensemble: the mean output of a network over the eight orientations of an image.
 
 Timofte et al., "Seven ways to improve example-based single image super resolution", 2016,
 https://arxiv.org/abs/1511.02228.

@@ -1,4 +1,4 @@
-"""The files that a study's page saves -> the ratings of each person, and what is odd in them."""
+"""The files that a study's page saves -> the ratings of each person, and their problems."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +40,7 @@ class Result:
 class Results:
     """One result for each rater, all of one study.
 
-    notes: what looked odd, or was there twice. rejected: what is wrong with files left out for it.
+    notes: incomplete, changed and duplicate files. rejected: why other files are left out.
     """
 
     results: tuple[Result, ...]

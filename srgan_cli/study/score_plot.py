@@ -42,7 +42,7 @@ def scores_plot(scores: StudyScores) -> str:
 
 
 def _at(rating: float, left: float) -> float:
-    """Where a rating lies across."""
+    """The x coordinate of a rating."""
     start, end = left + 30, WIDTH - RIGHT - 20
     return round(start + (rating - 1) / 4 * (end - start), 1)
 

@@ -1,8 +1,8 @@
 """Ratings -> mean opinion scores and differences, with 95 % intervals from a bootstrap.
 
-Raters and images are both drawn again with replacement, for both are samples of what the study
-wants to speak of. A difference is taken within a rater and a image, where both methods were
-rated: what a rater or a motif does to all methods cancels.
+Raters and images are both drawn again with replacement, for both are samples of a larger
+population. A difference is taken within a rater and an image, where both methods were rated: what
+a rater or an image does to all methods cancels.
 """
 
 from collections.abc import Sequence

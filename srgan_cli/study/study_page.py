@@ -39,7 +39,7 @@ class StudyImage:
 
 @dataclass(frozen=True, eq=False)
 class QualityExample:
-    """Both ends of the scale, by one motif."""
+    """Both ends of the scale, of one image."""
 
     bad: Image
     good: Image
@@ -55,7 +55,7 @@ class Study:
 
 @dataclass(frozen=True)
 class StudyPage:
-    """coding: what the images are written in, in words."""
+    """coding: how the images are encoded, as a message names it."""
 
     html: str
     coding: str
@@ -85,7 +85,7 @@ def read_study(folders: Sequence[Path], examples: Path | None = None, side: int 
 
 
 def study_page(study: Study, limit: int = PAGE_LIMIT) -> StudyPage:
-    """limit: of the images' characters, above which they are made JPEG, all of them alike."""
+    """limit: of the images' characters, above which all of them become JPEG."""
     ends = [image for example in study.examples for image in (example.bad, example.good)]
     encoded = encode_images([*ends, *(trial.image for trial in study.trials)], limit)
     example_urls, trial_urls = encoded.urls[: len(ends)], encoded.urls[len(ends) :]

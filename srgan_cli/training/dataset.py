@@ -35,7 +35,7 @@ class CachedImage:
         return self.height * self.width
 
     def fits(self, size: int) -> bool:
-        """Whether it can lie in a cache of `size` bytes."""
+        """Whether it fits a cache of `size` bytes."""
         numbers = (self.height, self.width, self.offset or 0, self.half or 0)
         if not all(type(number) is int for number in numbers) or min(numbers[:2]) < 1:
             return False
@@ -60,7 +60,7 @@ class SkippedFile:
 class ImageSet:
     """(H, W, 3) uint8 images, drawn in proportion to their area.
 
-    changes: what differed from the files that the cache had been made of, in words.
+    changes: how the files differ from those that the cache was made of, as a message.
     """
 
     def __init__(self, file: Path, entries: Sequence[CachedImage], changes: str = "") -> None:

@@ -29,7 +29,7 @@ class DatasetReport:
 
 
 def check_dataset(options: TrainOptions, exclude: Path | None = None) -> DatasetReport:
-    """Without what lies below `exclude`.
+    """Check all images of the folders but those below `exclude`.
 
     Raises DatasetError for a missing folder and for low-resolution images of one name.
     """

@@ -24,7 +24,7 @@ def downloaded_vgg() -> Path:
 
 
 def download(url: str, folder: Path) -> Path:
-    """`url`'s file in `folder`; raises WeightsError where it cannot be had or is not what it says.
+    """`url`'s file in `folder`; WeightsError if it cannot be fetched or its checksum is wrong.
 
     The name ends in -XXXXXXXX.suffix, the beginning of its SHA-256. All of that is recorded beside
     it and checked at each use; a file that has changed is fetched again.

@@ -100,7 +100,7 @@ def _read_index(cache: CacheFile) -> dict[str, Any]:
 
 
 def _changes(known: dict[str, Any], files: Sequence[list[Any]]) -> str:
-    """How `files` differ from those a cache was made of, in words; empty if they do not."""
+    """How `files` differ from those a cache was made of, as a message; "" if they do not."""
     if not known:
         return ""
     before = {path: state for path, *state in known["wanted"]["files"]}

@@ -35,7 +35,7 @@ class _OriginalPair(TypedDict):
 
 class Pair(_OriginalPair, total=False):
     teacher: Tensor
-    """(B, 3, P, P) uint8, what a teacher makes of the low-resolution patch."""
+    """(B, 3, P, P) uint8, the teacher's output for the low-resolution patch."""
 
 
 PairSampler = Callable[[np.random.Generator], Pair]

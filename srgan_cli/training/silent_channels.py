@@ -1,4 +1,4 @@
-"""Finds and reinitializes dead channels: those that are positive on hardly any pixel.
+"""Finds and reinitializes dead channels: those that are positive on almost no pixel.
 
 After a ReLU they also get no gradient. Reinitialized when a trained body is copied into a network
 with another activation.

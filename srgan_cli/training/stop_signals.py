@@ -18,7 +18,7 @@ class Stop:
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self.number == number == signal.SIGINT:
-            raise KeyboardInterrupt  # who presses twice does not want to wait
+            raise KeyboardInterrupt  # a second Ctrl-C does not wait
         self.number = number
 
 

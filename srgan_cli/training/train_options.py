@@ -51,7 +51,7 @@ PATTERN = re.compile(rf"(?P<file>.+?)(?::(?P<layers>{LAYER}(?:,{LAYER})*))?")
 
 @dataclass(frozen=True)
 class VggFile:
-    """A file and the weight of each of its layers; no layers stands for the recipe's."""
+    """A file and the weight of each of its layers; without layers, the recipe's."""
 
     file: str
     layers: dict[str, float] = field(default_factory=dict)
@@ -84,7 +84,7 @@ def _parse_layer(part: str) -> tuple[str, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """None stands for the recipe's value. Raises OptionError for invalid values."""
+    """None: the recipe's value. Raises OptionError for invalid values."""
 
     folders: tuple[Path, ...]
     out: Path

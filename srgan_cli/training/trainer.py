@@ -62,8 +62,8 @@ class StageOutputs:
     callback: TrainingCallback
     save_best: "BestSaver"
     keep_latest: bool
-    """Whether the latest average counts as the best: what learns from a teacher alone gets farther
-    from the originals, by PSNR, the more it learns."""
+    """Whether the latest average counts as the best: trained on a teacher alone, a network gets
+    farther from the originals, by PSNR, the more it learns."""
     draw: Callable[[ValidationResult, int], None]
     """Called with a validation and its step."""
     write_scalars: ScalarWriter
@@ -158,7 +158,7 @@ class Trainer:
                 validated = self._report(losses)
                 self._stop_on_signal(stop)
                 due = length_known or validated or now - saved > SAVE_EVERY
-                if due and not self._failures:  # what may be broken replaces nothing good
+                if due and not self._failures:  # a state that may be broken replaces no checkpoint
                     self.save()
                     saved = time.monotonic()
 
@@ -210,7 +210,7 @@ class Trainer:
             if warning is not None:
                 self.outputs.callback.message(warning)
                 self._log({"warning": warning})
-            with torch.random.fork_rng(devices=[]):  # the other processes' dice do not move either
+            with torch.random.fork_rng(devices=[]):  # the others do not validate
                 score = self._validated() if due else None
             at = self.progress
             every = 1 if at.done <= FIRST_STEPS else 5 if at.done < LOG_EVERY else LOG_EVERY

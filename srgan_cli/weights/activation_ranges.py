@@ -28,7 +28,7 @@ SIDE = 48
 """Of the image on which activations are measured, in low-resolution pixels."""
 
 MAX_PSNR = 100.0
-"""dB; stands for outputs that do not differ."""
+"""dB, for outputs that do not differ."""
 
 
 def calibrate(network: nn.Module, images: Sequence[Tensor] = ()) -> list[Range]:

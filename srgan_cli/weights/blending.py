@@ -21,7 +21,7 @@ from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.metadata import blend_metadata
 
 MAX_DISTANCE = 0.9
-"""Networks of unknown lineage that lie farther apart are taken for unrelated.
+"""Networks of unknown lineage with a larger distance are taken for unrelated.
 
 Measured: our PSNR network and its GAN end after 400 steps lie 0.08 apart, no layer more than 0.19;
 that network and itself with noise of half a layer's size, 0.47. Fresh networks lie 1.41 apart,
@@ -75,7 +75,7 @@ def blend_related(networks: Sequence[Weights], shares: Sequence[float]) -> Weigh
     parts = [(one, share) for one, share in zip(networks, shares, strict=True) if share]
     found = lineage_warning(*zip(*parts, strict=True)) if len(parts) > 1 else None
     if found:
-        raise WeightsError(f"{found}; srgan interp --force blends them all the same, into a file")
+        raise WeightsError(f"{found}; srgan interp --force blends them into a file anyway")
     return made
 
 

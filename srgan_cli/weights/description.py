@@ -54,7 +54,7 @@ class WeightsDescription:
     lineage: str
     family: str | None
     denoise: float | None
-    """Where it stands in the family that it declares."""
+    """Its place in the family that it declares: 0 clean, 1 photo."""
     training: dict[str, Any]
     """The file's own record, and in "history" those of the trainings before it."""
     history: list[dict[str, Any]]

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 JSON_NAMES = {"measured_receptive_field": "effective_reach", "reflect_padding": "mirrored"}
-"""Field of Metadata -> its key in weights files. The other fields are named alike in both."""
+"""Field of Metadata -> its key in weights files. The other fields have the same name in both."""
 
 OPTIONAL = ("family", "activation_ranges", "int8_psnr")
 """Fields that files have only where they say something."""

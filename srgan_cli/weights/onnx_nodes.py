@@ -186,7 +186,7 @@ FOLDED: Mapping[str, Callable[[Mapping[str, Any], Sequence[np.ndarray]], np.ndar
     "Slice": slice_,
     "Transpose": lambda given, inputs: inputs[0].transpose(given["perm"]),
 }
-"""Of attributes and inputs: what tracing makes of torch's pad."""
+"""Of attributes and inputs: how torch's pad is traced."""
 
 STEPS: Mapping[str, Callable[[OnnxNode, Constants], Step]] = {
     "Conv": convolution,

@@ -154,10 +154,10 @@ def _attribute(given: Any) -> Any:
 
 
 def _array(tensor: Any) -> np.ndarray:
-    """Of a TensorProto; its size is checked before anything is made of it."""
+    """Of a TensorProto; its size is checked before its data are read."""
     name, shape = summary(tensor.name) or "a constant", tuple(tensor.dims)
     if tensor.data_location or tensor.external_data:
-        raise WeightsError(f"{name} lies in another file, which is not read: save it as one file")
+        raise WeightsError(f"{name} is in another file, which is not read: save it as one file")
     known = tensor.data_type in DTYPES and len(shape) <= MAX_AXES
     if not known or min(shape, default=0) < 0 or (0 in shape and len(shape) > 1):
         raise WeightsError(f"an unsupported model: {name} is of an unsupported type or size")

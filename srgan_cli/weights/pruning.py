@@ -18,7 +18,7 @@ MULTIPLE = 16
 """Blocks keep a multiple of so many channels: processors compute other numbers no faster."""
 
 MAX_PSNR = 100.0
-"""dB; stands for outputs that do not differ."""
+"""dB, for outputs that do not differ."""
 
 SIDE, RUNS = 128, 3
 """Of the built-in image in low-resolution pixels, and how often networks are timed on it."""

@@ -165,7 +165,7 @@ def _load_scale(
 
 
 def _load_blend(ends: Mapping[End, Path], blend: float | None) -> Weights:
-    """At an end the file itself, so that its figures hold exactly; a lone end is all there is."""
+    """At an end the file itself, so that its figures hold exactly."""
     if len(ends) == 1:
         return load_weights(next(iter(ends.values())))
     if blend in (0.0, 1.0):

@@ -28,7 +28,7 @@ from srgan_cli.weights.pickle_check import (
 
 MAX_FILE = 1 << 30  # bytes
 MAX_HEADER = 1 << 24  # bytes of a safetensors header
-MAX_PICKLE = 1 << 24  # bytes; tensors lie outside of it
+MAX_PICKLE = 1 << 24  # bytes; tensors are stored outside of it
 MAX_EXPANSION = 4  # times its own size that a file may take in memory
 EXTRA_BYTES = 1 << 20  # bytes on top, for very small files
 LEGACY_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
@@ -89,7 +89,7 @@ def read_tensor_file(path: Path) -> TensorFile:
     """Read a .pth, .pt, .ckpt (of any torch) or .safetensors file; its suffix does not matter.
 
     Raises WeightsError, one line with the path, for what is missing, damaged, something else, no
-    regular file, or wants code to be run.
+    regular file, or would run code.
     """
     try:
         with open_regular(path) as file:
@@ -105,7 +105,7 @@ def read_tensor_file(path: Path) -> TensorFile:
     except WeightsError as error:
         raise _file_error(path, str(error)) from error
     except ForbiddenCallError as error:
-        code = f"wants to run {error.name}, and code in weights files is not run; {SUGGESTION}"
+        code = f"would run {error.name}, and code in weights files is not run; {SUGGESTION}"
         raise _file_error(path, code) from error
     except UnsupportedOpcodeError as error:
         raise _file_error(path, str(_load_error(error))) from error

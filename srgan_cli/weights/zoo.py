@@ -1,7 +1,7 @@
-"""Where networks lie: those we ship, and the user's own. Standard library only.
+"""The folders of networks: those we ship, and the user's own. Standard library only.
 
 A file named `{model}-x{scale}-{end}.safetensors` is one end of a model; any other name is a model
-by itself. The user's own are found first.
+of its own. The user's own come first.
 """
 
 import os
@@ -35,7 +35,7 @@ REALESRGAN_FILES = {
 _PATTERN = re.compile(r"(?P<model>.+)-x(?P<scale>\d+)-(?P<end>psnr|gan)")
 
 DEFAULT_BLEND = 1.0
-"""How vivid a model is unless told: 0 is its PSNR end, 1 its GAN end."""
+"""Default of --blend: 0 is a model's PSNR end, 1 its GAN end."""
 
 DENOISE_ENDS = {"clean": 0.0, "photo": 1.0}
 """Models that --denoise mixes -> what they are without it: 0 keeps grain and artifacts."""

@@ -136,7 +136,7 @@ def test_unrelated_networks_are_refused_with_what_an_image_shows_unless_forced(
     result = interp(*arguments)
     assert result.exit_code == 1
     assert "not trained from one another: on a test image the blend is off by" in result.stderr
-    assert "--force blends them all the same" in result.stderr
+    assert "--force blends them anyway" in result.stderr
     assert not (tmp_path / "out.safetensors").exists()
     result = interp(*arguments, "--force")
     assert result.exit_code == 0

@@ -50,7 +50,7 @@ def refused(path: Path, message: str) -> None:
 def test_a_pickle_that_wants_code_is_refused_by_name_and_not_run(tmp_path, zipped):
     path, witness = tmp_path / "evil.pth", tmp_path / "witness"
     torch.save({"w": Evil(witness)}, path, _use_new_zipfile_serialization=zipped)
-    refused(path, r"wants to run \w+\.mkdir, .* where you trust it")
+    refused(path, r"would run \w+\.mkdir, .* where you trust it")
     assert not witness.exists()
 
 
@@ -65,7 +65,7 @@ def test_a_plain_pickle_is_refused_and_not_run(tmp_path):
 def test_a_whole_program_object_is_refused_with_advice(tmp_path, thing):
     path = tmp_path / "object.pth"
     torch.save(thing, path)
-    refused(path, r"wants to run .*state_dict\(\)")
+    refused(path, r"would run .*state_dict\(\)")
 
 
 @pytest.mark.parametrize("zipped", [True, False])

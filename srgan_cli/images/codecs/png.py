@@ -21,7 +21,7 @@ from srgan_cli.images.row_bands import RowBands
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by the number of channels
 BAND_BYTES = 1 << 20  # that are filtered at once
-STORED, FAST = 0, 1  # levels of compression that have filters of their own
+STORED, FAST = 0, 1  # levels of compression with their own filters
 NO_FILTER, PAETH = 0, 4
 INCH = 0.0254  # meters
 
@@ -95,7 +95,7 @@ def _frame_control(image: Image, duration: int) -> bytes:
 
 
 def _metadata(image: Image) -> list[bytes]:
-    """The chunks, in the order that PNG wants."""
+    """The chunks, in the order that PNG requires."""
     chunks = []
     if image.icc_profile is not None:
         chunks.append(_chunk(b"iCCP", b"ICC Profile\0\0" + zlib.compress(image.icc_profile)))

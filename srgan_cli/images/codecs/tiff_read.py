@@ -3,7 +3,7 @@
 Pillow would cut 16 bits to 8, and does not know all layouts. So libtiff, through Pillow, only
 decompresses the bytes, as if they were an 8-bit gray image; what they mean is known here. Strips,
 tiles, separate planes, byte orders and BigTIFF are read by one rule. What is left to Pillow are
-palettes, CMYK, other depths, and what JPEG and its like have compressed.
+palettes, CMYK, other depths, and lossy compression such as JPEG.
 """
 
 import io
@@ -41,7 +41,7 @@ class TiffPage:
     """Of the file's IFDs the one at `index`.
 
     bits: of a sample. channels: samples of a pixel, alpha included. planes: 1, or as many as
-    channels where each lies in a plane of its own. part: height and width of a strip or tile.
+    channels where each has its own plane. part: height and width of a strip or tile.
     low_strips: whether the single, uncompressed strip is read as many.
     """
 

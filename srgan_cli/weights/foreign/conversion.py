@@ -139,7 +139,7 @@ def foreign_layout(
 
 
 def export_foreign(weights: Weights, path: Path, layout_name: str) -> None:
-    """Under the names of `LAYOUTS`: .safetensors, or else what torch.save makes of plain tensors.
+    """Under the names of `LAYOUTS`: .safetensors, else a file as torch.save writes it.
 
     Raises WeightsError for a network that the naming's programs do not have.
     """

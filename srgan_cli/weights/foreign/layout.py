@@ -129,7 +129,7 @@ def shuffle_step(state: State, key: str) -> int:
 def check_steps(steps: list[int]) -> int:
     """The scale of enlargements in a row that our networks do in the same steps."""
     if any(step != 2 for step in steps) and (len(steps) > 1 or steps[0] % 2 == 0):
-        raise WeightsError(f"it upscales in the steps {steps}; ours go by 2, or once by an odd one")
+        raise WeightsError(f"it upscales in the steps {steps}; ours by 2, or once by an odd factor")
     scale = 1
     for step in steps:
         scale *= step

@@ -43,7 +43,7 @@ def check_supported(state: State) -> None:
 
 
 def patterns(keys: Iterable[str]) -> set[str]:
-    """Keys with their numbers left out: how a family is told from another, at any depth."""
+    """Keys without their numbers: they identify a family at any depth."""
     return {re.sub(r"\d+", "#", key) for key in keys}
 
 

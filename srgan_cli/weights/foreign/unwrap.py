@@ -54,7 +54,7 @@ def first_keys(keys: Iterable[str], most: int = 3) -> str:
 
 
 def without_prefixes(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Also picks the generator where a discriminator lies beside it."""
+    """Also picks the generator of a file that has a discriminator too."""
     tensors.pop("n_averaged", None)  # torch's AveragedModel counts
     for _ in range(MAX_DEPTH):
         prefix = shared_prefix(tensors)

@@ -35,7 +35,7 @@ class _Cursor:
     place: int = 0
 
     def flagged(self, layer: NcnnLayer, count: int) -> np.ndarray:
-        """(count,) float32 or float16, or int8 that wants to be scaled."""
+        """(count,) float32 or float16, or int8 that is still to be scaled."""
         flag = int(self._take(layer, np.dtype("<u4"), 1)[0])
         if flag not in TYPES:
             raise WeightsError(f"layer {layer}: numbers of an unsupported type, 0x{flag:08X}")

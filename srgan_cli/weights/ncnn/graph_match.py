@@ -179,7 +179,7 @@ class _Walk:
         if kind == "concat":
             inputs = [part for x in inputs for part in self._parts(x)]
         found = self.graph.find(canonical(kind, inputs, sizes))
-        if found is None and kind == "prelu":  # one slope for all channels, or many alike
+        if found is None and kind == "prelu":  # one slope for all channels, or equal ones
             other = [n for n in self.graph.weights if self.graph.operations[n].inputs == (*inputs,)]
             return next((n for n in other if self.graph.operations[n].kind == "prelu"), None)
         return found

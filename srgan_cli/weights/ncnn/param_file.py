@@ -56,7 +56,7 @@ def summary(text: str) -> str:
 def parse_param(text: str) -> list[NcnnLayer]:
     """The layers in their order. Raises WeightsError for any other text, and for contradictions.
 
-    Every blob is made by one layer, before it is read, and read by at most one: ncnn wants Split
+    Every blob is made by one layer, before it is read, and read by at most one: ncnn requires Split
     layers where a blob is needed twice.
     """
     lines = [line.split() for line in text.splitlines() if line.strip()]

@@ -1,6 +1,6 @@
 """An ncnn pair -> a network of ours, if its graph is exactly that network's.
 
-Networks that Real-ESRGAN published are told by the checksum of their .bin.
+Networks that Real-ESRGAN published are recognized by the checksum of their .bin.
 """
 
 import hashlib

@@ -182,7 +182,7 @@ def _fuse_activations(layers: list[NcnnLayer]) -> list[NcnnLayer]:
 
 
 def _with_splits(layers: list[NcnnLayer]) -> list[NcnnLayer]:
-    """ncnn wants one copy of a blob for each of its readers."""
+    """ncnn requires one copy of a blob for each of its readers."""
     readers = Counter(blob for layer in layers for blob in layer.inputs)
     copies: dict[str, list[str]] = {}
     made: list[NcnnLayer] = []
