@@ -20,7 +20,7 @@ PRECISIONS = {
 }
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""Of glibc's mallopt."""
+"""Parameters of glibc's mallopt."""
 
 KEPT_BYTES, MMAP_BYTES = 1 << 30, 1 << 28
 """Bytes that may stay unused, and of a buffer that is given back even then."""
@@ -140,7 +140,7 @@ class CgroupVersion:
     limit: str
     usage: str
     cache: str
-    """In memory.stat: of the usage, what is given up when memory runs short."""
+    """Key in memory.stat of the part of the usage that is freed when memory runs short."""
 
 
 CGROUP_V1 = CgroupVersion(

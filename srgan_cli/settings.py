@@ -14,7 +14,7 @@ PRECISION_NAMES = (*FLOAT_PRECISION_NAMES, "int8")
 LEAST_TILE = 16
 MAX_SCALE = 1000
 MAX_PIXELS = 200_000_000
-"""Of an image that is decoded as a whole: at 16 bits with alpha that takes about 6 GB."""
+"""Limit of an image that is decoded as a whole; at 16 bits with alpha it takes about 6 GB."""
 MAX_SIDE = 10**9
 """Pixels; no file format holds many more."""
 
@@ -67,7 +67,7 @@ class ModelChoice:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where to compute, how precisely, and on how much at once."""
+    """Options of the device, precision and tiles."""
 
     device: str = "auto"
     """A name, or several with commas between them: they share each image's tiles."""
@@ -154,7 +154,7 @@ class ImageSize:
 
 @dataclass(frozen=True)
 class OutputSize:
-    """At most one of these is given; none means the network's own scale."""
+    """The size wanted: at most one of these; without any, the network's own scale."""
 
     scale: Fraction | None = None
     box: tuple[int, int] | None = None

@@ -140,7 +140,7 @@ def _job(one: InputFile, target: Path) -> Job:
 
 
 def _without_outputs(found: Sequence[InputFile], jobs: Sequence[Job]) -> list[Job]:
-    """Without inputs from folders and globs that are outputs of other jobs.
+    """The jobs but those from folders and globs whose input is the output of another job.
 
     So a folder that holds its own outputs can be processed again.
     """

@@ -90,7 +90,7 @@ class Outcome:
     trace: str | None = None
 
     def failed(self, error: Exception) -> "Outcome":
-        """With `error` as one line, and its traceback if it is unexpected."""
+        """This outcome with `error` as one line, and its traceback if it is unexpected."""
         text = printable(describe_error(self.job.source, error))
         expected = isinstance(error, SrganError | MemoryError)
         trace = None if expected else "".join(traceback.format_exception(error, limit=-30))

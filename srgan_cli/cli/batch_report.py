@@ -172,7 +172,7 @@ class BatchReport:
             totals[1] += outcome.compute_seconds
 
     def speeds(self) -> Iterator[Speed]:
-        """Of the networks that ran for long enough to tell."""
+        """The speeds of the networks that ran long enough to measure them."""
         known = self.settings
         for scale, (megapixels, seconds) in self.computed.items():
             if seconds >= LEAST_SECONDS and known.precision is not None:

@@ -120,7 +120,7 @@ class Command(click.Command):
         return groups
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Without the aliases, which the help does not show either."""
+        """Click's completions without the aliases, which the help does not show either."""
         aliases = {name for one in self.get_params(ctx) for name in getattr(one, "aliases", ())}
         found = super().shell_complete(ctx, incomplete)
         return [item for item in found if item.value not in aliases]

@@ -151,7 +151,7 @@ def _finite(value: float) -> float | None:
 
 
 def csv_lines(rows: Sequence[dict[str, object]]) -> list[str]:
-    """With a header; what would break a line is escaped."""
+    """CSV with a header; characters that would break a line are escaped."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()

@@ -82,7 +82,7 @@ def rows(description: "WeightsDescription") -> Iterator[tuple[str, str]]:
 
 
 def _training_rows(history: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Of each training, oldest first; numbered where there are several."""
+    """Rows of each training, oldest first; numbered where there are several."""
     for number, record in enumerate(history, start=1):
         yield from flatten("training" if len(history) == 1 else f"training {number}", record)
 

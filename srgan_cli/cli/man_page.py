@@ -14,7 +14,7 @@ HELP_OPTION = "-h, --help"
 
 
 def man_page(group: Group) -> str:
-    """In roff, with the commands in the order of their sections."""
+    """The page in roff, with the commands in the order of their sections."""
     ctx = click.Context(group, info_name="srgan", **group.context_settings)
     return "\n".join(_lines(group, ctx)) + "\n"
 

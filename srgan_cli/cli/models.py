@@ -54,7 +54,7 @@ class ModelRow:
     set5_ssim: float | None = None
     int8_psnr: float | None = None
     megapixels_per_second: float | None = None
-    """Of output, on this machine, if srgan has upscaled enough with it."""
+    """Output megapixels on this machine, if srgan has upscaled enough with it."""
     device: str | None = None
     precision: str | None = None
     family: str | None = None

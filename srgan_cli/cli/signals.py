@@ -147,7 +147,7 @@ class _Listener:
         _exit_now(128 + first)
 
     def _print_received(self, line: str) -> None:
-        """By `print_line`, or directly if that waits for a lock."""
+        """Print by `print_line`, or directly if that waits for a lock."""
         thread = threading.Thread(target=self.print_line, args=(line,), daemon=True)
         thread.start()
         thread.join(PRINT_SECONDS)
@@ -196,7 +196,7 @@ def _exit_now(code: int) -> None:
 
 
 def _write_line(text: str) -> None:
-    """In place of a progress bar's line, if there is one."""
+    """Write a line to stderr, over a progress bar's line if there is one."""
     _write_to_stderr(f"{ERASE_LINE if _is_terminal() else ''}{text}\n")
 
 

@@ -15,7 +15,7 @@ from srgan_cli.files import atomic_write, read_regular
 from srgan_cli.folders import cache_folder
 
 LEAST_SECONDS = 1.0
-"""Of computing; less tells more about loading than about speed."""
+"""Least seconds of computing: shorter runs measure loading more than speed."""
 
 MOST_ENTRIES = 100
 MOST_BYTES = 1 << 16

@@ -167,7 +167,7 @@ def _output_size(pipeline: "UpscalePipeline", path: Path) -> ImageSize:
 
 
 def _pixels(pipeline: "UpscalePipeline", path: Path) -> int:
-    """Of the output; 0 for standard input and what cannot be read."""
+    """Pixels of the output; 0 for standard input and files that cannot be read."""
     try:
         size = _output_size(pipeline, path)
     except (SrganError, OSError):

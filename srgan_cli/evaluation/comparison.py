@@ -101,7 +101,7 @@ def compare_all(
 
 
 def read_subject(source: ComparisonInput, scale: int) -> Subject:
-    """With an original, the sizes determine the scale. Raises ImageError."""
+    """Read the images. scale: unless the sizes of both determine it. Raises ImageError."""
     name = source.photo.name
     if source.high_res is None and not source.is_high_res:
         return Subject(name, read_image(source.photo), scale)

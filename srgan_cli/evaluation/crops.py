@@ -66,7 +66,7 @@ def parse_crop(text: str) -> Crop:
 
 
 def cut(image: Image, crop: Crop) -> Image:
-    """With its color profile. Raises ImageError for a crop that reaches outside."""
+    """The crop, with the color profile. Raises ImageError for a crop that reaches outside."""
     if crop.x + crop.width > image.width or crop.y + crop.height > image.height:
         size = f"{image.width} x {image.height}"
         raise ImageError(f"the crop {crop} reaches outside of an image of {size}")

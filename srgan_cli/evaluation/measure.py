@@ -102,7 +102,7 @@ def _measure(
 def figures(
     ours: Image, original: Image, metrics: Sequence[Metric], border: int = 0
 ) -> dict[str, float]:
-    """By the keys of the metrics."""
+    """Metric's key -> value. border: pixels that are left out at each side."""
     a, b = _crop_border(ours.pixels, border), _crop_border(original.pixels, border)
     return {metric.key: metric.measure(a, b) for metric in metrics}
 

@@ -80,7 +80,7 @@ def bicubic() -> Method:
 
 
 def network_method(model: SelectedModel, machine: Machine) -> Method:
-    """As many passes as the scale takes, then a bicubic to fit, as `srgan upscale` does."""
+    """Upscales in as many passes as the scale takes, then by bicubic, as `srgan upscale`."""
     pipeline = build_pipeline(model.weights, machine, OutputSize())
     if not pipeline.engines:
         raise WeightsError(f"{model.name} does not upscale: compare networks of a scale above 1")

@@ -27,7 +27,7 @@ BACKGROUND = 128  # what shows through a transparent image: dark and light fring
 @dataclass(frozen=True)
 class PageEncoding:
     name: str
-    """As messages name it."""
+    """Its name in messages."""
     encoding: Encoding
 
 
@@ -48,7 +48,7 @@ class EncodedImages:
 
 
 def encode_images(images: Sequence[Image], limit: int) -> EncodedImages:
-    """In the first of ENCODINGS in which all together take at most `limit` characters.
+    """Encode by the first of ENCODINGS in which all together take at most `limit` characters.
 
     Lossless is the rule, since a judge should see no artifact but the method's; a JPEG of high
     quality is for many or large images. Raises ImageError if even the smallest is too large.

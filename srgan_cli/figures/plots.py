@@ -135,5 +135,5 @@ def _running_mean(values: np.ndarray) -> np.ndarray:
 
 
 def _literal(text: str) -> str:
-    """Without formulas: matplotlib would read $...$ as one."""
+    """Escape $, with which matplotlib marks formulas."""
     return text.replace("$", r"\$")

@@ -28,12 +28,12 @@ def to_ascii(text: str) -> str:
 
 
 def text_width(text: str, size: int) -> int:
-    """In pixels, rounded up."""
+    """Width of a line in pixels, rounded up."""
     return int(font(size).getlength(to_ascii(text))) + 1 if text else 0
 
 
 def text_height(lines: int, size: int) -> int:
-    """Of so many lines of text, in pixels."""
+    """Height of so many lines in pixels."""
     return round(lines * size * SPACING)
 
 

@@ -79,7 +79,7 @@ def reset_exif_orientation(exif: bytes) -> bytes:
 
 
 def set_exif_size(exif: bytes, height: int, width: int) -> bytes:
-    """With these pixel dimensions, where it states any."""
+    """The block with these pixel dimensions, where it states any."""
     structure, changed = parse_tiff(exif), bytearray(exif)
     first = structure.first_ifd()
     for ifd in (first, structure.sub_ifd(first, Tag.ExifOffset)):
@@ -137,7 +137,7 @@ def reset_xmp_orientation(xmp: bytes) -> bytes:
 
 
 def set_xmp_size(xmp: bytes, height: int, width: int) -> bytes:
-    """With these pixel dimensions, where it states any."""
+    """The block with these pixel dimensions, where it states any."""
     sides = {"tiff:ImageWidth": width, "tiff:ImageLength": height}
     sides |= {"exif:PixelXDimension": width, "exif:PixelYDimension": height}
     return _set_properties(xmp, sides)

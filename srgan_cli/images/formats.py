@@ -34,7 +34,7 @@ RAW_SUFFIXES = frozenset(
         *("pef", "srw", "3fr", "fff", "iiq", "erf", "mrw", "x3f", "kdc", "dcr", "mos", "mef"),
     )
 )
-"""Of cameras' own files, which are read and not written."""
+"""Suffixes of camera raw files, which are read and not written."""
 
 PACKAGES = {
     "heif": ("pillow_heif", "HEIC", "pillow-heif"),
@@ -63,7 +63,7 @@ def check_package(kind: str) -> None:
 
 
 def input_suffixes() -> frozenset[str]:
-    """Of files that can be read here, lower case with the dot."""
+    """Suffixes of files that can be read here, in lower case with the dot."""
     known = (*FORMAT_BY_SUFFIX, *RAW_SUFFIXES)
     return frozenset(suffix for suffix in known if is_readable(kind_of_suffix(suffix) or ""))
 

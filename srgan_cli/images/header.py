@@ -21,7 +21,7 @@ from srgan_cli.images.tiff_tags import TiffStructure
 from srgan_cli.settings import MAX_PIXELS
 
 FORMAT_OF_PILLOW = {"PPM": "pnm", "MPO": "jpeg", "DIB": "bmp"}
-"""Where it is not the same in lower case."""
+"""Pillow's name of a format -> ours, where that is not the same in lower case."""
 
 
 @dataclass(frozen=True)

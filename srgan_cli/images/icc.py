@@ -38,7 +38,7 @@ def can_convert(profile: bytes, mode: str) -> bool:
 
 
 def checked_profile(image: Image) -> Image:
-    """Without an ICC profile that cannot be used, which is noted.
+    """The image without an ICC profile that cannot be used, and with a note on it.
 
     Gray may have one of RGB: programs show such images as RGB.
     """

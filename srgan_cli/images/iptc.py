@@ -24,7 +24,7 @@ def valid_iptc(data: object) -> bytes | None:
 
 
 def iptc_of_info(info: Mapping[str, object]) -> bytes | None:
-    """From Pillow's `info` of any format."""
+    """IPTC data in Pillow's `info` of any format."""
     resources = info.get("photoshop")
     if isinstance(resources, Mapping) and RESOURCE_ID in resources:
         return valid_iptc(resources[RESOURCE_ID])
@@ -32,7 +32,7 @@ def iptc_of_info(info: Mapping[str, object]) -> bytes | None:
 
 
 def iptc_of_page(page: IFD) -> bytes | None:
-    """From a page of a TIFF file: its own tag, or Photoshop's.
+    """IPTC data of a page of a TIFF file: in its own tag, or Photoshop's.
 
     Some programs store the tag as numbers in the order of the file, others as bytes.
     """
@@ -44,7 +44,7 @@ def iptc_of_page(page: IFD) -> bytes | None:
 
 
 def find_iptc(data: bytes) -> bytes | None:
-    """From Photoshop's resources up to the first damaged one, or from a bare data set."""
+    """IPTC data in Photoshop's resources up to the first damaged one, or `data` itself."""
     at = 0
     while data[at : at + 4] == SIGNATURE and at + 12 <= len(data):
         number, name_length = struct.unpack_from(">HB", data, at + 4)

@@ -38,7 +38,7 @@ LARGE = 1 << 26
 """Bytes of samples beyond which an image is not decoded at once, if its format permits."""
 
 MAX_PART_BYTES = 1 << 24
-"""Of a strip, or of a row of tiles, beyond which reading by parts saves no memory."""
+"""Largest strip, or row of tiles: with larger ones, reading by parts saves no memory."""
 
 
 def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Image:
@@ -56,7 +56,7 @@ def read_frames(path: Path, *, max_pixels: int = MAX_PIXELS) -> AnyImage:
 
 
 def read_bytes(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> AnyImage:
-    """As `read_frames`. name: for messages; "-" for standard input."""
+    """Like `read_frames`, for a file's content. name: for messages; "-" is standard input."""
     with read_errors(name, max_pixels):
         return _read(_Source(io.BytesIO(data), name, max_pixels, first_only=False))
 

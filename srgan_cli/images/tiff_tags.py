@@ -40,7 +40,7 @@ class TagValue:
         return np.frombuffer(self.data, order + INTEGERS[self.kind]).astype(np.uint64)
 
     def swapped(self) -> "TagValue":
-        """In the other byte order."""
+        """The values in the other byte order."""
         size = SIZES.get(self.kind, 1) // (2 if self.kind in RATIONALS else 1)
         words = range(0, len(self.data), size)
         return TagValue(self.kind, b"".join(self.data[i : i + size][::-1] for i in words))
@@ -210,7 +210,7 @@ def check_sub_ifds(ifd: IFD, seen: set[int] | None = None) -> None:
 
 
 def swap_tags(tags: Tags) -> Tags:
-    """In the other byte order."""
+    """The tags in the other byte order."""
     return {t: v.swapped() if isinstance(v, TagValue) else swap_tags(v) for t, v in tags.items()}
 
 

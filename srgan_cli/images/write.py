@@ -213,7 +213,7 @@ def _encode_as(sequence: ImageSequence, format: str, encoding: Encoding) -> byte
 
 
 def _prepare(sequence: ImageSequence, path: Path, encoding: Encoding) -> ImageSequence:
-    """With the metadata that the file shall have. ImageError for what its format cannot hold."""
+    """Set the file's metadata. ImageError for images that its format cannot hold."""
     first, frames = sequence.images[0], len(sequence.images)
     check_target(path, encoding, requirements_of(first, frames, sequence.animated))
     images = tuple(_update_metadata(image, encoding.strip) for image in sequence.images)
@@ -221,7 +221,7 @@ def _prepare(sequence: ImageSequence, path: Path, encoding: Encoding) -> ImageSe
 
 
 def _update_metadata(image: Image, strip: bool) -> Image:
-    """Without metadata but the profile, or with such as state the size of the image."""
+    """Strip all but the profile, or else set the size that EXIF and XMP state."""
     if strip:
         return Image(image.pixels, image.alpha, image.icc_profile)
     exif, xmp, size = image.exif, image.xmp, (image.height, image.width)

@@ -144,7 +144,7 @@ class TiledEngine:
                 progress(number, len(tiles))
 
     def _side(self, height: int, width: int) -> int:
-        """Of a tile's core. Several devices each get a part of the image."""
+        """Side of a tile's core. Several devices each get a part of the image."""
         if self.tile or not self.replicas:
             return self.core
         share = int((height * width / len(self.devices) / 2) ** 0.5)

@@ -96,7 +96,7 @@ class ImageSink:
         self.filled += len(rows)
 
     def image(self, like: Image) -> Image:
-        """With the metadata of `like`."""
+        """The collected image, with the metadata of `like`."""
         colors = like.pixels.shape[2]
         alpha = None if like.alpha is None else self.layers[..., colors]
         return replace(like, pixels=self.layers[..., :colors], alpha=alpha)
@@ -134,7 +134,7 @@ class RowTransform(Protocol):
 
     @property
     def height(self) -> int:
-        """Of the result."""
+        """Height of the result."""
 
     @property
     def band(self) -> int:

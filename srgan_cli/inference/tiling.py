@@ -27,7 +27,7 @@ class Box:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """As of an array: height, width."""
+        """(height, width)."""
         return self.height, self.width
 
     def index(self, scale: int = 1) -> tuple[slice, slice]:

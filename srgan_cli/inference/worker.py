@@ -161,7 +161,7 @@ class Worker:
         return self._run_one(tile, torch.float32)
 
     def _split(self, tile: TileInput, dtype: torch.dtype) -> np.ndarray:
-        """By halves, and where those would be small, with the minimal context."""
+        """Compute the tile in halves; small ones with the minimal context."""
         if self._is_smallest(tile):
             raise DeviceError(
                 f"not enough memory on {self.device} for a tile of {MIN_CORE} pixels and the "

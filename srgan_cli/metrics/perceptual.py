@@ -12,12 +12,12 @@ Extractor = Callable[[Tensor], Iterable[Tensor]]
 """(1, 3, H, W) in [0, 1] -> one (1, C, h, w) for each layer, after activation."""
 
 Distance = Callable[[np.ndarray, np.ndarray], float]
-"""Of two (H, W, 1 or 3) integer arrays; 0 for equal ones."""
+"""Distance of two (H, W, 1 or 3) integer arrays; 0 for equal ones."""
 
 
 @torch.no_grad()
 def feature_distance(extract: Extractor, image: np.ndarray, reference: np.ndarray) -> float:
-    """From 0 (equal) to 2: the squared difference of features scaled to unit length.
+    """Squared difference of features scaled to unit length, from 0 (equal) to 2.
 
     The channels of each position are scaled; the mean is over positions, then over layers.
 
@@ -63,7 +63,7 @@ def lpips_distance() -> Distance:
 
 
 def distance_by(network: Callable[[Tensor, Tensor], Tensor]) -> Distance:
-    """Of arrays, by a network that compares two (1, 3, H, W) in [-1, 1]."""
+    """Distance of arrays by a network that compares two (1, 3, H, W) in [-1, 1]."""
 
     @torch.no_grad()
     def measure(image: np.ndarray, reference: np.ndarray) -> float:

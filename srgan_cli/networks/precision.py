@@ -24,7 +24,7 @@ def at_least_float32(x: Tensor) -> Tensor:
 
 
 def to_weight_dtype(x: Tensor, layers: nn.Module) -> Tensor:
-    """In the dtype of the first of the layers' weights."""
+    """`x` in the dtype of the first of the layers' weights."""
     return x.to(next(layers.parameters()).dtype)
 
 
@@ -103,7 +103,7 @@ def input_conv(inputs: int, outputs: int, kernel: int = 3) -> InputConv:
 
 
 def _compute_dtype(x: Tensor, weight: Tensor) -> torch.dtype:
-    """Of the convolutions behind `x`: autocast's, if it is on, else that of their weights."""
+    """The dtype of convolutions on `x`: autocast's, if it is on, else that of their weights."""
     return torch.get_autocast_dtype(x.device.type) if _autocasts(x) else weight.dtype
 
 

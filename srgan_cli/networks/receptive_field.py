@@ -25,10 +25,10 @@ def conv_radius(*chains: nn.Module, factor: int = 1) -> Fraction:
 
 
 def bicubic_radius(scale: int) -> Fraction:
-    """Of bicubic upsampling, to be added to the radii of the layers behind it."""
+    """Radius of bicubic upsampling, to be added to those of the layers behind it."""
     return Fraction(0 if scale == 1 else SUPPORT // 2)
 
 
 def total_radius(stages: Iterable[Fraction]) -> int:
-    """Of stages in a row, rounded up to whole pixels."""
+    """Radius of stages in a row, rounded up to whole pixels."""
     return math.ceil(sum(stages, Fraction(0)))

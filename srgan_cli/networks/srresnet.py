@@ -186,7 +186,7 @@ def _nearest_conv(inputs: int, outputs: int, factor: int) -> nn.Sequential:
 
 
 def _bilinear(low_res: Tensor, scale: int) -> Tensor:
-    """In float32 at least."""
+    """Bilinear upsampling, in float32 at least."""
     with autocast_disabled(low_res):
         image = at_least_float32(low_res)
         return interpolate(image, scale_factor=scale, mode="bilinear", align_corners=False)

@@ -13,7 +13,7 @@ from srgan_cli.networks.layers import SubPixelConv, conv, icnr_
 from srgan_cli.networks.precision import at_least_float32
 
 NEGATIVE_SLOPE = 0.2
-"""Of the LeakyReLU."""
+"""Slope of the LeakyReLU below 0."""
 
 BAND = 1 << 18
 """Values at full size that are computed at once; as measured: 1 MiB in float32."""
@@ -83,7 +83,7 @@ def filter_blocks(
 
 
 def _fill(band: Tensor, by_pixel: Tensor, top: int, bottom: int) -> None:
-    """With the pixels of the block rows top .. bottom and a row on either side, or zeros.
+    """Copy the pixels of the block rows top .. bottom and a row on either side, or zeros.
 
     band: (B, f rows + 2, W, f, C). by_pixel: (B, H, W, f, f, C).
     """

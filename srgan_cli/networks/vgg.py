@@ -86,7 +86,7 @@ class VGG(nn.Module):
 
 
 def _max_pool(x: Tensor) -> Tensor:
-    """Of 2 x 2; a side of one pixel stays."""
+    """2 x 2 max pooling; a side of one pixel stays."""
     return max_pool2d(x, 2, ceil_mode=1 in x.shape[-2:])
 
 

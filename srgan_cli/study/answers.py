@@ -162,7 +162,7 @@ def _check_one_study(results: Sequence[Result]) -> None:
 
 
 def _one_per_rater(results: Sequence[Result], notes: list[str]) -> list[Result]:
-    """Of several files by one rater the one with most ratings, the last saved of equals."""
+    """Keep the file with most ratings of each rater; of equals the one saved last."""
     best: dict[str, Result] = {}
     for result in results:
         known = best.get(result.rater)

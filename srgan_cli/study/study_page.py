@@ -131,7 +131,7 @@ def _example(image: Image, side: int) -> QualityExample:
 
 
 def _middle(image: Image, side: int) -> Image:
-    """At most `side` pixels each way; a copy, so that the large image can go."""
+    """The center, at most `side` pixels each way; a copy, so that the large image is freed."""
     top, left = max(0, image.height - side) // 2, max(0, image.width - side) // 2
     window = np.s_[top : top + side, left : left + side]
     alpha = None if image.alpha is None else image.alpha[window].copy()

@@ -66,7 +66,7 @@ def stage_steps(options: TrainOptions, stages: Sequence[Stage]) -> dict[str, int
 
 
 def _split_steps(steps: int, stages: Sequence[Stage]) -> dict[str, int | None]:
-    """In proportion to the recipe's steps; at least one per stage."""
+    """Divide steps in proportion to the recipe's; at least one per stage."""
     part = stage_shares(stages, cost=1.0)
     found: dict[str, int | None] = {}
     left = steps

@@ -74,7 +74,7 @@ def patch_side(options: TrainOptions, stage: Stage) -> int:
 
 
 def batch_size(options: TrainOptions, stage: Stage) -> int:
-    """Of all processes together."""
+    """Batch size of all processes together."""
     return options.batch_size or stage.batch_size
 
 
@@ -242,7 +242,7 @@ def load_batches(batches: Dataset[Batch], first: int, loading: LoaderOptions) ->
 
 
 def _kill_workers() -> None:
-    """At exit multiprocessing would wait for workers, which ignore signals."""
+    """Called at exit, where multiprocessing would wait for workers, which ignore signals."""
     if hasattr(signal, "SIGCHLD"):  # DataLoader's handler would take them for crashed
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for process in multiprocessing.active_children():

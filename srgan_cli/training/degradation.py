@@ -18,7 +18,10 @@ Pixels = np.ndarray
 Range = tuple[float, float]
 
 BICUBIC_SHARE, HEAVY_SHARE = 0.1, 0.15
-"""Of samples: only downsampled by bicubic, and degraded twice; the rest is degraded lightly."""
+"""Shares of samples that are only downsampled by bicubic, and that are degraded twice.
+
+The rest is degraded lightly.
+"""
 
 CHROMA_420_SHARE = 0.75
 """Probability of 4:2:0 in JPEG; WebP always has it."""
@@ -35,9 +38,9 @@ class Degradation:
     blur: float
     """Probability, as are noise, gray_noise and compression."""
     sigma: Range
-    """Of the blur, in pixels before resizing."""
+    """Standard deviation of the blur, in pixels before resizing."""
     factor: Range
-    """By which the target size is multiplied; drawn on a logarithmic scale."""
+    """Factor of the target size; drawn on a logarithmic scale."""
     noise: float
     gaussian: Range
     """Standard deviation in levels."""
@@ -60,7 +63,7 @@ LIGHT = Degradation(
 )
 
 RESIZED_SHARE = 0.3
-"""Of lightly degraded samples: resized and compressed once before, as images on the web are."""
+"""Share of lightly degraded samples that are resized and compressed once before, as web images."""
 
 RESIZED = Degradation(
     blur=0.3,

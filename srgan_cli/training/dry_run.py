@@ -27,7 +27,7 @@ from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.loading import load_generator
 
 SHOWN = 10
-"""Refused files that are named one by one."""
+"""Most refused files that are named."""
 
 TIMED_STEPS = 2
 LONGEST = 20.0
@@ -121,9 +121,9 @@ def count(network: nn.Module) -> str:
 
 
 def seconds_per_step(options: TrainOptions, stage: Stage, vggs: list[LoadedVgg]) -> float | None:
-    """With all of a stage's losses, without reading images; None where memory does not suffice.
+    """Seconds of a step with all of a stage's losses, on noise; None if memory does not suffice.
 
-    Of one process, even where several will share the batch.
+    In one process, even where several will share the batch.
     """
     try:
         return _measure(options, stage, vggs)

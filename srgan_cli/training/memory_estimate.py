@@ -128,7 +128,7 @@ def estimate_memory(
 
 
 SHARE = 0.85
-"""Of a device's memory that an estimate may fill: convolutions' workspaces need the rest."""
+"""Share of a device's memory that an estimate may fill: workspaces need the rest."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class MemoryRequest:
     """The batch, of all processes together."""
     accumulate: int
     side: int
-    """Of a patch, in high-resolution pixels."""
+    """Side of a patch, in high-resolution pixels."""
     scale: int
     processes: int = 1
 

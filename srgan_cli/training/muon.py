@@ -15,7 +15,7 @@ from torch.optim import Adam
 MOMENTUM = 0.95
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-"""Of the polynomial that brings singular values near 1: Jordan's."""
+"""Jordan's coefficients of the polynomial that brings singular values near 1."""
 
 ITERATIONS = 5
 
@@ -60,7 +60,7 @@ class Muon(Adam):
         return super().step(closure)
 
     def _move(self, weights: list[Tensor], group: dict[str, Any]) -> None:
-        """Of one shape: their products are computed together."""
+        """Update weights of one shape, whose products are computed together."""
         if not weights:
             return
         wanted = torch.stack([self._nesterov(weight).flatten(1) for weight in weights])

@@ -34,7 +34,7 @@ from srgan_cli.weights.loading import load_generator
 LOW, TEACHER, HIGH = FOLDERS = ("low", "teacher", "high")
 
 SIDE = 96
-"""Of a low-resolution crop, in pixels."""
+"""Side of a low-resolution crop, in pixels."""
 
 PoolProgress = Callable[[int, int], None]
 """Called with the number of crops done and wanted."""

@@ -93,7 +93,7 @@ class TrainOptions:
     stages: str | None = None
     """"psnr", "gan" or "both"; None for all that the recipe has."""
     steps: int | None = None
-    """Of the whole run; two stages share them as the recipe's own steps do."""
+    """Steps of all stages, divided among them in proportion to the recipe's steps."""
     budget: float | None = None
     """Seconds of wall time, instead of steps."""
     planned: dict[str, int] = field(default_factory=dict)
@@ -117,13 +117,13 @@ class TrainOptions:
     vgg: tuple[str, ...] = ()
     """FILE, FILE:layer=weight,... or download: VGG files of the perceptual loss."""
     batch_size: int | None = None
-    """Of all processes together."""
+    """Batch size of all processes together."""
     patch: int | None = None
     """Side of the high-resolution crop, in pixels."""
     optimizer: str | None = None
-    """Of the PSNR stage: an OptimizerName."""
+    """Optimizer of the PSNR stage: an OptimizerName."""
     loss: str | None = None
-    """Of pixels in the PSNR stage: a PixelDistance."""
+    """Pixel loss of the PSNR stage: a PixelDistance."""
     lr: float | None = None
     blocks: int | None = None
     accumulate: int = 1

@@ -26,7 +26,7 @@ class TrainBatch:
     targets: dict[Target, Tensor]
 
     def target(self, name: Target) -> Tensor:
-        """Without a teacher, its target is the original."""
+        """The images of that name; without a teacher, "teacher" is the original."""
         return self.targets.get(name, self.targets["original"])
 
 

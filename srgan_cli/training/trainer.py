@@ -32,7 +32,7 @@ FIRST_STEPS = 10
 SAVE_EVERY = 120.0  # seconds
 VALIDATE_EVERY = 1000
 VALIDATIONS = 10
-"""At least so many in a stage."""
+"""Least number of validations in a stage."""
 
 MANY_SILENT = 0.2
 

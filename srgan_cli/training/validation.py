@@ -107,7 +107,7 @@ def score(
 
 
 def crop_center(pixels: np.ndarray, side: int = FEATURE_SIDE) -> np.ndarray:
-    """At most `side` pixels a side."""
+    """The center, at most `side` pixels a side."""
     top, left = (max(0, (length - side) // 2) for length in pixels.shape[:2])
     return pixels[top : top + side, left : left + side]
 

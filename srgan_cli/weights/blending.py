@@ -67,7 +67,7 @@ def _is_no_blend(shares: Sequence[float]) -> bool:
 
 
 def blend_related(networks: Sequence[Weights], shares: Sequence[float]) -> Weights:
-    """As `blend_all`, of networks that were trained from one another.
+    """Like `blend_all`, for networks that were trained from one another.
 
     Raises WeightsError for networks that do not fit, or are unrelated.
     """

@@ -58,7 +58,7 @@ def read_weights(path: Path) -> Weights:
 
 
 def parse_weights(path: Path, file: TensorFile) -> Weights:
-    """As `read_weights`, for a file with srgan's header that has been read from `path`."""
+    """Like `read_weights`, for a file with srgan's header that has been read from `path`."""
     header, state = file.header, file.tensors
     problems = [*_header_problems(header, state)]
     try:

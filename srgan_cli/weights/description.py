@@ -35,11 +35,11 @@ class WeightsDescription:
     hyperparameters: dict[str, Any]
     scale: int
     reach: int
-    """As receptive_field; this and the next two are older names, kept for scripts."""
+    """Same as receptive_field; this and the next two are older names, kept for scripts."""
     effective_reach: int | None
-    """As measured_receptive_field."""
+    """Same as measured_receptive_field."""
     mirrored: int | None
-    """As reflect_padding."""
+    """Same as reflect_padding."""
     receptive_field: int
     measured_receptive_field: int | None
     reflect_padding: int | None
@@ -49,7 +49,7 @@ class WeightsDescription:
     dtype: list[str]
     """Types of the floats in the file, each once."""
     flop_per_megapixel: int
-    """Of input; a multiplication and an addition count as two."""
+    """FLOP per megapixel of input; a multiplication and an addition count as two."""
     objective: str
     lineage: str
     family: str | None
@@ -106,14 +106,14 @@ def describe_weights(
 
 
 def dtype_names(state: Mapping[str, Any]) -> list[str]:
-    """Of the floating-point tensors, such as ["float16", "float32"]."""
+    """Dtypes of the floating-point tensors, such as ["float16", "float32"]."""
     tensors = [value for value in state.values() if isinstance(value, Tensor)]
     types = {tensor.dtype for tensor in tensors if tensor.is_floating_point()}
     return sorted(str(dtype).removeprefix("torch.") for dtype in types)
 
 
 def dtypes_of_file(path: Path) -> list[str]:
-    """As they are stored. Raises WeightsError."""
+    """Dtypes of the floats as they are stored. Raises WeightsError."""
     if is_onnx(path):
         return onnx_dtypes(path)
     return ncnn_dtypes(path) if is_ncnn(path) else dtype_names(unwrap_state(read_tensors(path)))
@@ -146,14 +146,14 @@ def _dicts(values: Any) -> list[dict[str, Any]]:
 
 
 def teachers_of(history: Sequence[Mapping[str, Any]]) -> list[str]:
-    """As the records name them, each once."""
+    """The names of teachers in the records, each once."""
     named = [record.get("teachers") for record in history]
     lists = [names for names in named if isinstance(names, list)]
     return list(dict.fromkeys(str(name) for names in lists for name in names))
 
 
 def license_of(path: Path, training: Mapping[str, Any]) -> str | None:
-    """As the file says; those that come with srgan have its own. None where it is not known."""
+    """The license that the file states; ours for shipped files. None if it is not known."""
     found = training.get("license")
     if isinstance(found, str):
         return found

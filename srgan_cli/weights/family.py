@@ -15,7 +15,7 @@ from srgan_cli.weights.loading import load_weights
 from srgan_cli.weights.zoo import DENOISE_ENDS, ENDS, FAMILY_SCALE, End, find_weights_file
 
 MOST_DIFFERENCES = 2
-"""Of one network from another, that a message names."""
+"""Most differences between two networks that a message names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Corner:
         return self.path.stem
 
     def share(self, blend: float, denoise: float) -> float:
-        """Of the point that lies at `blend` and `denoise`, both in [0, 1]."""
+        """Its bilinear weight at `blend` and `denoise`, both in [0, 1]."""
         across = blend if self.end == "gan" else 1 - blend
         return across * (denoise if self.denoise else 1 - denoise)
 

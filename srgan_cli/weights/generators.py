@@ -94,7 +94,7 @@ def _is_allowed(name: str, value: object, default: object, limits: _Limits) -> b
 
 
 def _json_type(default: object) -> type:
-    """Of such a hyperparameter in a file: JSON has lists alone."""
+    """Type of such a hyperparameter in a file: JSON has lists only."""
     return list if isinstance(default, tuple) else type(default)
 
 

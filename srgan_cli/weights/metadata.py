@@ -179,7 +179,7 @@ def blend_metadata(parts: Sequence[Metadata], shares: Sequence[float]) -> Metada
 def _blend_family(
     families: Sequence[ModelFamily | None], shares: Sequence[float]
 ) -> ModelFamily | None:
-    """With the mean of `denoise`; None unless all are of one family."""
+    """Their family with the mean of `denoise`; None unless all are of one family."""
     known = [family for family in families if family is not None]
     if len(known) < len(families) or len({family.name for family in known}) > 1:
         return None

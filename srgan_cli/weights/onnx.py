@@ -46,7 +46,7 @@ def _import_optional(name: str) -> Any:
 
 
 def _trace(network: nn.Module) -> bytes:
-    """By tracing: unlike dynamo it needs no further package and keeps height and width dynamic."""
+    """Export by tracing: unlike dynamo it needs no other package and keeps sizes dynamic."""
     traced = BytesIO()
     bicubic_kernels(int(network.scale))  # type: ignore[arg-type]  # known before, not traced
     axes = {"low": _axes("height", "width"), "high": _axes("high_height", "high_width")}

@@ -25,7 +25,7 @@ from srgan_cli.weights.onnx_nodes import (
 
 FLOATS = (1, 10, 11)  # TensorProto.DataType
 PASSED_ON = ("Identity", "Dropout", "Reshape", "Squeeze", "Unsqueeze", "Cast")
-"""Whose output is taken for their input; a Reshape counts only around a Transpose."""
+"""Nodes whose output equals their input; a Reshape does around a Transpose only."""
 
 SHARED = 1 << 24
 """Bytes of float32 that layers may share: exporters store equal biases and slopes once."""
@@ -125,7 +125,7 @@ class OnnxLayers:
         self._axes[output] = axes
 
     def _ordered(self, node: OnnxNode) -> tuple[str, ...]:
-        """Of a sum or a product with a constant, the blob first."""
+        """The inputs; of a sum or a product with a constant, the blob first."""
         if node.kind in ("Add", "Mul") and node.inputs[0] in self._constants:
             return node.inputs[::-1]
         return node.inputs

@@ -115,7 +115,7 @@ def depth_to_space(node: OnnxNode, _: Constants) -> Step:
 
 
 def resize(node: OnnxNode, constants: Constants) -> Step:
-    """By a constant integer factor, as torch's interpolate does."""
+    """Resize by a constant integer factor, as torch's interpolate does."""
     mode = node.given.get("mode", "nearest")
     if node.kind == "Upsample":  # until opset 9
         places, floor = "asymmetric", True
@@ -186,7 +186,7 @@ FOLDED: Mapping[str, Callable[[Mapping[str, Any], Sequence[np.ndarray]], np.ndar
     "Slice": slice_,
     "Transpose": lambda given, inputs: inputs[0].transpose(given["perm"]),
 }
-"""Of attributes and inputs: how torch's pad is traced."""
+"""Node kind -> its function of attributes and constants: so torch's pad is traced."""
 
 STEPS: Mapping[str, Callable[[OnnxNode, Constants], Step]] = {
     "Conv": convolution,

@@ -127,7 +127,7 @@ def _initializers(graph: Any) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _node(given: Any) -> OnnxNode:
-    """Of a NodeProto."""
+    """Convert a NodeProto."""
     domain = "" if given.domain in ("", "ai.onnx") else f"{given.domain}."
     attributes = {each.name: _attribute(each) for each in given.attribute}
     name = summary(given.name or "".join(given.output[:1]))
@@ -154,7 +154,7 @@ def _attribute(given: Any) -> Any:
 
 
 def _array(tensor: Any) -> np.ndarray:
-    """Of a TensorProto; its size is checked before its data are read."""
+    """Convert a TensorProto; its size is checked before its data are read."""
     name, shape = summary(tensor.name) or "a constant", tuple(tensor.dims)
     if tensor.data_location or tensor.external_data:
         raise WeightsError(f"{name} is in another file, which is not read: save it as one file")

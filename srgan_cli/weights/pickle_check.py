@@ -96,7 +96,7 @@ class PickleContents:
     storages: dict[str, int] = field(default_factory=dict)
     """Key -> bytes."""
     tensor_bytes: int = 0
-    """Of all tensors, if none shared its storage with another."""
+    """Bytes of all tensors, if none shared its storage with another."""
 
 
 def check_pickle(file: IO[bytes]) -> PickleContents:

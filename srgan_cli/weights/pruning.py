@@ -21,7 +21,7 @@ MAX_PSNR = 100.0
 """dB, for outputs that do not differ."""
 
 SIDE, RUNS = 128, 3
-"""Of the built-in image in low-resolution pixels, and how often networks are timed on it."""
+"""Side of the built-in image, and how often networks are timed on it."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _built_in() -> Tensor:
 
 
 def _seconds(network: nn.Module) -> float:
-    """Of CPU time, in the quickest of some runs, after one that is not timed."""
+    """CPU time of the quickest of some runs, after one that is not timed."""
     image = _built_in().contiguous(memory_format=torch.channels_last)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network(image)

@@ -67,7 +67,7 @@ class SelectedModel:
     denoise: float | None = None
     """None where the model is not one that --denoise mixes."""
     other_scales: tuple[int, ...] = ()
-    """At which the model has networks, but none for this `denoise`."""
+    """Scales at which the model has networks, but none for this `denoise`."""
 
     @property
     def is_mixed(self) -> bool:
@@ -165,7 +165,7 @@ def _load_scale(
 
 
 def _load_blend(ends: Mapping[End, Path], blend: float | None) -> Weights:
-    """At an end the file itself, so that its figures hold exactly."""
+    """The blend; at an end the file itself, so that its figures hold exactly."""
     if len(ends) == 1:
         return load_weights(next(iter(ends.values())))
     if blend in (0.0, 1.0):

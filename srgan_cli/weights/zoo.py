@@ -41,7 +41,7 @@ DENOISE_ENDS = {"clean": 0.0, "photo": 1.0}
 """Models that --denoise mixes -> what they are without it: 0 keeps grain and artifacts."""
 
 FAMILY_SCALE = 4
-"""At which it mixes them."""
+"""The scale at which --denoise mixes them."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _is_network(path: Path) -> bool:
-    """Also the .param of an ncnn pair, such as Upscayl's models."""
+    """Whether it is a weights file, or the .param of an ncnn pair, such as Upscayl's models."""
     param, numbers = NCNN_SUFFIXES
     return path.suffix == SUFFIX or (path.suffix == param and path.with_suffix(numbers).is_file())
 

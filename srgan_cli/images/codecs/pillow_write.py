@@ -104,7 +104,7 @@ def _to_frame(image: Image, format: str) -> PIL.Image.Image:
 
 
 def _to_palette(image: Image) -> PIL.Image.Image:
-    """At most 256 colors, one of them transparent if there is alpha; gray stays exact."""
+    """Reduce to 256 colors, one of them transparent if there is alpha; gray stays exact."""
     if image.gray and image.alpha is None:
         return PIL.Image.fromarray(np.ascontiguousarray(image.pixels[..., 0]))
     rgb = np.broadcast_to(image.pixels, (image.height, image.width, 3))

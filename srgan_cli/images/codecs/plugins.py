@@ -55,7 +55,7 @@ def decode_deep_heif(data: bytes, bits: int) -> Image:
 
 
 def is_raw(file: BinaryIO, name: str) -> bool:
-    """By its name, or by what a DNG or CR2 file states; the file is put back to its beginning."""
+    """Whether it is a camera raw file, by its name or its header; seeks to the beginning."""
     file.seek(0)
     head = file.read(12)
     try:

@@ -32,7 +32,7 @@ PRIMARIES = {
 SRGB_TRANSFER = 13
 EXPONENTS = {4: 2.2, 5: 2.8, 8: 1.0}
 HDR = {16: "PQ", 18: "HLG"}
-"""Of cICP: primaries and transfer functions by their numbers."""
+"""Primaries and transfer functions by their numbers in cICP."""
 
 
 @dataclass(frozen=True)

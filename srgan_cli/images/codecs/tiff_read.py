@@ -38,7 +38,7 @@ SAMPLE_FORMATS = {2: "signed integer", 3: "floating-point", 5: "complex", 6: "co
 
 @dataclass(frozen=True)
 class TiffPage:
-    """Of the file's IFDs the one at `index`.
+    """A page: the file's IFD at `index`.
 
     bits: of a sample. channels: samples of a pixel, alpha included. planes: 1, or as many as
     channels where each has its own plane. part: height and width of a strip or tile.
@@ -70,7 +70,7 @@ class TiffPage:
 
     @property
     def row_bytes(self) -> int:
-        """Of all samples of a row."""
+        """Bytes of all samples of a row."""
         return self.width * self.channels * self.bits // 8
 
     @property

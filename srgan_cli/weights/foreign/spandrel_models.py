@@ -60,7 +60,7 @@ def installed() -> bool:
 
 
 def _spandrel() -> ModuleType:
-    """Also a torchvision that does not fit torch keeps it from being imported."""
+    """Importing it also fails with a torchvision that does not fit torch."""
     try:
         return import_module("spandrel")
     except (ImportError, RuntimeError) as error:

@@ -72,7 +72,7 @@ def _summarize(layers: Sequence[NcnnLayer], arrays: Mapping[str, Arrays]) -> _Su
 
 
 def _slope(layer: NcnnLayer) -> float | None:
-    """Of a ReLU or LeakyReLU, on its own or fused into a convolution."""
+    """Negative slope of a ReLU or LeakyReLU, on its own or fused into a convolution."""
     if layer.type == "ReLU":
         return layer.number(0, 0.0)
     fused = layer.integer(9, 0) if layer.type == "Convolution" else 0

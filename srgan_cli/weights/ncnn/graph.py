@@ -73,7 +73,7 @@ class Graph:
         return made
 
     def leaky_relu(self, x: int, slope: float) -> int:
-        """With slope 0 a ReLU."""
+        """A LeakyReLU, or a ReLU with slope 0."""
         return self.add_operation("leaky_relu", x, sizes=(slope,))
 
     def tanh(self, x: int) -> int:

@@ -130,7 +130,7 @@ def _eltwise(layer: NcnnLayer) -> Steps | None:
 
 
 def _binary(layer: NcnnLayer) -> Steps | None:
-    """Also with a number, whose id 1 says that there is one, in place of the second input."""
+    """A BinaryOp; where parameter 1 is set, parameter 2 is the second operand, a number."""
     kind, number = layer.integer(0, 0), _rounded(layer.number(2, 0.0))
     if not layer.integer(1, 0):
         names = {0: "add", 1: "sub"}

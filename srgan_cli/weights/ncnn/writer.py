@@ -95,7 +95,7 @@ def format_pair(
 
 
 def _folded(graph: Graph, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """With every BatchNorm taken into the convolution before it."""
+    """The state with every BatchNorm folded into the convolution before it."""
     made = dict(state)
     for name in graph.weights.values():
         norm = _norm_after(name)
