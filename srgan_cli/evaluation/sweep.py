@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from srgan_cli.evaluation.comparison import CropComparison, MethodResult, Subject, compare_crop
 from srgan_cli.evaluation.crops import Crop, cut, detailed_crops
 from srgan_cli.evaluation.measure import FIDELITY, Metric
-from srgan_cli.evaluation.methods import Method, bicubic, network_method
+from srgan_cli.evaluation.methods import bicubic, network_method
 from srgan_cli.figures import Cell, Curve, Panel, Row, plot_curves, sheet, stack
 from srgan_cli.images.icc import srgb_pixels
 from srgan_cli.images.image import Image
@@ -19,7 +19,6 @@ MEASURED = 256  # low-resolution pixels a side that the figures are of, at most
 SHOWN = 64  # low-resolution pixels a side in the strip, at most
 
 PSNR = FIDELITY[0]
-AUTO = Machine()
 
 
 def sweep(
@@ -27,7 +26,6 @@ def sweep(
     photo: Subject,
     alphas: Sequence[float] = ALPHAS,
     perceptual: Metric | None = None,
-    machine: Machine = AUTO,
 ) -> Image:
     """A strip of the most detailed part, a cell for each blend of the faithful and the vivid end.
 
@@ -36,13 +34,7 @@ def sweep(
     """
     networks = [(f"alpha {blend:g}", interpolate(*ends, blend)) for blend in alphas]
     chosen = [SelectedModel(name, {mix.metadata.scale: mix}) for name, mix in networks]
-    return sweep_methods([network_method(one, machine) for one in chosen], photo, perceptual)
-
-
-def sweep_methods(
-    methods: Sequence[Method], photo: Subject, perceptual: Metric | None = None
-) -> Image:
-    """The same for given methods, in their order."""
+    methods = [network_method(one, Machine()) for one in chosen]
     part = detailed_crops(photo.low_res, MEASURED, 1)[0]
     metrics = [PSNR] if perceptual is None else [PSNR, perceptual]
     comparison = compare_crop(photo, part, [bicubic(), *methods], metrics)

@@ -53,15 +53,13 @@ class Comparison:
             )
 
 
-def comparison_page(
-    comparisons: Sequence[Comparison], title: str = "Before and after", limit: int = PAGE_LIMIT
-) -> str:
-    """Self-contained HTML. limit: of the images' characters, above which they are made JPEG.
+def comparison_page(comparisons: Sequence[Comparison], title: str = "Before and after") -> str:
+    """Self-contained HTML. Images of more than PAGE_LIMIT characters become JPEG.
 
     Raises ImageError if the images are too large for a page.
     """
     layers = [layer for comparison in comparisons for layer in comparison.layers]
-    urls = iter(encode_images([layer.image for layer in layers], limit).urls)
+    urls = iter(encode_images([layer.image for layer in layers], PAGE_LIMIT).urls)
     images = [
         _description(comparison, [next(urls) for _ in comparison.layers])
         for comparison in comparisons

@@ -58,14 +58,14 @@ def normed_conv(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     )
 
 
-def high_pass(image: Tensor, gain: float = 10.0) -> Tensor:
-    """(B, C, H, W) minus its 5x5 mean, times `gain`.
+def high_pass(image: Tensor) -> Tensor:
+    """(B, C, H, W) minus its 5x5 mean, times 10.
 
     Original and generated images differ in their finest detail only: on RGB, discriminators small
     enough for a CPU stay at chance.
     """
     mean = avg_pool2d(pad(image, (2, 2, 2, 2), mode="reflect"), kernel_size=5, stride=1)
-    return (image - mean) * gain
+    return (image - mean) * 10
 
 
 class UNetDiscriminator(nn.Module):

@@ -84,10 +84,10 @@ def read_study(folders: Sequence[Path], examples: Path | None = None, side: int 
     )
 
 
-def study_page(study: Study, limit: int = PAGE_LIMIT) -> StudyPage:
-    """limit: of the images' characters, above which all of them become JPEG."""
+def study_page(study: Study) -> StudyPage:
+    """Self-contained HTML. Images of more than PAGE_LIMIT characters become JPEG."""
     ends = [image for example in study.examples for image in (example.bad, example.good)]
-    encoded = encode_images([*ends, *(trial.image for trial in study.trials)], limit)
+    encoded = encode_images([*ends, *(trial.image for trial in study.trials)], PAGE_LIMIT)
     example_urls, trial_urls = encoded.urls[: len(ends)], encoded.urls[len(ends) :]
     data = {
         "methods": study.methods,

@@ -176,6 +176,6 @@ def to_rgb_uint8(image: Image) -> np.ndarray:
     return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
 
 
-def validation_indices(count: int, share: int = 20) -> list[int]:
-    """Indices of every `share`-th of `count` images, at least one."""
-    return list(range(0, count, max(1, min(share, count))))
+def validation_indices(count: int) -> list[int]:
+    """Indices of every 20th of `count` images, at least one."""
+    return list(range(0, count, max(1, min(20, count))))

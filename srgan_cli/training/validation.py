@@ -106,10 +106,10 @@ def score(
     )
 
 
-def crop_center(pixels: np.ndarray, side: int = FEATURE_SIDE) -> np.ndarray:
-    """The center, at most `side` pixels a side."""
-    top, left = (max(0, (length - side) // 2) for length in pixels.shape[:2])
-    return pixels[top : top + side, left : left + side]
+def crop_center(pixels: np.ndarray) -> np.ndarray:
+    """The center, at most FEATURE_SIDE pixels a side."""
+    top, left = (max(0, (length - FEATURE_SIDE) // 2) for length in pixels.shape[:2])
+    return pixels[top : top + FEATURE_SIDE, left : left + FEATURE_SIDE]
 
 
 def to_uint8_array(image: Tensor) -> np.ndarray:
