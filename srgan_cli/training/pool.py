@@ -76,16 +76,13 @@ def fill_pool(
     device = pick_device(local_device(options.device))
     numerics = Numerics(device, pick_precision(options.precision, device))
     networks = [load_generator(weights).to(device).eval() for weights in load_teachers(options)]
-    teachers, pairs = (
-        Teachers(networks, numerics),
-        GeneratedPairs(images, patch_options, downsample),
-    )
+    teachers = Teachers(networks, numerics)
+    pairs = GeneratedPairs(images, patch_options, downsample)
     for number in range(options.pool_size):
         name = f"{number:05d}.png"
         if not (options.pool / HIGH / name).exists():
-            _make_crop(
-                pairs, teachers, np.random.default_rng([options.seed, number]), name, options
-            )
+            rng = np.random.default_rng([options.seed, number])
+            _make_crop(pairs, teachers, rng, name, options)
             existing += 1
             progress(existing, options.pool_size)
 

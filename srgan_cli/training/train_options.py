@@ -155,22 +155,27 @@ class TrainOptions:
             )
         if self.steps is not None and self.budget is not None:
             raise OptionError("--steps and --budget exclude each other")
-        stored = self.pool is not None
-        for name, given in (("--loss", self.loss), ("--teacher", self.teachers and not stored)):
-            if self.stages == "gan" and given:
-                raise OptionError(
-                    f"{name} goes with the PSNR stage, and --stages gan has none"
-                    + ("; a GAN stage takes a teacher's images from a --pool" * bool(self.teachers))
-                )
         if self.precision not in FLOAT_PRECISION_NAMES:
             raise OptionError(f"--precision is one of {', '.join(FLOAT_PRECISION_NAMES)}")
+        if self.stages == "gan":
+            self._check_gan_stage()
         self._check_distillation()
-        if self.stages == "gan" and self.start is None:
+        self.vgg_files()
+
+    def _check_gan_stage(self) -> None:
+        """Check the options of a run without a PSNR stage."""
+        if self.loss is not None:
+            raise OptionError("--loss goes with the PSNR stage, and --stages gan has none")
+        if self.teachers and self.pool is None:
+            raise OptionError(
+                "--teacher goes with the PSNR stage, and --stages gan has none; a GAN stage takes "
+                "a teacher's images from a --pool"
+            )
+        if self.start is None:
             raise OptionError(
                 "--stages gan begins with a trained network: name it with --from, or take "
                 "--stages both"
             )
-        self.vgg_files()
 
     def _check_distillation(self) -> None:
         if self.pool is not None and not self.teachers:

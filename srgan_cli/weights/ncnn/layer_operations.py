@@ -32,6 +32,10 @@ class Steps:
     factors: tuple[float, ...] = ()
 
 
+def _step(kind: str, *sizes: float) -> Steps:
+    return Steps(((kind, tuple(map(float, sizes))),))
+
+
 def is_alias(layer: NcnnLayer) -> bool:
     return layer.type in ALIASES and len(layer.inputs) == 1 and layer.number(0, 1.0) != 0.0
 
@@ -45,11 +49,11 @@ def layer_steps(layer: NcnnLayer, arrays: Arrays) -> Steps | None:
         case "Convolution":
             return _convolution(layer, arrays)
         case "PReLU":
-            return Steps((("prelu", (len(arrays["weight"]),)),))
+            return _step("prelu", len(arrays["weight"]))
         case "ReLU":
-            return Steps((("leaky_relu", (layer.number(0, 0.0),)),))
+            return _step("leaky_relu", layer.number(0, 0.0))
         case "TanH":
-            return Steps((("tanh", ()),))
+            return _step("tanh")
         case "Interp" | "PixelShuffle" | "Reorg":
             return _resize(layer)
         case "Padding":
@@ -57,7 +61,7 @@ def layer_steps(layer: NcnnLayer, arrays: Arrays) -> Steps | None:
         case "Pooling":
             return _pooling(layer)
         case "Concat":
-            return Steps((("concat", ()),)) if layer.integer(0, 0) == 0 else None
+            return _step("concat") if layer.integer(0, 0) == 0 else None
         case "Eltwise":
             return _eltwise(layer)
         case "BinaryOp":
@@ -98,14 +102,14 @@ def _resize(layer: NcnnLayer) -> Steps | None:
         factor = float(layer.integer(0, 1))
         if layer.integer(1, 0):  # another order of channels
             return None
-    return Steps(() if factor == 1 else ((kind, (factor,)),))
+    return Steps(()) if factor == 1 else _step(kind, factor)
 
 
 def _padding(layer: NcnnLayer) -> Steps | None:
     sides = {layer.integer(key, 0) for key in (0, 1, 2, 3)}
     if len(sides) > 1 or layer.integer(4, 0) != 1 or any(layer.integer(key, 0) for key in (7, 8)):
         return None
-    return Steps((("replicate_padding", (float(sides.pop()),)),))
+    return _step("replicate_padding", sides.pop())
 
 
 def _pooling(layer: NcnnLayer) -> Steps | None:
@@ -119,7 +123,7 @@ def _pooling(layer: NcnnLayer) -> Steps | None:
             return None
     if any(layer.integer(key, 0) for key in (4, 7)):  # global or adaptive
         return None
-    return Steps((("average_pool", (float(padding),)),))
+    return _step("average_pool", padding)
 
 
 def _eltwise(layer: NcnnLayer) -> Steps | None:
@@ -134,16 +138,16 @@ def _binary(layer: NcnnLayer) -> Steps | None:
     kind, number = layer.integer(0, 0), _rounded(layer.number(2, 0.0))
     if not layer.integer(1, 0):
         names = {0: "add", 1: "sub"}
-        return Steps(((names[kind], ()),)) if kind in names and len(layer.inputs) == 2 else None
+        return _step(names[kind]) if kind in names and len(layer.inputs) == 2 else None
     if len(layer.inputs) != 1:
         return None
     match kind:
         case 0:
-            return Steps((("plus", (number,)),))
+            return _step("plus", number)
         case 2:
-            return Steps((("times", (number,)),))
+            return _step("times", number)
         case 3 if number:
-            return Steps((("times", (1 / number,)),))
+            return _step("times", 1 / number)
     return None
 
 
