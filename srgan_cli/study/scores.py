@@ -42,7 +42,7 @@ class MethodScore:
 
 @dataclass(frozen=True)
 class Difference:
-    """first minus second. None: nobody rated a image by both."""
+    """first minus second. None: nobody rated an image by both."""
 
     first: str
     second: str

@@ -33,7 +33,10 @@ def results(tmp_path: Path) -> Path:
     folder.mkdir()
     for rater, better in (("ann", 4), ("bo", 5)):
         ratings = {Trial("ant", "bicubic"): 2, Trial("ant", "srgan"): better}
-        rows = [{**vars(trial), "rating": rating} for trial, rating in ratings.items()]
+        rows = [
+            {"picture": trial.image, "method": trial.method, "rating": rating}
+            for trial, rating in ratings.items()
+        ]
         data = {
             "format": FORMAT,
             "study": "s",
