@@ -46,7 +46,10 @@ class RunSubjects:
         ratings = {Trial(p, m): 1 + i for i, (p, m) in enumerate(zip(pictures, methods))}  # noqa: B905
         data = {"format": FORMAT, "study": "s", "rater": "r", "saved": "2026", "seed": 1}
         data |= {"methods": methods, "pictures": pictures}
-        data["ratings"] = [{**vars(trial), "rating": value} for trial, value in ratings.items()]
+        data["ratings"] = [
+            {"picture": trial.image, "method": trial.method, "rating": value}
+            for trial, value in ratings.items()
+        ]
         data["checksum"] = checksum("s", "r", ratings)
         (self._run / "answers.json").write_text(json.dumps(data))
 
