@@ -162,7 +162,7 @@ def rows_of(comparison: CropComparison, metrics: Sequence[Metric]) -> list[Row]:
         rows.append(Row(tuple(cells), name or f"{comparison.title}, at 100 %"))
     for name, group in groups.items():
         cells = [Cell(srgb_pixels(_center(one.image)), one.method) for one in group]
-        rows.append(Row(tuple(cells), name or "The middle of it at 200 %"))
+        rows.append(Row(tuple(cells), name or "Its center at 200 %"))
     return rows
 
 

@@ -18,6 +18,7 @@ from srgan_cli.networks import GENERATORS
 from srgan_cli.weights.container import Weights
 from srgan_cli.weights.generators import Hyperparameters, join_problems, state_mismatches
 from srgan_cli.weights.loading import load_generator
+from srgan_cli.weights.measured_field import pattern_image
 from srgan_cli.weights.metadata import blend_metadata
 
 MAX_DISTANCE = 0.9
@@ -137,7 +138,7 @@ def _layer_distance(a: Tensor, b: Tensor) -> float:
 @torch.inference_mode()
 def describe_blend(networks: Sequence[Weights], shares: Sequence[float]) -> str:
     """How far the blend's output is from the mean of its parts' outputs, on a test image."""
-    low_res = _test_image()
+    low_res = torch.from_numpy(pattern_image(TEST_SIDE))[None]
     outputs = [load_generator(one)(low_res).clamp(0, 1) for one in networks]
     blend_output = load_generator(blend_all(networks, shares))(low_res).clamp(0, 1)
     mean = sum(output * share for output, share in zip(outputs, shares, strict=True))
@@ -149,18 +150,6 @@ def describe_blend(networks: Sequence[Weights], shares: Sequence[float]) -> str:
         f"on a test image the blend is off by {error:.1f} levels, where the networks "
         f"themselves differ by {spread:.1f}{change if abs(drop) >= 1 else ''}"
     )
-
-
-def _test_image() -> Tensor:
-    """(1, 3, 32, 32) in [0, 1]: a gradient, a disc with a sharp edge, stripes, and some noise."""
-    line = torch.linspace(0, 1, TEST_SIDE)
-    y, x = torch.meshgrid(line, line, indexing="ij")
-    gradient = torch.stack([x, y, 1 - x]) * 0.6 + 0.2
-    disc = ((x - 0.35) ** 2 + (y - 0.4) ** 2 < 0.06).float() * 0.4
-    waves = torch.sin(40 * x + 25 * y) * (y > 0.65) * 0.2
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.rand((3, TEST_SIDE, TEST_SIDE), generator=generator) * 0.05
-    return (gradient - disc + waves + noise).clamp(0, 1)[None]
 
 
 def _levels(difference: Tensor) -> float:

@@ -48,14 +48,14 @@ def rrdbnet(
 
 
 def dense_block(graph: Graph, x: int, name: str, features: int, growth: int) -> int:
-    seen = [x]
+    outputs = [x]
     for number in range(1, 5):
         inputs = features + (number - 1) * growth
-        together = graph.concat(*seen) if len(seen) > 1 else x
-        upscaled_features = graph.conv(together, f"{name}.conv{number}", inputs, growth)
-        seen.append(graph.leaky_relu(upscaled_features, 0.2))
-    made = graph.conv(graph.concat(*seen), f"{name}.conv5", features + 4 * growth, features)
-    return graph.add(x, graph.times(made, RESIDUAL_SCALE))
+        joined = graph.concat(*outputs) if len(outputs) > 1 else x
+        output = graph.conv(joined, f"{name}.conv{number}", inputs, growth)
+        outputs.append(graph.leaky_relu(output, 0.2))
+    last = graph.conv(graph.concat(*outputs), f"{name}.conv5", features + 4 * growth, features)
+    return graph.add(x, graph.times(last, RESIDUAL_SCALE))
 
 
 def compact(graph: Graph, scale: int, features: int, convolutions: int, activation: str) -> None:
