@@ -53,7 +53,7 @@ from srgan_cli.training.train_step import (
     TrainStep,
     WeightedLoss,
 )
-from srgan_cli.training.trainer import BestSaver, StageOutputs, StageProgress, Trainer
+from srgan_cli.training.trainer import SaveBest, StageOutputs, StageProgress, Trainer
 from srgan_cli.training.validation import Sample, Score, ValidationResult, center_samples, validator
 from srgan_cli.weights.container import Weights, write_weights
 from srgan_cli.weights.loading import load_generator
@@ -104,7 +104,7 @@ def build_trainer(run: TrainRun, stage: Stage) -> Trainer:
         average=average,
         batches=lambda first: _batches(run, stage, first),
         validate=validator(samples, run.device, extractor),
-        outputs=_outputs(run, stage, samples, _best_saver(run, stage, weights, extractor)),
+        outputs=_outputs(run, stage, samples, _save_best(run, stage, weights, extractor)),
         lr=peak_lr(run.options, stage),
         length=_length(run, stage),
         accumulate=run.options.accumulate,
@@ -205,7 +205,7 @@ def validation_samples(run: TrainRun) -> list[Sample]:
 
 
 def _outputs(
-    run: TrainRun, stage: Stage, samples: Sequence[Sample], save_best: BestSaver
+    run: TrainRun, stage: Stage, samples: Sequence[Sample], save_best: SaveBest
 ) -> StageOutputs:
     folder, is_main = run.options.out, run.processes.is_main_process
 
@@ -226,9 +226,9 @@ def _outputs(
     )
 
 
-def _best_saver(
+def _save_best(
     run: TrainRun, stage: Stage, weights: Weights, extractor: FeatureExtractor | None
-) -> BestSaver:
+) -> SaveBest:
     """Writes the stage's weights file. weights: those that the stage starts from."""
     record = _record(run, stage, collect_history(weights), extractor)
     metadata = replace(

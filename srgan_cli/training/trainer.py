@@ -60,7 +60,7 @@ class StageOutputs:
 
     run: Path
     callback: TrainingCallback
-    save_best: "BestSaver"
+    save_best: "SaveBest"
     keep_latest: bool
     """Whether the latest average counts as the best: trained on a teacher alone, a network gets
     farther from the originals, by PSNR, the more it learns."""
@@ -80,7 +80,7 @@ class StageProgress:
     seconds: float = 0.0
 
 
-BestSaver = Callable[[nn.Module, StageProgress, Score], None]
+SaveBest = Callable[[nn.Module, StageProgress, Score], None]
 """Called with an EMA network that is the best so far."""
 
 

@@ -124,19 +124,19 @@ def training_history(training: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     training: the newest record, which holds the others.
     """
-    newest_first, pending = [], [training]
+    latest_first, pending = [], [training]
     while pending:
         record = pending.pop()
         parts = _dicts(record.get("blend"))
         own = {key: value for key, value in record.items() if key != "history"}
         if parts:
             own["blend"] = [{k: v for k, v in part.items() if k != "training"} for part in parts]
-        newest_first.append(own)
+        latest_first.append(own)
         pending += [
             *_dicts(record.get("history")),
             *_dicts([part.get("training") for part in parts]),
         ]
-    by_text = {json.dumps(one, sort_keys=True): one for one in reversed(newest_first) if one}
+    by_text = {json.dumps(one, sort_keys=True): one for one in reversed(latest_first) if one}
     return list(by_text.values())
 
 

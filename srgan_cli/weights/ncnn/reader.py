@@ -79,7 +79,7 @@ def read_pair(text: str, data: bytes) -> MatchedNetwork:
     layers, reduction = _without_reduction(parse_param(text))
     check_layer_types(layers)
     found = match_network(layers, parse_bin(layers, data))
-    return replace(found, origin={**_describe(found, reduction), **_published_origin(data)})
+    return replace(found, origin={**_describe(found, reduction), **_origin(data)})
 
 
 def _describe(found: MatchedNetwork, reduction: float | None) -> dict[str, str]:
@@ -89,7 +89,7 @@ def _describe(found: MatchedNetwork, reduction: float | None) -> dict[str, str]:
     return origin
 
 
-def _published_origin(data: bytes) -> Mapping[str, str]:
+def _origin(data: bytes) -> Mapping[str, str]:
     """Name, origin and license of the network with this .bin; empty if it is not a known one."""
     name = NAMES.get(hashlib.sha256(data).hexdigest())
     return {} if name is None else {"published as": name, **REAL_ESRGAN}
