@@ -27,12 +27,12 @@ KEPT_BYTES, MMAP_BYTES = 1 << 30, 1 << 28
 
 
 def pick_devices(names: str) -> tuple[torch.device, ...]:
-    """One device, or of names with commas between them several."""
+    """The devices of one name, or of several with commas between them."""
     return tuple(pick_device(local_device(name.strip())) for name in names.split(","))
 
 
 def local_device(name: str) -> str:
-    """Each process that torchrun starts on a machine takes its own GPU."""
+    """The device for this process: each process of torchrun on a machine takes its own GPU."""
     if "LOCAL_RANK" in os.environ and name in ("auto", "cuda") and torch.cuda.is_available():
         number = int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count()
         torch.cuda.set_device(number)
@@ -84,7 +84,7 @@ def _default_dtype(device: torch.device) -> torch.dtype:
 
 
 def _cpu_has_bf16() -> bool:
-    """Not where the user limits PyTorch to less, by ATEN_CPU_CAPABILITY."""
+    """Whether it has, unless ATEN_CPU_CAPABILITY limits PyTorch to less."""
     if not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
         return False
     is_supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
@@ -105,13 +105,13 @@ def keep_memory() -> None:
 
 
 def out_of_memory(error: RuntimeError) -> bool:
-    """CPUs and Apple's GPUs say it in words alone."""
+    """Whether it means that; CPUs and Apple's GPUs only say so in the message."""
     words = ("can't allocate memory", "out of memory")
     return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
 
 
 def free_bytes(device: torch.device) -> int:
-    """What can be allocated now; on an unknown system a cautious guess."""
+    """Bytes that can be allocated now; on an unknown system a cautious guess."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     return int(min(_machine_bytes(), cgroup_free_bytes()))
@@ -133,7 +133,7 @@ CGROUP_FILE = Path("/proc/self/cgroup")
 
 @dataclass(frozen=True)
 class CgroupVersion:
-    """What the files of a group are called that tell of its memory."""
+    """Names of a control group's files about memory."""
 
     folder: str
     """Below the place where groups are mounted."""
@@ -150,7 +150,7 @@ CGROUP_V2 = CgroupVersion("", "memory.max", "memory.current", "inactive_file")
 
 
 def cgroup_free_bytes(root: Path = CGROUP_ROOT, own: Path = CGROUP_FILE) -> float:
-    """What the groups of this process may still take; infinite where none limits them."""
+    """Bytes that this process's groups may still take; infinite where none is limited."""
     try:
         lines = own.read_text().splitlines()
     except OSError:  # not Linux
@@ -159,7 +159,7 @@ def cgroup_free_bytes(root: Path = CGROUP_ROOT, own: Path = CGROUP_FILE) -> floa
 
 
 def _free_of_groups(root: Path, line: str) -> Iterator[float]:
-    """For a line like "4:memory:/service", of each group from the process's own to the root."""
+    """Free bytes of each group from that of a line like "4:memory:/service" up to the root."""
     _, controllers, path = line.split(":", 2)
     version = CGROUP_V2 if controllers == "" else CGROUP_V1
     if version is CGROUP_V1 and "memory" not in controllers.split(","):

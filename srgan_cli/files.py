@@ -251,7 +251,7 @@ def lock_target(path: Path, error: type[SrganError] = ImageError) -> FileLock | 
 
 @contextmanager
 def locked_target(path: Path, error: type[SrganError] = ImageError) -> Iterator[None]:
-    """The same; raises `error` also where another process has it."""
+    """Hold the lock of `lock_target`; raises `error` also where another process has it."""
     lock = lock_target(path, error)
     if lock is None:
         raise error(f"{printable(path)}: another srgan is writing it; wait, or name another file")

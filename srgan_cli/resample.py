@@ -38,7 +38,7 @@ def taps(length: int, target: int, scale: float, start: int = 0) -> tuple[np.nda
 
 
 def _raw_taps(target: int, scale: float, start: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """The same for an infinite signal: ascending indices."""
+    """Like `taps`, for an infinite signal: indices ascend."""
     shrink = min(scale, 1.0)
     support = SUPPORT / shrink
     center = (np.arange(start, start + target) + 0.5) / scale - 0.5

@@ -127,7 +127,7 @@ NO_POSTPROCESS = Postprocess()
 
 @dataclass(frozen=True)
 class Conversion:
-    """What is changed in an image before it is upscaled."""
+    """Changes to an image before it is upscaled."""
 
     frame: int | None = None
     """The one frame or page to take, counted from 1."""

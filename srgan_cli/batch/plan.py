@@ -51,7 +51,7 @@ class BatchOptions:
 
 @dataclass(frozen=True)
 class Job:
-    """One image to upscale. problem: why it cannot be, if that is known before reading it."""
+    """One image to upscale. problem: why it cannot be, if known before it is read."""
 
     source: Path
     target: Path

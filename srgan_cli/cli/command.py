@@ -52,7 +52,7 @@ class Option(click.Option):
         return " / ".join(repr(name) for name in self.opts if name not in self.aliases)
 
     def shown_default(self, ctx: click.Context) -> str:
-        """Empty if there is no default."""
+        """The default for the help; "" if there is none."""
         if isinstance(self.show_default, str):
             return f"default: {self.show_default}"
         extra = self.get_help_extra(ctx)

@@ -44,7 +44,7 @@ def _parse_family(text: str) -> ModelFamily:
 
 @dataclass(frozen=True)
 class WeightsProperties:
-    """What the keys of another program's file may not tell."""
+    """Properties that the keys of another program's file may not determine."""
 
     scale: int | None = None
     activation: str | None = None

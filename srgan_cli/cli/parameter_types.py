@@ -132,7 +132,7 @@ def _parse_devices(text: str) -> str:
 
 
 def _device(name: str) -> str:
-    """Empty for what cannot be a device."""
+    """PyTorch's name of the device; "" for what cannot be one."""
     if name == "-1":
         return "cpu"
     if name.isdecimal():

@@ -150,7 +150,7 @@ def _run(jobs: Sequence[Job], options: "JobOptions", report: BatchReport) -> int
 
 
 def _checked_jobs(jobs: Sequence[Job], options: "JobOptions", report: BatchReport) -> Sequence[Job]:
-    """The same jobs, after those were named that their headers or outputs make impossible."""
+    """The jobs with the problems of their headers and outputs, which are printed."""
     from srgan_cli.batch.job_checks import check_job
 
     checked = list(tracked((check_job(job, options) for job in jobs), len(jobs), report.output))

@@ -79,7 +79,7 @@ class CropComparison:
 
     @property
     def has_original(self) -> bool:
-        """It is the last of `results`."""
+        """Whether the last of `results` is the original."""
         return self.results[-1].method == ORIGINAL
 
 

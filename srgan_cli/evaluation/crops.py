@@ -17,7 +17,7 @@ from srgan_cli.metrics import to_y
 
 @dataclass(frozen=True)
 class Crop:
-    """Its top left corner and its size, in pixels."""
+    """A rectangle: its top left corner and its size, in pixels."""
 
     x: int
     y: int

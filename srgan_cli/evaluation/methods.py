@@ -99,7 +99,7 @@ def _label(model: SelectedModel) -> str:
 
 
 def _context(engine: TiledEngine) -> int:
-    """Each further pass adds its context, in pixels that are `scale` times smaller."""
+    """Of any number of passes: each adds its context in pixels that are `scale` times smaller."""
     return -(-engine.context * engine.scale // (engine.scale - 1))
 
 
@@ -115,7 +115,7 @@ def _upscale_function(
 
 
 def choices(options: MethodOptions) -> list[ModelChoice]:
-    """One for each network or blend besides bicubic. Raises OptionError."""
+    """A choice for each network or blend besides bicubic. Raises OptionError."""
     if options.models or options.files:
         models = [name for name in options.models if name != BICUBIC]
         selected = [choice for name in models for choice in _model_choices(name, options)]
@@ -156,7 +156,7 @@ def _file_choices(options: MethodOptions) -> list[ModelChoice]:
 def _all_choices(
     model: str, blends: tuple[float, ...], strengths: tuple[float, ...]
 ) -> list[ModelChoice]:
-    """One strength after another, each at all blends."""
+    """All combinations: each strength at all blends."""
     return [
         ModelChoice(model, blend=blend, denoise=strength)
         for strength in strengths or (None,)

@@ -44,7 +44,7 @@ class Comparison:
         return max(layer.image.height for layer in self.layers)
 
     def _check_shape(self, layer: Layer) -> None:
-        """The same proportions as the largest, up to a pixel of the smaller one."""
+        """Raise ImageError unless it has the largest's shape, up to a pixel of the smaller."""
         width, height = layer.image.width, layer.image.height
         if abs(width * self.height - height * self.width) > max(self.width, self.height):
             raise ImageError(

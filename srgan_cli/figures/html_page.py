@@ -67,7 +67,7 @@ def encode_images(images: Sequence[Image], limit: int) -> EncodedImages:
 
 
 def _urls(images: Sequence[Image], encoding: Encoding, limit: int) -> tuple[str, ...] | None:
-    """None as soon as the limit is passed."""
+    """The images as data URLs; None if they have more than `limit` characters."""
     urls: list[str] = []
     size = 0
     for image in images:
@@ -80,7 +80,7 @@ def _urls(images: Sequence[Image], encoding: Encoding, limit: int) -> tuple[str,
 
 
 def _to_page_image(image: Image) -> Image:
-    """8-bit RGB without alpha, and nothing of the file's metadata but a profile of RGB."""
+    """Convert to 8-bit RGB without alpha and metadata; an RGB profile is kept."""
     pixels = np.broadcast_to(to_uint8(image.pixels), (image.height, image.width, 3))
     if image.alpha is not None:
         pixels = _composite(pixels, to_uint8(image.alpha))
@@ -111,7 +111,7 @@ def fill_template(name: str, title: str, data: object, package: str = "srgan_cli
 
 
 def _substitute(skeleton: str, parts: dict[str, str]) -> str:
-    """Every {{name}}, once: what is put in is not searched again but for a body's {{title}}."""
+    """Replace every {{name}}, and {{title}} in the body; the parts are not searched again."""
     parts = {**parts, "body": parts["body"].replace("{{title}}", parts["title"])}
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], skeleton)
 
@@ -121,5 +121,5 @@ def _template(name: str, package: str = "srgan_cli.figures") -> str:
 
 
 def _json_in_html(data: object) -> str:
-    """No "<" is left that could end the script element or open a comment."""
+    """JSON without "<", which could end the script element or open a comment."""
     return json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")

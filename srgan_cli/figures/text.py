@@ -21,7 +21,7 @@ def font(size: int) -> Font:
 
 
 def to_ascii(text: str) -> str:
-    """What the font can draw, which is little more than ASCII: accents go, the rest becomes "?"."""
+    """ASCII, as the font has little more: accents are removed, the rest becomes "?"."""
     decomposed = unicodedata.normalize("NFKD", text.translate(_REPLACED))
     ascii_text = "".join(sign for sign in decomposed if not unicodedata.combining(sign))
     return ascii_text.encode("ascii", "replace").decode("ascii")

@@ -71,7 +71,7 @@ def _explain(error: BaseException, max_pixels: int | None) -> str:
 
 @contextmanager
 def encode_errors(format: str) -> Iterator[None]:
-    """What an encoder refuses becomes an ImageError of one line."""
+    """Turn an encoder's exceptions into an ImageError of one line."""
     try:
         with _library_settings.change():
             yield

@@ -70,7 +70,7 @@ def input_suffixes() -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Encoding:
-    """None leaves the choice to the format. format: one of FORMAT_NAMES; None follows the suffix.
+    """Encoder settings; None is the format's default. format: of FORMAT_NAMES; None: by suffix.
 
     quality: 1 to 100, of JPEG, WebP, AVIF and 8-bit JPEG 2000, which is lossless without it.
     lossless: for formats that can do both. compression: 0 (fast) to 9 (small), of PNG, TIFF,
@@ -177,7 +177,7 @@ CAPABILITIES = {
 
 @dataclass(frozen=True)
 class Requirements:
-    """What a file is to hold.
+    """Properties of an image that a file is to hold.
 
     depth: 8 or 16. frames: of an animation or, if not `animated`, pages. profile: whether the
     samples cannot do without theirs: see `icc.needs_profile`.

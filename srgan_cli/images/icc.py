@@ -20,7 +20,7 @@ TOLERANCE = 1  # levels by which littleCMS may change sRGB on its way to sRGB
 
 @lru_cache(maxsize=1)
 def srgb_profile() -> bytes:
-    """The same bytes each time: littleCMS would put the present time into it."""
+    """sRGB's profile: the same bytes each time, where littleCMS would write the present time."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     struct.pack_into(">6H", profile, 24, 2000, 1, 1, 0, 0, 0)
     return bytes(profile)
@@ -55,7 +55,7 @@ def to_srgb(image: PIL.Image.Image, profile: bytes | None) -> PIL.Image.Image:
 
 
 def _convert(image: PIL.Image.Image, profile: bytes | None) -> PIL.Image.Image | None:
-    """None for a damaged profile, or one of another color space."""
+    """The image in sRGB; None for a damaged profile, or one of another color space."""
     source = None
     try:
         if profile is not None and profile[16:20] == COLOR_SPACES.get(image.mode):

@@ -53,7 +53,7 @@ def add_metadata(image: Image, info: Mapping[str, object], orientation: int | No
 
 
 def add_page_metadata(image: Image, page: IFD, orientation: int) -> Image:
-    """The same for a page of a TIFF file; a profile that `image` has stays."""
+    """Like `add_metadata`, for a page of a TIFF file; a profile that `image` has stays."""
     blocks = {"icc_profile": Tag.InterColorProfile, "xmp": Tag.XMLPacket}
     info: dict[str, Any] = {
         name: value.data

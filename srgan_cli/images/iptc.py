@@ -19,7 +19,7 @@ PNG_LINE = 72  # digits
 
 
 def valid_iptc(data: object) -> bytes | None:
-    """None for what does not begin as a data set does."""
+    """`data` itself; None if it does not begin as a data set does."""
     return data if isinstance(data, bytes) and data.startswith(b"\x1c") else None
 
 

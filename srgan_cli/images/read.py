@@ -51,7 +51,7 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Image:
 
 
 def read_frames(path: Path, *, max_pixels: int = MAX_PIXELS) -> AnyImage:
-    """All frames of an animation, composited, or all pages; `max_pixels` counts them all."""
+    """Read all frames of an animation, composited, or all pages; `max_pixels` counts them all."""
     return _read_path(path, max_pixels, first_only=False)
 
 

@@ -57,7 +57,7 @@ def write_image(image: AnyImage, path: Path, encoding: Encoding = DEFAULT_ENCODI
 
 @contextmanager
 def row_writer(path: Path, images: tuple[Image, ...], encoding: Encoding) -> Iterator[RowWriter]:
-    """What writes the rows of `images`, one image or pages, one after another to `path`.
+    """A writer to `path` of the rows of `images`, one image or pages, one after another.
 
     Only their sizes and metadata are looked at. As `write_image`; for ROW_FORMATS only.
     """
@@ -73,7 +73,7 @@ def row_writer(path: Path, images: tuple[Image, ...], encoding: Encoding) -> Ite
 def row_writer_to_stream(
     stream: BinaryIO, images: tuple[Image, ...], encoding: Encoding
 ) -> Iterator[RowWriter]:
-    """The same for standard output, which gets the file once it is complete."""
+    """Like `row_writer`, to a stream, which gets the file once it is complete."""
     path = _stream_name(encoding)
     images = _prepare(ImageSequence(images), path, encoding).images
     with TemporaryFile() as file:
@@ -141,7 +141,7 @@ def _stream_name(encoding: Encoding) -> Path:
 
 @contextmanager
 def _named_errors(path: Path, encoding: Encoding) -> Iterator[None]:
-    """What an encoder refuses becomes an ImageError that names the file."""
+    """Turn an encoder's exceptions into an ImageError that names the file."""
     try:
         with encode_errors(str(encoding.format)):
             yield

@@ -28,7 +28,7 @@ def empty_cache(device: torch.device) -> None:
 
 
 def batch_size_for(device: torch.device, pixels: int) -> int:
-    """How many tiles, whose contexts have so many pixels, are one batch.
+    """Tiles in a batch. pixels: of a tile's context.
 
     On CPUs one: measured on two cores, batches of tiles as large as ours (see MIN_CONTEXT) take
     longer.

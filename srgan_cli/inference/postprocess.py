@@ -70,7 +70,7 @@ def fix_radius(scale: float) -> int:
 
 
 def consistent_radius(scale: float) -> int:
-    """The same for `make_consistent`: every iteration adds to it."""
+    """Like `fix_radius`, for `make_consistent`: every iteration adds to it."""
     return INVERSE_RADIUS + (1 + ITERATIONS) * 2 * _bicubic_radius(scale)
 
 

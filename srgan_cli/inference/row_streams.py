@@ -174,7 +174,7 @@ class RowTransformSink:
             yield RowRange(top, min(top + self._transform.band, height), height)
 
     def _window(self, inputs: RowRange) -> np.ndarray:
-        """Those rows. The ones above are dropped: later bands need none of them."""
+        """The rows `inputs`. Those above are dropped: later bands need none of them."""
         whole = self._buffer[0] if len(self._buffer) == 1 else np.concatenate(self._buffer)
         self._buffer, self._top = [whole[inputs.top - self._top :]], inputs.top
         return self._buffer[0][: inputs.bottom - inputs.top]

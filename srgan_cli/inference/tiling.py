@@ -31,7 +31,7 @@ class Box:
         return self.height, self.width
 
     def index(self, scale: int = 1) -> tuple[slice, slice]:
-        """What to put between the brackets of an array that is `scale` times as large."""
+        """Slices of rows and columns, for an array that is `scale` times as large."""
         rows = slice(self.top * scale, self.bottom * scale)
         return rows, slice(self.left * scale, self.right * scale)
 

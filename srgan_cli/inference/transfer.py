@@ -74,7 +74,7 @@ def as_bytes(pixels: np.ndarray) -> np.ndarray:
 
 
 def as_floats(values: Tensor) -> Tensor:
-    """What `as_bytes` gives -> float32 in [0, 1], same shape."""
+    """The result of `as_bytes` -> float32 in [0, 1], same shape."""
     if values.dtype == torch.int16:
         return (values.int() & 0xFFFF).float() / 0xFFFF
     return values.float() / 0xFF

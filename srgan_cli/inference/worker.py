@@ -43,7 +43,7 @@ def warn(text: str) -> None:
 
 
 def once(log: LogCallback) -> LogCallback:
-    """What passes each text on to `log` only the first time."""
+    """A callback that passes each text on to `log` only the first time."""
     messages: set[str] = set()
     lock = Lock()
 

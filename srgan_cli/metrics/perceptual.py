@@ -52,7 +52,7 @@ def lpips_distance() -> Distance:
     installed, does not import, or cannot be fetched.
     """
     try:
-        import lpips  # optional, and adapted here alone
+        import lpips  # optional
 
         network = lpips.LPIPS(net="alex", verbose=False).eval()
     except ImportError as error:

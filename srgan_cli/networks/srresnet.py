@@ -29,7 +29,7 @@ from srgan_cli.networks.receptive_field import conv_radius, total_radius
 
 @dataclass(frozen=True)
 class Variant:
-    """What the variants differ in. Activations: "prelu", "relu", "leakyrelu" or "none"."""
+    """A published variant. Activations: "prelu", "relu", "leakyrelu" or "none"."""
 
     kernel: int = 9  # of the first and the last convolution
     first_activation: str = "prelu"

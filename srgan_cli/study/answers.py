@@ -16,7 +16,7 @@ MAX_BYTES = 1 << 26  # of a file
 
 @dataclass(frozen=True)
 class Trial:
-    """What one rating is about."""
+    """An image by a method, which is rated."""
 
     image: str
     method: str

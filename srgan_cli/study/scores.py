@@ -103,7 +103,7 @@ def score(results: Sequence[Result]) -> StudyScores:
 
 @dataclass(frozen=True, eq=False)
 class _Draws:
-    """How often each draw of the bootstrap took each rater (D, R) and each image (D, P)."""
+    """Bootstrap: how often each draw took each rater (D, R) and each image (D, P)."""
 
     raters: Floats
     images: Floats

@@ -108,7 +108,7 @@ def study_page(study: Study) -> StudyPage:
 
 
 def _trials(name: str, files: Mapping[str, Path], side: int) -> list[StudyImage]:
-    """One image by every method, all of one size: another size would give the method away."""
+    """One image by every method. Raises DatasetError unless all are of one size."""
     images = {method: read_image(file) for method, file in files.items()}
     sizes = {method: f"{image.width} x {image.height}" for method, image in images.items()}
     if len(set(sizes.values())) > 1:
@@ -161,7 +161,7 @@ class MethodFolder:
 
 
 def match_folders(folders: Sequence[Path]) -> tuple[MethodFolder, ...]:
-    """One method per folder, called like it; images in the order of their names.
+    """A method for each folder, with its name; images in the order of their names.
 
     An image's name is its file's without suffix and without the _x4 that upscaling appends.
     Raises DatasetError naming every image that one of the folders lacks.

@@ -42,7 +42,7 @@ ScalarWriter = Callable[[str, int, Mapping[str, Any]], None]
 def scalar_writer(run: Path) -> ScalarWriter:
     """Writes scalars to RUN/tensorboard; does nothing if the package is missing."""
     try:
-        from torch.utils.tensorboard import SummaryWriter  # optional, and adapted here alone
+        from torch.utils.tensorboard import SummaryWriter  # optional
     except ImportError:
         return lambda stage, step, figures: None
     writer = SummaryWriter(str(run / "tensorboard"))

@@ -97,7 +97,7 @@ class FeatureExtractor:
 def metric_extractor(
     vggs: Sequence[LoadedVgg], stages: Sequence[Stage], device: torch.device
 ) -> FeatureExtractor | None:
-    """None if the losses use all layers."""
+    """The extractor of layers that the losses do not use; None if they use all."""
     networks: dict[str, VGG] = {}
     for vgg in vggs:
         training_layers = {

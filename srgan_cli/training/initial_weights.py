@@ -97,7 +97,7 @@ def _at_depth(options: TrainOptions, given: Weights) -> Weights:
 
 
 def _for_another_scale(options: TrainOptions, given: Weights) -> Weights:
-    """All but the tail is kept. The network gets a new lineage."""
+    """Keep all but the tail, which is new. The network gets a new lineage."""
     if options.stages == "gan":
         raise OptionError(
             f"{options.start} enlarges by {given.metadata.scale}, not by {options.scale}: its new "

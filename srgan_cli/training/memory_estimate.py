@@ -37,7 +37,7 @@ class MemoryEstimate:
 
 
 def available_bytes(device: torch.device) -> float:
-    """What this process has or can have; infinite where the device does not tell."""
+    """Bytes that this process has or can have; infinite where the device does not tell."""
     if device.type != "cuda":
         return float("inf")
     return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)

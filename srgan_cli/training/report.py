@@ -124,7 +124,7 @@ def count_broken_lines(path: Path) -> int:
 
 
 def _parsed_lines(path: Path) -> list[dict[str, Any] | None]:
-    """None for a line that is not a row of a log. Raises TrainingError for no regular file."""
+    """The rows of a log; None for a line that is none. Raises TrainingError."""
     try:
         lines = read_regular(path, MAX_LOG).splitlines()
     except FileNotFoundError:

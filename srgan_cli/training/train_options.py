@@ -58,7 +58,7 @@ class VggFile:
 
     @property
     def path(self) -> Path | None:
-        """None for the file that is to be downloaded."""
+        """The file; None if it is to be downloaded."""
         return None if self.file == DOWNLOAD else Path(self.file)
 
     @classmethod
@@ -84,7 +84,7 @@ def _parse_layer(part: str) -> tuple[str, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    """None: the recipe's value. Raises OptionError for invalid values."""
+    """Options of a run; None is the recipe's value. Raises OptionError for invalid values."""
 
     folders: tuple[Path, ...]
     out: Path

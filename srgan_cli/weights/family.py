@@ -20,7 +20,7 @@ MOST_DIFFERENCES = 2
 
 @dataclass(frozen=True, eq=False)
 class Corner:
-    """One of the four. denoise, end: where it stands, by the name of its file."""
+    """One of the four networks. denoise, end: its place, by the name of its file."""
 
     path: Path
     denoise: float

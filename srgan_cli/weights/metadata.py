@@ -188,6 +188,6 @@ def _blend_family(
 
 
 def _max_known(pixels: Sequence[int | None]) -> int | None:
-    """None if one of them is not known."""
+    """The maximum; None if one of them is not known."""
     known = [number for number in pixels if number is not None]
     return max(known) if len(known) == len(pixels) else None

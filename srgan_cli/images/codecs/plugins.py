@@ -75,7 +75,7 @@ def raw_size(file: BinaryIO) -> tuple[int, int]:
 
 
 def develop_raw(file: BinaryIO) -> Image:
-    """16-bit sRGB, upright, with the white balance of the camera. Raises ImageError."""
+    """Develop to 16-bit sRGB, upright, with the camera's white balance. Raises ImageError."""
     import rawpy
 
     try:

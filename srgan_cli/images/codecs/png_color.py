@@ -56,7 +56,7 @@ def png_profile(head: bytes) -> bytes | None:
 
 
 def _read_chunks(head: bytes) -> dict[bytes, bytes]:
-    """Those before the pixels; of several of one name the first."""
+    """Name -> content of the chunks before the pixels; of several of one name the first."""
     found: dict[bytes, bytes] = {}
     for name, chunk in takewhile(lambda each: each[0] != b"IDAT", split_chunks(head)):
         found.setdefault(name, chunk[8:-4])

@@ -124,7 +124,7 @@ def to_foreign(
 def foreign_layout(
     architecture: str, given: Mapping[str, Any], state: State, layout_name: str
 ) -> Layout:
-    """What `given` leaves at its default is read off the state dict: our names are theirs."""
+    """The layout of our network; hyperparameters that `given` lacks come from the state dict."""
     if layout_name not in LAYOUTS:
         raise WeightsError(f"unknown naming {layout_name!r}: there are {', '.join(LAYOUTS)}")
     if architecture == "rrdbnet":

@@ -103,7 +103,7 @@ def numbers(state: State, before: str, after: str = "") -> list[int]:
 
 
 def count(state: State, before: str, after: str = "", start: int = 0) -> int:
-    """How many blocks are numbered so, from `start`; gaps show up as missing keys."""
+    """Number of blocks with such keys, from `start`; gaps show up as missing keys."""
     found = numbers(state, before, after)
     blocks = found[-1] + 1 - start if found else 0
     if blocks > len(state):

@@ -147,7 +147,7 @@ LAYOUTS = {"esrgan-old": old_esrgan_keys, "esrgan": esrgan_keys, "real-esrgan": 
 
 
 def layout_for(layout_name: str, hyperparameters: Hyperparameters) -> Layout:
-    """How that naming would call the tensors of our network of these sizes.
+    """The keys of our network of these sizes in that naming.
 
     Raises WeightsError for a network that its programs could not run.
     """

@@ -21,7 +21,7 @@ COMPACT_SLOPE = 0.1
 
 
 def build_graph(architecture: str, hyperparameters: Mapping[str, Any]) -> Graph:
-    """What that network computes. Raises KeyError for an architecture that ncnn does not get."""
+    """The graph of that network. Raises KeyError for an architecture without a builder."""
     graph = Graph()
     given = signature(GENERATORS[architecture]).parameters.values()
     sizes = {parameter.name: parameter.default for parameter in given} | dict(hyperparameters)

@@ -80,7 +80,7 @@ def _slope(layer: NcnnLayer) -> float | None:
 
 
 def _factor(number: float) -> int:
-    """0, with which nothing fits, for what no network here upscales by."""
+    """A factor by which networks here upscale; 0, with which none fits, for any other."""
     return int(number) if number in range(1, LARGEST_FACTOR + 1) else 0
 
 

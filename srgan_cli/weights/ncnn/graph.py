@@ -61,7 +61,7 @@ class Graph:
         return made
 
     def fixed_conv(self, x: int, weight: np.ndarray, bias: np.ndarray) -> int:
-        """No parameters: weight (outputs, inputs, k, k), bias (outputs,). Without padding."""
+        """A convolution without padding, by weight (outputs, inputs, k, k) and bias (outputs,)."""
         outputs, inputs, kernel, _ = weight.shape
         made = self.add_operation("conv", x, sizes=(inputs, outputs, kernel, 0))
         self.constants[made] = weight, bias

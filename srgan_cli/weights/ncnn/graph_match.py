@@ -109,7 +109,7 @@ def fold_batch_norm(conv: Arrays, norm: Arrays, epsilon: float) -> Arrays:
 
 @dataclass(frozen=True, eq=False)
 class _Match:
-    """How far a file's layers are those of a candidate; `problem` names the first that is not."""
+    """Number of first layers that fit a candidate; `problem` names the first that does not."""
 
     candidate: Candidate
     layers: int

@@ -41,7 +41,7 @@ def is_alias(layer: NcnnLayer) -> bool:
 
 
 def layer_steps(layer: NcnnLayer, arrays: Arrays) -> Steps | None:
-    """None where it does something that no network of ours does.
+    """The layer's operations; None for one that no network of ours has.
 
     Raises WeightsError for values of a wrong type.
     """

@@ -115,7 +115,7 @@ def _norm_after(name: str) -> str:
 
 
 def _format_arrays(graph: Graph, number: int, state: Mapping[str, np.ndarray], half: bool) -> bytes:
-    """What the .bin holds of one operation."""
+    """The bytes of one operation in the .bin."""
     if number in graph.constants:
         weight, bias = graph.constants[number]
         return format_weight(weight, half) + format_plain(bias)
