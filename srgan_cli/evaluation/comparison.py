@@ -103,13 +103,12 @@ def compare_all(
 def read_subject(source: ComparisonInput, scale: int) -> Subject:
     """Read the images. scale: unless the sizes of both determine it. Raises ImageError."""
     name = source.photo.name
-    if source.high_res is None and not source.is_high_res:
+    if source.high_res is not None:
+        pair = ImagePair(source.high_res, source.photo)
+    elif source.is_high_res:
+        pair = ImagePair(source.photo)
+    else:
         return Subject(name, read_image(source.photo), scale)
-    pair = (
-        ImagePair(source.photo)
-        if source.high_res is None
-        else ImagePair(source.high_res, source.photo)
-    )
     example = read_pair(pair, scale)
     return Subject(name, example.low_res, example.scale, example.high_res)
 

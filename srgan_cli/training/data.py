@@ -102,11 +102,9 @@ def min_side_for_half(options: TrainOptions, recipe: Recipe) -> float:
 def training_check(options: TrainOptions, recipe: Recipe) -> ImageCheck:
     """The check of every training image."""
     check = min_side_check(min_training_side(options, recipe))
-    return (
-        all_checks(check, LowResImages.from_folder(options.low, options.scale).check)
-        if options.low
-        else check
-    )
+    if options.low is None:
+        return check
+    return all_checks(check, LowResImages.from_folder(options.low, options.scale).check)
 
 
 def no_progress(made: int, wanted: int) -> None:

@@ -148,11 +148,9 @@ def apply(
     pixels = _resize(pixels, (sides[0], sides[1]), rng)
     if rng.random() < degradation.noise:
         pixels = add_noise(pixels, degradation, rng)
-    return (
-        compress(pixels, degradation.quality, rng)
-        if rng.random() < degradation.compression
-        else pixels
-    )
+    if rng.random() < degradation.compression:
+        pixels = compress(pixels, degradation.quality, rng)
+    return pixels
 
 
 def _filter(pixels: Pixels, kernel: np.ndarray) -> Pixels:

@@ -147,8 +147,6 @@ def _last_components(text: str) -> str:
         words = shlex.split(text)
     except ValueError:
         words = text.split()
-    return (
-        shlex.join(PurePath(word).name or word for word in words)
-        if len(words) > 1
-        else (PurePath(text).name or text)
-    )
+    if len(words) <= 1:
+        return PurePath(text).name or text
+    return shlex.join(PurePath(word).name or word for word in words)

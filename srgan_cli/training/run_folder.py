@@ -100,11 +100,9 @@ def _is_of_type(value: Any, hint: Any) -> bool:
     if kind is dict:
         items = value.items() if isinstance(value, dict) else [(None, None)]
         return all(_is_of_type(k, parts[0]) and _is_of_type(v, parts[1]) for k, v in items)
-    return (
-        type(value) is int
-        if hint in (int, float) and isinstance(value, int)
-        else (isinstance(value, hint))
-    )
+    if hint in (int, float) and isinstance(value, int):
+        return not isinstance(value, bool)
+    return isinstance(value, hint)
 
 
 def resume_options(run: Path, changes: dict[str, Any]) -> TrainOptions:
