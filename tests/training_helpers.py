@@ -13,7 +13,7 @@ from srgan_cli.training.callbacks import NoCallback, Progress
 from srgan_cli.training.train_options import TrainOptions
 
 
-def picture(seed: int, height: int = 72, width: int = 80) -> np.ndarray:
+def random_image(seed: int, height: int = 72, width: int = 80) -> np.ndarray:
     """(height, width, 3) uint8 with edges, gradients and a little noise."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width] / 12
@@ -22,8 +22,8 @@ def picture(seed: int, height: int = 72, width: int = 80) -> np.ndarray:
     return np.rint(levels.clip(0, 255)).astype(np.uint8)
 
 
-def save_picture(path: Path, seed: int = 0, **sides: int) -> Path:
-    write_image(Image(picture(seed, **sides)), path)
+def save_image(path: Path, seed: int = 0, **sides: int) -> Path:
+    write_image(Image(random_image(seed, **sides)), path)
     return path
 
 

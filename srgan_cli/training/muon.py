@@ -29,7 +29,6 @@ IMAGE_CHANNELS = 3
 class Muon(Adam):
     """Updates hidden convolutions by Muon, all other parameters by Adam.
 
-
     Needs no more memory than Adam. A convolution (O, I, k, k) counts as a matrix (O, I k k).
     """
 
@@ -54,12 +53,12 @@ class Muon(Adam):
     def step(self, closure: Any = None) -> Any:
         hidden = self.param_groups[1]
         for _, same_shape in groupby(hidden["params"], key=_shape):
-            self._move([weight for weight in same_shape if weight.grad is not None], hidden)
+            self._update([weight for weight in same_shape if weight.grad is not None], hidden)
         for weight in hidden["params"]:
             weight.grad = None  # and Adam passes it over
         return super().step(closure)
 
-    def _move(self, weights: list[Tensor], group: dict[str, Any]) -> None:
+    def _update(self, weights: list[Tensor], group: dict[str, Any]) -> None:
         """Update weights of one shape, whose products are computed together."""
         if not weights:
             return

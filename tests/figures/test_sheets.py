@@ -21,7 +21,7 @@ class Bounds(NamedTuple):
     bottom: int
 
 
-def picture(height: int = 20, width: int = 30, color: tuple[int, int, int] = RED) -> np.ndarray:
+def make_image(height: int = 20, width: int = 30, color: tuple[int, int, int] = RED) -> np.ndarray:
     return np.full((height, width, 3), color, np.uint8)
 
 
@@ -52,7 +52,7 @@ def test_a_cell_shows_its_image_pixel_by_pixel() -> None:
 
 def test_gray_and_16_bits_come_out_in_their_colors() -> None:
     gray = np.full((20, 30, 1), 77, np.uint8)
-    deep = picture(color=(10, 20, 30)).astype(np.uint16) * 257
+    deep = make_image(color=(10, 20, 30)).astype(np.uint16) * 257
 
     shown = sheet([Row((Cell(gray), Cell(deep)))])
 
@@ -63,21 +63,23 @@ def test_colors_of_another_profile_are_brought_to_srgb() -> None:
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     swapped = srgb.replace(b"rXYZ", b"tXYZ").replace(b"bXYZ", b"rXYZ").replace(b"tXYZ", b"bXYZ")
 
-    red_means_blue = srgb_pixels(Image(picture(color=(200, 0, 0)), icc_profile=swapped))
+    red_means_blue = srgb_pixels(Image(make_image(color=(200, 0, 0)), icc_profile=swapped))
 
     assert np.abs(red_means_blue.astype(int) - (0, 0, 200)).max() <= 1
 
 
 def test_a_damaged_profile_leaves_the_colors_as_they_are() -> None:
-    damaged = Image(picture(), icc_profile=b"no profile")
+    damaged = Image(make_image(), icc_profile=b"no profile")
 
-    assert np.array_equal(srgb_pixels(damaged), picture())
+    assert np.array_equal(srgb_pixels(damaged), make_image())
 
 
 def test_words_wider_than_the_image_are_not_cut() -> None:
     label = "an_uncommonly_long_name_of_a_network.safetensors and what it is"
 
-    shown = sheet([Row((Cell(picture(), label, "figures"), Cell(picture(), label)))], label * 2)
+    shown = sheet(
+        [Row((Cell(make_image(), label, "figures"), Cell(make_image(), label)))], label * 2
+    )
 
     assert edges_are_white(shown)
     assert shown.width > 2 * text_width(label.split()[0], 16)
@@ -85,8 +87,8 @@ def test_words_wider_than_the_image_are_not_cut() -> None:
 
 def test_columns_align_however_many_cells_a_row_has() -> None:
     first, second = (0, 200, 0), (0, 0, 200)
-    short = Row((Cell(picture(color=first)),), "one")
-    long = Row((Cell(picture(30, 60)), Cell(picture(color=second), "x")), "two")
+    short = Row((Cell(make_image(color=first)),), "one")
+    long = Row((Cell(make_image(30, 60)), Cell(make_image(color=second), "x")), "two")
 
     shown = sheet([short, long])
 
@@ -96,7 +98,7 @@ def test_columns_align_however_many_cells_a_row_has() -> None:
 
 def test_images_of_a_row_begin_on_one_line_whatever_their_labels() -> None:
     blue = (0, 0, 200)
-    cells = Cell(picture(), "short"), Cell(picture(color=blue), "a b c d e f g h i j k l m n")
+    cells = Cell(make_image(), "short"), Cell(make_image(color=blue), "a b c d e f g h i j k l m n")
 
     shown = sheet([Row(cells)])
 
@@ -104,7 +106,7 @@ def test_images_of_a_row_begin_on_one_line_whatever_their_labels() -> None:
 
 
 def test_stacked_figures_keep_their_pixels() -> None:
-    piled = stack([Image(picture()), Image(picture(5, 40, (0, 0, 200)))])
+    piled = stack([Image(make_image()), Image(make_image(5, 40, (0, 0, 200)))])
 
     assert (piled.height, piled.width) == (25, 40)
     assert where(piled, RED) == Bounds(0, 0, 30, 20)

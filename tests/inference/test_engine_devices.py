@@ -43,7 +43,7 @@ class Together(Blur):
         return super().forward(low)
 
 
-def picture(height: int, width: int) -> Image:
+def make_image(height: int, width: int) -> Image:
     rng = np.random.default_rng(0)
     return Image(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
 
@@ -53,7 +53,7 @@ def shared(first: nn.Module, second: nn.Module, **more: object) -> TiledEngine:
 
 
 def test_two_devices_give_what_one_gives():
-    image = picture(300, 200)
+    image = make_image(300, 200)
     one = TiledEngine(Blur()).upscale(image)
     for tile in (None, 40, 64):
         two = shared(Blur(), Blur(), tile=tile).upscale(image)
@@ -63,14 +63,14 @@ def test_two_devices_give_what_one_gives():
 def test_both_compute_at_the_same_time_in_threads_of_their_own():
     meeting = threading.Barrier(2)
     first, second = Together(meeting), Together(meeting)
-    shared(first, second, tile=64).upscale(picture(128, 128))
+    shared(first, second, tile=64).upscale(make_image(128, 128))
     assert (first.tiles, second.tiles) == (2, 2)
     assert threading.current_thread() not in first.threads | second.threads
 
 
 def test_one_device_computes_where_ctrl_c_reaches_it():
     alone = Blur()
-    TiledEngine(alone).upscale(picture(20, 20))
+    TiledEngine(alone).upscale(make_image(20, 20))
     assert alone.threads == {threading.current_thread()}
 
 
@@ -83,7 +83,7 @@ def test_an_error_on_either_device_surfaces_and_ends_the_threads():
     before = threading.active_count()
     for pair in ((Blur(), Failing()), (Failing(), Blur())):
         with pytest.raises(ValueError, match="broken"):
-            shared(*pair, tile=32).upscale(picture(200, 200))
+            shared(*pair, tile=32).upscale(make_image(200, 200))
     assert threading.active_count() == before
 
 
@@ -94,7 +94,7 @@ def test_a_failing_sink_ends_the_threads():
 
     before = threading.active_count()
     with pytest.raises(OSError, match="full"):
-        shared(Blur(), Blur(), tile=32).run(ImageSource(picture(200, 200)), Full())
+        shared(Blur(), Blur(), tile=32).run(ImageSource(make_image(200, 200)), Full())
     assert threading.active_count() == before
 
 
@@ -107,7 +107,7 @@ def test_the_source_is_read_by_one_thread_in_order():
             self.update.append(top)
             return super().rows(top, bottom)
 
-    source = Watched(picture(200, 150))
+    source = Watched(make_image(200, 150))
     shared(Blur(), Blur(), tile=32).run(source, ImageSink(400, 300, 3, np.dtype(np.uint8)))
     assert source.update == sorted(source.update)
 
@@ -121,8 +121,8 @@ def test_what_is_replaced_is_replaced_on_all_devices():
 
     both = shared(Half(), Half(), dtype=torch.bfloat16, tile=32)
     with pytest.raises(WeightsError):
-        both.upscale(picture(64, 64))
-    assert replace(both, dtype=torch.float32).upscale(picture(64, 64)).height == 128
+        both.upscale(make_image(64, 64))
+    assert replace(both, dtype=torch.float32).upscale(make_image(64, 64)).height == 128
 
 
 def test_one_device_with_less_memory_gets_its_tiles_done_too():
@@ -132,7 +132,7 @@ def test_one_device_with_less_memory_gets_its_tiles_done_too():
                 raise torch.OutOfMemoryError("more than there is")
             return super().forward(low)
 
-    image = picture(600, 400)
+    image = make_image(600, 400)
     one = TiledEngine(Blur()).upscale(image)
     two = shared(Blur(), Small(), tile=200).upscale(image)
     np.testing.assert_array_equal(two.pixels, one.pixels)

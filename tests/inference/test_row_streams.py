@@ -37,7 +37,7 @@ PLENTY, NOTHING = 1 << 40, 0  # bytes of memory
 KINDS = [(1, "u1"), (3, "u1"), (2, "u2"), (4, "u2")]
 
 
-def picture(channels: int = 3, depth: str = "u1", height: int = 90, width: int = 20) -> Image:
+def make_image(channels: int = 3, depth: str = "u1", height: int = 90, width: int = 20) -> Image:
     rng = np.random.default_rng(height)
     samples = rng.integers(0, np.iinfo(depth).max, (height, width, channels)).astype(depth)
     reported = {"icc_profile": srgb_profile(), "dpi": (72.0, 96.0), "xmp": b"<x/>"}
@@ -79,7 +79,7 @@ def both_ways(
 def test_a_result_written_by_rows_is_the_file_of_a_gathered_one(
     network, tmp_path, channels, depth, suffix
 ):
-    image = picture(channels, depth)
+    image = make_image(channels, depth)
     gathered, by_row = both_ways(image, tmp_path, suffix, UpscalePipeline({4: network}))
     assert gathered == by_row
     made = read_image(tmp_path / f"made{suffix}")
@@ -99,12 +99,12 @@ def test_a_result_written_by_rows_is_the_file_of_a_gathered_one(
 )
 def test_every_step_to_the_asked_size_works_by_rows(network, tmp_path, size, corrections):
     grow = UpscalePipeline({4: network}, size, corrections)
-    gathered, by_row = both_ways(picture(4), tmp_path, ".png", grow)
+    gathered, by_row = both_ways(make_image(4), tmp_path, ".png", grow)
     assert gathered == by_row
 
 
 def test_pages_are_written_one_after_another(network, tmp_path):
-    pages = ImageSequence((picture(), picture(1, height=20), picture(4, height=30)))
+    pages = ImageSequence((make_image(), make_image(1, height=20), make_image(4, height=30)))
     gathered, by_row = both_ways(pages, tmp_path, ".tif", UpscalePipeline({4: network}))
     assert gathered == by_row
 
@@ -115,7 +115,7 @@ def test_pages_are_written_one_after_another(network, tmp_path):
 def test_a_file_does_not_depend_on_the_portions_its_rows_come_in(
     tmp_path_factory, format, row_chunks
 ):
-    image = picture(4, "u2", height=200, width=900)
+    image = make_image(4, "u2", height=200, width=900)
     path = tmp_path_factory.mktemp("rows") / "a"
     with row_writer(path, (image.with_size(200, 900),), Encoding(format)) as sink:
         for top, end in pairwise(accumulate(cycle(row_chunks), initial=0)):
@@ -146,7 +146,7 @@ def test_an_error_in_the_middle_leaves_the_old_file_and_no_part(tmp_path, suffix
     target = tmp_path / f"made{suffix}"
     target.write_bytes(b"old")
     network = TiledEngine(Breaking(ImageError("too bad")), tile=16)
-    outcome = done(picture(), target, UpscalePipeline({2: network}), NOTHING)
+    outcome = done(make_image(), target, UpscalePipeline({2: network}), NOTHING)
     assert outcome.error == "too bad"
     assert outcome.after is None
     assert target.read_bytes() == b"old"
@@ -156,7 +156,7 @@ def test_an_error_in_the_middle_leaves_the_old_file_and_no_part(tmp_path, suffix
 def test_ctrl_c_in_the_middle_leaves_no_part(tmp_path):
     network = TiledEngine(Breaking(KeyboardInterrupt()), tile=16)
     with pytest.raises(KeyboardInterrupt):
-        done(picture(), tmp_path / "made.png", UpscalePipeline({2: network}), NOTHING)
+        done(make_image(), tmp_path / "made.png", UpscalePipeline({2: network}), NOTHING)
     assert [p.name for p in tmp_path.iterdir()] == ["source.tif"]
 
 
@@ -171,14 +171,14 @@ def small_disk() -> Iterator[Callable[[int], None]]:
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_a_full_disk_in_the_middle_is_an_error_and_leaves_no_part(small_disk, tmp_path, suffix):
     small_disk(20_000)
-    outcome = done(picture(), tmp_path / f"made{suffix}", UpscalePipeline(), NOTHING)
+    outcome = done(make_image(), tmp_path / f"made{suffix}", UpscalePipeline(), NOTHING)
     assert outcome.error is not None
     assert "cannot be written (File too large)" in outcome.error
     assert [p.name for p in tmp_path.iterdir()] == ["source.tif"]
 
 
 def test_a_disk_too_small_for_the_image_between_two_passes_is_an_error(small_disk, tmp_path):
-    source = ImageSource(picture(height=3000, width=3000, channels=1))
+    source = ImageSource(make_image(height=3000, width=3000, channels=1))
     with closing(TemporaryImage(source, 3, tmp_path)) as stored:
         small_disk(20_000)
         with pytest.raises(ImageError, match=r"between two passes .* make room"):
@@ -187,7 +187,7 @@ def test_a_disk_too_small_for_the_image_between_two_passes_is_an_error(small_dis
 
 @pytest.mark.parametrize("name", ["png", "tiff"])
 def test_standard_output_gets_the_same_bytes(capsysbinary, tmp_path, name):
-    write_image(picture(), tmp_path / "a.png")
+    write_image(make_image(), tmp_path / "a.png")
     for free in (PLENTY, NOTHING):
         work = JobOptions(UpscalePipeline(), Encoding(name), 10**9, free=lambda free=free: free)
         (outcome,) = run_jobs([Job(tmp_path / "a.png", STREAM)], work)
@@ -199,7 +199,7 @@ def test_standard_output_gets_the_same_bytes(capsysbinary, tmp_path, name):
 @pytest.mark.parametrize("name", ["a.jpg", "a.webp"])
 def test_a_format_that_must_be_whole_is_refused_before_the_work(tmp_path, name):
     network = TiledEngine(Breaking(AssertionError("worked")), tile=4)
-    outcome = done(picture(), tmp_path / name, UpscalePipeline({2: network}), 100)
+    outcome = done(make_image(), tmp_path / name, UpscalePipeline({2: network}), 100)
     assert outcome.error is not None
     assert "save it as PNG or TIFF, which are written as they are computed" in outcome.error
     assert [p.name for p in tmp_path.iterdir()] == ["source.tif"]
@@ -239,7 +239,7 @@ class Counting(ImageSink):
     step=st.integers(1, 50),
 )
 def test_resizing_by_bands_gives_what_resizing_the_whole_gives(before, after, step):
-    image = picture(height=before[0], width=before[1])
+    image = make_image(height=before[0], width=before[1])
     sink = Counting(*after, 3, image.pixels.dtype)
     sink.row_chunks = []
     fit = RowTransformSink(ResizeRows(ImageSize(*before), ImageSize(*after), 3, chunk=1), sink)
@@ -254,13 +254,13 @@ def test_rows_leave_before_all_have_come():
     sink = Counting(400, 40, 3, np.dtype("u1"))
     sink.row_chunks = []
     fit = RowTransformSink(ResizeRows(ImageSize(100, 10), ImageSize(400, 40), 3, chunk=1), sink)
-    fit.write(picture(height=100, width=10).pixels[:50])
+    fit.write(make_image(height=100, width=10).pixels[:50])
     assert sum(sink.row_chunks) >= 128
 
 
 @pytest.mark.parametrize("free", [PLENTY, NOTHING])
 def test_progress_goes_from_nothing_to_the_end(network, tmp_path, free):
-    write_image(ImageSequence((picture(), picture())), tmp_path / "a.tif")
+    write_image(ImageSequence((make_image(), make_image())), tmp_path / "a.tif")
     seen: list[float] = []
     work = JobOptions(UpscalePipeline({4: network}), Encoding(), 10**9, free=lambda: free)
     work = replace(work, progress=lambda job: lambda tiles, of: seen.append(tiles / of))

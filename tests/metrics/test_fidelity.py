@@ -17,7 +17,7 @@ def flat(level: int, side: int = 16, dtype: type = np.uint8) -> np.ndarray:
     return np.full((side, side, 3), level, dtype)
 
 
-def random_picture(seed: int, side: int = 40) -> np.ndarray:
+def random_image(seed: int, side: int = 40) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)
 
 
@@ -44,14 +44,14 @@ def test_psnr_of_one_wrong_sample_by_hand() -> None:
 
 
 def test_equal_images_are_infinitely_and_wholly_alike() -> None:
-    picture = random_picture(0)
+    picture = random_image(0)
 
     assert psnr(picture, picture) == math.inf
     assert ssim(picture, picture) == pytest.approx(1)
 
 
 def test_the_border_is_left_out() -> None:
-    ours, truth = random_picture(0), random_picture(0)
+    ours, truth = random_image(0), random_image(0)
     ours[:4], ours[-4:], ours[:, :4], ours[:, -4:] = 0, 0, 0, 0
 
     assert psnr(ours, truth) < 30
@@ -67,7 +67,7 @@ def test_ssim_of_two_flat_images_is_their_luminance_term() -> None:
 
 
 def test_ssim_of_a_single_window_by_hand() -> None:
-    ours, truth = (random_picture(seed, side=11) for seed in (1, 2))
+    ours, truth = (random_image(seed, side=11) for seed in (1, 2))
     line = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
     weight = np.outer(line, line) / line.sum() ** 2
     a, b = to_y(ours), to_y(truth)
@@ -83,7 +83,7 @@ def test_ssim_of_a_single_window_by_hand() -> None:
 @pytest.mark.parametrize("channel", ["y", "rgb"])
 def test_ssim_agrees_with_an_independent_implementation(channel: str) -> None:
     reference = pytest.importorskip("skimage.metrics").structural_similarity
-    truth = random_picture(0)
+    truth = random_image(0)
     ours = cv2.GaussianBlur(truth, (0, 0), 1)
     a, b = (to_y(p)[..., None] if channel == "y" else p.astype(float) for p in (ours, truth))
 
@@ -102,7 +102,7 @@ def test_ssim_agrees_with_an_independent_implementation(channel: str) -> None:
 
 @pytest.mark.parametrize("measure", [psnr, ssim])
 def test_sixteen_bits_measure_like_eight(measure: Measure) -> None:
-    ours, truth = random_picture(0), random_picture(1)
+    ours, truth = random_image(0), random_image(1)
     deep = measure(ours.astype(np.uint16) * 257, truth.astype(np.uint16) * 257)
 
     assert deep == pytest.approx(measure(ours, truth))
@@ -110,7 +110,7 @@ def test_sixteen_bits_measure_like_eight(measure: Measure) -> None:
 
 @pytest.mark.parametrize("measure", [psnr, ssim])
 def test_gray_equals_three_equal_channels(measure: Measure) -> None:
-    gray, truth = random_picture(0)[..., :1], random_picture(1)
+    gray, truth = random_image(0)[..., :1], random_image(1)
 
     for channel in ("y", "rgb"):
         both = measure(gray, truth, channel=channel), measure(gray.repeat(3, 2), truth, 0, channel)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
-from training_helpers import Listener, save_picture
+from training_helpers import Listener, save_image
 
 from srgan_cli.networks.vgg import LAYER_INDEX
 from srgan_cli.training.feature_extractors import load_vggs
@@ -21,7 +21,7 @@ def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "photos"
     folder.mkdir()
     for seed in range(4):
-        save_picture(folder / f"{seed}.png", seed)
+        save_image(folder / f"{seed}.png", seed)
     return folder
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from training_helpers import picture, save_picture
+from training_helpers import random_image, save_image
 
 from srgan_cli.errors import DatasetError
 from srgan_cli.images.image import Image
@@ -26,13 +26,13 @@ def mixed(tmp_path: Path) -> Path:
     (folder / "inner").mkdir(parents=True)
     (folder / "notes.txt").write_text("not an image")
     (folder / ".hidden").write_text("nor this")
-    whole = save_picture(folder / "whole.jpg", 1)
+    whole = save_image(folder / "whole.jpg", 1)
     (folder / "a-truncated.jpg").write_bytes(whole.read_bytes()[:900])
-    deep = (picture(2).astype(np.uint16) * 257)[..., ::-1]
+    deep = (random_image(2).astype(np.uint16) * 257)[..., ::-1]
     cv2.imwrite(str(folder / "inner" / "deep.png"), deep)
-    Pillow.fromarray(picture(3)).convert("CMYK").save(folder / "cmyk.jpg")
-    Pillow.fromarray(picture(4)).convert("L").save(folder / "gray.png")
-    save_picture(folder / "small.png", 5, height=12, width=90)
+    Pillow.fromarray(random_image(3)).convert("CMYK").save(folder / "cmyk.jpg")
+    Pillow.fromarray(random_image(4)).convert("L").save(folder / "gray.png")
+    save_image(folder / "small.png", 5, height=12, width=90)
     Pillow.new("RGB", (1_000_000, 4)).save(folder / "line.png")
     return folder
 
@@ -61,13 +61,13 @@ def test_what_is_usable_comes_out_as_eight_bits_in_three_channels(make, mixed) -
     assert sorted(names) == ["cmyk.jpg", "deep.png", "gray.png", "whole.jpg"]
     paths, _ = find_training_files([mixed / "inner"])
     deep, _ = load_images(paths, CacheFile(options.out / "deep.bytes"), min_side_check(1), [])
-    assert np.array_equal(deep[0], picture(2))
+    assert np.array_equal(deep[0], random_image(2))
 
 
 def test_a_folder_without_a_usable_image_says_why(make, run, tmp_path) -> None:
     folder = tmp_path / "small"
     folder.mkdir()
-    save_picture(folder / "small.png", height=20, width=20)
+    save_image(folder / "small.png", height=20, width=20)
     with pytest.raises(DatasetError, match="no image to train on among 1 files, the first: "):
         run(make(folders=(folder,)))
 
@@ -88,9 +88,9 @@ def test_one_in_twenty_is_held_out() -> None:
 
 
 def test_halves_are_kept_of_large_images_and_where_all_images_leave_room(photos) -> None:
-    save_picture(photos / "0.png", height=60)
-    file, size = photos.parent / "c.bytes", picture(0).nbytes
-    ample = picture(0, 60).nbytes + 3 * size + 2.5 * size / 4
+    save_image(photos / "0.png", height=60)
+    file, size = photos.parent / "c.bytes", random_image(0).nbytes
+    ample = random_image(0, 60).nbytes + 3 * size + 2.5 * size / 4
     for limit, halves in (
         (ample, [False, True, True, False]),
         (2.5 * size, [False, True, False, False]),
@@ -112,7 +112,7 @@ def test_only_images_that_patches_are_cut_from_are_halved(make, photos) -> None:
 
 
 def test_images_are_drawn_in_proportion_to_their_area(photos, tmp_path) -> None:
-    save_picture(photos / "4.png", 4, height=144, width=160)
+    save_image(photos / "4.png", 4, height=144, width=160)
     paths, _ = find_training_files([photos])
     drawn = load_images(paths, CacheFile(tmp_path / "c.bytes"), min_side_check(1), [])[0]
     rng = np.random.default_rng(0)

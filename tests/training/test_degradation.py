@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from training_helpers import picture
+from training_helpers import random_image
 
 from srgan_cli.training.degradation import (
     BICUBIC_SHARE,
@@ -25,7 +25,7 @@ from srgan_cli.training.patches import as_planes
 
 @pytest.fixture
 def high_res() -> torch.Tensor:
-    return as_planes(picture(1, 96, 96))
+    return as_planes(random_image(1, 96, 96))
 
 
 def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -79,7 +79,7 @@ def test_a_constant_stays_constant_under_blur_and_resizing() -> None:
 
 def test_images_of_any_proportions_end_as_large_as_the_scale_has_it() -> None:
     for height, width in ((384, 380), (96, 48), (48, 384), (380, 20)):
-        wide = as_planes(picture(2, height, width))
+        wide = as_planes(random_image(2, height, width))
         for seed in range(40):
             low_res = degrade(wide, 4, np.random.default_rng(seed))
             assert low_res.shape == (3, height // 4, width // 4)

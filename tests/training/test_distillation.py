@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, l1_loss
-from training_helpers import picture
+from training_helpers import random_image
 
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.networks import GENERATORS
@@ -55,7 +55,7 @@ def teacher(make, run, tmp_path: Path) -> Path:
 
 
 def test_a_network_comes_nearer_to_what_its_teacher_makes(make, run, teacher, tmp_path) -> None:
-    low_res = torch.from_numpy(picture(0)).permute(2, 0, 1)[None] / 255
+    low_res = torch.from_numpy(random_image(0)).permute(2, 0, 1)[None] / 255
     wanted = load_generator(read_weights(teacher)).eval()(low_res)
 
     def distance(name: str, **changes) -> float:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from training_helpers import save_picture
+from training_helpers import save_image
 
 from srgan_cli.errors import DeviceError, WeightsError
 from srgan_cli.networks import GENERATORS
@@ -140,7 +140,7 @@ def test_a_plan_tells_of_color_augmentation_where_patches_are_made(make, tmp_pat
     (tmp_path / "low").mkdir()
     given = make(recipe="srresnet", stages="psnr", low=tmp_path / "low")
     for seed in range(4):
-        save_picture(given.low / f"{seed}.png", seed, height=36, width=40)
+        save_image(given.low / f"{seed}.png", seed, height=36, width=40)
     assert line not in [*describe_run(given, [])]
 
 

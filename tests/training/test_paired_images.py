@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training_helpers import picture, save_picture
+from training_helpers import random_image, save_image
 
 from srgan_cli.errors import DatasetError
 from srgan_cli.images.image import Image
@@ -20,7 +20,7 @@ def low_res(photos: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "low"
     folder.mkdir()
     for seed in range(4):
-        write_image(Image(picture(seed)[::2, ::2]), folder / f"{seed}.png")
+        write_image(Image(random_image(seed)[::2, ::2]), folder / f"{seed}.png")
     return folder
 
 
@@ -45,7 +45,7 @@ def test_a_bad_pair_is_named_before_the_first_step(make, run, low_res, fault) ->
     if fault == "missing":
         (low_res / "2.png").unlink()
     elif fault == "size":
-        save_picture(low_res / "2.png", height=30, width=40)
+        save_image(low_res / "2.png", height=30, width=40)
     else:
         (low_res / "2.png").write_bytes(b"nothing")
     options = make(low=low_res)
@@ -56,6 +56,6 @@ def test_a_bad_pair_is_named_before_the_first_step(make, run, low_res, fault) ->
 
 
 def test_two_low_images_of_one_name_are_refused(make, run, low_res) -> None:
-    save_picture(low_res / "2.jpg")
+    save_image(low_res / "2.jpg")
     with pytest.raises(DatasetError, match="share a name"):
         run(make(low=low_res))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from training_helpers import picture, save_picture
+from training_helpers import random_image, save_image
 
 from srgan_cli.resample import resize, resize_levels
 from srgan_cli.training.data import LoaderOptions, load_batches
@@ -85,7 +85,7 @@ def test_patches_are_laid_in_all_eight_ways(images) -> None:
     one = images.subset([0])
     side = 2 * 8 + 56  # with its margin the whole height
     cut = GeneratedPairs(one, PatchOptions(patch=56, scale=2, shrink=1.0), bicubic_downsample)
-    assert cut.options.padded_side == side == picture(0).shape[0]
+    assert cut.options.padded_side == side == random_image(0).shape[0]
     corners = {
         tuple(cut(np.random.default_rng(seed))["high_res"][:, 0, 0].tolist()) for seed in range(200)
     }
@@ -94,7 +94,7 @@ def test_patches_are_laid_in_all_eight_ways(images) -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_a_patch_may_be_laid_before_or_after_it_is_shrunk(seed) -> None:
-    region = picture(seed, 70, 70)
+    region = random_image(seed, 70, 70)
     laid = (
         random_orientation(as_planes(region), np.random.default_rng(seed)).permute(1, 2, 0).byte()
     )
@@ -139,7 +139,7 @@ def test_the_half_changes_nothing_about_how_much_patches_are_shrunk(marked) -> N
 
 def test_patches_of_the_half_show_what_those_of_the_image_show(tmp_path) -> None:
     """The same place, wherever it lies, shrunk at once or in two steps."""
-    save_picture(tmp_path / "0.png", height=150, width=161)
+    save_image(tmp_path / "0.png", height=150, width=161)
     all_checks, _ = load_images(
         [tmp_path / "0.png"], CacheFile(tmp_path / "c.bytes"), min_side_check(1), [], 64
     )
@@ -151,7 +151,7 @@ def test_patches_of_the_half_show_what_those_of_the_image_show(tmp_path) -> None
 
 
 def test_a_patch_as_large_as_what_the_cache_keeps_is_cut_without_a_warning() -> None:
-    kept = picture(0, 32, 32)
+    kept = random_image(0, 32, 32)
     kept.flags.writeable = False
     assert np.array_equal(as_planes(kept).permute(1, 2, 0).numpy(), kept)
 
@@ -160,7 +160,7 @@ def test_detail_is_the_mean_step_in_green() -> None:
     region = np.zeros((6, 5, 3), np.uint8)
     region[0, :, 1] = (0, 255, 0, 10, 10)  # of every third row
     region[1, :, 1] = (9, 0, 9, 0, 9)
-    region[..., 0] = picture(0, 6, 5)[..., 0]
+    region[..., 0] = random_image(0, 6, 5)[..., 0]
     assert detail(region) == (255 + 255 + 10) / 8 + 0.1
     assert detail(np.full((9, 9, 3), 77, np.uint8)) == 0.1
 
@@ -182,7 +182,7 @@ def changed(planes: torch.Tensor, seed: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_color_augmentation_keeps_what_patches_show_in_stronger_colors(seed) -> None:
-    weak = 112 + picture(seed, 40, 40) // 8  # strengthened, it stays within the levels
+    weak = 112 + random_image(seed, 40, 40) // 8  # strengthened, it stays within the levels
     patch = as_planes(weak)
     other = changed(patch, seed)
     assert torch.equal(other, other.round())

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from kill import same
-from training_helpers import last_state, picture, save_picture
+from training_helpers import last_state, random_image, save_image
 
 from srgan_cli.errors import DatasetError, OptionError
 from srgan_cli.training.dataset import ImageSet
@@ -30,7 +30,7 @@ def large_photos(tmp_path: Path) -> Path:
     folder = tmp_path / "large"
     folder.mkdir()
     for seed in range(3):
-        image = picture(seed, 220, 240)
+        image = random_image(seed, 220, 240)
         cv2.imwrite(str(folder / f"{seed}.png"), np.ascontiguousarray(image[..., ::-1]))
     return folder
 
@@ -73,7 +73,7 @@ def pool_by_hand(folder: Path, teacher_side: int = 32) -> Path:
     for name, side in sides.items():
         (folder / name).mkdir(parents=True)
         for seed in range(2):
-            save_picture(folder / name / f"{seed}.png", seed, height=side, width=side)
+            save_image(folder / name / f"{seed}.png", seed, height=side, width=side)
     return folder
 
 

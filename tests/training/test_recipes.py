@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from helpers import DISCRIMINATOR_SIZES
-from training_helpers import picture
+from training_helpers import random_image
 
 from srgan_cli.networks import GENERATORS
 from srgan_cli.networks.srcnn import LUMA
@@ -53,7 +53,7 @@ def learn(step_of):
 
     def learned(recipe: Recipe, stage: Stage, steps: int) -> list[Losses]:
         step = step_of(recipe, stage, recipe.architecture)
-        high_res = as_planes(picture(2)[:24, :24])
+        high_res = as_planes(random_image(2)[:24, :24])
         pair = {
             "low_res": bicubic_downsample(high_res, 2, None)[None] / 255,
             "high_res": high_res[None] / 255,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from kill import same
-from training_helpers import StopAfter, last_state, save_picture
+from training_helpers import StopAfter, last_state, save_image
 
 from srgan_cli.errors import TrainingError
 from srgan_cli.networks.discriminators import SRGANDiscriminator
@@ -51,7 +51,7 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(make, run, tmp_path, n
 
 def test_a_resumed_run_tells_that_its_images_changed(make, run, photos) -> None:
     run(make(steps=1))
-    save_picture(photos / "3.png", 9)
+    save_image(photos / "3.png", 9)
     listener = run(make(steps=2))
     assert any("changed" in line and "1 changed" in line for line in listener.lines)
     assert not any("changed" in line for line in run(make(steps=3)).lines)
