@@ -92,9 +92,9 @@ def test_a_pil_image_of_any_mode_becomes_a_pil_image(upscaler, mode, becomes):
 def test_a_pil_image_keeps_its_profile_and_exif_and_is_not_rotated(upscaler):
     exif = PIL.Image.Exif()
     exif[ORIENTATION], exif[ARTIST], exif[WIDTH] = 6, "Ada", 8
-    picture = PIL.Image.new("RGB", (8, 6), "red")
-    picture.info |= {"icc_profile": srgb_profile(), "exif": exif.tobytes(), "dpi": (300, 300)}
-    large = upscaler.upscale(picture, scale=2)
+    image = PIL.Image.new("RGB", (8, 6), "red")
+    image.info |= {"icc_profile": srgb_profile(), "exif": exif.tobytes(), "dpi": (300, 300)}
+    large = upscaler.upscale(image, scale=2)
     assert large.size == (16, 12)
     assert large.info["icc_profile"] == srgb_profile()
     assert large.info["dpi"] == (300, 300)
@@ -103,16 +103,16 @@ def test_a_pil_image_keeps_its_profile_and_exif_and_is_not_rotated(upscaler):
 
 
 def test_exif_that_was_set_through_getexif_is_kept(upscaler):
-    picture = PIL.Image.new("L", (8, 6))
-    picture.getexif()[ARTIST] = "Ada"
-    assert upscaler.upscale(picture).getexif()[ARTIST] == "Ada"
+    image = PIL.Image.new("L", (8, 6))
+    image.getexif()[ARTIST] = "Ada"
+    assert upscaler.upscale(image).getexif()[ARTIST] == "Ada"
 
 
 def test_a_file_comes_upright_with_its_metadata_and_is_saved_with_them(upscaler, tmp_path):
     exif = PIL.Image.Exif()
     exif[ORIENTATION], exif[ARTIST] = 6, "Ada"
-    picture = PIL.Image.new("RGB", (8, 6), "red")
-    picture.save(tmp_path / "in.jpg", exif=exif, icc_profile=srgb_profile())
+    image = PIL.Image.new("RGB", (8, 6), "red")
+    image.save(tmp_path / "in.jpg", exif=exif, icc_profile=srgb_profile())
     large = upscaler.upscale(tmp_path / "in.jpg", scale=2)
     assert large.array.shape == (16, 12, 3)
     large.save(tmp_path / "out.png")

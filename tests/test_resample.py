@@ -70,9 +70,9 @@ def test_a_flat_image_stays_flat(height, width, tall, wide):
 @given(sides, sides, st.integers(1, 5))
 def test_upscaling_is_resizing_by_an_integer(height, width, scale):
     torch.manual_seed(height)
-    pictures = torch.rand(2, 3, height, width, dtype=torch.float64)
+    images = torch.rand(2, 3, height, width, dtype=torch.float64)
     torch.testing.assert_close(
-        upscale_bicubic(pictures, scale), resize(pictures, height * scale, width * scale)
+        upscale_bicubic(images, scale), resize(images, height * scale, width * scale)
     )
 
 
@@ -106,19 +106,19 @@ def test_levels_at_half_the_size_are_exact():
 @given(st.integers(1, 90), st.integers(1, 200), st.data())
 def test_rows_are_the_same_out_of_any_part_that_has_what_they_need(height, target, data):
     torch.manual_seed(0)
-    picture = torch.rand(height, 7)
+    image = torch.rand(height, 7)
     top = data.draw(st.integers(0, target - 1))
     made = RowRange(top, data.draw(st.integers(top + 1, target)), target)
     seen = input_rows(made, height)
-    part = resize_rows(picture[seen.top : seen.bottom], seen, made, 11)
-    whole = resize_rows(picture, all_rows(height), all_rows(target), 11)
+    part = resize_rows(image[seen.top : seen.bottom], seen, made, 11)
+    whole = resize_rows(image, all_rows(height), all_rows(target), 11)
     assert torch.equal(part, whole[made.top : made.bottom])
 
 
 def test_both_ways_are_differentiable():
-    pictures = torch.rand(1, 1, 6, 6, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda x: resize(x, 3, 9), (pictures,))
-    assert torch.autograd.gradcheck(lambda x: upscale_bicubic(x, 2), (pictures,))
+    images = torch.rand(1, 1, 6, 6, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: resize(x, 3, 9), (images,))
+    assert torch.autograd.gradcheck(lambda x: upscale_bicubic(x, 2), (images,))
     plane = torch.rand(40, 3, dtype=torch.float64, requires_grad=True)
     parts = all_rows(40), RowRange(5, 50, 70), 4
     assert torch.autograd.gradcheck(lambda x: resize_rows(x, *parts), (plane,))

@@ -112,9 +112,9 @@ def test_a_target_is_locked_from_reading_to_writing_and_free_afterwards(monkeypa
     held = []
     put = run.write_output
 
-    def watched(picture, job, encoding):
+    def watched(image, job, encoding):
         held.append(try_lock(job.target) is None)
-        put(picture, job, encoding)
+        put(image, job, encoding)
 
     monkeypatch.setattr(run, "write_output", watched)
     done(jobs("a", "b"))
@@ -207,6 +207,6 @@ def test_a_dry_run_knows_what_exists_and_cannot_be_replaced():
 def test_what_is_read_by_parts_has_no_limit_of_pixels(tmp_path):
     side = 8200
     write_image(blank(side, side, 1, np.uint8), tmp_path / "a.tif")
-    picture = read_input(tmp_path / "a.tif", max_pixels=100, max_bytes=0)
-    assert isinstance(picture, LazyImage)
-    assert not picture.rows(side - 20, side).any()
+    image = read_input(tmp_path / "a.tif", max_pixels=100, max_bytes=0)
+    assert isinstance(image, LazyImage)
+    assert not image.rows(side - 20, side).any()

@@ -116,8 +116,8 @@ def test_the_height_of_a_grid_is_its_standard_deviation(period, height):
 
 def test_noise_and_blank_paper_have_no_grid():
     side = SIDE * SCALE
-    for picture in (gray_noise(2 * side, 10.0), np.full((side, side, 3), 7, np.uint8)):
-        found = grid(picture, SCALE)
+    for image in (gray_noise(2 * side, 10.0), np.full((side, side, 3), 7, np.uint8)):
+        found = grid(image, SCALE)
         assert max(found.strength.values()) < 1.2
         assert found.height < 0.5
 

@@ -166,8 +166,8 @@ def test_gray_stays_gray(saved, tiny_file, tmp_path):
 
 def test_a_ramp_of_16_bits_keeps_its_levels(saved, tiny_file, tmp_path):
     ramp = np.linspace(0, 65535, 6000).astype(np.uint16)
-    picture = Image(np.broadcast_to(ramp[None, :, None], (4, 6000, 1)).copy())
-    done(saved(picture, "in.tif"), "-o", tmp_path / "out.png", "-w", tiny_file, "-s", 2)
+    image = Image(np.broadcast_to(ramp[None, :, None], (4, 6000, 1)).copy())
+    done(saved(image, "in.tif"), "-o", tmp_path / "out.png", "-w", tiny_file, "-s", 2)
     made = read_image(tmp_path / "out.png").pixels
     assert len(np.unique(made)) > 4096
 
@@ -184,8 +184,8 @@ def test_16_bits_run_in_float32_unless_a_precision_is_named(saved, tiny_file, tm
 
 @pytest.mark.parametrize("level", [0, 1, 127, 254, 255])
 def test_constant_images_stay_constant_by_bicubic(saved, tmp_path, level):
-    picture = Image(np.full((9, 13, 3), level, np.uint8))
-    done(saved(picture), "-o", tmp_path / "out.png", *BICUBIC, "-s", 3.7)
+    image = Image(np.full((9, 13, 3), level, np.uint8))
+    done(saved(image), "-o", tmp_path / "out.png", *BICUBIC, "-s", 3.7)
     assert (read_image(tmp_path / "out.png").pixels == level).all()
 
 
@@ -206,8 +206,8 @@ def test_alpha_is_exact_where_it_is_even(saved, tiny_file, tmp_path, scale):
 
 def test_images_wholly_opaque_or_wholly_clear_stay_so(saved, tiny_file, tmp_path):
     for level in (0, 255):
-        picture = Image(np.full((9, 9, 3), 99, np.uint8), np.full((9, 9), level, np.uint8))
-        done(saved(picture), "-o", tmp_path / "out.png", "-w", tiny_file, "-s", 2.5)
+        image = Image(np.full((9, 9, 3), 99, np.uint8), np.full((9, 9), level, np.uint8))
+        done(saved(image), "-o", tmp_path / "out.png", "-w", tiny_file, "-s", 2.5)
         assert (read_image(tmp_path / "out.png").alpha == level).all()
 
 

@@ -94,8 +94,8 @@ def test_16_bits_stay_16_bits_where_the_format_can(suffix, channels):
 
 
 def test_a_palette_with_transparency_becomes_rgb_with_alpha():
-    picture = Pillow.fromarray(smooth(9, 16, 3)).quantize(16)
-    picture.save("in.png", transparency=int(np.asarray(picture)[4, 8]))
+    image = Pillow.fromarray(smooth(9, 16, 3)).quantize(16)
+    image.save("in.png", transparency=int(np.asarray(image)[4, 8]))
     after = made("in.png", "out.png")
     assert after.channels == 4
     assert set(np.unique(after.alpha)) >= {0, 255}

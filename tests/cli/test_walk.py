@@ -51,9 +51,9 @@ def test_a_blend_of_two_files_equals_the_blended_file(tmp_path, noise, tiny_file
 def test_training_makes_weights_that_upscale_reads(tmp_path, photo_file):
     folder, run = tmp_path / "photos", tmp_path / "run"
     folder.mkdir()
-    picture = Image.open(photo_file)
+    image = Image.open(photo_file)
     for number in range(2):
-        picture.rotate(90 * number).save(folder / f"{number}.png")
+        image.rotate(90 * number).save(folder / f"{number}.png")
     size = ("--blocks", 1, "--patch", 64, "--batch-size", 1, "--workers", 0)
     result = srgan("train", folder, "-o", run, "--stages", "psnr", "--steps", 2, *size)
     assert result.exit_code == 0, result.output

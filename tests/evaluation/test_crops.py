@@ -25,9 +25,9 @@ def test_center_crops_are_rgb_in_0_to_1_of_images_far_apart(tmp_path) -> None:
     assert [tuple(one.shape) for one in found] == [(1, 3, 6, 4), (1, 3, 6, 6)]
     assert [one.unique().item() for one in found] == [0.0, pytest.approx(0.4)]
     assert len(center_crops(tmp_path, 6, 9)) == 5
-    picture = noise(8, 8)
-    write_image(picture, tmp_path / "0.png")
-    expected = picture.pixels[1:7, 1:7].transpose(2, 0, 1) / 255
+    image = noise(8, 8)
+    write_image(image, tmp_path / "0.png")
+    expected = image.pixels[1:7, 1:7].transpose(2, 0, 1) / 255
     np.testing.assert_allclose(center_crops(tmp_path / "0.png", 6, 1)[0][0].numpy(), expected)
 
 

@@ -18,9 +18,9 @@ def _data(page: str) -> list[dict[str, object]]:
 
 def test_carries_every_layer_with_its_words() -> None:
     layers = (Layer("input", noise(5, 4), "4 x 5"), Layer("photo", noise(20, 16)))
-    (picture,) = _data(comparison_page([Comparison("bus", layers)]))
-    assert (picture["title"], picture["width"], picture["height"]) == ("bus", 16, 20)
-    shown = picture["layers"]
+    (image,) = _data(comparison_page([Comparison("bus", layers)]))
+    assert (image["title"], image["width"], image["height"]) == ("bus", 16, 20)
+    shown = image["layers"]
     assert isinstance(shown, list)
     assert [(layer["label"], layer["note"]) for layer in shown] == [
         ("input", "4 x 5"),

@@ -25,7 +25,7 @@ def generator() -> nn.Module:
     return network.eval()
 
 
-def picture(side: int, depth: type = np.uint8, channels: int = 3) -> Image:
+def make_image(side: int, depth: type = np.uint8, channels: int = 3) -> Image:
     top = np.iinfo(depth).max
     drawn = np.random.default_rng(0).integers(0, top, (side, side, channels), depth, endpoint=True)
     return Image(drawn[..., :3], drawn[..., 3] if channels == 4 else None)
@@ -43,7 +43,7 @@ def pieces(image: Image, margin: int) -> list[TileInput]:
 def test_a_batch_gives_what_its_pieces_give_alone(depth, channels):
     network = generator()
     worker = Worker(network, CPU, torch.float32, network.receptive_field)
-    four = pieces(picture(256, depth, channels), network.receptive_field)
+    four = pieces(make_image(256, depth, channels), network.receptive_field)
     together = worker.finish(worker.begin(four))
     alone = [worker.finish(worker.begin([piece]))[0] for piece in four]
     assert [core.shape for core in together] == [(256, 256, channels)] * 4
@@ -59,7 +59,7 @@ def test_a_batch_that_memory_does_not_suffice_for_is_done_one_by_one():
 
     network = Lean(scale=2, features=4, blocks=1, thin=2)
     worker = Worker(network, CPU, torch.float32, network.receptive_field)
-    four = pieces(picture(256), network.receptive_field)
+    four = pieces(make_image(256), network.receptive_field)
     alone = [worker.finish(worker.begin([piece]))[0] for piece in four]
     np.testing.assert_array_equal(worker.finish(worker.begin(four)), alone)
 
@@ -71,7 +71,7 @@ def test_of_a_batch_only_what_overflows_is_done_again():
             bad = torch.is_autocast_enabled("cpu") and low.mean(dim=(1, 2, 3)) > 0.4
             return high.where(~torch.as_tensor(bad).view(-1, 1, 1, 1), torch.nan)
 
-    image, messages = picture(256), []
+    image, messages = make_image(256), []
     image.pixels[128:] //= 4
     network = BrightIsBad(scale=2, features=4, blocks=1, thin=2)
     half = Worker(network, CPU, torch.bfloat16, network.receptive_field, messages.append)
@@ -122,7 +122,7 @@ def test_a_thing_is_said_once():
 @pytest.mark.gpu
 @pytest.mark.parametrize(("depth", "channels"), [(np.uint8, 3), (np.uint16, 4)])
 def test_a_gpu_gives_what_the_cpu_gives_but_for_rounding(depth, channels):
-    image = picture(300, depth, channels)
+    image = make_image(300, depth, channels)
     on_cpu = TiledEngine(generator()).upscale(image)
     on_gpu = TiledEngine(generator().to(CUDA), CUDA, tile=40).upscale(image)
     difference = on_gpu.pixels.astype(float) - on_cpu.pixels
@@ -133,7 +133,7 @@ def test_a_gpu_gives_what_the_cpu_gives_but_for_rounding(depth, channels):
 
 @pytest.mark.gpu
 def test_a_gpu_never_holds_more_than_its_tiles():
-    image = picture(2000)
+    image = make_image(2000)
     upscaler = TiledEngine(generator().to(CUDA), CUDA, tile=100)
     torch.cuda.reset_peak_memory_stats()
     upscaler.upscale(image)

@@ -44,10 +44,10 @@ def test_psnr_of_one_wrong_sample_by_hand() -> None:
 
 
 def test_equal_images_are_infinitely_and_wholly_alike() -> None:
-    picture = random_image(0)
+    image = random_image(0)
 
-    assert psnr(picture, picture) == math.inf
-    assert ssim(picture, picture) == pytest.approx(1)
+    assert psnr(image, image) == math.inf
+    assert ssim(image, image) == pytest.approx(1)
 
 
 def test_the_border_is_left_out() -> None:

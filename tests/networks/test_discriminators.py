@@ -51,9 +51,9 @@ def test_crops_of_any_size_give_logits(name, sides):
 
 @pytest.mark.parametrize("name", DISCRIMINATORS)
 def test_gradients_reach_the_image_and_every_weight(name):
-    network, picture = build(name), torch.rand(2, 3, 24, 24, requires_grad=True)
-    network(picture).square().sum().backward()
-    assert picture.grad.abs().sum() > 0
+    network, image = build(name), torch.rand(2, 3, 24, 24, requires_grad=True)
+    network(image).square().sum().backward()
+    assert image.grad.abs().sum() > 0
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
 
 
@@ -72,5 +72,5 @@ def test_spectral_norm_keeps_each_layers_largest_singular_value_near_one():
 def test_a_saved_discriminator_computes_as_before(name):
     first, second = build(name).eval(), DISCRIMINATORS[name](**DISCRIMINATOR_SIZES[name]).eval()
     second.load_state_dict(first.state_dict())
-    picture = torch.rand(1, 3, 24, 24)
-    assert torch.equal(first(picture), second(picture))
+    image = torch.rand(1, 3, 24, 24)
+    assert torch.equal(first(image), second(image))

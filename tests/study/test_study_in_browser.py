@@ -180,10 +180,10 @@ def test_fits_a_phone_without_scrolling(page: Any) -> None:
 def test_five_methods_by_twenty_images_are_small_and_open_at_once(
     browser: Any, tmp_path: Path
 ) -> None:
-    methods, pictures = tuple("abcde"), tuple(f"p{number}" for number in range(20))
-    pairs = [(method, picture) for picture in pictures for method in methods]
+    methods, images = tuple("abcde"), tuple(f"p{number}" for number in range(20))
+    pairs = [(method, image) for image in images for method in methods]
     trials = [StudyImage(*pair, noise(260, 260, seed)) for seed, pair in enumerate(pairs)]
-    study = Study(methods, pictures, tuple(trials), (QualityExample(noise(64, 64), noise(64, 64)),))
+    study = Study(methods, images, tuple(trials), (QualityExample(noise(64, 64), noise(64, 64)),))
     file = tmp_path / "large.html"
     file.write_text(study_page(study).html, encoding="utf-8")
     assert 20_000_000 < file.stat().st_size < LARGEST

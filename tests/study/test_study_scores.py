@@ -14,22 +14,22 @@ from srgan_cli.study.scores import StudyScores, score
 METHODS = ("bicubic", "srgan")
 
 
-def _result(rater: str, ratings: dict[Trial, int], pictures: int = 8) -> Result:
-    names = tuple(f"p{number}" for number in range(pictures))
+def _result(rater: str, ratings: dict[Trial, int], images: int = 8) -> Result:
+    names = tuple(f"p{number}" for number in range(images))
     return Result(Path(rater), "s", rater, "", METHODS, names, ratings, checksum_matches=True)
 
 
-def _panel(raters: int, pictures: int, better: int, seed: int = 0) -> list[Result]:
+def _panel(raters: int, images: int, better: int, seed: int = 0) -> list[Result]:
     """Noisy raters; srgan is rated `better` points above bicubic on the whole."""
     random = np.random.default_rng(seed)
     results = []
     for rater in range(raters):
         ratings = {}
-        for number in range(pictures):
+        for number in range(images):
             for method, base in zip(METHODS, (2, 2 + better), strict=True):
                 rating = int(np.clip(base + random.integers(-1, 2), 1, 5))
                 ratings[Trial(f"p{number}", method)] = rating
-        results.append(_result(str(rater), ratings, pictures))
+        results.append(_result(str(rater), ratings, images))
     return results
 
 

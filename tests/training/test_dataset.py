@@ -150,6 +150,6 @@ def test_hidden_folders_and_links_to_nowhere_are_not_trained_on(make, mixed) -> 
     (mixed / ".thumbnails").mkdir()
     (mixed / "whole.jpg").rename(mixed / ".thumbnails" / "whole.jpg")
     (mixed / "gone.png").symlink_to("nowhere")
-    pictures, skipped = find_training_files([mixed])
-    assert "whole.jpg" not in {path.name for path in pictures}
+    images, skipped = find_training_files([mixed])
+    assert "whole.jpg" not in {path.name for path in images}
     assert "gone.png" in {refusal.path.name for refusal in skipped}

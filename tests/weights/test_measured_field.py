@@ -80,12 +80,12 @@ def test_margins_keep_to_what_a_network_unshuffles():
 
 
 def test_the_image_holds_all_that_matters_everywhere():
-    picture = pattern_image(96)
-    assert picture.shape == (3, 96, 96)
-    assert picture.min() >= 0
-    assert picture.max() <= 1
-    np.testing.assert_array_equal(np.rint(picture * 255) / np.float32(255), picture)
-    middle = picture[:, 32:64, 32:64]
+    image = pattern_image(96)
+    assert image.shape == (3, 96, 96)
+    assert image.min() >= 0
+    assert image.max() <= 1
+    np.testing.assert_array_equal(np.rint(image * 255) / np.float32(255), image)
+    middle = image[:, 32:64, 32:64]
     assert middle.std() > 0.15
 
 
