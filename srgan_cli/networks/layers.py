@@ -44,15 +44,18 @@ def depth_to_space(x: Tensor, factor: int) -> Tensor:
 
 
 class SubPixelConv(nn.Sequential):
-    """A convolution and nn.PixelShuffle, with the same weights and results.
+    """(B, inputs, H, W) -> (B, outputs, sH, sW): a convolution and nn.PixelShuffle, same results.
 
+    With ICNR initialization.
     Shi et al., "Real-time single image and video super-resolution using an efficient sub-pixel
     convolutional neural network", https://arxiv.org/abs/1609.05158.
     """
 
     order: Tensor
 
-    def __init__(self, layer: nn.Conv2d, scale: int) -> None:
+    def __init__(self, inputs: int, outputs: int, scale: int) -> None:
+        layer = conv(inputs, outputs * scale * scale)
+        icnr_(layer, scale)
         super().__init__(layer)
         self.scale = scale
         # as PixelShuffle's; on the CPU even where parameters are built on "meta"
@@ -70,13 +73,6 @@ class SubPixelConv(nn.Sequential):
         if torch.onnx.is_in_onnx_export():  # one node, and kernels as they are stored
             return pixel_shuffle(self[0](x), self.scale)
         return depth_to_space(self.before_shuffle(x), self.scale)
-
-
-def sub_pixel_conv(inputs: int, outputs: int, scale: int) -> SubPixelConv:
-    """(B, inputs, H, W) -> (B, outputs, sH, sW), with ICNR initialization."""
-    layer = conv(inputs, outputs * scale * scale)
-    icnr_(layer, scale)
-    return SubPixelConv(layer, scale)
 
 
 @torch.no_grad()

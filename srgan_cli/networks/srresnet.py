@@ -15,7 +15,6 @@ from srgan_cli.networks.layers import (
     SubPixelConv,
     conv,
     output_conv,
-    sub_pixel_conv,
     upscale_factors,
 )
 from srgan_cli.networks.precision import (
@@ -110,7 +109,7 @@ class SRResNet(nn.Module):
             normed = norm and variant.body_end == "norm"
             self.conv_body = conv(features, features, bias=bias or not normed)
             self.end_body = _norm(features, norm) if variant.body_end == "norm" else Float32PReLU()
-        upsample = _nearest_conv if variant.nearest else sub_pixel_conv
+        upsample = _nearest_conv if variant.nearest else SubPixelConv
         self.ups = nn.ModuleList(upsample(features, features, factor) for factor in self.factors)
         self.act_ups = nn.ModuleList(_activation(variant.up_activation) for _ in self.factors)
         if variant.conv_hr:

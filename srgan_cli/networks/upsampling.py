@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, leaky_relu, leaky_relu_
 
-from srgan_cli.networks.layers import SubPixelConv, conv, icnr_
+from srgan_cli.networks.layers import SubPixelConv
 from srgan_cli.networks.precision import at_least_float32
 
 NEGATIVE_SLOPE = 0.2
@@ -30,13 +30,11 @@ def binomial_filter(x: Tensor) -> Tensor:
 class UpsamplingStage(SubPixelConv):
     """(B, inputs, H, W) -> (B, outputs, sH, sW): leaky_relu(filter(pixel_shuffle(conv(x)))).
 
-    ICNR initialization. binomial: whether there is a filter, `binomial_filter`.
+    binomial: whether there is a filter, `binomial_filter`.
     """
 
     def __init__(self, inputs: int, outputs: int, scale: int, binomial: bool) -> None:
-        layer = conv(inputs, outputs * scale * scale)
-        icnr_(layer, scale)
-        super().__init__(layer, scale)
+        super().__init__(inputs, outputs, scale)
         self.binomial = binomial
 
     def forward(self, x: Tensor) -> Tensor:
