@@ -43,19 +43,19 @@ class OnnxLayers:
         self.layers = [NcnnLayer("Input", summary(start), (), (start,))]
         self.arrays: dict[str, Arrays] = {}
         self._constants = dict(constants)
-        self._room = SHARED + sum(4 * each.size for each in constants.values())
-        self._blobs = {start: start}  # a name -> the layer's output that it stands for
+        self._bytes_left = SHARED + sum(4 * each.size for each in constants.values())
+        self._blob_of = {start: start}  # a name -> the layer's output that it stands for
         self._axes: dict[str, Axes] = {}  # of blobs that were reshaped
         self._shapes: dict[str, Axes] = {}  # what is known of shapes that the graph computes
 
     def ends_with(self, name: str) -> bool:
-        return self._blobs.get(name) == self.layers[-1].outputs[0]
+        return self._blob_of.get(name) == self.layers[-1].outputs[0]
 
     def add(self, node: OnnxNode) -> None:
         """Raises WeightsError for a node that no network of ours has."""
         try:
             (output,) = node.outputs
-            if output in self._blobs or output in self._constants:
+            if output in self._blob_of or output in self._constants:
                 raise UnsupportedNodeError
             if not (self._add_shape(node) or self._fold(node)):
                 self._add(node)
@@ -68,16 +68,16 @@ class OnnxLayers:
         single = node.kind == "Concat" and len(node.inputs) == 1 and node.given["axis"] == 1
         if node.kind == "Constant":
             self._constants[output] = np.asarray(node.given["value"])
-            self._room += 4 * self._constants[output].size
+            self._bytes_left += 4 * self._constants[output].size
         elif node.kind in PASSED_ON or single:
             self._pass_on(node)
         else:
             step = self._step(node)
-            blobs = tuple(self._blobs[name] for name in self._ordered(node)[: step.inputs])
-            self.layers.append(NcnnLayer(step.type, node.name, blobs, (output,), step.values))
-            self._blobs[output] = output
-            self._room -= sum(4 * each.size for each in step.arrays.values())
-            if self._room < 0:
+            inputs = tuple(self._blob_of[name] for name in self._ordered(node)[: step.inputs])
+            self.layers.append(NcnnLayer(step.type, node.name, inputs, (output,), step.values))
+            self._blob_of[output] = output
+            self._bytes_left -= sum(4 * each.size for each in step.arrays.values())
+            if self._bytes_left < 0:
                 raise UnsupportedNodeError
             if step.arrays:
                 self.arrays[output] = finite_float32(node, step.arrays)
@@ -116,7 +116,7 @@ class OnnxLayers:
             return
         if node.kind == "Cast" and node.given["to"] not in FLOATS:
             raise UnsupportedNodeError
-        self._blobs[output] = self._blobs[first]
+        self._blob_of[output] = self._blob_of[first]
         axes = self._axes.get(first, [])
         if node.kind == "Reshape":
             before = [*axes, *[None] * 6]

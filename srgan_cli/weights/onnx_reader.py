@@ -34,9 +34,9 @@ Content = Mapping[int, "Content | None"]
 """Numbers of a message's fields -> what they hold; None for plain bytes, which stay bytes."""
 
 OTHER: Content = {}
-REMARKS: Content = {2: None}
+PROPERTIES: Content = {2: None}
 TENSOR: Content = {4: None, 9: None, 10: None, 12: None}
-NODE: Content = {5: {5: TENSOR}, 6: None, 9: REMARKS}
+NODE: Content = {5: {5: TENSOR}, 6: None, 9: PROPERTIES}
 MODEL: Content = {7: {1: NODE, 5: TENSOR, 10: None}, 6: None}
 
 
@@ -96,11 +96,11 @@ def _structure_size(message: memoryview, content: Content) -> int:
     size = place = 0
     while place < len(message) and size <= MAX_STRUCTURE:
         start = place
-        tag, place = _varint(message, place)
+        tag, place = _read_number(message, place)
         number, wire_type = tag >> 3, tag & 7
         length = {0: 0, 1: 8, 2: 0, 5: 4}[wire_type]
         if wire_type in (0, 2):
-            value, place = _varint(message, place)
+            value, place = _read_number(message, place)
             length = value if wire_type == 2 else 0
         size += place - start
         below = content.get(number, OTHER) if wire_type == 2 else OTHER
@@ -110,7 +110,7 @@ def _structure_size(message: memoryview, content: Content) -> int:
     return size
 
 
-def _varint(message: memoryview, place: int) -> tuple[int, int]:
+def _read_number(message: memoryview, place: int) -> tuple[int, int]:
     """The number that begins there, and the place behind it."""
     number = shift = 0
     while message[place] & 0x80:

@@ -68,7 +68,7 @@ def parse_param(text: str) -> list[NcnnLayer]:
     layers = [_parse_layer(words) for words in lines[2:]]
     if counts[0] != len(layers):
         raise WeightsError(f"it says {counts[0]} layers and has {len(layers)}; get it again")
-    _check_blobs(layers, counts[1])
+    _check_blob_order(layers, counts[1])
     return layers
 
 
@@ -121,7 +121,7 @@ def _array(text: str) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
 
 
-def _check_blobs(layers: Sequence[NcnnLayer], declared: int) -> None:
+def _check_blob_order(layers: Sequence[NcnnLayer], declared: int) -> None:
     pending: set[str] = set()
     made: set[str] = set()
     for layer in layers:
@@ -141,8 +141,8 @@ def _check_blobs(layers: Sequence[NcnnLayer], declared: int) -> None:
 
 def format_param(layers: Sequence[NcnnLayer]) -> str:
     """The inverse of `parse_param`."""
-    blobs = sum(len(layer.outputs) for layer in layers)
-    lines = [MAGIC, f"{len(layers)} {blobs}", *map(_format_layer, layers)]
+    count = sum(len(layer.outputs) for layer in layers)
+    lines = [MAGIC, f"{len(layers)} {count}", *map(_format_layer, layers)]
     return "\n".join(lines) + "\n"
 
 
