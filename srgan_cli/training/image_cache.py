@@ -90,8 +90,8 @@ def _read_index(cache: CacheFile) -> dict[str, Any]:
         size = cache.file.stat().st_size
         entries = [CachedImage(**entry) for entry in known["entries"]]
         skipped = [(str(path), str(reason)) for path, reason in known["refusals"]]
-        refused = {path for path, _ in skipped}
-        kept = [path for path, *_ in known["wanted"]["files"] if path not in refused]
+        skipped_paths = {path for path, _ in skipped}
+        kept = [path for path, *_ in known["wanted"]["files"] if path not in skipped_paths]
         is_whole = [entry.path for entry in entries] == kept
         is_whole = is_whole and all(entry.fits(size) for entry in entries)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
