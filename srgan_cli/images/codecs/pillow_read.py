@@ -31,6 +31,8 @@ PIXELS_PER_BYTE |= {"AVIF": 1 << 19, "HEIF": 1 << 19}  # blank ones of 6000 x 60
 """At most, by the formats' own codes. Lossless WebP takes 38 bytes for any blank image, and
 JPEG 2000 a byte for each resolution: only max_pixels bounds them."""
 
+BAND_PIXELS = 1 << 24
+
 GRAY_MODES = ("1", "L", "LA", "La")
 COLOR_MODES = ("RGB", "P", "PA", "RGBA", "RGBa", "RGBX", "YCbCr", "HSV")
 ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
@@ -129,7 +131,21 @@ def decode(opened: PIL.Image.Image) -> Image:
     mode = "L" if opened.mode in GRAY_MODES else "RGB"
     if "transparency" in opened.info or opened.mode in ALPHA_MODES:
         mode += "A"
-    return replace(Image.from_samples(np.asarray(opened.convert(mode))), icc_profile=profile)
+    frame = opened if opened.mode == mode else opened.convert(mode)
+    return replace(Image.from_samples(_samples(frame)), icc_profile=profile)
+
+
+def _samples(frame: PIL.Image.Image) -> np.ndarray:
+    """(H, W) or (H, W, C) uint8, copied by bands: Pillow's own copy takes twice the memory."""
+    rows = max(1, BAND_PIXELS // frame.width)
+    if rows >= frame.height:
+        return np.asarray(frame)
+    samples = np.empty((frame.height, frame.width, len(frame.getbands())), np.uint8)
+    for top in range(0, frame.height, rows):
+        bottom = min(top + rows, frame.height)
+        band = np.asarray(frame.crop((0, top, frame.width, bottom)))
+        samples[top:bottom] = band.reshape(bottom - top, frame.width, -1)
+    return samples
 
 
 def _decode_as_srgb(opened: PIL.Image.Image, profile: bytes | None) -> Image:

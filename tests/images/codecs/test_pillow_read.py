@@ -9,6 +9,7 @@ from PIL import Image as Pillow
 from PIL import ImageCms
 
 from srgan_cli.errors import ImageError
+from srgan_cli.images.codecs import pillow_read
 from srgan_cli.images.header import read_header
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_frames
@@ -19,6 +20,16 @@ def test_one_bit_becomes_gray(format):
     source = gradient().point(lambda v: 255 * (v > 99)).convert("1", dither=Pillow.Dither.NONE)
     image = read(saved(source, format))
     assert np.array_equal(image.pixels[..., 0], np.asarray(source.convert("L")))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "P"])
+def test_samples_copied_by_bands_are_the_same(mode, monkeypatch):
+    bands = Pillow.merge("RGBA", [gradient(), gradient().rotate(180), gradient(), gradient()])
+    data = saved(bands.convert("RGB").quantize(16) if mode == "P" else bands.convert(mode), "PNG")
+    whole = read(data)
+    monkeypatch.setattr(pillow_read, "BAND_PIXELS", 3 * bands.width + 1)
+    by_bands = read(data)
+    assert np.array_equal(whole.array, by_bands.array)
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "BMP", "TGA", "GIF"])
