@@ -23,7 +23,7 @@ from srgan_cli.inference.quantization import quantize, takes_int8
 from srgan_cli.inference.tta import Ensemble
 from srgan_cli.inference.worker import LogCallback, once, warn
 from srgan_cli.settings import NATIVE, NO_POSTPROCESS, Machine, ModelChoice, OutputSize, Postprocess
-from srgan_cli.weights.activation_ranges import calibrate, recorded_psnr, recorded_ranges
+from srgan_cli.weights.activation_ranges import calibrate, recorded_calibration, recorded_psnr
 from srgan_cli.weights.container import Weights
 from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.measured_field import tile_padding
@@ -255,13 +255,13 @@ def build_engine(weights: Weights, machine: Machine, log: LogCallback = warn) ->
 
 
 def _in_int8(engine: TiledEngine, generator: nn.Module, weights: Weights, tta: bool) -> TiledEngine:
-    ranges = recorded_ranges(weights, generator)
-    quantized = quantize(generator, ranges or calibrate(generator))
+    recorded = recorded_calibration(weights, generator)
+    quantized = quantize(generator, recorded or calibrate(generator))
     return replace(
         engine,
         dtype=torch.int8,
         quantized=Ensemble(quantized) if tta else quantized,
-        built_in_calibration=ranges is None,
+        built_in_calibration=recorded is None,
     )
 
 

@@ -10,8 +10,8 @@ from srgan_cli.errors import DeviceError
 from srgan_cli.networks.fast import Fast
 from srgan_cli.networks.int8 import (
     WEIGHT_LEVELS,
+    Calibration,
     Int8Fast,
-    Range,
     int8_problem,
     weight_levels,
 )
@@ -47,13 +47,12 @@ def _problem(network: nn.Module, devices: Sequence[torch.device]) -> str | None:
     return int8_problem(network)
 
 
-def quantize(network: nn.Module, ranges: Sequence[Range]) -> Int8Fast:
+def quantize(network: nn.Module, calibration: Calibration) -> Int8Fast:
     """For the CPU; what is not in int8 runs as by `--precision auto` without it.
 
-    network: one for which `takes_int8` is true; it shares its other layers with the result.
-    ranges: see `srgan_cli.networks.int8.measure_ranges`.
+    network: one for which `takes_int8` is true. calibration: one that fits it.
     """
     assert isinstance(network, Fast)
     levels = weight_levels()
     assert levels is not None
-    return Int8Fast(network, ranges, pick_precision("auto", torch.device("cpu")), levels)
+    return Int8Fast(network, calibration, pick_precision("auto", torch.device("cpu")), levels)

@@ -238,6 +238,8 @@ def _save_best(
         measured_receptive_field=None,
         reflect_padding=None,
         activation_ranges=None,
+        channel_scales=None,
+        float_layers=(),
         int8_psnr=None,
         figures={},
     )

@@ -1,7 +1,7 @@
-"""Ranges of activations for int8, recorded in weights files or measured on a built-in image."""
+"""How networks run in int8: recorded in weights files, or measured on a built-in image."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from srgan_cli.errors import WeightsError
+from srgan_cli.networks import int8
 from srgan_cli.networks.fast import Fast
 from srgan_cli.networks.int8 import (
     WEIGHT_LEVELS,
+    Calibration,
     Int8Fast,
-    Range,
     int8_layers,
     int8_problem,
-    measure_ranges,
     weight_levels,
 )
 from srgan_cli.weights.container import Weights, read_weights, write_weights
@@ -30,31 +30,46 @@ SIDE = 48
 MAX_PSNR = 100.0
 """dB, for outputs that do not differ."""
 
+ENOUGH_PSNR = 54.5
+"""dB from float32, from which all layers run in int8. Others get layers in floats until they reach
+it: `--precision auto` asks for 54 dB."""
 
-def calibrate(network: nn.Module, images: Sequence[Tensor] = ()) -> list[Range]:
-    """Ranges on `images`, or on the built-in one where there are none.
+PARTS = 6
+"""Images of whose corners, SIDE x SIDE, each layer's share of the error is measured."""
+
+MAX_FLOAT_LAYERS = 6
+"""Each of them costs 2 % of the network's time."""
+
+
+def calibrate(network: nn.Module, images: Sequence[Tensor] = ()) -> Calibration:
+    """Measured on `images`, or on the built-in one where there are none; nothing stays in floats.
 
     network: a `Fast`. images: (1, 3, H, W) in [0, 1]. Raises WeightsError for a network that
     overflows.
     """
     assert isinstance(network, Fast)
     seen = images or [torch.from_numpy(pattern_image(SIDE))[None]]
-    ranges = measure_ranges(
+    made = int8.calibrate(
         network, [image.contiguous(memory_format=torch.channels_last) for image in seen]
     )
-    if not all(abs(value) < MAX_ACTIVATION for pair in ranges for value in pair):
+    numbers = [value for row in (*made.ranges, *made.scales) for value in row]
+    if not all(abs(value) < MAX_ACTIVATION for value in numbers):
         raise WeightsError("the network makes values that are not numbers: its weights are bad")
-    return ranges
+    return made
 
 
-def recorded_ranges(weights: Weights, network: nn.Module) -> Sequence[Range] | None:
-    """None if the file has none, or those of other layers, as other versions ran in int8.
+def recorded_calibration(weights: Weights, network: nn.Module) -> Calibration | None:
+    """None if the file has none, or that of an earlier version, which ran other layers in int8.
 
     network: its `Fast`.
     """
     assert isinstance(network, Fast)
-    ranges = weights.metadata.activation_ranges
-    return ranges if ranges and len(ranges) == len(int8_layers(network)) else None
+    metadata = weights.metadata
+    if metadata.activation_ranges is None or metadata.channel_scales is None:
+        return None
+    floats = frozenset(metadata.float_layers)
+    recorded = Calibration(metadata.activation_ranges, metadata.channel_scales, floats)
+    return recorded if recorded.fits(network) else None
 
 
 def recorded_psnr(weights: Weights, network: nn.Module) -> float | None:
@@ -62,33 +77,52 @@ def recorded_psnr(weights: Weights, network: nn.Module) -> float | None:
     metadata = weights.metadata
     if metadata.activation_ranges is None or not isinstance(network, Fast):
         return metadata.int8_psnr
-    return metadata.int8_psnr if recorded_ranges(weights, network) else None
+    return metadata.int8_psnr if recorded_calibration(weights, network) else None
 
 
 def complete_ranges(weights: Weights, images: Sequence[Tensor] = ()) -> Weights:
-    """`weights` with activation ranges in its metadata, and the PSNR of int8 on `images`.
+    """`weights` whose metadata says how it runs in int8, and the PSNR of that on `images`.
 
     images: (1, 3, H, W) in [0, 1], for instance validation crops; without any the built-in image
-    gives the ranges, no PSNR is recorded, and `--precision auto` does not take int8. Returns
+    is measured, no PSNR is recorded, and `--precision auto` does not take int8. Returns
     `weights` itself for networks that cannot run in int8, and where nothing is missing.
     """
-    metadata, network = weights.metadata, load_generator(weights)
+    network = load_generator(weights)
     if not isinstance(network, Fast):
         return weights
-    ranges = recorded_ranges(weights, network) or calibrate(network, images)
+    recorded = recorded_calibration(weights, network)
     psnr = recorded_psnr(weights, network)
-    if psnr is None and images and int8_problem(network) is None:
-        psnr = int8_psnr(network, ranges, images)
-    if (tuple(ranges), psnr) == (metadata.activation_ranges, metadata.int8_psnr):
+    calibration = recorded or calibrate(network, images)
+    if psnr is None and images and _sums_are_exact(network):
+        expected = _outputs(network, images)
+        if recorded is None:
+            calibration = _with_floats(network, calibration, images, expected)
+        psnr = int8_psnr(network, calibration, images, expected)
+    if recorded is not None and psnr == weights.metadata.int8_psnr:
         return weights
-    return replace(
-        weights, metadata=replace(metadata, activation_ranges=tuple(ranges), int8_psnr=psnr)
+    return _record(weights, calibration, psnr)
+
+
+def _record(weights: Weights, calibration: Calibration, psnr: float | None) -> Weights:
+    metadata = replace(
+        weights.metadata,
+        activation_ranges=calibration.ranges,
+        channel_scales=calibration.scales,
+        float_layers=tuple(sorted(calibration.floats)),
+        int8_psnr=psnr,
     )
+    return replace(weights, metadata=metadata)
 
 
 def measure_int8(weights: Weights, images: Sequence[Tensor]) -> Weights:
     """As `complete_ranges`, of whatever the metadata has about int8 already."""
-    unknown = replace(weights.metadata, activation_ranges=None, int8_psnr=None)
+    unknown = replace(
+        weights.metadata,
+        activation_ranges=None,
+        channel_scales=None,
+        float_layers=(),
+        int8_psnr=None,
+    )
     return complete_ranges(replace(weights, metadata=unknown), images)
 
 
@@ -100,17 +134,53 @@ def complete_ranges_of_file(path: Path, images: Sequence[Tensor] = ()) -> None:
         write_weights(completed, path)
 
 
+def _sums_are_exact(network: Fast) -> bool:
+    return int8_problem(network) is None and weight_levels() == WEIGHT_LEVELS
+
+
 @torch.inference_mode()
-def int8_psnr(network: Fast, ranges: Sequence[Range], images: Sequence[Tensor]) -> float | None:
-    """dB of all outputs together from those in float32, where sums are exact; else None."""
-    if weight_levels() != WEIGHT_LEVELS:
-        return None
-    quantized = Int8Fast(network, ranges, torch.float32, WEIGHT_LEVELS)
-    errors = [_squared_error(network, quantized, image) for image in images]
+def _outputs(network: nn.Module, images: Sequence[Tensor]) -> list[Tensor]:
+    return [network(image).clamp(0, 1) for image in images]
+
+
+@torch.inference_mode()
+def int8_psnr(
+    network: Fast, calibration: Calibration, images: Sequence[Tensor], expected: Sequence[Tensor]
+) -> float:
+    """dB of all outputs together from `expected`, those in float32; where sums are exact."""
+    quantized = Int8Fast(network, calibration, torch.float32, WEIGHT_LEVELS)
+    errors = [
+        float((quantized(image).clamp_(0, 1) - output).square().mean())
+        for image, output in zip(images, expected, strict=True)
+    ]
     error = sum(errors) / len(errors)
     return min(MAX_PSNR, -10 * math.log10(error)) if error else MAX_PSNR
 
 
-def _squared_error(network: nn.Module, quantized: nn.Module, image: Tensor) -> float:
-    difference = network(image).clamp(0, 1) - quantized(image).clamp(0, 1)
-    return float(difference.square().mean())
+def _with_floats(
+    network: Fast, calibration: Calibration, images: Sequence[Tensor], expected: Sequence[Tensor]
+) -> Calibration:
+    """With as many convolutions in floats as ENOUGH_PSNR takes, those that cost most first."""
+    worst: Iterator[int] | None = None
+    while len(calibration.floats) < MAX_FLOAT_LAYERS:
+        if int8_psnr(network, calibration, images, expected) >= ENOUGH_PSNR:
+            break
+        worst = worst or iter(_by_psnr(network, calibration, images))
+        layer = next(worst, None)
+        if layer is None:
+            break
+        calibration = replace(calibration, floats=calibration.floats | {layer})
+    return calibration
+
+
+def _by_psnr(network: Fast, calibration: Calibration, images: Sequence[Tensor]) -> list[int]:
+    """The body's convolutions, first that which alone in int8 costs most, on parts of `images`."""
+    parts = [image[..., :SIDE, :SIDE] for image in images[:PARTS]]
+    expected = _outputs(network, parts)
+    body = set(range(len(int8_layers(network)) - len(network.up)))
+
+    def psnr(layer: int) -> float:
+        alone = replace(calibration, floats=frozenset(body - {layer}))
+        return int8_psnr(network, alone, parts, expected)
+
+    return sorted(body, key=psnr)

@@ -7,7 +7,7 @@ from typing import Any
 JSON_NAMES = {"measured_receptive_field": "effective_reach", "reflect_padding": "mirrored"}
 """Field of Metadata -> its key in weights files. The other fields have the same name in both."""
 
-OPTIONAL = ("family", "activation_ranges", "int8_psnr")
+OPTIONAL = ("family", "activation_ranges", "channel_scales", "float_layers", "int8_psnr")
 """Fields that files have only where they say something."""
 
 MAX_SCALE = 64
@@ -72,6 +72,13 @@ class Metadata:
     activation_ranges: tuple[tuple[float, float], ...] | None = None
     """Least and largest input of each convolution that can run in int8, in forward order."""
 
+    channel_scales: tuple[tuple[float, ...], ...] | None = None
+    """What channels are divided by in int8: those between blocks, then those inside each block.
+    Files of earlier versions have none, and ranges that hold without."""
+
+    float_layers: tuple[int, ...] = ()
+    """Which of these convolutions do not run in int8, counted from 0."""
+
     int8_psnr: float | None = None
     """dB between the output in int8 and in float32, as measured on validation crops."""
 
@@ -95,6 +102,7 @@ class Metadata:
         if not isinstance(self.family, ModelFamily | None):
             raise TypeError("a family of a wrong type")
         _check_int8(self.activation_ranges, self.int8_psnr)
+        _check_channels(self.channel_scales, self.float_layers)
         _check_figures(self.figures)
         _check_depth(self.training)
 
@@ -109,6 +117,16 @@ def _check_int8(ranges: object, psnr: object) -> None:
         raise ValueError("activation ranges that are not pairs of numbers")
     if not all(low <= 0 <= high for low, high in ranges):  # type: ignore[attr-defined]
         raise ValueError("activation ranges without 0")
+
+
+def _check_channels(scales: object, layers: object) -> None:
+    if not (isinstance(layers, tuple) and all(type(n) is int and n >= 0 for n in layers)):
+        raise ValueError(f"layers in floats of {layers!r}")
+    if scales is None:
+        return
+    rows = isinstance(scales, tuple) and all(isinstance(row, tuple) for row in scales)
+    if not rows or not all(_is_finite(one) and one > 0 for row in scales for one in row):  # type: ignore[attr-defined]
+        raise ValueError("channel scales that are not positive numbers")
 
 
 def _is_finite(value: object) -> bool:
@@ -141,7 +159,7 @@ def metadata_to_json(metadata: Metadata) -> dict[str, Any]:
     return {
         JSON_NAMES.get(name, name): value
         for name, value in asdict(metadata).items()
-        if value is not None or name not in OPTIONAL
+        if name not in OPTIONAL or value not in (None, ())
     }
 
 
@@ -149,10 +167,9 @@ def metadata_from_json(record: Mapping[str, Any]) -> Metadata:
     """The inverse of `metadata_to_json`; unknown keys are ignored. Raises TypeError, ValueError."""
     keys = {one.name: JSON_NAMES.get(one.name, one.name) for one in fields(Metadata)}
     values = {name: record[key] for name, key in keys.items() if key in record}
-    if isinstance(ranges := values.get("activation_ranges"), list):
-        values["activation_ranges"] = tuple(
-            tuple(pair) if isinstance(pair, list) else pair for pair in ranges
-        )
+    for name in ("activation_ranges", "channel_scales", "float_layers"):
+        if isinstance(rows := values.get(name), list):
+            values[name] = tuple(tuple(row) if isinstance(row, list) else row for row in rows)
     if isinstance(family := values.get("family"), dict):
         values["family"] = ModelFamily(family.get("name", ""), family.get("denoise", 0))
     return Metadata(**values)

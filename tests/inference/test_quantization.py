@@ -84,9 +84,11 @@ def upscaled(
 
 
 @needs_int8
+@pytest.mark.parametrize("floats", [(), (1, 2)])
 @pytest.mark.parametrize("slope", [0.0, 0.1])
-def test_tiles_in_int8_give_what_the_whole_image_gives(slope):
-    image, given = noise(150, 190), weights(slope)
+def test_tiles_in_int8_give_what_the_whole_image_gives(slope, floats):
+    image, given = noise(150, 190), complete_ranges(weights(slope))
+    given = replace(given, metadata=replace(given.metadata, float_layers=floats))
     whole = upscaled(image, given, tile=1000)
     assert (upscaled(image, given, "fp32") != whole).any()
     for tile in (16, 41, 64):
@@ -117,9 +119,10 @@ def test_recorded_ranges_are_taken_and_others_calibrated():
 
 
 @needs_int8
-def test_ranges_of_other_layers_are_measured_again():
+@pytest.mark.parametrize("ranges", [3, 6])
+def test_ranges_of_earlier_versions_are_measured_again(ranges):
     """Other versions ran other layers in int8: neither their ranges nor their PSNR hold."""
-    metadata = Metadata(scale=2, activation_ranges=((0.0, 1.0),) * 3, int8_psnr=60.0)
+    metadata = Metadata(scale=2, activation_ranges=((0.0, 1.0),) * ranges, int8_psnr=60.0)
     given = replace(weights(), metadata=metadata)
     assert build_engine(given, Machine("cpu", "int8")).built_in_calibration
     assert build_engine(given, Machine("cpu", "auto")).dtype != torch.int8

@@ -1,5 +1,7 @@
 """Integer convolutions against the same sums in float32."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -9,11 +11,13 @@ from srgan_cli.networks import int8
 from srgan_cli.networks.fast import Fast
 from srgan_cli.networks.int8 import (
     SAFE_WEIGHT_LEVELS,
+    Calibration,
     Int8Conv,
     Int8Fast,
     Quantization,
+    calibrate,
+    int8_layers,
     int8_problem,
-    measure_ranges,
     weight_levels,
 )
 from srgan_cli.networks.srcnn import SRCNN
@@ -85,8 +89,8 @@ def test_a_channel_of_zeros_stays_zero():
 @torch.inference_mode()
 def test_a_network_in_int8_is_close_to_float32(slope, dtype, binomial):
     net = network(slope, binomial)
-    ranges = measure_ranges(net, [image(seed=1)])
-    quantized = Int8Fast(net, ranges, dtype, weight_levels())
+    calibration = calibrate(net, [image(seed=1)])
+    quantized = Int8Fast(net, calibration, dtype, weight_levels())
     expected, made = net(image()), quantized(image())
     detail = expected - Fast(4, 16, 3, 4).eval()(image())  # a new network is bicubic alone
     psnr = -10 * torch.log10((made - expected).square().mean())
@@ -104,17 +108,73 @@ def test_other_scales_run_in_int8(scale):
     torch.manual_seed(2)
     net = Fast(scale, 8, 1, 4, negative_slope=0.1, binomial=True).eval()
     nn.init.normal_(net.to_rgb.weight, std=0.05)
-    quantized = Int8Fast(net, measure_ranges(net, [image()]), torch.float32, weight_levels())
+    quantized = Int8Fast(net, calibrate(net, [image()]), torch.float32, weight_levels())
     difference = quantized(image()) - net(image())
     assert 0 < difference.abs().max() < 0.02
 
 
 def test_ranges_are_those_of_the_inputs_of_the_body():
-    ranges = measure_ranges(network(0.1), [image(), image(seed=1)])
+    ranges = calibrate(network(0.1), [image(), image(seed=1)]).ranges
     assert len(ranges) == 2 * 3 + 1 + 2  # blocks, their last convolution, two stages
     assert all(low <= 0 <= high for low, high in ranges)
     assert all(low < 0 for low, _ in ranges)  # behind a LeakyReLU as well
-    assert all(low == 0 for low, _ in measure_ranges(network(0.0), [image()])[1:6:2])
+    assert all(low == 0 for low, _ in calibrate(network(0.0), [image()]).ranges[1:6:2])
+
+
+def psnr(net: Fast, quantized: nn.Module) -> float:
+    error = (net(image()) - quantized(image())).square().mean()
+    return float(-10 * torch.log10(error))
+
+
+@needs_int8
+@torch.inference_mode()
+def test_channels_of_very_different_size_cost_nothing_once_they_are_equalized():
+    net = network(0.1)
+    even = psnr(net, Int8Fast(net, calibrate(net, [image()]), torch.float32, weight_levels()))
+    factors = 10 ** torch.linspace(-1, 1, 16)
+    net.head.weight *= factors.view(-1, 1, 1, 1)
+    net.head.bias *= factors
+    for block in net.body:
+        block.conv1.weight /= factors.view(1, -1, 1, 1)
+        block.conv2.weight *= factors.view(-1, 1, 1, 1)
+        block.conv2.bias *= factors
+    net.body_end.weight *= factors.view(-1, 1, 1, 1) / factors.view(1, -1, 1, 1)
+    net.body_end.bias *= factors
+    net.up[0][0].weight /= factors.view(1, -1, 1, 1)
+    calibration = calibrate(net, [image()])
+    plain = Calibration(calibration.ranges, tuple((1.0,) * 16 for _ in calibration.scales))
+    uneven = psnr(net, Int8Fast(net, calibration, torch.float32, weight_levels()))
+    assert uneven > even - 3
+    assert psnr(net, Int8Fast(net, plain, torch.float32, weight_levels())) < uneven - 6
+
+
+@needs_int8
+@pytest.mark.parametrize("slope", [0.0, 0.1])
+@torch.inference_mode()
+def test_layers_in_floats_are_as_in_float32(slope):
+    net = network(slope)
+    calibration = calibrate(net, [image()])
+    found = [
+        psnr(
+            net,
+            Int8Fast(net, replace(calibration, floats=floats), torch.float32, weight_levels()),
+        )
+        for floats in (frozenset(), frozenset({0, 3}), frozenset(range(7)))
+    ]
+    assert found == sorted(found)
+    assert found[0] < found[1] < found[2]
+
+
+def test_a_calibration_fits_networks_of_its_form_only():
+    net = network(0.1)
+    calibration = calibrate(net, [image()])
+    assert calibration.fits(net)
+    assert not calibration.fits(Fast(4, 16, 2, 4))
+    assert not calibration.fits(Fast(4, 8, 3, 4))
+    layers = len(int8_layers(net))
+    assert replace(calibration, floats=frozenset({6})).fits(net)
+    assert not replace(calibration, floats=frozenset({7})).fits(net)  # a stage of the upsampler
+    assert not replace(calibration, ranges=calibration.ranges[: layers - 1]).fits(net)
 
 
 @pytest.fixture

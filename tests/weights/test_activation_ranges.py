@@ -8,6 +8,7 @@ from small_networks import RRDB, random_weights
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.networks.int8 import WEIGHT_LEVELS, weight_levels
+from srgan_cli.weights import activation_ranges
 from srgan_cli.weights.activation_ranges import complete_ranges, measure_int8
 from srgan_cli.weights.container import read_weights, write_weights
 
@@ -53,11 +54,24 @@ def test_a_network_that_overflows_is_an_error_not_a_wrong_range(tiny):
 def test_the_distance_from_float32_is_measured_on_the_images_given(tiny):
     images = [torch.rand(1, 3, 24, 30) for _ in range(2)]
     good = complete_ranges(tiny, images).metadata.int8_psnr
-    narrow = tuple(
-        (low / 8, high / 8) for low, high in complete_ranges(tiny).metadata.activation_ranges
-    )
-    metadata = replace(tiny.metadata, activation_ranges=narrow)
+    built_in = complete_ranges(tiny).metadata
+    narrow = tuple((low / 8, high / 8) for low, high in built_in.activation_ranges)
+    metadata = replace(built_in, activation_ranges=narrow)
     clipped = complete_ranges(replace(tiny, metadata=metadata), images).metadata
     assert clipped.activation_ranges == narrow
     assert 40 < good <= 100
     assert clipped.int8_psnr < good - 3
+
+
+@pytest.mark.skipif(weight_levels() != WEIGHT_LEVELS, reason="sums are not exact here")
+def test_layers_stay_in_floats_where_int8_is_far_from_float32_without_them(tiny, monkeypatch):
+    images = [torch.rand(1, 3, 24, 30) for _ in range(2)]
+    assert complete_ranges(tiny, images).metadata.float_layers == ()
+    plain = complete_ranges(tiny, images).metadata.int8_psnr
+    monkeypatch.setattr(activation_ranges, "ENOUGH_PSNR", 100.0)
+    monkeypatch.setattr(activation_ranges, "MAX_FLOAT_LAYERS", 2)
+    metadata = complete_ranges(tiny, images).metadata
+    assert len(metadata.float_layers) == 2
+    assert metadata.int8_psnr > plain
+    monkeypatch.setattr(activation_ranges, "MAX_FLOAT_LAYERS", 99)
+    assert complete_ranges(tiny, images).metadata.float_layers == (0, 1, 2)  # all of the body

@@ -31,10 +31,14 @@ def test_keys_on_disk_are_those_of_older_files():
 
 def test_ranges_for_int8_are_written_only_where_they_are_known():
     record = RECORD | {"activation_ranges": [[-1.5, 2], [0, 3.0]], "int8_psnr": 58.5}
+    record |= {"channel_scales": [[1.5, 2], [3]], "float_layers": [2]}
     metadata = metadata_from_json(record)
     assert metadata.activation_ranges == ((-1.5, 2), (0, 3.0))
     assert metadata_from_json(metadata_to_json(metadata)) == metadata
-    assert not {"activation_ranges", "int8_psnr"} & metadata_to_json(Metadata(scale=2)).keys()
+    assert metadata.channel_scales == ((1.5, 2), (3,))
+    assert metadata.float_layers == (2,)
+    names = {"activation_ranges", "channel_scales", "float_layers", "int8_psnr"}
+    assert not names & metadata_to_json(Metadata(scale=2)).keys()
 
 
 def test_a_family_is_written_only_where_it_is_declared():
@@ -95,6 +99,15 @@ def nested(depth: int) -> dict:
         {"figures": {"set5": {"psnr_y": "high"}}},
         {"figures": {"set5": {"psnr_y": [31.5]}}},
         {"activation_ranges": 3},
+        {"channel_scales": 3},
+        {"channel_scales": [3]},
+        {"channel_scales": [[0.0]]},
+        {"channel_scales": [["1"]]},
+        {"channel_scales": [[float("inf")]]},
+        {"float_layers": 3},
+        {"float_layers": [-1]},
+        {"float_layers": [1.5]},
+        {"float_layers": [[1]]},
         {"activation_ranges": [3]},
         {"activation_ranges": [[0, 1, 2]]},
         {"activation_ranges": [[1, 2]]},
