@@ -7,10 +7,10 @@ from torch import nn
 
 from srgan_cli.device import pick_precision
 from srgan_cli.errors import DeviceError
+from srgan_cli.networks.calibration import Calibration
 from srgan_cli.networks.fast import Fast
 from srgan_cli.networks.int8 import (
     WEIGHT_LEVELS,
-    Calibration,
     Int8Fast,
     int8_problem,
     weight_levels,

@@ -7,8 +7,6 @@ where they are missing or do not work. Tried with PyTorch 2.13.
 """
 
 import warnings
-from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,26 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu_
 
-from srgan_cli.networks.equalization import (
-    ChannelScales,
-    channel_scales,
-    equalize,
-    fit_channels,
-    scales_of_inputs,
-)
+from srgan_cli.networks.calibration import Calibration, Range, equalize
 from srgan_cli.networks.fast import Block, Fast
 from srgan_cli.networks.layers import depth_to_space
 from srgan_cli.networks.precision import bicubic
 from srgan_cli.networks.upsampling import NEGATIVE_SLOPE, UpsamplingStage, filter_blocks
 
-Range = tuple[float, float]
-"""The least and the largest value of a tensor."""
-
 LEVELS = 255
 WEIGHT_LEVELS = 127
-KEPT_RANGE = 0.8
-"""The share of the range of activations that integers stand for; what is beyond it is rare, and is
-clipped. As measured on vivid ends: 2 dB better than .6, and .3 dB better than .85."""
 SAFE_WEIGHT_LEVELS = 63
 """For processors without VNNI, which add two products in 16 bits: 2 x 255 x 63 still fits."""
 
@@ -175,28 +161,6 @@ class Int8Stage(nn.Module):
         return x if self.outputs is None else self.outputs.quantize(x.float())
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """How a network runs in int8.
-
-    ranges: of the inputs of `int8_layers`, once channels are divided by `scales`. floats: indices
-    of convolutions of the body that stay in floats: what is rounded there costs most.
-    """
-
-    ranges: tuple[Range, ...]
-    scales: ChannelScales
-    floats: frozenset[int] = frozenset()
-
-    def fits(self, network: Fast) -> bool:
-        """Whether it is one of this network's form."""
-        convolutions = range(2 * len(network.body) + 1)
-        return (
-            len(self.ranges) == len(int8_layers(network))
-            and fit_channels(self.scales, network)
-            and self.floats <= set(convolutions)
-        )
-
-
 class Int8Fast(nn.Module):
     """`Fast` in int8, but for the first and last convolution and `calibration.floats`, in `dtype`.
 
@@ -250,49 +214,6 @@ class Int8Fast(nn.Module):
             x = self.body_end(x).add_(shallow)
             x = self.up(x)  # (B, thin, sH, sW)
             return bicubic(low_res, self.scale).add_(self.to_rgb(x))
-
-
-def int8_layers(network: Fast) -> list[nn.Module]:
-    """Those that can run in int8, in forward order: convolutions, then the upsampler's stages."""
-    body = [
-        layer
-        for part in (network.body, network.body_end)
-        for layer in part.modules()
-        if isinstance(layer, nn.Conv2d)
-    ]
-    return [*body, *network.up]
-
-
-@torch.inference_mode()
-def calibrate(network: Fast, images: Sequence[Tensor]) -> Calibration:
-    """With nothing in floats. images: (B, 3, H, W) in [0, 1]."""
-    layers = int8_layers(network)
-    lows: dict[nn.Module, list[Tensor]] = {layer: [] for layer in layers}
-    highs: dict[nn.Module, list[Tensor]] = {layer: [] for layer in layers}
-
-    def see(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        lows[layer].append(inputs[0].amin((0, 2, 3)))  # (C,); they keep a NaN
-        highs[layer].append(inputs[0].amax((0, 2, 3)))
-
-    with ExitStack() as hooks:
-        for layer in layers:
-            hooks.callback(layer.register_forward_pre_hook(see).remove)
-        for image in images:
-            network(image)
-    by_layer = [
-        (torch.stack(lows[layer]).amin(0), torch.stack(highs[layer]).amax(0)) for layer in layers
-    ]
-    scales = channel_scales(network, [torch.maximum(-low, high) for low, high in by_layer])
-    divisors = scales_of_inputs(scales, len(layers))
-    ranges = [
-        (_kept((low / divisor).amin()), _kept((high / divisor).amax()))
-        for (low, high), divisor in zip(by_layer, divisors, strict=True)
-    ]
-    return Calibration(tuple((min(low, 0.0), max(high, 0.0)) for low, high in ranges), scales)
-
-
-def _kept(extreme: Tensor) -> float:
-    return KEPT_RANGE * float(extreme)
 
 
 def int8_problem(network: nn.Module) -> str | None:

@@ -57,6 +57,7 @@ from srgan_cli.training.trainer import SaveBest, StageOutputs, StageProgress, Tr
 from srgan_cli.training.validation import Sample, Score, ValidationResult, center_samples, validator
 from srgan_cli.weights.container import Weights, write_weights
 from srgan_cli.weights.loading import load_generator
+from srgan_cli.weights.metadata import without_int8
 
 OPTIMIZERS: dict[str, type[Adam]] = {"adam": Adam, "muon": Muon}
 
@@ -232,15 +233,11 @@ def _save_best(
     """Writes the stage's weights file. weights: those that the stage starts from."""
     record = _record(run, stage, collect_history(weights), extractor)
     metadata = replace(
-        weights.metadata,
+        without_int8(weights.metadata),
         objective=stage.end,
         family=declared_family(run.recipe, weights.architecture, weights.hyperparameters),
         measured_receptive_field=None,
         reflect_padding=None,
-        activation_ranges=None,
-        channel_scales=None,
-        float_layers=(),
-        int8_psnr=None,
         figures={},
     )
 

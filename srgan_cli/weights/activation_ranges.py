@@ -9,20 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.networks import int8
+from srgan_cli.networks import calibration as measured
+from srgan_cli.networks.calibration import Calibration, int8_layers
 from srgan_cli.networks.fast import Fast
-from srgan_cli.networks.int8 import (
-    WEIGHT_LEVELS,
-    Calibration,
-    Int8Fast,
-    int8_layers,
-    int8_problem,
-    weight_levels,
-)
+from srgan_cli.networks.int8 import WEIGHT_LEVELS, Int8Fast, int8_problem, weight_levels
 from srgan_cli.weights.container import Weights, read_weights, write_weights
 from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.measured_field import pattern_image
-from srgan_cli.weights.metadata import MAX_ACTIVATION
+from srgan_cli.weights.metadata import MAX_ACTIVATION, without_int8
 
 SIDE = 48
 """Of the image on which activations are measured, in low-resolution pixels."""
@@ -30,9 +24,9 @@ SIDE = 48
 MAX_PSNR = 100.0
 """dB, for outputs that do not differ."""
 
-ENOUGH_PSNR = 54.5
-"""dB from float32, from which all layers run in int8. Others get layers in floats until they reach
-it: `--precision auto` asks for 54 dB."""
+ENOUGH_PSNR = 54.0
+"""dB from float32, from which all layers run in int8. Other networks get layers in floats until
+they reach it: `--precision auto` asks for as much."""
 
 PARTS = 6
 """Images of whose corners, SIDE x SIDE, each layer's share of the error is measured."""
@@ -49,7 +43,7 @@ def calibrate(network: nn.Module, images: Sequence[Tensor] = ()) -> Calibration:
     """
     assert isinstance(network, Fast)
     seen = images or [torch.from_numpy(pattern_image(SIDE))[None]]
-    made = int8.calibrate(
+    made = measured.calibrate(
         network, [image.contiguous(memory_format=torch.channels_last) for image in seen]
     )
     numbers = [value for row in (*made.ranges, *made.scales) for value in row]
@@ -116,14 +110,7 @@ def _record(weights: Weights, calibration: Calibration, psnr: float | None) -> W
 
 def measure_int8(weights: Weights, images: Sequence[Tensor]) -> Weights:
     """As `complete_ranges`, of whatever the metadata has about int8 already."""
-    unknown = replace(
-        weights.metadata,
-        activation_ranges=None,
-        channel_scales=None,
-        float_layers=(),
-        int8_psnr=None,
-    )
-    return complete_ranges(replace(weights, metadata=unknown), images)
+    return complete_ranges(replace(weights, metadata=without_int8(weights.metadata)), images)
 
 
 def complete_ranges_of_file(path: Path, images: Sequence[Tensor] = ()) -> None:

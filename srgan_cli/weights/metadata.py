@@ -1,7 +1,7 @@
 """What a weights file records besides its tensors. Standard library only."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 JSON_NAMES = {"measured_receptive_field": "effective_reach", "reflect_padding": "mirrored"}
@@ -152,6 +152,13 @@ def _check_depth(record: object, most: int = MAX_NESTING) -> None:
         inner = record
     for value in inner:
         _check_depth(value, most - 1)
+
+
+def without_int8(metadata: Metadata) -> Metadata:
+    """For other parameters, or another calibration."""
+    return replace(
+        metadata, activation_ranges=None, channel_scales=None, float_layers=(), int8_psnr=None
+    )
 
 
 def metadata_to_json(metadata: Metadata) -> dict[str, Any]:

@@ -8,15 +8,13 @@ from torch import nn
 from torch.nn.functional import conv2d
 
 from srgan_cli.networks import int8
+from srgan_cli.networks.calibration import Calibration, calibrate, int8_layers
 from srgan_cli.networks.fast import Fast
 from srgan_cli.networks.int8 import (
     SAFE_WEIGHT_LEVELS,
-    Calibration,
     Int8Conv,
     Int8Fast,
     Quantization,
-    calibrate,
-    int8_layers,
     int8_problem,
     weight_levels,
 )

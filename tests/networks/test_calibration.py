@@ -3,15 +3,15 @@
 import torch
 from torch import nn
 
-from srgan_cli.networks.equalization import (
+from srgan_cli.networks.calibration import (
     LEAST_SHARE,
     channel_scales,
     equalize,
     fit_channels,
+    int8_layers,
     scales_of_inputs,
 )
 from srgan_cli.networks.fast import Fast
-from srgan_cli.networks.int8 import int8_layers
 
 
 def network(scale: int = 4, slope: float = 0.1, middle: tuple[int, ...] = ()) -> Fast:

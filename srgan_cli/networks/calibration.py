@@ -1,13 +1,16 @@
-"""Channels scaled so that 8 bits suit all of a tensor: the same function, at no cost in time.
+"""How a network runs in int8: ranges of activations, and scales of channels.
 
-What channels are divided by, the next layer's weights are multiplied by, as in Nagel et al.,
-"Data-free quantization through weight equalization and bias correction", 2019,
+Scaled channels are the same function, at no cost in time, and 8 bits suit all of them. What
+channels are divided by, the next layer's weights are multiplied by, as in Nagel et al., "Data-free
+quantization through weight equalization and bias correction", 2019,
 https://arxiv.org/abs/1906.04721. The scales follow from activations, as in Xiao et al.,
 "SmoothQuant", 2022, https://arxiv.org/abs/2211.10438.
 """
 
 import copy
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +25,79 @@ LEAST_SHARE = 1e-3
 DIGITS = 4
 """Of a scale, in files too."""
 
+KEPT_RANGE = 0.8
+"""The share of the range of activations that integers stand for; what is beyond it is rare, and is
+clipped. As measured on vivid ends: 2 dB better than .6, and .3 dB better than .85."""
+Range = tuple[float, float]
+"""The least and the largest value of a tensor."""
+
 ChannelScales = tuple[tuple[float, ...], ...]
 """Of the channels of the residual stream, then of those inside each block."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How a network runs in int8.
+
+    ranges: of the inputs of `int8_layers`, once channels are divided by `scales`. floats: indices
+    of convolutions of the body that stay in floats: what is rounded there costs most.
+    """
+
+    ranges: tuple[Range, ...]
+    scales: ChannelScales
+    floats: frozenset[int] = frozenset()
+
+    def fits(self, network: Fast) -> bool:
+        """Whether it is one of this network's form."""
+        convolutions = range(2 * len(network.body) + 1)
+        return (
+            len(self.ranges) == len(int8_layers(network))
+            and fit_channels(self.scales, network)
+            and self.floats <= set(convolutions)
+        )
+
+
+def int8_layers(network: Fast) -> list[nn.Module]:
+    """Those that can run in int8, in forward order: convolutions, then the upsampler's stages."""
+    body = [
+        layer
+        for part in (network.body, network.body_end)
+        for layer in part.modules()
+        if isinstance(layer, nn.Conv2d)
+    ]
+    return [*body, *network.up]
+
+
+@torch.inference_mode()
+def calibrate(network: Fast, images: Sequence[Tensor]) -> Calibration:
+    """With nothing in floats. images: (B, 3, H, W) in [0, 1]."""
+    layers = int8_layers(network)
+    lows: dict[nn.Module, list[Tensor]] = {layer: [] for layer in layers}
+    highs: dict[nn.Module, list[Tensor]] = {layer: [] for layer in layers}
+
+    def see(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        lows[layer].append(inputs[0].amin((0, 2, 3)))  # (C,); they keep a NaN
+        highs[layer].append(inputs[0].amax((0, 2, 3)))
+
+    with ExitStack() as hooks:
+        for layer in layers:
+            hooks.callback(layer.register_forward_pre_hook(see).remove)
+        for image in images:
+            network(image)
+    by_layer = [
+        (torch.stack(lows[layer]).amin(0), torch.stack(highs[layer]).amax(0)) for layer in layers
+    ]
+    scales = channel_scales(network, [torch.maximum(-low, high) for low, high in by_layer])
+    divisors = scales_of_inputs(scales, len(layers))
+    ranges = [
+        (_kept((low / divisor).amin()), _kept((high / divisor).amax()))
+        for (low, high), divisor in zip(by_layer, divisors, strict=True)
+    ]
+    return Calibration(tuple((min(low, 0.0), max(high, 0.0)) for low, high in ranges), scales)
+
+
+def _kept(extreme: Tensor) -> float:
+    return KEPT_RANGE * float(extreme)
 
 
 def channel_scales(network: Fast, maxima: Sequence[Tensor]) -> ChannelScales:
