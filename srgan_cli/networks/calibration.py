@@ -27,7 +27,7 @@ DIGITS = 4
 
 KEPT_RANGE = 0.8
 """The share of the range of activations that integers stand for; what is beyond it is rare, and is
-clipped. As measured on vivid ends: 2 dB better than .6, and .3 dB better than .85."""
+clipped. On the vivid end of `photo` .75 was 2 dB better than .6, and .5 dB better than .85."""
 Range = tuple[float, float]
 """The least and the largest value of a tensor."""
 
