@@ -142,7 +142,7 @@ def equalize(network: Fast, scales: ChannelScales) -> Fast:
         _rescale(block.conv2, inputs=middle, outputs=stream)
     _rescale(equal.head, outputs=stream)
     _rescale(equal.body_end, inputs=stream, outputs=stream)
-    _rescale(_behind_body(equal), inputs=stream)
+    _rescale(_layer_after_body(equal), inputs=stream)
     return equal
 
 
@@ -150,7 +150,7 @@ def _blocks(network: Fast) -> Iterator[Block]:
     return (block for block in network.body if isinstance(block, Block))
 
 
-def _behind_body(network: Fast) -> nn.Conv2d:
+def _layer_after_body(network: Fast) -> nn.Conv2d:
     layer = network.up[0][0] if len(network.up) else network.to_rgb  # type: ignore[index]
     assert isinstance(layer, nn.Conv2d)
     return layer

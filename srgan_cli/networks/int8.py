@@ -118,9 +118,9 @@ class Int8Block(nn.Module):
         self.conv1, self.conv2 = conv1, conv2
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.add_(self.conv2(self._activated(x)))
+        return x.add_(self.conv2(self._activate(x)))
 
-    def _activated(self, x: Tensor) -> Tensor:
+    def _activate(self, x: Tensor) -> Tensor:
         """For `conv2`; oneDNN fuses a ReLU, and no LeakyReLU."""
         conv1, conv2 = self.conv1, self.conv2
         if isinstance(conv1, Int8Conv) and isinstance(conv2, Int8Conv) and not self.slope:

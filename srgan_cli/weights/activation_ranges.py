@@ -148,12 +148,12 @@ def _with_floats(
     network: Fast, calibration: Calibration, images: Sequence[Tensor], expected: Sequence[Tensor]
 ) -> Calibration:
     """With as many convolutions in floats as ENOUGH_PSNR takes, those that cost most first."""
-    worst: Iterator[int] | None = None
+    remaining: Iterator[int] | None = None
     while len(calibration.floats) < MAX_FLOAT_LAYERS:
         if int8_psnr(network, calibration, images, expected) >= ENOUGH_PSNR:
             break
-        worst = worst or iter(_by_psnr(network, calibration, images))
-        layer = next(worst, None)
+        remaining = remaining or iter(_by_psnr(network, calibration, images))
+        layer = next(remaining, None)
         if layer is None:
             break
         calibration = replace(calibration, floats=calibration.floats | {layer})
@@ -167,7 +167,7 @@ def _by_psnr(network: Fast, calibration: Calibration, images: Sequence[Tensor]) 
     body = set(range(len(int8_layers(network)) - len(network.up)))
 
     def psnr(layer: int) -> float:
-        alone = replace(calibration, floats=frozenset(body - {layer}))
-        return int8_psnr(network, alone, parts, expected)
+        others = frozenset(body - {layer})
+        return int8_psnr(network, replace(calibration, floats=others), parts, expected)
 
     return sorted(body, key=psnr)
