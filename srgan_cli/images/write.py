@@ -76,10 +76,17 @@ def row_writer_to_stream(
     """Like `row_writer`, to a stream, which gets the file once it is complete."""
     path = _stream_name(encoding)
     images = _prepare(ImageSequence(images), path, encoding).images
-    with TemporaryFile() as file:
+    with _copied_to(stream) as file:
         with _named_errors(path, encoding):
             writer = _create_writer(file, images, encoding)
         yield writer
+
+
+@contextmanager
+def _copied_to(stream: BinaryIO) -> Iterator[BinaryIO]:
+    """A temporary file, which `stream` gets once it is complete."""
+    with TemporaryFile() as file:
+        yield file
         file.seek(0)
         copyfileobj(file, stream)
 
@@ -173,11 +180,9 @@ def write_animation(
 def write_animation_to_stream(
     stream: BinaryIO, sequence: ImageSequence, frames: Iterable[Image], encoding: Encoding
 ) -> None:
-    """The same for standard output, which gets the file once it is complete."""
-    with TemporaryFile() as file:
+    """Like `write_animation`, to a stream, which gets the file once it is complete."""
+    with _copied_to(stream) as file:
         _write_frames(file, _stream_name(encoding), sequence, frames, encoding)
-        file.seek(0)
-        copyfileobj(file, stream)
 
 
 def _write_frames(
