@@ -19,9 +19,7 @@ from srgan_cli.images.write import (
     encode,
     requirements_of,
     row_writer,
-    row_writer_to_stream,
     write_animation,
-    write_animation_to_stream,
     write_image,
 )
 from srgan_cli.inference.alpha import row_source
@@ -125,7 +123,7 @@ class JobUpscaler:
         upscaled = self._upscaled_frames(sequence, progress)
         if job.target == STREAM:
             with _to_stdout() as stream:
-                write_animation_to_stream(stream, results, upscaled, self.encoding)
+                write_animation(stream, results, upscaled, self.encoding)
             return
         write_animation(job.target, results, upscaled, self.encoding)
 
@@ -209,7 +207,7 @@ def write_output(image: AnyImage, job: Job, encoding: Encoding) -> None:
 def open_row_writer(images: tuple[Image, ...], job: Job, encoding: Encoding) -> Iterator[RowWriter]:
     """A writer of the rows of `images`, of which only sizes and metadata are used."""
     if job.target == STREAM:
-        with _to_stdout() as stream, row_writer_to_stream(stream, images, encoding) as sink:
+        with _to_stdout() as stream, row_writer(stream, images, encoding) as sink:
             yield sink
         return
     with row_writer(job.target, images, encoding) as sink:

@@ -14,6 +14,7 @@ from srgan_cli.errors import ImageError
 from srgan_cli.files import atomic_write, printable
 from srgan_cli.images.codec_errors import encode_errors
 from srgan_cli.images.codecs.deep_color import encode_deep_jpeg2000, encode_pnm
+from srgan_cli.images.codecs.gif import write_gif
 from srgan_cli.images.codecs.jpeg2000 import add_jpeg2000_metadata
 from srgan_cli.images.codecs.pillow_write import encode_with_pillow, write_animation_with_pillow
 from srgan_cli.images.codecs.png import PngWriter, write_apng
@@ -56,39 +57,34 @@ def write_image(image: AnyImage, path: Path, encoding: Encoding = DEFAULT_ENCODI
 
 
 @contextmanager
-def row_writer(path: Path, images: tuple[Image, ...], encoding: Encoding) -> Iterator[RowWriter]:
-    """A writer to `path` of the rows of `images`, one image or pages, one after another.
+def row_writer(
+    target: Path | BinaryIO, images: tuple[Image, ...], encoding: Encoding
+) -> Iterator[RowWriter]:
+    """A writer of the rows of `images`, one image or pages, one after another.
 
-    Only their sizes and metadata are looked at. As `write_image`; for ROW_FORMATS only.
+    target: a file's path, or a stream, which gets the file once it is complete. images: only their
+    sizes and metadata are looked at. As `write_image`; for ROW_FORMATS only.
     """
+    path = target if isinstance(target, Path) else _stream_name(encoding)
     encoding = replace(encoding, format=format_of(path, encoding))
     images = _prepare(ImageSequence(images), path, encoding).images
-    with atomic_write(path) as file:
+    with _opened(target) as file:
         with _named_errors(path, encoding):
             writer = _create_writer(file, images, encoding)
         yield writer
 
 
 @contextmanager
-def row_writer_to_stream(
-    stream: BinaryIO, images: tuple[Image, ...], encoding: Encoding
-) -> Iterator[RowWriter]:
-    """Like `row_writer`, to a stream, which gets the file once it is complete."""
-    path = _stream_name(encoding)
-    images = _prepare(ImageSequence(images), path, encoding).images
-    with _copied_to(stream) as file:
-        with _named_errors(path, encoding):
-            writer = _create_writer(file, images, encoding)
-        yield writer
-
-
-@contextmanager
-def _copied_to(stream: BinaryIO) -> Iterator[BinaryIO]:
-    """A temporary file, which `stream` gets once it is complete."""
+def _opened(target: Path | BinaryIO) -> Iterator[BinaryIO]:
+    """A temporary file, which becomes the target once it is complete."""
+    if isinstance(target, Path):
+        with atomic_write(target) as file:
+            yield file
+        return
     with TemporaryFile() as file:
         yield file
         file.seek(0)
-        copyfileobj(file, stream)
+        copyfileobj(file, target)
 
 
 def _write_rows(writer: RowWriter, images: tuple[Image, ...]) -> None:
@@ -157,32 +153,44 @@ def _named_errors(path: Path, encoding: Encoding) -> Iterator[None]:
 
 
 def _encode(sequence: ImageSequence, path: Path, encoding: Encoding) -> bytes:
-    sequence, format = _prepare(sequence, path, encoding), str(encoding.format)
+    file = io.BytesIO()
+    if sequence.animated:
+        _write_frames(file, path, sequence, sequence.images, encoding)
+        return file.getvalue()
+    images = _prepare(sequence, path, encoding).images
     with _named_errors(path, encoding):
-        if not CAPABILITIES[format].profile:
-            images = tuple(map(convert_to_srgb, sequence.images))
-            sequence = replace(sequence, images=images)
-        return _encode_as(sequence, format, encoding)
+        if encoding.format not in ROW_FORMATS:
+            return _encode_still(images[0], encoding)
+        _write_rows(_create_writer(file, images, encoding), images)
+    return file.getvalue()
+
+
+def _encode_still(image: Image, encoding: Encoding) -> bytes:
+    format = str(encoding.format)
+    if not CAPABILITIES[format].profile:
+        image = convert_to_srgb(image)
+    if format == "pnm":
+        return encode_pnm(image)
+    if format == "jpeg2000" and image.depth == 16:
+        return add_jpeg2000_metadata(encode_deep_jpeg2000(image), image)
+    data = encode_with_pillow(image, format, encoding)
+    return add_jpeg2000_metadata(data, image) if format == "jpeg2000" else data
 
 
 def write_animation(
-    path: Path, sequence: ImageSequence, frames: Iterable[Image], encoding: Encoding
+    target: Path | BinaryIO,
+    sequence: ImageSequence,
+    frames: Iterable[Image],
+    encoding: Encoding,
 ) -> None:
     """Write an animation whose frames are computed meanwhile: they are never all in memory.
 
-    sequence: all but the samples of `frames`. As `write_image`.
+    target: as of `row_writer`. sequence: all but the samples of `frames`. As `write_image`.
     """
+    path = target if isinstance(target, Path) else _stream_name(encoding)
     encoding = replace(encoding, format=format_of(path, encoding))
-    with atomic_write(path) as file:
+    with _opened(target) as file:
         _write_frames(file, path, sequence, frames, encoding)
-
-
-def write_animation_to_stream(
-    stream: BinaryIO, sequence: ImageSequence, frames: Iterable[Image], encoding: Encoding
-) -> None:
-    """Like `write_animation`, to a stream, which gets the file once it is complete."""
-    with _copied_to(stream) as file:
-        _write_frames(file, _stream_name(encoding), sequence, frames, encoding)
 
 
 def _write_frames(
@@ -194,27 +202,10 @@ def _write_frames(
             frames = map(convert_to_srgb, frames)
         if format == "png":
             write_apng(file, sequence, frames, encoding.compression)
+        elif format == "gif":
+            write_gif(file, sequence, frames)
         else:
             write_animation_with_pillow(file, sequence, frames, format, encoding)
-
-
-def _encode_as(sequence: ImageSequence, format: str, encoding: Encoding) -> bytes:
-    first, file = sequence.images[0], io.BytesIO()
-    match format:
-        case "png" if sequence.animated:
-            write_apng(file, sequence, sequence.images, encoding.compression)
-            return file.getvalue()
-        case "png" | "tiff":
-            _write_rows(_create_writer(file, sequence.images, encoding), sequence.images)
-            return file.getvalue()
-        case "pnm":
-            return encode_pnm(first)
-        case "jpeg2000" if first.depth == 16:
-            return add_jpeg2000_metadata(encode_deep_jpeg2000(first), first)
-        case "jpeg2000":
-            data = encode_with_pillow(sequence, format, encoding)
-            return add_jpeg2000_metadata(data, first)
-    return encode_with_pillow(sequence, format, encoding)
 
 
 def _prepare(sequence: ImageSequence, path: Path, encoding: Encoding) -> ImageSequence:

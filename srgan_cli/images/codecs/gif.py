@@ -1,17 +1,24 @@
-"""GIF animations written frame by frame; Pillow's own writer holds all frames in memory."""
+"""GIF's palettes, and animations frame by frame: Pillow's own writer holds all in memory."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO
+from itertools import chain
+from typing import BinaryIO
 
+import numpy as np
 import PIL.GifImagePlugin
 import PIL.Image
 import PIL.ImageChops
 
-TRAILER = b";"
-KEEP = 1
-"""Disposal: the next frame is drawn over this one."""
+from srgan_cli.images.image import Image, ImageSequence
+from srgan_cli.images.image_metadata import COMMENT
 
+TRAILER = b";"
+KEEP, CLEAR = 1, 2
+"""Disposal: the next frame is drawn over this one, or over nothing."""
+
+TRANSPARENT = 255  # the palette index of transparent pixels
+THRESHOLD = 128  # alpha from which a pixel is shown
 MAX_DURATION = 10 * (2**16 - 1)
 """Milliseconds."""
 
@@ -29,26 +36,40 @@ class _Part:
     transparent: int | None
 
 
-def write_gif(
-    file: BinaryIO,
-    frames: Iterable[PIL.Image.Image],
-    timing: Mapping[str, Any],
-    comment: str | None = None,
-) -> None:
-    """Takes one frame after another.
+def write_gif(file: BinaryIO, sequence: ImageSequence, frames: Iterable[Image]) -> None:
+    """Two frames are in memory at a time.
 
-    frames: of mode L or P, all of one size. timing: Pillow's `duration`, a list in milliseconds,
-    `disposal`, and `loop` if it is repeated.
+    sequence: all but the samples, which `frames` brings one after another.
     """
-    disposal = timing["disposal"]
-    parts = _changes(frames, timing["duration"], whole=disposal != KEEP)
+    image, loop = sequence.images[0], sequence.loop or 0
+    disposal = KEEP if image.alpha is None else CLEAR
+    parts = _changes(map(to_palette, frames), sequence.durations, whole=disposal == CLEAR)
     first = next(parts)
-    info = {"loop": timing.get("loop"), "duration": first.duration, "comment": comment}
+    repeats = None if loop == 1 else max(0, loop - 1)  # after the first time; 0 for ever
+    info = {"loop": repeats, "duration": first.duration, "comment": image.text.get(COMMENT)}
     file.writelines(PIL.GifImagePlugin.getheader(first.pixels, info=info)[0])
-    _write_part(file, first, disposal)
-    for part in parts:
+    for part in chain([first], parts):
         _write_part(file, part, disposal)
     file.write(TRAILER)
+
+
+def to_palette(image: Image) -> PIL.Image.Image:
+    """Reduce to 256 colors, one of them transparent if there is alpha; gray stays exact."""
+    if image.gray and image.alpha is None:
+        return PIL.Image.fromarray(np.ascontiguousarray(image.pixels[..., 0]))
+    rgb = np.broadcast_to(image.pixels, (image.height, image.width, 3))
+    colors = 256 if image.alpha is None else TRANSPARENT
+    frame = PIL.Image.fromarray(np.ascontiguousarray(rgb)).quantize(
+        colors, PIL.Image.Quantize.MEDIANCUT, dither=PIL.Image.Dither.FLOYDSTEINBERG
+    )
+    if image.alpha is None:
+        return frame
+    palette = (frame.getpalette() or [])[: 3 * colors]
+    indices = np.where(image.alpha < THRESHOLD, TRANSPARENT, np.asarray(frame))
+    frame = PIL.Image.fromarray(indices.astype(np.uint8), "P")
+    frame.putpalette(palette + [0] * (768 - len(palette)))
+    frame.info["transparency"] = TRANSPARENT
+    return frame
 
 
 def _write_part(file: BinaryIO, part: _Part, disposal: int) -> None:

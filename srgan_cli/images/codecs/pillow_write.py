@@ -4,11 +4,10 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
-import numpy as np
 import PIL.Image
 import PIL.ImageFile
 
-from srgan_cli.images.codecs.gif import write_gif
+from srgan_cli.images.codecs.gif import to_palette
 from srgan_cli.images.codecs.plugins import register_plugin
 from srgan_cli.images.exif import PREFIX
 from srgan_cli.images.formats import Encoding
@@ -22,26 +21,16 @@ COMMENT_FORMATS = ("jpeg", "gif", "jpeg2000")
 EXIF_FORMATS = ("jpeg", "webp", "avif", "heif", "jxl")  # XMP and profile too
 """What Pillow's encoders can store of the metadata."""
 
-GIF_TRANSPARENT = 255  # the palette index of transparent pixels
-GIF_THRESHOLD = 128  # alpha from which a pixel is shown
 
-
-def encode_with_pillow(sequence: ImageSequence, format: str, encoding: Encoding) -> bytes:
-    """The bytes of a file with the first image, or with all frames of an animation."""
+def encode_with_pillow(image: Image, format: str, encoding: Encoding) -> bytes:
+    """The bytes of a file."""
     file = io.BytesIO()
-    if sequence.animated and format != "gif":
-        write_animation_with_pillow(file, sequence, sequence.images, format, encoding)
-        return file.getvalue()
-    first = sequence.images[0]
-    settings = _settings(first, format, encoding) | _metadata(first, format)
-    frames = [_to_frame(image, format) for image in sequence.images]
-    if sequence.animated:
-        settings |= {"save_all": True, "append_images": frames[1:]} | _timing(sequence, format)
     register_plugin(format)
     if format == "jpeg":  # Pillow gives up where a scan is larger than its buffer, as of noise
-        needed = 2 * first.pixels.nbytes + (1 << 16)
+        needed = 2 * image.pixels.nbytes + (1 << 16)
         PIL.ImageFile.MAXBLOCK = max(PIL.ImageFile.MAXBLOCK, needed)
-    frames[0].save(file, format.upper(), **settings)
+    frame = to_palette(image) if format == "gif" else _to_pil(image)
+    frame.save(file, format.upper(), **_settings(image, format, encoding))
     return file.getvalue()
 
 
@@ -52,20 +41,14 @@ def write_animation_with_pillow(
     format: str,
     encoding: Encoding,
 ) -> None:
-    """Takes the frames one after another: of a GIF two are in memory, of WebP and AVIF one.
+    """One frame is in memory at a time. format: "webp" or "avif".
 
     sequence: all but the samples, which `frames` brings.
     """
-    first = sequence.images[0]
-    if format == "gif":
-        comment = first.text.get(COMMENT)
-        write_gif(file, map(_to_palette, frames), _timing(sequence, format), comment)
-        return
-    settings = _settings(first, format, encoding) | _metadata(first, format)
-    settings |= {"save_all": True} | _timing(sequence, format)
-    pending = (_to_frame(image, format) for image in frames)
-    register_plugin(format)
-    _Frames(pending, len(sequence.images)).save(file, format.upper(), **settings)
+    settings = _settings(sequence.images[0], format, encoding)
+    timing = {"duration": list(sequence.durations), "loop": sequence.loop or 0}
+    images = _Frames(map(_to_pil, frames), len(sequence.images))
+    images.save(file, format.upper(), save_all=True, **settings, **timing)
 
 
 class _Frames(PIL.Image.Image):
@@ -96,33 +79,16 @@ class _Frames(PIL.Image.Image):
         return super().load()
 
 
-def _to_frame(image: Image, format: str) -> PIL.Image.Image:
-    if format == "gif":
-        return _to_palette(image)
+def _to_pil(image: Image) -> PIL.Image.Image:
     samples = image.array
     return PIL.Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
 
 
-def _to_palette(image: Image) -> PIL.Image.Image:
-    """Reduce to 256 colors, one of them transparent if there is alpha; gray stays exact."""
-    if image.gray and image.alpha is None:
-        return PIL.Image.fromarray(np.ascontiguousarray(image.pixels[..., 0]))
-    rgb = np.broadcast_to(image.pixels, (image.height, image.width, 3))
-    colors = 256 if image.alpha is None else GIF_TRANSPARENT
-    frame = PIL.Image.fromarray(np.ascontiguousarray(rgb)).quantize(
-        colors, PIL.Image.Quantize.MEDIANCUT, dither=PIL.Image.Dither.FLOYDSTEINBERG
-    )
-    if image.alpha is None:
-        return frame
-    palette = (frame.getpalette() or [])[: 3 * colors]
-    indices = np.where(image.alpha < GIF_THRESHOLD, GIF_TRANSPARENT, np.asarray(frame))
-    frame = PIL.Image.fromarray(indices.astype(np.uint8), "P")
-    frame.putpalette(palette + [0] * (768 - len(palette)))
-    frame.info["transparency"] = GIF_TRANSPARENT
-    return frame
-
-
 def _settings(image: Image, format: str, encoding: Encoding) -> dict[str, Any]:
+    return _encoder_settings(image, format, encoding) | _metadata(image, format)
+
+
+def _encoder_settings(image: Image, format: str, encoding: Encoding) -> dict[str, Any]:
     quality = encoding.quality if encoding.quality is not None else QUALITY.get(format)
     lossless = encoding.lossless
     match format:
@@ -161,12 +127,3 @@ def _metadata(image: Image, format: str) -> dict[str, Any]:
     if format == "jpeg" and image.iptc is not None:
         metadata["extra"] = jpeg_segment(image.iptc)
     return {name: value for name, value in metadata.items() if value is not None}
-
-
-def _timing(sequence: ImageSequence, format: str) -> dict[str, Any]:
-    loop = sequence.loop or 0
-    timing: dict[str, Any] = {"duration": list(sequence.durations)}
-    if format == "gif":  # counts repetitions after the first time
-        repeats = {} if loop == 1 else {"loop": max(0, loop - 1)}
-        return timing | repeats | {"disposal": 2 if sequence.images[0].alpha is not None else 1}
-    return timing | {"loop": loop}
