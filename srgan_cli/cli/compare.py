@@ -122,7 +122,7 @@ def _resolve_target(output: Path | None, photos: Sequence[Path]) -> Path:
     """Path of the sheet or page. Raises OptionError for another suffix, or for an input."""
     target = output or photos[0].with_name(f"{photos[0].stem}_compared.png")
     if target.suffix.lower() not in (*FORMAT_BY_SUFFIX, *PAGES):
-        raise OptionError(f"{target}: a comparison is a picture, such as .png, or a page, .html")
+        raise OptionError(f"{target}: a comparison is an image, such as .png, or a page, .html")
     check_outputs([target], photos)
     return target
 

@@ -24,7 +24,7 @@ PAGE_LIMIT = 28_000_000  # bytes: opens at once, and can be sent to the raters
 SIDE = 512  # pixels: what fits on a screen without being made smaller
 EXAMPLES = 2
 BLOCK = 4  # a bad example has squares of so many pixels; nearest neighbors, as in the paper
-TITLE = "How good are these pictures?"
+TITLE = "How good are these images?"
 MAX_NAMES = 5  # mismatches that a message lists
 
 

@@ -162,7 +162,7 @@ def test_a_dry_run_counts_what_can_be_used_and_estimates_the_time(
     assert re.search(r"time: about [1-9]\d* steps", result.stdout)
 
 
-def test_a_dry_run_without_a_usable_picture_fails_as_the_run_would(tmp_path: Path) -> None:
+def test_a_dry_run_without_a_usable_image_fails_as_the_run_would(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "broken.png").write_text("no image")
     results = [tiny(tmp_path / "photos", tmp_path / "run", *more) for more in ([], ["--dry-run"])]

@@ -34,7 +34,7 @@ def test_folders_are_matched_by_name_with_or_without_the_scale(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("picture", "reason", "line"),
+    ("image", "reason", "line"),
     [
         ("in", "in: is a folder", "in: is a folder"),
         ("a.png", "photos/a.png: no such file", "a.png: no such file"),
@@ -45,8 +45,8 @@ def test_folders_are_matched_by_name_with_or_without_the_scale(tmp_path: Path) -
         ("\x1b.png", "in/\\x1b.png: damaged", "\\x1b.png: damaged"),
     ],
 )
-def test_a_failure_names_its_image_once(picture: str, reason: str, line: str) -> None:
-    assert Failure(picture, reason).line == line
+def test_a_failure_names_its_image_once(image: str, reason: str, line: str) -> None:
+    assert Failure(image, reason).line == line
 
 
 def test_images_without_a_counterpart_are_failures(tmp_path: Path) -> None:

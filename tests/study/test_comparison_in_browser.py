@@ -20,7 +20,7 @@ def page(browser: Any, tmp_path: Path) -> Any:
     second = (Layer("input", noise(30, 20)), Layer("best", noise(60, 40)))
     comparisons = [Comparison("bus", first), Comparison("ant", second)]
     file = tmp_path / "page.html"
-    file.write_text(comparison_page(comparisons, "Two <b>pictures"), encoding="utf-8")
+    file.write_text(comparison_page(comparisons, "Two <b>images"), encoding="utf-8")
     browser.get(file.as_uri())
     _settle(browser)
     return browser
@@ -86,7 +86,7 @@ def _pinch(browser: Any, before: int, after: int) -> None:
 
 
 def test_begins_with_the_first_and_the_last_layer_side_by_side(page: Any) -> None:
-    assert page.title == "Two <b>pictures"
+    assert page.title == "Two <b>images"
     assert (_tag(page, "left"), _tag(page, "right")) == ("input\n100 x 50", "best")
     assert _split(page) == 50
     assert _divider(page) == pytest.approx(50, abs=0.5)

@@ -34,7 +34,7 @@ def _begin(browser: Any, rater: str) -> None:
     browser.find_element("id", "ready").click()
 
 
-def _wait_for_picture(browser: Any) -> None:
+def _wait_for_image(browser: Any) -> None:
     _wait(lambda: not browser.find_elements("css selector", "#frame.turning"))
 
 
@@ -50,13 +50,13 @@ def _wait(there: Callable[[], Found]) -> Found:
 
 def _rate(browser: Any, *ratings: int) -> None:
     for rating in ratings:
-        _wait_for_picture(browser)
+        _wait_for_image(browser)
         browser.find_element("css selector", f"#scale button[value='{rating}']").click()
 
 
 def _press(browser: Any, *keys: str) -> None:
     for key in keys:
-        _wait_for_picture(browser)
+        _wait_for_image(browser)
         browser.switch_to.active_element.send_keys(key)
 
 
@@ -82,7 +82,7 @@ def test_shows_the_ends_of_the_scale_before_anything_is_rated(page: Any) -> None
 def test_saved_ratings_are_read_back_as_given(page: Any, downloads: Path) -> None:
     _begin(page, "Ann Müller")
     _rate(page, 1, 2, 3, 4, 5, 5)
-    assert page.find_element("id", "summary").text == "You rated all 6 pictures."
+    assert page.find_element("id", "summary").text == "You rated all 6 images."
     file = _saved(page, downloads)
     result = read_result(file)
     assert file.name == "results-Ann-Müller.json"
@@ -109,7 +109,7 @@ def test_goes_on_where_it_was_closed(page: Any, downloads: Path) -> None:
     assert "2 of 6 are rated already" in page.find_element("id", "known").text
     page.find_element("css selector", "#begin button").click()
     page.find_element("id", "ready").click()
-    assert page.find_element("id", "progress").text == "Picture 3 of 6"
+    assert page.find_element("id", "progress").text == "Image 3 of 6"
     _rate(page, 1, 1, 1, 1)
     assert list(read_result(_saved(page, downloads)).ratings.values()) == [5, 4, 1, 1, 1, 1]
 
@@ -122,7 +122,7 @@ def test_skipped_images_are_missing_and_can_be_rated_later(page: Any, downloads:
     page.find_element("id", "pause").click()
     assert list(read_result(_saved(page, downloads)).ratings.values()) == [2, 4]
     page.find_element("id", "resume").click()
-    assert page.find_element("id", "progress").text == "Picture 2 of 6"
+    assert page.find_element("id", "progress").text == "Image 2 of 6"
 
 
 def test_each_rater_has_an_order_that_can_be_repeated(page: Any) -> None:
@@ -139,7 +139,7 @@ def test_a_motif_does_not_follow_itself_while_there_is_another(page: Any) -> Non
 
 def test_names_no_method_while_rating(page: Any) -> None:
     _begin(page, "Di")
-    _wait_for_picture(page)
+    _wait_for_image(page)
     shown = page.find_element("tag name", "main").get_attribute("outerHTML")
     assert "bicubic" not in shown
     assert "srgan" not in shown
@@ -169,7 +169,7 @@ def test_fits_a_phone_without_scrolling(page: Any) -> None:
     page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     try:
         _begin(page, "Gil")
-        _wait_for_picture(page)
+        _wait_for_image(page)
         root = "document.documentElement"
         extent = page.execute_script(f"return [{root}.scrollWidth, {root}.scrollHeight]")
     finally:
@@ -190,5 +190,5 @@ def test_five_methods_by_twenty_images_are_small_and_open_at_once(
     start = time.monotonic()
     browser.get(file.as_uri())
     _begin(browser, "Hal")
-    _wait_for_picture(browser)
+    _wait_for_image(browser)
     assert time.monotonic() - start < 3

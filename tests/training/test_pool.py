@@ -113,7 +113,7 @@ def loaded(pool: Path) -> dict[str, ImageSet]:
 
 @pytest.mark.parametrize("kind", ["dangling", "loop", "device", "pipe", "folder", "text"])
 @pytest.mark.parametrize("folder", ["low", "teacher", "high"])
-def test_a_pool_with_something_else_than_a_picture_is_refused(
+def test_a_pool_with_something_else_than_an_image_is_refused(
     kind: str, folder: str, tmp_path: Path
 ) -> None:
     path = pool_by_hand(tmp_path / "pool") / folder / "0.png"
@@ -124,7 +124,7 @@ def test_a_pool_with_something_else_than_a_picture_is_refused(
         "device": lambda: path.symlink_to("/dev/zero"),
         "pipe": lambda: os.mkfifo(path),
         "folder": path.mkdir,
-        "text": lambda: path.write_text("not a picture"),
+        "text": lambda: path.write_text("not an image"),
     }[kind]()
     with pytest.raises(DatasetError, match=rf"not whole.*{folder}/0\.png") as caught:
         loaded(tmp_path / "pool")

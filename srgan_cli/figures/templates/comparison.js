@@ -1,27 +1,27 @@
 "use strict";
 
-const pictures = JSON.parse(document.getElementById("data").textContent);
+const images = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
 const stage = byId("stage");
-const split = byId("split"); // its value: percent of the visible part of the picture
+const split = byId("split"); // its value: percent of the visible part of the image
 const sides = ["left", "right"];
-const view = { zoom: 1, x: 0, y: 0, fitted: true }; // screen pixels per picture pixel; its corner in the stage
+const view = { zoom: 1, x: 0, y: 0, fitted: true }; // screen pixels per image pixel; its corner in the stage
 
-const picture = () => pictures[byId("picture").value];
-const layer = (side) => picture().layers[byId(side).value];
+const shown = () => images[byId("image").value];
+const layer = (side) => shown().layers[byId(side).value];
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 /* What is shown */
 
 function visible() {
-  const end = Math.min(stage.clientWidth, view.x + picture().width * view.zoom);
+  const end = Math.min(stage.clientWidth, view.x + shown().width * view.zoom);
   const start = Math.max(0, view.x);
   return { start, width: Math.max(1, end - start) };
 }
 
 function draw() {
-  const width = picture().width * view.zoom;
-  const height = picture().height * view.zoom;
+  const width = shown().width * view.zoom;
+  const height = shown().height * view.zoom;
   const { start, width: seen } = visible();
   const at = start + (split.value / 100) * seen;
   for (const side of sides) {
@@ -44,17 +44,17 @@ function showLayer(side) {
   const { label, note, url } = layer(side);
   const image = byId(side + "-image");
   image.src = url;
-  image.alt = `${picture().title}, ${side}: ${label}`;
+  image.alt = `${shown().title}, ${side}: ${label}`;
   const tag = byId(side + "-tag");
   tag.textContent = label;
   if (note) tag.append(Object.assign(document.createElement("small"), { textContent: note }));
   image.decode().then(draw, draw);
 }
 
-function showPicture() {
-  for (const side of sides) keepOptions(byId(side), picture().layers.map(({ label }) => label));
-  byId("previous").disabled = byId("picture").value === "0";
-  byId("next").disabled = Number(byId("picture").value) === pictures.length - 1;
+function showImage() {
+  for (const side of sides) keepOptions(byId(side), shown().layers.map(({ label }) => label));
+  byId("previous").disabled = byId("image").value === "0";
+  byId("next").disabled = Number(byId("image").value) === images.length - 1;
   sides.forEach(showLayer);
   fit();
 }
@@ -70,12 +70,12 @@ function keepOptions(select, labels) {
 
 /** Whole numbers from 1 on: 112 % would only blur. */
 function fittingZoom() {
-  const zoom = Math.min(stage.clientWidth / picture().width, stage.clientHeight / picture().height, 4);
+  const zoom = Math.min(stage.clientWidth / shown().width, stage.clientHeight / shown().height, 4);
   return zoom < 1 ? zoom : Math.floor(zoom);
 }
 
 function movable() {
-  const { width, height } = picture();
+  const { width, height } = shown();
   return width * view.zoom > stage.clientWidth + 1 || height * view.zoom > stage.clientHeight + 1;
 }
 
@@ -88,8 +88,8 @@ function fit() {
 function moveTo(x, y) {
   const free = (stageSide, side) => stageSide - side * view.zoom;
   const place = (wanted, room) => (room >= 0 ? room / 2 : clamp(wanted, room, 0));
-  view.x = place(x, free(stage.clientWidth, picture().width));
-  view.y = place(y, free(stage.clientHeight, picture().height));
+  view.x = place(x, free(stage.clientWidth, shown().width));
+  view.y = place(y, free(stage.clientHeight, shown().height));
   draw();
 }
 
@@ -109,7 +109,7 @@ function splitAt(x) {
 /* Mouse, pen and fingers */
 
 const pointers = new Map();
-let dragging = null; // "divider" or "picture"
+let dragging = null; // "divider" or "image"
 let splitBefore = split.value; // the first finger of a pinch was not meant for the divider
 
 function inStage(event) {
@@ -133,7 +133,7 @@ stage.addEventListener("pointerdown", (event) => {
   }
   splitBefore = split.value;
   const onDivider = Math.abs(point.x - byId("divider").offsetLeft - 24) <= 24;
-  dragging = onDivider || !movable() ? "divider" : "picture";
+  dragging = onDivider || !movable() ? "divider" : "image";
   if (dragging === "divider") splitAt(point.x);
 });
 
@@ -154,7 +154,7 @@ stage.addEventListener("pointermove", (event) => {
 for (const end of ["pointerup", "pointercancel"]) {
   stage.addEventListener(end, (event) => {
     pointers.delete(event.pointerId);
-    dragging = "picture"; // a finger left over from a pinch does not jerk the divider
+    dragging = "image"; // a finger left over from a pinch does not jerk the divider
   });
 }
 
@@ -178,15 +178,15 @@ const actions = {
     sides.forEach(showLayer);
     draw();
   },
-  previous: () => turnTo(Number(byId("picture").value) - 1),
-  next: () => turnTo(Number(byId("picture").value) + 1),
+  previous: () => turnTo(Number(byId("image").value) - 1),
+  next: () => turnTo(Number(byId("image").value) + 1),
 };
 const keys = { "+": "in", "=": "in", "-": "out", 0: "fit", 1: "full", s: "swap", S: "swap" };
 const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 function turnTo(index) {
-  byId("picture").value = index;
-  showPicture();
+  byId("image").value = index;
+  showImage();
 }
 
 function arrow([right, down], moves) {
@@ -208,9 +208,9 @@ stage.addEventListener("keydown", (event) => {
 for (const [id, action] of Object.entries(actions)) byId(id).addEventListener("click", action);
 for (const side of sides) byId(side).addEventListener("change", () => { showLayer(side); draw(); });
 split.addEventListener("input", draw);
-byId("picture").addEventListener("change", showPicture);
+byId("image").addEventListener("change", showImage);
 new ResizeObserver(() => (view.fitted ? fit() : moveTo(view.x, view.y))).observe(stage);
 
-byId("picture").replaceChildren(...pictures.map(({ title }, index) => new Option(title, index)));
-byId("pictures").hidden = pictures.length < 2;
-showPicture();
+byId("image").replaceChildren(...images.map(({ title }, index) => new Option(title, index)));
+byId("images").hidden = images.length < 2;
+showImage();

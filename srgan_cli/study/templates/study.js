@@ -95,14 +95,14 @@ function turnTo(at) {
 
 function showTrial() {
   const { at, order, ratings } = session;
-  byId("progress").textContent = `Picture ${at + 1} of ${order.length}`;
+  byId("progress").textContent = `Image ${at + 1} of ${order.length}`;
   byId("bar").value = rated();
   if (at === 0) byId("rating").focus(); // a disabled button would swallow the keys
   byId("back").disabled = at === 0;
   for (const button of byId("scale").children) button.setAttribute("aria-pressed", ratings[order[at]] === Number(button.value));
-  byId("frame").classList.add("turning"); // no rating before the picture is to be seen
-  byId("picture").src = study.trials[order[at]].url;
-  byId("picture").decode().finally(() => byId("frame").classList.remove("turning"));
+  byId("frame").classList.add("turning"); // no rating before the image is to be seen
+  byId("image").src = study.trials[order[at]].url;
+  byId("image").decode().finally(() => byId("frame").classList.remove("turning"));
 }
 
 function rate(rating) {
@@ -115,7 +115,7 @@ const rated = () => Object.keys(session.ratings).length;
 
 function finish() {
   const [count, all] = [rated(), study.trials.length];
-  byId("summary").textContent = count === all ? `You rated all ${all} pictures.` : `You rated ${count} of ${all} pictures.`;
+  byId("summary").textContent = count === all ? `You rated all ${all} images.` : `You rated ${count} of ${all} images.`;
   byId("resume").hidden = count === all;
   byId("text").value = results();
   show("end");
