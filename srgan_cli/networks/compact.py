@@ -7,9 +7,8 @@ https://arxiv.org/abs/2107.10833 and https://github.com/xinntao/Real-ESRGAN.
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from srgan_cli.networks.layers import conv
+from srgan_cli.networks.layers import conv, conv_radius, total_radius
 from srgan_cli.networks.precision import at_least_float32, to_weight_dtype
-from srgan_cli.networks.receptive_field import conv_radius, total_radius
 
 
 class Compact(nn.Module):

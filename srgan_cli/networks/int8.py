@@ -16,10 +16,9 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu_
 
 from srgan_cli.networks.calibration import Calibration, Range, equalize
-from srgan_cli.networks.fast import Block, Fast
+from srgan_cli.networks.fast import NEGATIVE_SLOPE, Block, Fast, UpsamplingStage, filter_blocks
 from srgan_cli.networks.layers import depth_to_space
 from srgan_cli.networks.precision import bicubic
-from srgan_cli.networks.upsampling import NEGATIVE_SLOPE, UpsamplingStage, filter_blocks
 
 LEVELS = 255
 WEIGHT_LEVELS = 127
@@ -129,7 +128,7 @@ class Int8Block(nn.Module):
 
 
 class Int8Stage(nn.Module):
-    """networks.upsampling.UpsamplingStage on uint8 tensors, or floats that become such.
+    """networks.fast.UpsamplingStage on uint8 tensors, or floats that become such.
 
     outputs: how its outputs are quantized; None: they are in `dtype`.
     """

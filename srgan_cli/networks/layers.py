@@ -1,14 +1,19 @@
-"""Layers that several papers' networks share.
+"""Layers that several papers' networks share, and how far networks see.
 
 `SubPixelConv`, `OutputConv` and `NearestConv` compute convolutions behind an upsampling at the
 smaller size: the same sums, in less than half the time.
 """
+
+import math
+from collections.abc import Iterable
+from fractions import Fraction
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, pad, pixel_shuffle
 
 from srgan_cli.networks.precision import Float32Conv, at_least_float32, autocast_disabled
+from srgan_cli.resample import SUPPORT
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3, bias: bool = True) -> nn.Conv2d:
@@ -19,6 +24,19 @@ def conv(inputs: int, outputs: int, kernel: int = 3, bias: bool = True) -> nn.Co
 def zero_init_(layer: nn.Conv2d | nn.BatchNorm2d) -> None:
     """Weights and bias 0: what the layer's output is added to passes unchanged."""
     nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
+@torch.no_grad()
+def he_init_(layer: nn.Module, gain: float = 1.0) -> None:
+    """He initialization times `gain`, zero bias. Nothing happens on the device "meta", where torch
+    would import its compiler to draw numbers."""
+    assert isinstance(layer, nn.Conv2d)
+    if layer.weight.is_meta:
+        return
+    nn.init.kaiming_normal_(layer.weight)
+    layer.weight *= gain
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
 
@@ -167,3 +185,28 @@ def _nearest_kernels(weight: Tensor, factor: int) -> Tensor:
     lower = (rows + taps >= 2).to(weight)
     select = torch.stack([1 - lower, lower], dim=1)  # (f, 2, 3)
     return torch.einsum("tak,ubl,oikl->tuoiab", select, select, weight).flatten(0, 2)
+
+
+def conv_radius(*chains: nn.Module, factor: int = 1) -> Fraction:
+    """Low-resolution pixels that convolutions in a row look to each side.
+
+    factor: by how much larger than the low-resolution image their input is. A skip beside a
+    convolution adds nothing: the longest path counts.
+    """
+    kernels = [
+        layer.kernel_size[0]
+        for chain in chains
+        for layer in chain.modules()
+        if isinstance(layer, nn.Conv2d)
+    ]
+    return sum((Fraction(kernel // 2, factor) for kernel in kernels), Fraction(0))
+
+
+def bicubic_radius(scale: int) -> Fraction:
+    """Radius of bicubic upsampling, to be added to those of the layers behind it."""
+    return Fraction(0 if scale == 1 else SUPPORT // 2)
+
+
+def total_radius(stages: Iterable[Fraction]) -> int:
+    """Radius of stages in a row, rounded up to whole pixels."""
+    return math.ceil(sum(stages, Fraction(0)))

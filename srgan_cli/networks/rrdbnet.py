@@ -8,11 +8,16 @@ https://arxiv.org/abs/2107.10833.
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pad, pixel_unshuffle
-from torch.nn.init import kaiming_normal_, zeros_
 
-from srgan_cli.networks.layers import NearestConv, conv, upscale_factors
+from srgan_cli.networks.layers import (
+    NearestConv,
+    conv,
+    conv_radius,
+    he_init_,
+    total_radius,
+    upscale_factors,
+)
 from srgan_cli.networks.precision import float32_conv, input_conv
-from srgan_cli.networks.receptive_field import conv_radius, total_radius
 
 RESIDUAL_SCALE = 0.2
 
@@ -28,7 +33,7 @@ class ResidualDenseBlock(nn.Module):
         self.conv4 = conv(features + 3 * growth, growth)
         self.conv5 = conv(features + 4 * growth, features)
         for layer in self.children():
-            scaled_kaiming_(layer)
+            he_init_(layer, 0.1)  # ESRGAN, section 3.1
 
     def forward(self, x: Tensor) -> Tensor:
         features = x  # (B, F, H, W)
@@ -118,13 +123,3 @@ def unshuffle_padded(image: Tensor, factor: int) -> Tensor:
     height, width = image.shape[-2:]
     padded = pad(image, (0, -width % factor, 0, -height % factor), mode="replicate")
     return pixel_unshuffle(padded, factor)
-
-
-@torch.no_grad()
-def scaled_kaiming_(layer: nn.Module) -> None:
-    """A tenth of He initialization, zero bias: ESRGAN, section 3.1."""
-    assert isinstance(layer, nn.Conv2d)
-    kaiming_normal_(layer.weight)
-    layer.weight *= 0.1
-    if layer.bias is not None:
-        zeros_(layer.bias)

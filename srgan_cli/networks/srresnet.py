@@ -14,7 +14,9 @@ from srgan_cli.networks.layers import (
     NearestConv,
     SubPixelConv,
     conv,
+    conv_radius,
     output_conv,
+    total_radius,
     upscale_factors,
 )
 from srgan_cli.networks.precision import (
@@ -23,7 +25,6 @@ from srgan_cli.networks.precision import (
     autocast_disabled,
     input_conv,
 )
-from srgan_cli.networks.receptive_field import conv_radius, total_radius
 
 
 @dataclass(frozen=True)

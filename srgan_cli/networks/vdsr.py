@@ -8,11 +8,9 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 from torch.nn.functional import relu
-from torch.nn.init import kaiming_normal_, zeros_
 
-from srgan_cli.networks.layers import conv
+from srgan_cli.networks.layers import bicubic_radius, conv, conv_radius, he_init_, total_radius
 from srgan_cli.networks.precision import at_least_float32, bicubic, to_weight_dtype
-from srgan_cli.networks.receptive_field import bicubic_radius, conv_radius, total_radius
 from srgan_cli.networks.srcnn import add_to_luma, luma
 
 
@@ -45,9 +43,7 @@ class VDSR(nn.Module):
 
 
 def he_conv(inputs: int, outputs: int) -> nn.Conv2d:
-    """A 3 x 3 convolution with the paper's initialization: He et al., zero bias."""
+    """A 3 x 3 convolution with the paper's initialization."""
     layer = conv(inputs, outputs)
-    kaiming_normal_(layer.weight, nonlinearity="relu")
-    if layer.bias is not None:
-        zeros_(layer.bias)
+    he_init_(layer)
     return layer

@@ -1,5 +1,8 @@
 """Hyperparameters of a file are checked before a network is built by them."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -77,3 +80,16 @@ def test_a_network_with_random_values_is_built_on_the_processor():
     network = build_generator("fast", SIZES)
     assert {value.device.type for value in network.parameters()} == {"cpu"}
     assert torch.isfinite(network.head.weight).all()
+
+
+def test_a_file_is_loaded_without_importing_torchs_compiler():
+    code = (
+        "import sys, torch\n"
+        "from srgan_cli.networks import GENERATORS\n"
+        "from srgan_cli.weights.generators import build_generator\n"
+        "with torch.device('meta'):\n"
+        "    for architecture in GENERATORS:\n"
+        "        build_generator(architecture, {})\n"
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

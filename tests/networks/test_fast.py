@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from srgan_cli.networks import upsampling
+from srgan_cli.networks import fast
+from srgan_cli.networks.fast import UpsamplingStage, binomial_filter, filter_blocks
 from srgan_cli.networks.layers import depth_to_space
-from srgan_cli.networks.upsampling import UpsamplingStage, binomial_filter, filter_blocks
 
 
 def stage(binomial: bool = True) -> UpsamplingStage:
@@ -31,7 +31,7 @@ def test_the_binomial_filter_has_its_weights_and_a_border_of_zeros():
 @pytest.mark.parametrize("band", [1, 200, 1 << 18])
 @pytest.mark.parametrize("shape", [(1, 3, 1, 1), (1, 3, 9, 5), (2, 3, 7, 11)])
 def test_bands_of_rows_give_what_training_computes_at_once(shape, band, monkeypatch):
-    monkeypatch.setattr(upsampling, "BAND", band)
+    monkeypatch.setattr(fast, "BAND", band)
     x = torch.randn(shape, dtype=torch.float64)
     for one in (stage(), stage(binomial=False)):
         expected = one(x.requires_grad_())
@@ -43,7 +43,7 @@ def test_bands_of_rows_give_what_training_computes_at_once(shape, band, monkeypa
 
 @pytest.mark.parametrize("factor", [1, 2, 3])
 def test_any_factor_has_bands(factor, monkeypatch):
-    monkeypatch.setattr(upsampling, "BAND", 60)
+    monkeypatch.setattr(fast, "BAND", 60)
     blocks = torch.randn(1, factor * factor * 2, 6, 5)
     shuffled = depth_to_space(blocks, factor)
     expected = torch.nn.functional.leaky_relu(binomial_filter(shuffled), 0.2)
@@ -55,7 +55,7 @@ def test_a_pixel_is_the_same_to_the_bit_in_every_band(monkeypatch):
     blocks = torch.randn(1, 2 * 2 * 3, 8, 13).bfloat16()
     made = []
     for band in (1, 400, 1 << 18):
-        monkeypatch.setattr(upsampling, "BAND", band)
+        monkeypatch.setattr(fast, "BAND", band)
         made.append(filter_blocks(blocks, 2, torch.bfloat16))
     part = filter_blocks(blocks[..., 1:-1, 2:], 2, torch.bfloat16)
     assert torch.equal(made[0], made[1])
