@@ -160,12 +160,12 @@ def _encode(sequence: ImageSequence, path: Path, encoding: Encoding) -> bytes:
     images = _prepare(sequence, path, encoding).images
     with _named_errors(path, encoding):
         if encoding.format not in ROW_FORMATS:
-            return _encode_still(images[0], encoding)
+            return _encode_image(images[0], encoding)
         _write_rows(_create_writer(file, images, encoding), images)
     return file.getvalue()
 
 
-def _encode_still(image: Image, encoding: Encoding) -> bytes:
+def _encode_image(image: Image, encoding: Encoding) -> bytes:
     format = str(encoding.format)
     if not CAPABILITIES[format].profile:
         image = convert_to_srgb(image)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from srgan_cli.weights.foreign.identify import unwrap_state
 from srgan_cli.weights.foreign.spandrel_models import SpandrelNetwork
-from srgan_cli.weights.foreign.unwrap import unwrap_state
 from srgan_cli.weights.loading import load_generator, load_weights
 from srgan_cli.weights.ncnn.reader import is_ncnn, ncnn_dtypes
 from srgan_cli.weights.onnx_reader import is_onnx, onnx_dtypes

@@ -19,7 +19,7 @@ Hyperparameters = Mapping[str, Any]
 MAX_DEPTH = 1000
 FACTORS = ("scale", "unshuffle")
 DEPTHS = ("blocks", "convolutions", "depth")
-"""Numbers of layers or blocks, each of which has two tensors at least."""
+"""Numbers of layers or blocks, each of which has a tensor at least."""
 
 
 def build_generator(architecture: str, hyperparameters: Hyperparameters) -> nn.Module:
@@ -75,7 +75,7 @@ class _Limits:
 
 def _limits(state: State) -> _Limits:
     sides = [side for tensor in state.values() for side in tensor.shape]
-    return _Limits(min(len(state) // 2 + 1, MAX_DEPTH), max(sides, default=1))
+    return _Limits(min(len(state), MAX_DEPTH), max(sides, default=1))
 
 
 def _is_allowed(name: str, value: object, default: object, limits: _Limits) -> bool:

@@ -12,8 +12,8 @@ from srgan_cli.files import printable
 from srgan_cli.weights.container import Weights, is_srgan_header, parse_weights
 from srgan_cli.weights.foreign import spandrel_models
 from srgan_cli.weights.foreign.conversion import from_foreign
+from srgan_cli.weights.foreign.identify import unwrap_state
 from srgan_cli.weights.foreign.layout import UnknownNetworkError
-from srgan_cli.weights.foreign.unwrap import unwrap_state
 from srgan_cli.weights.generators import build_from_state, fit_problems, join_problems
 from srgan_cli.weights.metadata import Metadata
 from srgan_cli.weights.ncnn.reader import is_ncnn, read_ncnn
@@ -50,15 +50,12 @@ def _from_foreign(
     path: Path, found: Mapping[str, Any], scale: int | None, activation: str | None
 ) -> Weights:
     try:
-        converted = from_foreign(found, scale, activation, guess=scale_in_name(path.stem))
+        return from_foreign(found, scale, activation, guess=scale_in_name(path.stem))
     except UnknownNetworkError as error:
         if not spandrel_models.installed():
             more = f"{error}; with spandrel more kinds load: {spandrel_models.INSTALL}"
             raise WeightsError(more) from error
         return _with_scale(path, _from_spandrel(found), scale)
-    metadata = Metadata(scale=converted.scale, training={"family": converted.family})
-    kind, sizes = converted.architecture, converted.hyperparameters
-    return Weights(kind, sizes, converted.state, metadata, converted.family)
 
 
 def _from_graph(path: Path) -> Weights:

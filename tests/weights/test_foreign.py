@@ -22,11 +22,12 @@ from safetensors.torch import save_file
 from srgan_cli.errors import WeightsError
 from srgan_cli.networks import GENERATORS
 from srgan_cli.networks.discriminators import SRGANDiscriminator, UNetDiscriminator
-from srgan_cli.weights.foreign.conversion import ForeignNetwork, from_foreign, to_foreign
+from srgan_cli.weights.container import Weights
+from srgan_cli.weights.foreign.conversion import from_foreign, to_foreign
 from srgan_cli.weights.tensor_files import read_tensors
 
 
-def load(adopted: ForeignNetwork) -> torch.nn.Module:
+def load(adopted: Weights) -> torch.nn.Module:
     network = GENERATORS[adopted.architecture](**adopted.hyperparameters)
     network.load_state_dict(adopted.state)
     return network.eval()
@@ -231,7 +232,7 @@ def test_esrgans_namings_have_the_published_keys(naming, reference, ups):
     theirs = to_foreign("rrdbnet", given, ours, naming)
     assert set(theirs) == set(reference.state_dict())
     adopted = from_foreign(theirs)
-    assert adopted.scale == 2**ups
+    assert adopted.metadata.scale == 2**ups
     assert all(torch.equal(adopted.state[key], ours[key]) for key in ours)
 
 

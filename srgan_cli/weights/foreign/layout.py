@@ -1,34 +1,38 @@
-"""Keys of a family of networks, and ours."""
+"""A family of networks in other programs' files: their sizes, and the names of their modules."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
-from math import isqrt
+from functools import cached_property
+from math import isqrt, prod
 
-from torch import Tensor
+import torch
 
 from srgan_cli.errors import WeightsError
-
-State = Mapping[str, Tensor]
-Hyperparameters = dict[str, int | float | str | bool]
-
-
-@dataclass(frozen=True)
-class KeyPair:
-    """A tensor: its key in the file, our key, its shape. default: fills it if the file has none."""
-
-    source_key: str
-    key: str
-    shape: tuple[int, ...]
-    default: float | None = None
+from srgan_cli.weights.generators import Hyperparameters, State, build_generator
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Architecture, hyperparameters and keys of a network, deduced from its tensors."""
+    """names: of our modules -> the file's. zero_biases: our modules whose bias is zero where the file
+    has none.
+    """
 
     architecture: str
     hyperparameters: Hyperparameters
-    entries: tuple[KeyPair, ...]
+    names: Mapping[str, str]
+    zero_biases: Container[str] = ()
+
+    def source_key(self, key: str) -> str:
+        """The file's key of a tensor of ours."""
+        module, _, tensor = key.rpartition(".")
+        return f"{self.names[module]}.{tensor}"
+
+    def is_optional(self, key: str) -> bool:
+        """Whether a tensor is zero where the file has none: files older than torch 0.4.1 do not
+        count a BatchNorm's batches."""
+        module, _, tensor = key.rpartition(".")
+        is_zero_bias = tensor == "bias" and module in self.zero_biases
+        return is_zero_bias or tensor == "num_batches_tracked"
 
 
 @dataclass(frozen=True)
@@ -46,39 +50,28 @@ class UnknownNetworkError(WeightsError):
 
 @dataclass(frozen=True)
 class Family:
-    """A family of networks.
-
-    measure: deduces the layout from a state dict; raises WeightsError. example: a typical
-    layout."""
+    """measure: deduces the layout from a state dict; raises WeightsError. example: of any size."""
 
     name: str
     measure: Callable[[State, UserProperties], Layout]
     example: Layout
 
-
-def conv(
-    source_key: str, key: str, sides: tuple[int, int], kernel: int = 3, bias: bool | None = True
-) -> tuple[KeyPair, ...]:
-    """`sides`: input and output channels. `bias` None: zero where the file has none."""
-    inputs, outputs = sides
-    weight = KeyPair(f"{source_key}.weight", f"{key}.weight", (outputs, inputs, kernel, kernel))
-    if bias is False:
-        return (weight,)
-    default = 0.0 if bias is None else None
-    return weight, KeyPair(f"{source_key}.bias", f"{key}.bias", (outputs,), default)
+    @cached_property
+    def keys(self) -> dict[str, bool]:
+        """The example's keys in a file, and whether they are needed."""
+        layout = self.example
+        with torch.device("meta"):
+            ours = build_generator(layout.architecture, layout.hyperparameters).state_dict()
+        return {layout.source_key(key): not layout.is_optional(key) for key in ours}
 
 
-def norm(source_key: str, key: str, features: int) -> tuple[KeyPair, ...]:
-    """A BatchNorm; files older than torch 0.4.1 do not count its batches."""
-    names = ("weight", "bias", "running_mean", "running_var")
-    entries = (KeyPair(f"{source_key}.{name}", f"{key}.{name}", (features,)) for name in names)
-    counter = "num_batches_tracked"
-    return *entries, KeyPair(f"{source_key}.{counter}", f"{key}.{counter}", (), default=0)
-
-
-def slope(source_key: str, key: str, features: int = 1) -> tuple[KeyPair, ...]:
-    """A PReLU."""
-    return (KeyPair(f"{source_key}.weight", f"{key}.weight", (features,)),)
+def numbered(count: int, names: Mapping[str, str], start: int = 0, step: int = 1) -> dict[str, str]:
+    """Names of `count` modules -> the file's: {i} counts from 0, {n} from `start`."""
+    return {
+        ours.format(i=i): source.format(n=start + step * i)
+        for i in range(count)
+        for ours, source in names.items()
+    }
 
 
 def sides(state: State, key: str) -> tuple[int, int, int]:
@@ -130,7 +123,4 @@ def check_steps(steps: list[int]) -> int:
     """The scale of enlargements in a row that our networks do in the same steps."""
     if any(step != 2 for step in steps) and (len(steps) > 1 or steps[0] % 2 == 0):
         raise WeightsError(f"it upscales in the steps {steps}; ours by 2, or once by an odd factor")
-    scale = 1
-    for step in steps:
-        scale *= step
-    return scale
+    return prod(steps)

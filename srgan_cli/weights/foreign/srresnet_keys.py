@@ -1,84 +1,65 @@
-"""SRResNet and SRGAN generators of several programs, with and without BatchNorm."""
+"""SRResNet and SRGAN generators of several programs, with and without BatchNorm; SRCNN and VDSR."""
+
+from collections.abc import Container, Mapping
+from functools import partial
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.weights.foreign.layout import (
     Family,
-    Hyperparameters,
-    KeyPair,
     Layout,
-    State,
     UserProperties,
     check_steps,
-    conv,
     count,
-    norm,
+    numbered,
     numbers,
     shuffle_step,
     sides,
-    slope,
 )
+from srgan_cli.weights.generators import State
+
+Steps = list[int]
+"""Factors of the enlargements, one after another."""
 
 
-def sizes(
-    steps: list[int],
+def srresnet_layout(
     features: int,
     blocks: int,
+    steps: Steps,
+    names: Mapping[str, str],
     *,
-    norm: bool,
-    bias: bool,
     form: str,
+    norm: bool = False,
+    bias: bool = True,
     output: str = "linear",
-) -> Hyperparameters:
-    return {
-        "scale": check_steps(steps),
-        "features": features,
-        "blocks": blocks,
-        "norm": norm,
-        "bias": bias,
-        "form": form,
-        "output": output,
-    }
-
-
-def build_layout(hyperparameters: Hyperparameters, *parts: tuple[KeyPair, ...]) -> Layout:
-    return Layout("srresnet", hyperparameters, tuple(entry for part in parts for entry in part))
+    zero_biases: Container[str] = (),
+) -> Layout:
+    sizes = {"scale": check_steps(steps), "features": features, "blocks": blocks}
+    options = {"norm": norm, "bias": bias, "form": form, "output": output}
+    return Layout("srresnet", sizes | options, names, zero_biases)
 
 
 # With BatchNorm, as in the paper (Lornatang's SRGAN-PyTorch and many others)
 
 
-def paper_layout(features: int, blocks: int, steps: list[int], bias: bool) -> Layout:
-    within = (features, features)
-    parts = [conv("conv1.0", "conv_first", (3, features), 9), slope("conv1.1", "act_first")]
-    for i in range(blocks):
-        source_key, key = f"trunk.{i}.rcb", f"body.{i}"
-        parts += [
-            conv(f"{source_key}.0", f"{key}.conv1", within, bias=bias),
-            norm(f"{source_key}.1", f"{key}.norm1", features),
-            slope(f"{source_key}.2", f"{key}.act"),
-            conv(f"{source_key}.3", f"{key}.conv2", within, bias=bias),
-            norm(f"{source_key}.4", f"{key}.norm2", features),
-        ]
-    parts += [
-        conv("conv2.0", "conv_body", within, bias=bias),
-        norm("conv2.1", "end_body", features),
-    ]
-    for i, step in enumerate(steps):
-        source_key = f"upsampling.{i}.upsample_block"
-        parts += [
-            conv(f"{source_key}.0", f"ups.{i}.0", (features, features * step * step)),
-            slope(f"{source_key}.2", f"act_ups.{i}"),
-        ]
-    parts.append(conv("conv3", "conv_last", (features, 3), 9))
-    found = sizes(steps, features, blocks, norm=True, bias=bias, form="paper")
-    return build_layout(found, *parts)
+def paper_layout(features: int, blocks: int, steps: Steps, bias: bool) -> Layout:
+    layers = ("conv1", "norm1", "act", "conv2", "norm2")
+    body = {f"body.{{i}}.{layer}": f"trunk.{{n}}.rcb.{n}" for n, layer in enumerate(layers)}
+    block = "upsampling.{n}.upsample_block"
+    names = {
+        "conv_first": "conv1.0",
+        "act_first": "conv1.1",
+        **numbered(blocks, body),
+        "conv_body": "conv2.0",
+        "end_body": "conv2.1",
+        **numbered(len(steps), {"ups.{i}.0": f"{block}.0", "act_ups.{i}": f"{block}.2"}),
+        "conv_last": "conv3",
+    }
+    return srresnet_layout(features, blocks, steps, names, form="paper", norm=True, bias=bias)
 
 
 def measure_paper(state: State, _: UserProperties) -> Layout:
-    upsamplings = count(state, "upsampling.")
-    steps = [
-        shuffle_step(state, f"upsampling.{i}.upsample_block.0.weight") for i in range(upsamplings)
-    ]
+    places = range(count(state, "upsampling."))
+    steps = [shuffle_step(state, f"upsampling.{i}.upsample_block.0.weight") for i in places]
     features = sides(state, "conv1.0.weight")[1]
     return paper_layout(features, count(state, "trunk."), steps, "conv2.0.bias" in state)
 
@@ -86,31 +67,21 @@ def measure_paper(state: State, _: UserProperties) -> Layout:
 # leftthomas/SRGAN: tanh at the end; in 2018 a PReLU where the BatchNorm behind the blocks is now
 
 
-def leftthomas_layout(features: int, blocks: int, steps: list[int], form: str) -> Layout:
-    within, end, tail = (features, features), f"block{blocks + 2}", f"block{blocks + 3}"
-    parts = [conv("block1.0", "conv_first", (3, features), 9), slope("block1.1", "act_first")]
-    for i in range(blocks):
-        source_key, key = f"block{i + 2}", f"body.{i}"
-        parts += [
-            conv(f"{source_key}.conv1", f"{key}.conv1", within),
-            norm(f"{source_key}.bn1", f"{key}.norm1", features),
-            slope(f"{source_key}.prelu", f"{key}.act"),
-            conv(f"{source_key}.conv2", f"{key}.conv2", within),
-            norm(f"{source_key}.bn2", f"{key}.norm2", features),
-        ]
-    parts.append(conv(f"{end}.0", "conv_body", within))
-    normed = form == "paper"
-    parts.append(
-        norm(f"{end}.1", "end_body", features) if normed else slope(f"{end}.1", "end_body")
-    )
-    for i, step in enumerate(steps):
-        parts += [
-            conv(f"{tail}.{i}.conv", f"ups.{i}.0", (features, features * step * step)),
-            slope(f"{tail}.{i}.prelu", f"act_ups.{i}"),
-        ]
-    parts.append(conv(f"{tail}.{len(steps)}", "conv_last", (features, 3), 9))
-    found = sizes(steps, features, blocks, norm=True, bias=True, form=form, output="tanh")
-    return build_layout(found, *parts)
+def leftthomas_layout(features: int, blocks: int, steps: Steps, form: str) -> Layout:
+    end, tail = f"block{blocks + 2}", f"block{blocks + 3}"
+    layers = {"conv1": "conv1", "norm1": "bn1", "act": "prelu", "conv2": "conv2", "norm2": "bn2"}
+    body = {f"body.{{i}}.{ours}": f"block{{n}}.{source}" for ours, source in layers.items()}
+    ups = {"ups.{i}.0": f"{tail}.{{n}}.conv", "act_ups.{i}": f"{tail}.{{n}}.prelu"}
+    names = {
+        "conv_first": "block1.0",
+        "act_first": "block1.1",
+        **numbered(blocks, body, start=2),
+        "conv_body": f"{end}.0",
+        "end_body": f"{end}.1",
+        **numbered(len(steps), ups),
+        "conv_last": f"{tail}.{len(steps)}",
+    }
+    return srresnet_layout(features, blocks, steps, names, form=form, norm=True, output="tanh")
 
 
 def measure_leftthomas(state: State, _: UserProperties) -> Layout:
@@ -118,8 +89,8 @@ def measure_leftthomas(state: State, _: UserProperties) -> Layout:
     if blocks < 0:
         raise WeightsError("it has fewer than 3 blocks; block1 to block8 are usual")
     tail = f"block{blocks + 3}."
-    upsamplings = len(numbers(state, tail, "conv."))
-    steps = [shuffle_step(state, f"{tail}{i}.conv.weight") for i in range(upsamplings)]
+    places = range(len(numbers(state, tail, "conv.")))
+    steps = [shuffle_step(state, f"{tail}{i}.conv.weight") for i in places]
     normed = f"block{blocks + 2}.1.running_mean" in state
     features = sides(state, "block1.0.weight")[1]
     return leftthomas_layout(features, blocks, steps, "paper" if normed else "closing-prelu")
@@ -127,51 +98,46 @@ def measure_leftthomas(state: State, _: UserProperties) -> Layout:
 
 # Without BatchNorm: MSRResNet of BasicSR and KAIR
 
-MSR_NAMES = {
-    "basicsr": {"body": "body", "conv_hr": "conv_hr"},
-    "older": {"body": "recon_trunk", "conv_hr": "HRconv"},
-}
+MSR_NAMES = {"basicsr": ("body", "conv_hr"), "older": ("recon_trunk", "HRconv")}
 
 
-def msr_layout(variant: str, features: int, blocks: int, steps: list[int]) -> Layout:
-    names, within = MSR_NAMES[variant], (features, features)
-    parts = [conv("conv_first", "conv_first", (3, features))]
-    for i in range(blocks):
-        for layer in ("conv1", "conv2"):
-            parts.append(conv(f"{names['body']}.{i}.{layer}", f"body.{i}.{layer}", within))
-    for i, step in enumerate(steps):
-        parts.append(conv(f"upconv{i + 1}", f"ups.{i}.0", (features, features * step * step)))
-    parts.append(conv(names["conv_hr"], "conv_hr", within))
-    parts.append(conv("conv_last", "conv_last", (features, 3)))
-    found = sizes(steps, features, blocks, norm=False, bias=True, form="msrresnet")
-    return build_layout(found, *parts)
+def msr_layout(variant: str, features: int, blocks: int, steps: Steps) -> Layout:
+    body, conv_hr = MSR_NAMES[variant]
+    layers = {f"body.{{i}}.{layer}": f"{body}.{{n}}.{layer}" for layer in ("conv1", "conv2")}
+    names = {
+        "conv_first": "conv_first",
+        **numbered(blocks, layers),
+        **numbered(len(steps), {"ups.{i}.0": "upconv{n}"}, start=1),
+        "conv_hr": conv_hr,
+        "conv_last": "conv_last",
+    }
+    return srresnet_layout(features, blocks, steps, names, form="msrresnet")
 
 
-def measure_msr(variant: str, state: State) -> Layout:
-    upsamplings = count(state, "upconv", start=1)
-    steps = [shuffle_step(state, f"upconv{i + 1}.weight") for i in range(upsamplings)]
+def measure_msr(variant: str, state: State, _: UserProperties) -> Layout:
+    places = range(count(state, "upconv", start=1))
+    steps = [shuffle_step(state, f"upconv{i + 1}.weight") for i in places]
     features = sides(state, "conv_first.weight")[1]
-    return msr_layout(variant, features, count(state, f"{MSR_NAMES[variant]['body']}."), steps)
+    return msr_layout(variant, features, count(state, f"{MSR_NAMES[variant][0]}."), steps)
 
 
 # What MSRResNet was before: a numbered sequence, by pixel-shuffle or by repeated pixels
 
 
-def early_layout(features: int, blocks: int, steps: list[int], nearest: bool) -> Layout:
-    within, upsamplings = (features, features), len(steps)
-    parts = [conv("model.0", "conv_first", (3, features))]
-    for i in range(blocks):
-        parts.append(conv(f"model.1.sub.{i}.res.0", f"body.{i}.conv1", within))
-        parts.append(conv(f"model.1.sub.{i}.res.2", f"body.{i}.conv2", within))
-    parts.append(conv(f"model.1.sub.{blocks}", "conv_body", within))
-    for i, step in enumerate(steps):
-        place, width = (3 * i + 3, 1) if nearest else (3 * i + 2, step * step)
-        key = f"ups.{i}.{1 if nearest else 0}"
-        parts.append(conv(f"model.{place}", key, (features, features * width)))
-    parts.append(conv(f"model.{3 * upsamplings + 2}", "conv_hr", within))
-    parts.append(conv(f"model.{3 * upsamplings + 4}", "conv_last", (features, 3), bias=None))
+def early_layout(features: int, blocks: int, steps: Steps, nearest: bool) -> Layout:
+    body = {"body.{i}.conv1": "model.1.sub.{n}.res.0", "body.{i}.conv2": "model.1.sub.{n}.res.2"}
+    layer, start = ("ups.{i}.1", 3) if nearest else ("ups.{i}.0", 2)
+    end = 3 * len(steps) + 2
+    names = {
+        "conv_first": "model.0",
+        **numbered(blocks, body),
+        "conv_body": f"model.1.sub.{blocks}",
+        **numbered(len(steps), {layer: "model.{n}"}, start=start, step=3),
+        "conv_hr": f"model.{end}",
+        "conv_last": f"model.{end + 2}",
+    }
     form = "early-nearest" if nearest else "early"
-    return build_layout(sizes(steps, features, blocks, norm=False, bias=True, form=form), *parts)
+    return srresnet_layout(features, blocks, steps, names, form=form, zero_biases=("conv_last",))
 
 
 def measure_early(state: State, _: UserProperties) -> Layout:
@@ -188,20 +154,54 @@ def measure_early(state: State, _: UserProperties) -> Layout:
     return early_layout(sides(state, "model.0.weight")[1], blocks, steps, nearest)
 
 
+# SRCNN and VDSR work on the upscaled luma, so no key tells their scale
+
+
+def scale_of(given: UserProperties) -> int:
+    scale = given.scale or given.guess
+    if scale is None:
+        raise WeightsError(
+            "no key tells its scale; let the file's name say it, such as NAME-x4, "
+            "or `srgan convert FILE -o OUT --scale N`"
+        )
+    return scale
+
+
+SRCNN_NAMES = {name: name for name in ("conv1", "conv2", "conv3")}
+
+
+def measure_srcnn(state: State, given: UserProperties) -> Layout:
+    _, n1, f1 = sides(state, "conv1.weight")
+    _, n2, f2 = sides(state, "conv2.weight")
+    _, _, f3 = sides(state, "conv3.weight")
+    sizes = {"scale": scale_of(given), "n1": n1, "n2": n2, "f1": f1, "f2": f2, "f3": f3}
+    return Layout("srcnn", sizes, SRCNN_NAMES)
+
+
+def vdsr_layout(scale: int, features: int, depth: int) -> Layout:
+    names = {
+        "layers.0": "conv1.0",
+        **{f"layers.{n + 1}": f"trunk.{n}.conv" for n in range(depth - 2)},
+        f"layers.{depth - 1}": "conv2",
+    }
+    sizes = {"scale": scale, "depth": depth, "features": features}
+    return Layout("vdsr", sizes, names, zero_biases=names)
+
+
+def measure_vdsr(state: State, given: UserProperties) -> Layout:
+    features = sides(state, "conv1.0.weight")[1]
+    return vdsr_layout(scale_of(given), features, count(state, "trunk.") + 2)
+
+
+TYPICAL = (64, 2, [2, 2])
+"""Features, blocks and steps of the examples."""
+
 FAMILIES = (
-    Family("SRResNet (SRGAN)", measure_paper, paper_layout(64, 2, [2, 2], bias=False)),
-    Family(
-        "SRGAN, leftthomas", measure_leftthomas, leftthomas_layout(64, 2, [2, 2], "closing-prelu")
-    ),
-    Family(
-        "MSRResNet",
-        lambda state, _: measure_msr("basicsr", state),
-        msr_layout("basicsr", 64, 2, [2, 2]),
-    ),
-    Family(
-        "MSRResNet, older naming",
-        lambda state, _: measure_msr("older", state),
-        msr_layout("older", 64, 2, [2, 2]),
-    ),
-    Family("SRResNet, oldest naming", measure_early, early_layout(64, 2, [2, 2], nearest=False)),
+    Family("SRResNet (SRGAN)", measure_paper, paper_layout(*TYPICAL, bias=False)),
+    Family("SRGAN, leftthomas", measure_leftthomas, leftthomas_layout(*TYPICAL, "closing-prelu")),
+    Family("MSRResNet", partial(measure_msr, "basicsr"), msr_layout("basicsr", *TYPICAL)),
+    Family("MSRResNet, older naming", partial(measure_msr, "older"), msr_layout("older", *TYPICAL)),
+    Family("SRResNet, oldest naming", measure_early, early_layout(*TYPICAL, nearest=False)),
+    Family("SRCNN", measure_srcnn, Layout("srcnn", {}, SRCNN_NAMES)),
+    Family("VDSR", measure_vdsr, vdsr_layout(4, 64, 4)),
 )
