@@ -13,8 +13,8 @@ from srgan_cli.weights.generators import Hyperparameters, State, build_generator
 
 @dataclass(frozen=True)
 class Layout:
-    """names: of our modules -> the file's. zero_biases: our modules whose bias is zero where the file
-    has none.
+    """names: of our modules -> the file's. zero_biases: our modules whose bias is zero where the
+    file has none.
     """
 
     architecture: str
