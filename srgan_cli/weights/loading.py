@@ -60,12 +60,9 @@ def _from_foreign(
 
 def _from_graph(path: Path) -> Weights:
     try:
-        found = read_onnx(path) if is_onnx(path) else read_ncnn(path)
+        return read_onnx(path) if is_onnx(path) else read_ncnn(path)
     except WeightsError as error:
         raise WeightsError(printable(f"{path}: {error}")) from error
-    metadata = Metadata(scale=int(found.hyperparameters["scale"]), training=dict(found.origin))
-    kind, sizes = found.architecture, found.hyperparameters
-    return Weights(kind, sizes, found.state, metadata, str(found.origin["family"]))
 
 
 def _from_spandrel(found: Mapping[str, Any]) -> Weights:

@@ -1,4 +1,4 @@
-"""The nodes of an ONNX graph -> the layers that `weights.ncnn` compares with our networks."""
+"""The nodes of an ONNX graph -> the layers that are compared with our networks."""
 
 from itertools import islice
 
@@ -6,9 +6,8 @@ import numpy as np
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.files import printable
-from srgan_cli.weights.ncnn.bin_file import Arrays
-from srgan_cli.weights.ncnn.graph_match import SUPPORTED
-from srgan_cli.weights.ncnn.param_file import NcnnLayer, summary
+from srgan_cli.weights.graphs.graph import Arrays, GraphLayer
+from srgan_cli.weights.graphs.graph_match import SUPPORTED
 from srgan_cli.weights.onnx_nodes import (
     BINARY,
     FOLDED,
@@ -16,8 +15,8 @@ from srgan_cli.weights.onnx_nodes import (
     STEPS,
     Axes,
     Constants,
+    NodeSteps,
     OnnxNode,
-    Step,
     UnsupportedNodeError,
     binary,
     shuffle,
@@ -40,7 +39,7 @@ class OnnxLayers:
     """
 
     def __init__(self, start: str, constants: Constants) -> None:
-        self.layers = [NcnnLayer("Input", summary(start), (), (start,))]
+        self.layers = [GraphLayer("the input", (), (start,))]
         self.arrays: dict[str, Arrays] = {}
         self._constants = dict(constants)
         self._bytes_left = SHARED + sum(4 * each.size for each in constants.values())
@@ -59,7 +58,7 @@ class OnnxLayers:
                 raise UnsupportedNodeError
             if not (self._add_shape(node) or self._fold(node)):
                 self._add(node)
-        except (UnsupportedNodeError, LookupError, TypeError, ValueError, OverflowError) as error:
+        except (UnsupportedNodeError, LookupError, TypeError, ValueError, ArithmeticError) as error:
             why = f"{node} is no layer of the networks that can be read; {SUPPORTED}"
             raise WeightsError(f"an unsupported model: {printable(why)}") from error
 
@@ -72,15 +71,15 @@ class OnnxLayers:
         elif node.kind in PASSED_ON or single:
             self._pass_on(node)
         else:
-            step = self._step(node)
-            inputs = tuple(self._blob_of[name] for name in self._ordered(node)[: step.inputs])
-            self.layers.append(NcnnLayer(step.type, node.name, inputs, (output,), step.values))
+            found = self._node_steps(node)
+            inputs = tuple(self._blob_of[name] for name in self._ordered(node)[: found.inputs])
+            self.layers.append(GraphLayer(str(node), inputs, (output,), found.steps))
             self._blob_of[output] = output
-            self._bytes_left -= sum(4 * each.size for each in step.arrays.values())
+            self._bytes_left -= sum(4 * each.size for each in found.arrays.values())
             if self._bytes_left < 0:
                 raise UnsupportedNodeError
-            if step.arrays:
-                self.arrays[output] = finite_float32(node, step.arrays)
+            if found.arrays:
+                self.arrays[output] = finite_float32(node, found.arrays)
 
     def _add_shape(self, node: OnnxNode) -> bool:
         """Whether the node computes a shape, of whose entries most are not known."""
@@ -130,10 +129,10 @@ class OnnxLayers:
             return node.inputs[::-1]
         return node.inputs
 
-    def _step(self, node: OnnxNode) -> Step:
+    def _node_steps(self, node: OnnxNode) -> NodeSteps:
         if node.kind in BINARY:
             _, other = self._ordered(node)
-            return binary(BINARY[node.kind], self._constants.get(other))
+            return binary(node, self._constants.get(other))
         if node.kind == "Transpose":
             return shuffle(node, self._axes[node.inputs[0]])
         return STEPS[node.kind](node, self._constants)

@@ -1,4 +1,4 @@
-"""What single ONNX nodes compute, as layers that `weights.ncnn` compares with our networks.
+"""What single ONNX nodes compute, in the operations of `Graph`.
 
 Operators: https://onnx.ai/onnx/operators.
 """
@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from srgan_cli.weights.ncnn.bin_file import Arrays
-from srgan_cli.weights.ncnn.param_file import Value, summary
+from srgan_cli.weights.graphs.graph import Arrays, Steps, resize_step, step, summary
 
-BINARY = {"Add": 0, "Sub": 1, "Mul": 2, "Div": 3}  # as in ncnn's BinaryOp
+BINARY = ("Add", "Sub", "Mul", "Div")
 NORM = ("weight", "bias", "running_mean", "running_var")  # inputs of BatchNormalization
 MOST_FOLDED = 64  # numbers that a node may make of nothing
 
@@ -35,11 +34,10 @@ class OnnxNode:
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
-    """A layer's type, values and arrays. inputs: how many of the node's first are blobs."""
+class NodeSteps:
+    """A node's operations and arrays. inputs: how many of its first are not constants."""
 
-    type: str
-    values: Mapping[int, Value]
+    steps: Steps | None
     arrays: Arrays = field(default_factory=dict)
     inputs: int = 1
 
@@ -49,33 +47,40 @@ Axes = Sequence[int | None]
 """A shape; None for a side that depends on the image."""
 
 
-def binary(kind: int, constant: np.ndarray | None) -> Step:
+def binary(node: OnnxNode, constant: np.ndarray | None) -> NodeSteps:
     if constant is None:
-        return Step("BinaryOp", {0: kind}, inputs=2)
-    (number,) = constant.reshape(-1).tolist()
-    if kind == BINARY["Sub"]:
-        kind, number = BINARY["Add"], -number
-    return Step("BinaryOp", {0: kind, 1: 1, 2: float(number)})
+        sums = {"Add": step("add"), "Sub": step("sub")}
+        return NodeSteps(sums.get(node.kind), inputs=2)
+    (value,) = constant.reshape(-1).tolist()
+    number = float(value)
+    match node.kind:
+        case "Add":
+            return NodeSteps(step("plus", number))
+        case "Sub":
+            return NodeSteps(step("plus", -number))
+        case "Mul":
+            return NodeSteps(step("times", number))
+    return NodeSteps(step("times", 1 / number))
 
 
-def shuffle(node: OnnxNode, axes: Axes) -> Step:
+def shuffle(node: OnnxNode, axes: Axes) -> NodeSteps:
     """A Transpose of six axes, between two Reshapes."""
     match tuple(node.given["perm"]):
         case (0, 1, 4, 2, 5, 3):
-            type_, factors = "PixelShuffle", {axes[2], axes[3]}
+            kind, factors = "pixel_shuffle", {axes[2], axes[3]}
         case (0, 1, 3, 5, 2, 4):
-            type_, factors = "Reorg", {axes[3], axes[5]}
+            kind, factors = "pixel_unshuffle", {axes[3], axes[5]}
         case _:
             raise UnsupportedNodeError
     (factor,) = factors
     if factor is None or factor < 1:
         raise UnsupportedNodeError
-    return Step(type_, {0: factor})
+    return NodeSteps(resize_step(kind, factor))
 
 
-def convolution(node: OnnxNode, constants: Constants) -> Step:
+def convolution(node: OnnxNode, constants: Constants) -> NodeSteps:
     weight = constants[node.inputs[1]]
-    outputs, _, height, width = weight.shape
+    outputs, inputs, height, width = weight.shape
     (padding,) = set(node.given.get("pads", [0]))
     strides, dilations = node.given.get("strides", []), node.given.get("dilations", [])
     plain = {*strides, *dilations, node.given.get("group", 1)} == {1}
@@ -85,36 +90,36 @@ def convolution(node: OnnxNode, constants: Constants) -> Step:
     bias = constants[named] if named else np.zeros(outputs, np.float32)
     if bias.shape != (outputs,):
         raise UnsupportedNodeError
-    values: dict[int, Value] = {0: outputs, 1: height, 4: padding, 5: 1, 6: weight.size}
-    return Step("Convolution", values, {"weight": weight, "bias": bias})
+    steps = step("conv", inputs, outputs, height, padding)
+    return NodeSteps(steps, {"weight": weight, "bias": bias})
 
 
-def prelu(node: OnnxNode, constants: Constants) -> Step:
+def prelu(node: OnnxNode, constants: Constants) -> NodeSteps:
     slopes = constants[node.inputs[1]]
     if slopes.shape[1:] != (1,) * (slopes.ndim - 1):  # not one for each channel
         raise UnsupportedNodeError
     slopes = slopes.reshape(-1)
-    return Step("PReLU", {0: len(slopes)}, {"weight": slopes})
+    return NodeSteps(step("prelu", len(slopes)), {"weight": slopes})
 
 
-def relu(node: OnnxNode, _: Constants) -> Step:
+def relu(node: OnnxNode, _: Constants) -> NodeSteps:
     slope = node.given.get("alpha", 0.01) if node.kind == "LeakyRelu" else 0.0
-    return Step("ReLU", {0: float(slope)})
+    return NodeSteps(step("leaky_relu", float(slope)))
 
 
-def concat(node: OnnxNode, _: Constants) -> Step:
+def concat(node: OnnxNode, _: Constants) -> NodeSteps:
     if node.given["axis"] != 1:
         raise UnsupportedNodeError
-    return Step("Concat", {0: 0}, inputs=len(node.inputs))
+    return NodeSteps(step("concat"), inputs=len(node.inputs))
 
 
-def depth_to_space(node: OnnxNode, _: Constants) -> Step:
+def depth_to_space(node: OnnxNode, _: Constants) -> NodeSteps:
     if node.given.get("mode") != "CRD":  # another order of channels
         raise UnsupportedNodeError
-    return Step("PixelShuffle", {0: int(node.given["blocksize"])})
+    return NodeSteps(resize_step("pixel_shuffle", int(node.given["blocksize"])))
 
 
-def resize(node: OnnxNode, constants: Constants) -> Step:
+def resize(node: OnnxNode, constants: Constants) -> NodeSteps:
     """Resize by a constant integer factor, as torch's interpolate does."""
     mode = node.given.get("mode", "nearest")
     if node.kind == "Upsample":  # until opset 9
@@ -129,31 +134,32 @@ def resize(node: OnnxNode, constants: Constants) -> Step:
     batch, channels, height, width = scales
     if not (nearest or (mode == "linear" and centers)) or (batch, channels) != (1, 1):
         raise UnsupportedNodeError
-    return Step("Interp", {0: 1 if nearest else 2, 1: float(height), 2: float(width)})
+    factor = float(height)
+    steps = resize_step("nearest" if nearest else "bilinear", factor)
+    return NodeSteps(steps if factor == width else None)
 
 
-def padding(node: OnnxNode, constants: Constants) -> Step:
+def padding(node: OnnxNode, constants: Constants) -> NodeSteps:
     pads = node.given.get("pads") or constants[node.inputs[1]].tolist()
     pixels = int(pads[2])
     if node.given.get("mode") != "edge" or list(pads) != [0, 0, pixels, pixels] * 2:
         raise UnsupportedNodeError
-    return Step("Padding", {0: pixels, 1: pixels, 2: pixels, 3: pixels, 4: 1})
+    return NodeSteps(step("replicate_padding", pixels))
 
 
-def average_pool(node: OnnxNode, _: Constants) -> Step:
+def average_pool(node: OnnxNode, _: Constants) -> NodeSteps:
     (pads,) = set(node.given.get("pads", [0]))
     counted = pads == 0 or node.given.get("count_include_pad", 0)
     special = node.given.get("ceil_mode") or node.given.get("auto_pad", "NOTSET") != "NOTSET"
     sides = list(node.given["kernel_shape"]), list(node.given.get("strides", [1, 1]))
     if sides != ([2, 2], [1, 1]) or special or not counted:
         raise UnsupportedNodeError
-    return Step("Pooling", {0: 1, 1: 2, 2: 1, 3: int(pads), 5: 1, 6: 1})
+    return NodeSteps(step("average_pool", int(pads)))
 
 
-def batch_norm(node: OnnxNode, constants: Constants) -> Step:
+def batch_norm(node: OnnxNode, constants: Constants) -> NodeSteps:
     arrays = {n: constants[named] for n, named in zip(NORM, node.inputs[1:], strict=True)}
-    epsilon = float(node.given.get("epsilon", 1e-5))
-    return Step("BatchNorm", {0: len(arrays["bias"]), 1: epsilon}, arrays)
+    return NodeSteps(step("batch_norm", float(node.given.get("epsilon", 1e-5))), arrays)
 
 
 def fill(given: Mapping[str, Any], inputs: Sequence[np.ndarray]) -> np.ndarray:
@@ -188,12 +194,12 @@ FOLDED: Mapping[str, Callable[[Mapping[str, Any], Sequence[np.ndarray]], np.ndar
 }
 """Node kind -> its function of attributes and constants: so torch's pad is traced."""
 
-STEPS: Mapping[str, Callable[[OnnxNode, Constants], Step]] = {
+STEPS: Mapping[str, Callable[[OnnxNode, Constants], NodeSteps]] = {
     "Conv": convolution,
     "PRelu": prelu,
     "Relu": relu,
     "LeakyRelu": relu,
-    "Tanh": lambda *_: Step("TanH", {}),
+    "Tanh": lambda *_: NodeSteps(step("tanh")),
     "Concat": concat,
     "DepthToSpace": depth_to_space,
     "Resize": resize,

@@ -4,7 +4,6 @@ The package onnx parses the file; nothing of it runs, and no other file is opene
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from importlib import import_module
 from math import prod
 from pathlib import Path
@@ -14,8 +13,9 @@ import numpy as np
 
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.files import read_regular
-from srgan_cli.weights.ncnn.graph_match import MatchedNetwork, match_network
-from srgan_cli.weights.ncnn.param_file import summary
+from srgan_cli.weights.container import Weights
+from srgan_cli.weights.graphs.graph import summary
+from srgan_cli.weights.graphs.graph_match import match_network
 from srgan_cli.weights.onnx_layers import OnnxLayers
 from srgan_cli.weights.onnx_nodes import OnnxNode
 from srgan_cli.weights.tensor_files import MAX_FILE
@@ -44,7 +44,7 @@ def is_onnx(path: Path) -> bool:
     return path.suffix.lower() == ".onnx"
 
 
-def read_onnx(path: Path) -> MatchedNetwork:
+def read_onnx(path: Path) -> Weights:
     """Raises WeightsError that does not name the file, and OptionError where onnx is missing."""
     graph = _parse(path)
     constants = dict(_initializers(graph))
@@ -56,8 +56,7 @@ def read_onnx(path: Path) -> MatchedNetwork:
         found_layers.add(_node(node))
     if not found_layers.ends_with(graph.output[0].name):
         raise WeightsError("an unsupported model: its output is not what its last layer makes")
-    found = match_network(found_layers.layers, found_layers.arrays)
-    return replace(found, origin={"family": f"{found.title}, from ONNX"})
+    return match_network(found_layers.layers, found_layers.arrays, "ONNX")
 
 
 def onnx_dtypes(path: Path) -> list[str]:

@@ -167,7 +167,7 @@ def test_a_reduction_at_the_end_is_left_out_and_told(pair):
     layers, blobs = map(int, text.splitlines()[1].split())
     longer = text.replace(f"{layers} {blobs}", f"{layers + 1} {blobs + 1}")
     longer += "Interp last 1 1 output smaller 0=3 1=0.5 2=0.5\n"
-    assert "0.5" in read_pair(longer, data).origin["left out"]
+    assert "0.5" in read_pair(longer, data).metadata.training["left out"]
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,14 @@
 Weights of convolutions begin with a flag that tells their type; all else is plain float32.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from srgan_cli.errors import WeightsError
+from srgan_cli.weights.graphs.graph import Arrays
 from srgan_cli.weights.ncnn.param_file import NcnnLayer
 
 FLOAT16 = 0x01306B47
@@ -23,8 +24,6 @@ TYPES: dict[int, "np.dtype[Any]"] = {
 
 BATCH_NORM = ("weight", "running_mean", "running_var", "bias")
 """A BatchNorm layer's arrays in their order in the file."""
-
-Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass

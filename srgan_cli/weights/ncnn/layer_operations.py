@@ -3,57 +3,67 @@
 Ids and defaults: https://github.com/Tencent/ncnn/blob/master/docs/developer-guide/operators.md.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.weights.ncnn.bin_file import Arrays
+from srgan_cli.weights.graphs.graph import Arrays, GraphLayer, Steps, resize_step, step, summary
 from srgan_cli.weights.ncnn.param_file import NcnnLayer
 
-Chain = tuple[tuple[str, tuple[float, ...]], ...]
+BATCH_NORM_EPSILON = 1e-5  # a layer's default in files
 
-ALIASES = ("Split", "Noop", "Dropout", "BatchNorm")
-"""Layers that pass on what they are given; BatchNorm is folded into the convolution before it."""
+ALIASES = ("Split", "Noop", "Dropout")
+"""Layers that pass on what they are given."""
 
 LAYER_TYPES = {
     "Input",
     *ALIASES,
-    *("Convolution", "PReLU", "ReLU", "TanH", "Interp", "PixelShuffle", "Reorg"),
+    *("Convolution", "BatchNorm", "PReLU", "ReLU", "TanH", "Interp", "PixelShuffle", "Reorg"),
     *("Concat", "Eltwise", "BinaryOp", "Padding", "Pooling"),
 }
 
 INTERP = {1: "nearest", 2: "bilinear"}
 
 
-@dataclass(frozen=True)
-class Steps:
-    """Operations one after another; the first takes the layer's inputs times `factors`."""
+def check_layer_types(layers: Sequence[NcnnLayer]) -> None:
+    unknown = {summary(layer.type): layer for layer in layers if layer.type not in LAYER_TYPES}
+    if unknown:
+        first = next(iter(unknown.values()))
+        kinds = ", ".join(list(unknown)[:4]) + (", ..." if len(unknown) > 4 else "")
+        raise WeightsError(f"an unsupported model: it has layers of type {kinds} (first: {first})")
+    if [layer.type for layer in layers].count("Input") != 1:
+        raise WeightsError("an unsupported model: it does not have exactly one Input layer")
+    for layer in layers:
+        single = len(layer.outputs) == 1 or (layer.outputs and layer.type == "Split")
+        if not single or not (layer.inputs or layer.type == "Input"):
+            raise WeightsError(f"layer {layer}: wrong numbers of blobs")
+    made = [blob for layer in layers for blob in layer.outputs]
+    read = {blob for layer in layers for blob in layer.inputs}
+    outputs = [blob for blob in made if blob not in read]
+    if len(outputs) != 1:
+        raise WeightsError(f"an unsupported model: it has {len(outputs)} outputs, not one")
 
-    chain: Chain
-    factors: tuple[float, ...] = ()
+
+def graph_layer(layer: NcnnLayer, arrays: Arrays) -> GraphLayer:
+    """Raises WeightsError for values of a wrong type."""
+    inputs = () if layer.type == "Input" else layer.inputs
+    factors = layer.array(1) if layer.type == "Eltwise" else ()
+    factors = tuple(float(f"{factor:.5g}") for factor in factors)
+    return GraphLayer(str(layer), inputs, layer.outputs, _steps(layer, arrays), factors)
 
 
-def _step(kind: str, *sizes: float) -> Steps:
-    return Steps(((kind, tuple(map(float, sizes))),))
-
-
-def is_alias(layer: NcnnLayer) -> bool:
-    return layer.type in ALIASES and len(layer.inputs) == 1 and layer.number(0, 1.0) != 0.0
-
-
-def layer_steps(layer: NcnnLayer, arrays: Arrays) -> Steps | None:
-    """The layer's operations; None for one that no network of ours has.
-
-    Raises WeightsError for values of a wrong type.
-    """
+def _steps(layer: NcnnLayer, arrays: Arrays) -> Steps | None:
+    """None for a layer that no network of ours has."""
     match layer.type:
         case "Convolution":
             return _convolution(layer, arrays)
+        case "BatchNorm":
+            return step("batch_norm", layer.number(1, BATCH_NORM_EPSILON))
         case "PReLU":
-            return _step("prelu", len(arrays["weight"]))
+            return step("prelu", *arrays["weight"].shape)
         case "ReLU":
-            return _step("leaky_relu", layer.number(0, 0.0))
+            return step("leaky_relu", layer.number(0, 0.0))
         case "TanH":
-            return _step("tanh")
+            return step("tanh")
         case "Interp" | "PixelShuffle" | "Reorg":
             return _resize(layer)
         case "Padding":
@@ -61,12 +71,13 @@ def layer_steps(layer: NcnnLayer, arrays: Arrays) -> Steps | None:
         case "Pooling":
             return _pooling(layer)
         case "Concat":
-            return _step("concat") if layer.integer(0, 0) == 0 else None
+            return step("concat") if layer.integer(0, 0) == 0 else None
         case "Eltwise":
-            return _eltwise(layer)
+            is_sum = layer.integer(0, 0) == 1 and len(layer.array(1)) in (0, len(layer.inputs))
+            return step("add") if is_sum else None
         case "BinaryOp":
             return _binary(layer)
-    return None
+    return () if layer.type == "Input" or layer.number(0, 1.0) != 0.0 else None
 
 
 def _convolution(layer: NcnnLayer, arrays: Arrays) -> Steps | None:
@@ -82,11 +93,11 @@ def _convolution(layer: NcnnLayer, arrays: Arrays) -> Steps | None:
     conv = ("conv", (inputs, outputs, kernel, padding))
     match layer.integer(9, 0):
         case 0:
-            return Steps((conv,))
+            return (conv,)
         case 1:
-            return Steps((conv, ("leaky_relu", (0.0,))))
+            return conv, ("leaky_relu", (0.0,))
         case 2 if len(layer.array(10)) == 1:
-            return Steps((conv, ("leaky_relu", layer.array(10))))
+            return conv, ("leaky_relu", layer.array(10))
     return None
 
 
@@ -102,14 +113,14 @@ def _resize(layer: NcnnLayer) -> Steps | None:
         factor = float(layer.integer(0, 1))
         if layer.integer(1, 0):  # another order of channels
             return None
-    return Steps(()) if factor == 1 else _step(kind, factor)
+    return resize_step(kind, factor)
 
 
 def _padding(layer: NcnnLayer) -> Steps | None:
     sides = {layer.integer(key, 0) for key in (0, 1, 2, 3)}
     if len(sides) > 1 or layer.integer(4, 0) != 1 or any(layer.integer(key, 0) for key in (7, 8)):
         return None
-    return _step("replicate_padding", sides.pop())
+    return step("replicate_padding", sides.pop())
 
 
 def _pooling(layer: NcnnLayer) -> Steps | None:
@@ -123,35 +134,22 @@ def _pooling(layer: NcnnLayer) -> Steps | None:
             return None
     if any(layer.integer(key, 0) for key in (4, 7)):  # global or adaptive
         return None
-    return _step("average_pool", padding)
-
-
-def _eltwise(layer: NcnnLayer) -> Steps | None:
-    factors = layer.array(1) or (1.0,) * len(layer.inputs)
-    if layer.integer(0, 0) != 1 or len(factors) != len(layer.inputs):
-        return None
-    return Steps((("add", ()),), tuple(map(_rounded, factors)))
+    return step("average_pool", padding)
 
 
 def _binary(layer: NcnnLayer) -> Steps | None:
     """A BinaryOp; where parameter 1 is set, parameter 2 is the second operand, a number."""
-    kind, number = layer.integer(0, 0), _rounded(layer.number(2, 0.0))
+    kind, number = layer.integer(0, 0), layer.number(2, 0.0)
     if not layer.integer(1, 0):
         names = {0: "add", 1: "sub"}
-        return _step(names[kind]) if kind in names and len(layer.inputs) == 2 else None
+        return ((names[kind], ()),) if kind in names and len(layer.inputs) == 2 else None
     if len(layer.inputs) != 1:
         return None
     match kind:
         case 0:
-            return _step("plus", number)
+            return step("plus", number)
         case 2:
-            return _step("times", number)
+            return step("times", number)
         case 3 if number:
-            return _step("times", 1 / number)
+            return step("times", 1 / number)
     return None
-
-
-def _rounded(number: float) -> float:
-    if number != number or abs(number) == float("inf"):
-        raise WeightsError("a factor that is not a finite number")
-    return float(f"{number:.5g}")

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.files import printable
+from srgan_cli.weights.graphs.graph import summary
 
 MAGIC = "7767517"
 ARRAY = -23300  # an array's id is written as ARRAY - id, its value as LENGTH,first,second,..
-LONGEST_NAME = 60  # characters of a name in a message
+LONGEST_NUMBER = 60  # characters
 
 Value = int | float | tuple[float, ...]
 
@@ -46,11 +46,6 @@ class NcnnLayer:
     def array(self, key: int) -> tuple[float, ...]:
         value = self.values.get(key, ())
         return value if isinstance(value, tuple) else (float(value),)
-
-
-def summary(text: str) -> str:
-    """A name out of a file, printable and short."""
-    return printable(text if len(text) <= LONGEST_NAME else text[:LONGEST_NAME] + "...")
 
 
 def parse_param(text: str) -> list[NcnnLayer]:
@@ -107,7 +102,7 @@ def _parse_values(name: str, words: Sequence[str]) -> dict[int, Value]:
 
 def _scalar(text: str) -> Value:
     """Newer files may hold an array under its plain id."""
-    if len(text) > LONGEST_NAME:
+    if len(text) > LONGEST_NUMBER:
         raise ValueError(text)
     if "," in text:
         return tuple(float(part) for part in text.split(","))

@@ -4,15 +4,17 @@ Networks that Real-ESRGAN published are recognized by the checksum of their .bin
 """
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.files import open_regular, read_regular
+from srgan_cli.weights.container import Weights
+from srgan_cli.weights.graphs.graph import summary
+from srgan_cli.weights.graphs.graph_match import match_network
 from srgan_cli.weights.ncnn.bin_file import TYPES, first_dtype, parse_bin
-from srgan_cli.weights.ncnn.graph_match import MatchedNetwork, check_layer_types, match_network
-from srgan_cli.weights.ncnn.param_file import NcnnLayer, parse_param, summary
+from srgan_cli.weights.ncnn.layer_operations import check_layer_types, graph_layer
+from srgan_cli.weights.ncnn.param_file import NcnnLayer, parse_param
 from srgan_cli.weights.tensor_files import BINARY_GRAPH, BINARY_MAGIC, MAX_FILE
 
 SUFFIXES = (".param", ".bin")
@@ -46,7 +48,7 @@ def is_ncnn(path: Path) -> bool:
     return start in (flag.to_bytes(4, "little") for flag in TYPES)
 
 
-def read_ncnn(path: Path) -> MatchedNetwork:
+def read_ncnn(path: Path) -> Weights:
     """Read NAME.param and NAME.bin; `path` is either. Raises WeightsError that does not name it."""
     names = [path if path.suffix.lower() == each else path.with_suffix(each) for each in SUFFIXES]
     graph, numbers = map(_read_half, names)
@@ -74,22 +76,20 @@ def _read_half(path: Path) -> bytes:
         raise WeightsError(f"{summary(path.name)} cannot be read ({error.strerror})") from error
 
 
-def read_pair(text: str, data: bytes) -> MatchedNetwork:
+def read_pair(text: str, data: bytes) -> Weights:
     """The contents of NAME.param and NAME.bin as a network. Raises WeightsError."""
     layers, reduction = _without_reduction(parse_param(text))
     check_layer_types(layers)
-    found = match_network(layers, parse_bin(layers, data))
-    return replace(found, origin={**_describe(found, reduction), **_origin(data)})
-
-
-def _describe(found: MatchedNetwork, reduction: float | None) -> dict[str, str]:
-    origin = {"family": f"{found.title}, from ncnn"}
+    arrays = parse_bin(layers, data)
+    graph = [graph_layer(layer, arrays.get(layer.outputs[0], {})) for layer in layers]
+    found = match_network(graph, arrays, "ncnn")
+    training = found.metadata.training | _origin(data)
     if reduction is not None:
-        origin["left out"] = f"its graph's bicubic reduction to {reduction:g}: use --scale"
-    return origin
+        training["left out"] = f"its graph's bicubic reduction to {reduction:g}: use --scale"
+    return replace(found, metadata=replace(found.metadata, training=training))
 
 
-def _origin(data: bytes) -> Mapping[str, str]:
+def _origin(data: bytes) -> dict[str, str]:
     """Name, origin and license of the network with this .bin; empty if it is not a known one."""
     name = NAMES.get(hashlib.sha256(data).hexdigest())
     return {} if name is None else {"published as": name, **REAL_ESRGAN}

@@ -1,97 +1,62 @@
-"""Layers and their arrays -> the network of ours whose graph is exactly theirs.
-
-The layers are those of a file, whatever its format, under the names that ncnn has for them.
-"""
+"""A file's layers and their arrays -> the network of ours whose graph is exactly theirs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.weights.ncnn.architectures import build_graph
-from srgan_cli.weights.ncnn.bin_file import Arrays
-from srgan_cli.weights.ncnn.candidates import TITLES, Candidate, list_candidates
-from srgan_cli.weights.ncnn.graph import Graph, canonical
-from srgan_cli.weights.ncnn.layer_operations import LAYER_TYPES, is_alias, layer_steps
-from srgan_cli.weights.ncnn.param_file import NcnnLayer, summary
+from srgan_cli.weights.container import Weights
+from srgan_cli.weights.graphs.architectures import build_graph
+from srgan_cli.weights.graphs.candidates import TITLES, Candidate, list_candidates
+from srgan_cli.weights.graphs.graph import Arrays, Graph, GraphLayer, Size, canonical
+from srgan_cli.weights.metadata import Metadata
 
-Layers = Sequence[NcnnLayer]
+Layers = Sequence[GraphLayer]
 
 CONSTANT_TOLERANCE = 1e-3  # of fixed kernels, which may be float16
-BATCH_NORM_EPSILON = 1e-5  # a layer's default in files
 
 SUPPORTED = "RRDBNet, Compact, SRResNet and srgan's own fast networks can be read"
 
 
-@dataclass(frozen=True, eq=False)
-class MatchedNetwork:
-    """A network of ours; `state` is float32, finite and complete. origin: for its metadata."""
+def match_network(layers: Layers, arrays: Mapping[str, Arrays], origin: str) -> Weights:
+    """arrays: of the layers that have some, by their output. origin: such as "ncnn".
 
-    architecture: str
-    hyperparameters: Mapping[str, Any]
-    state: Mapping[str, Tensor]
-    origin: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def title(self) -> str:
-        return TITLES[self.architecture]
-
-
-def match_network(layers: Layers, arrays: Mapping[str, Arrays]) -> MatchedNetwork:
-    """arrays: of the layers that have some, by their output blob.
-
-    Raises WeightsError that names the first layer which fits no network of ours.
+    float32, finite and complete. Raises WeightsError that names the first layer which fits no
+    network of ours.
     """
-    folded = fold_batch_norms(layers, arrays)
-    candidates = list_candidates(layers, folded)
+    layers, arrays = fold_batch_norms(layers, arrays)
+    candidates = list_candidates(layers, arrays)
     if not candidates:
         raise WeightsError(f"an unsupported model: its graph is of no known kind; {SUPPORTED}")
-    matches = [_match(layers, folded, candidate) for candidate in candidates]
-    best = max(matches, key=lambda match: match.layers)
+    best = max((_match(layers, arrays, one) for one in candidates), key=lambda match: match.layers)
     if best.problem:
         raise WeightsError(f"an unsupported model: {best.problem}; {SUPPORTED}")
-    found = best.candidate
-    return MatchedNetwork(found.architecture, found.hyperparameters, best.state)
+    kind, sizes = best.candidate.architecture, best.candidate.hyperparameters
+    family = f"{TITLES[kind]}, from {origin}"
+    metadata = Metadata(scale=sizes["scale"], training={"family": family})
+    return Weights(kind, sizes, best.state, metadata, family)
 
 
-def check_layer_types(layers: Layers) -> None:
-    unknown = {summary(layer.type): layer for layer in layers if layer.type not in LAYER_TYPES}
-    if unknown:
-        first = next(iter(unknown.values()))
-        kinds = ", ".join(list(unknown)[:4]) + (", ..." if len(unknown) > 4 else "")
-        raise WeightsError(f"an unsupported model: it has layers of type {kinds} (first: {first})")
-    if [layer.type for layer in layers].count("Input") != 1:
-        raise WeightsError("an unsupported model: it does not have exactly one Input layer")
+def fold_batch_norms(
+    layers: Layers, arrays: Mapping[str, Arrays]
+) -> tuple[list[GraphLayer], dict[str, Arrays]]:
+    """Convolutions do what the BatchNorm layers behind them did; these do nothing more."""
+    folded, plain = dict(arrays), list[GraphLayer]()
+    makers = {output: layer for layer in layers for output in layer.outputs}
     for layer in layers:
-        if (layer.type != "Split" and len(layer.outputs) != 1) or (
-            layer.type != "Input" and not layer.inputs
-        ):
-            raise WeightsError(f"layer {layer}: wrong numbers of blobs")
-    made = [blob for layer in layers for blob in layer.outputs]
-    read = {blob for layer in layers for blob in layer.inputs}
-    outputs = [blob for blob in made if blob not in read]
-    if len(outputs) != 1:
-        raise WeightsError(f"an unsupported model: it has {len(outputs)} outputs, not one")
-
-
-def fold_batch_norms(layers: Layers, arrays: Mapping[str, Arrays]) -> dict[str, Arrays]:
-    """The arrays of convolutions that do what the BatchNorm layers behind them did."""
-    folded = dict(arrays)
-    makers = {blob: layer for layer in layers for blob in layer.outputs}
-    for layer in layers:
-        if layer.type != "BatchNorm":
+        if not (layer.steps and layer.steps[0][0] == "batch_norm"):
+            plain.append(layer)
             continue
         before = makers[layer.inputs[0]]
-        if before.type != "Convolution" or before.integer(9, 0):
+        if [kind for kind, _ in before.steps or ()] != ["conv"]:
             raise WeightsError(f"an unsupported model: {layer} does not follow a convolution")
-        norm = folded.pop(layer.outputs[0])
-        epsilon = layer.number(1, BATCH_NORM_EPSILON)
-        folded[before.outputs[0]] = fold_batch_norm(folded[before.outputs[0]], norm, epsilon)
-    return folded
+        norm, conv = folded.pop(layer.outputs[0]), folded[before.outputs[0]]
+        folded[before.outputs[0]] = fold_batch_norm(conv, norm, layer.steps[0][1][0])
+        plain.append(replace(layer, steps=()))
+    return plain, folded
 
 
 def fold_batch_norm(conv: Arrays, norm: Arrays, epsilon: float) -> Arrays:
@@ -119,7 +84,7 @@ class _Match:
 
 def _match(layers: Layers, arrays: Mapping[str, Arrays], candidate: Candidate) -> _Match:
     graph = build_graph(candidate.architecture, candidate.hyperparameters)
-    walk = _Walk(graph, arrays, {}, {})
+    walk = _Walk(graph, arrays)
     for count, layer in enumerate(layers):
         if not walk.follow(layer):
             where = f"{candidate}, and layer {layer} has no place there"
@@ -134,48 +99,39 @@ def _match(layers: Layers, arrays: Mapping[str, Arrays], candidate: Candidate) -
 class _Walk:
     """Goes through a file's layers and finds each one's operation in the graph expected.
 
-    places: blob -> operation. used: operation with parameters -> the blob it gave.
+    places: a layer's output -> operation. used: operations whose parameters were found.
     """
 
     graph: Graph
     arrays: Mapping[str, Arrays]
-    places: dict[str, int]
-    used: dict[int, str]
+    places: dict[str, int] = field(default_factory=dict)
+    used: set[int] = field(default_factory=set)
+    state: dict[str, Tensor] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.state: dict[str, Tensor] = {}
-
-    def follow(self, layer: NcnnLayer) -> bool:
-        if layer.type == "Input":
-            self.places[layer.outputs[0]] = 0
-            return True
-        inputs = [self.places[blob] for blob in layer.inputs]
-        made: int | None = inputs[0] if is_alias(layer) else self._find(layer, inputs)
+    def follow(self, layer: GraphLayer) -> bool:
+        made = self._find(layer) if layer.inputs else 0
         if made is None:
             return False
         self.places |= dict.fromkeys(layer.outputs, made)
         return True
 
-    def _find(self, layer: NcnnLayer, inputs: list[int]) -> int | None:
-        arrays = self.arrays.get(layer.outputs[0], {})
-        steps = layer_steps(layer, arrays)
-        if steps is None:
-            return None
+    def _find(self, layer: GraphLayer) -> int | None:
+        inputs = [self.places[name] for name in layer.inputs]
         scaled = [
             self.graph.find(canonical("times", [x], [factor])) if factor != 1 else x
-            for x, factor in zip(inputs, steps.factors or [1.0] * len(inputs), strict=True)
+            for x, factor in zip(inputs, layer.factors or [1.0] * len(inputs), strict=True)
         ]
         current = [x for x in scaled if x is not None]
-        if len(current) != len(scaled):
+        if layer.steps is None or len(current) != len(scaled):
             return None
-        for kind, sizes in steps.chain:
+        for kind, sizes in layer.steps:
             found = self._find_operation(kind, current, sizes)
-            if found is None or not self._take(found, arrays, layer):
+            if found is None or not self._take(found, self.arrays.get(layer.outputs[0], {})):
                 return None
             current = [found]
         return current[0] if len(current) == 1 else None
 
-    def _find_operation(self, kind: str, inputs: list[int], sizes: tuple[float, ...]) -> int | None:
+    def _find_operation(self, kind: str, inputs: list[int], sizes: Sequence[Size]) -> int | None:
         if kind == "concat":
             inputs = [part for x in inputs for part in self._parts(x)]
         found = self.graph.find(canonical(kind, inputs, sizes))
@@ -188,14 +144,14 @@ class _Walk:
         operation = self.graph.operations[x]
         return operation.inputs if operation.kind == "concat" else (x,)
 
-    def _take(self, number: int, arrays: Arrays, layer: NcnnLayer) -> bool:
+    def _take(self, number: int, arrays: Arrays) -> bool:
         """Keep the arrays of an operation that has some; False where they are not its own."""
         operation = self.graph.operations[number]
         if operation.kind not in ("conv", "prelu"):
             return True
         if number in self.used:
             return False
-        self.used[number] = layer.outputs[0]
+        self.used.add(number)
         if number in self.graph.constants:
             return self._is_constant(number, arrays)
         name = self.graph.weights[number]

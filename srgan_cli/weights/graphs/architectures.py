@@ -1,6 +1,6 @@
 """The graphs of our networks, for any hyperparameters: the forward passes of `srgan_cli.networks`.
 
-BatchNorm is folded into the convolution before it, as `fold_batch_norm` does with the tensors.
+BatchNorm is folded into the convolution before it, as `graph_match.fold_batch_norm` does.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from srgan_cli.networks.precision import BICUBIC_SIDE, bicubic_kernels
 from srgan_cli.networks.rrdbnet import RESIDUAL_SCALE
 from srgan_cli.networks.srcnn import BLACK, LUMA
 from srgan_cli.networks.srresnet import FORMS
-from srgan_cli.weights.ncnn.graph import Graph
+from srgan_cli.weights.graphs.graph import Graph
 
 COMPACT_SLOPE = 0.1
 

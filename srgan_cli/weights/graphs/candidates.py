@@ -3,7 +3,7 @@
 Whether it is one of them is decided by comparing the whole graph.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isqrt, prod
@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from srgan_cli.networks.srresnet import FORMS
-from srgan_cli.weights.ncnn.architectures import COMPACT_SLOPE
-from srgan_cli.weights.ncnn.bin_file import Arrays
-from srgan_cli.weights.ncnn.param_file import NcnnLayer
+from srgan_cli.weights.graphs.architectures import COMPACT_SLOPE
+from srgan_cli.weights.graphs.graph import Arrays, GraphLayer
 
 LARGEST_FACTOR = 16
 
@@ -38,14 +37,11 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class _Summary:
-    """convolutions: their weights (outputs, inputs, k, k). upscaled: factors of Interp layers.
-    shuffled: factors of PixelShuffle layers."""
+    """convolutions: their weights (outputs, inputs, k, k). sizes: kind of an operation -> the first
+    size of each."""
 
     convolutions: Sequence[np.ndarray]
-    types: Counter[str]
-    upscaled: Sequence[int]
-    shuffled: Sequence[int]
-    slope: float | None
+    sizes: Mapping[str, Sequence[float]]
 
     def width(self, number: int) -> int:
         return self.convolutions[number].shape[0]
@@ -53,44 +49,38 @@ class _Summary:
     def inputs(self, number: int) -> int:
         return self.convolutions[number].shape[1]
 
+    def factors(self, kind: str) -> list[int]:
+        """By which networks here upscale; 0, with which none fits, for any other."""
+        possible = range(1, LARGEST_FACTOR + 1)
+        return [int(size) if size in possible else 0 for size in self.sizes.get(kind, ())]
 
-def list_candidates(layers: Sequence[NcnnLayer], arrays: Mapping[str, Arrays]) -> list[Candidate]:
-    summary = _summarize(layers, arrays)
-    if len(summary.convolutions) < 2:
+    @property
+    def slope(self) -> float:
+        """Below 0, of the first ReLU or LeakyReLU."""
+        return round(next(iter(self.sizes.get("leaky_relu", ())), 0.0), 5)
+
+
+def list_candidates(layers: Sequence[GraphLayer], arrays: Mapping[str, Arrays]) -> list[Candidate]:
+    weights = [arrays[n.outputs[0]]["weight"] for n in layers if n.outputs[0] in arrays]
+    convolutions = [weight for weight in weights if weight.ndim == 4]
+    sizes = defaultdict[str, list[float]](list)
+    for layer in layers:
+        for kind, numbers in layer.steps or ():
+            sizes[kind] += numbers[:1] or (0,)
+    if len(convolutions) < 2:
         return []
+    summary = _Summary(convolutions, sizes)
     found = [*_rrdbnet(summary), *_compact(summary), *_fast(summary), *_srresnet(summary)]
     return [one for one in found if 1 <= one.hyperparameters["scale"] <= LARGEST_FACTOR]
 
 
-def _summarize(layers: Sequence[NcnnLayer], arrays: Mapping[str, Arrays]) -> _Summary:
-    convolutions = [arrays[n.outputs[0]]["weight"] for n in layers if n.type == "Convolution"]
-    slopes = [slope for layer in layers if (slope := _slope(layer)) is not None]
-    upscaled = [_factor(n.number(1, 1.0)) for n in layers if n.type == "Interp"]
-    shuffled = [_factor(n.number(0, 1.0)) for n in layers if n.type == "PixelShuffle"]
-    slope = slopes[0] if slopes else None
-    return _Summary(convolutions, Counter(n.type for n in layers), upscaled, shuffled, slope)
-
-
-def _slope(layer: NcnnLayer) -> float | None:
-    """Negative slope of a ReLU or LeakyReLU, on its own or fused into a convolution."""
-    if layer.type == "ReLU":
-        return layer.number(0, 0.0)
-    fused = layer.integer(9, 0) if layer.type == "Convolution" else 0
-    return {0: None, 2: sum(layer.array(10))}.get(fused, 0.0)
-
-
-def _factor(number: float) -> int:
-    """A factor by which networks here upscale; 0, with which none fits, for any other."""
-    return int(number) if number in range(1, LARGEST_FACTOR + 1) else 0
-
-
 def _rrdbnet(summary: _Summary) -> Iterator[Candidate]:
-    unshuffle = isqrt(summary.inputs(0) // 3)
-    blocks = (len(summary.convolutions) - 4 - len(summary.upscaled)) // 15
-    if not summary.types["Concat"] or unshuffle < 1 or blocks < 1:
+    unshuffle, steps = isqrt(summary.inputs(0) // 3), summary.factors("nearest")
+    blocks = (len(summary.convolutions) - 4 - len(steps)) // 15
+    if "concat" not in summary.sizes or unshuffle < 1 or blocks < 1:
         return
     sizes = {
-        "scale": prod(summary.upscaled) // unshuffle,
+        "scale": prod(steps) // unshuffle,
         "features": summary.width(0),
         "blocks": blocks,
         "growth": summary.width(1),
@@ -101,8 +91,8 @@ def _rrdbnet(summary: _Summary) -> Iterator[Candidate]:
 
 def _compact(summary: _Summary) -> Iterator[Candidate]:
     activation = "prelu"
-    if not summary.types["PReLU"]:
-        activation = "leakyrelu" if round(summary.slope or 0.0, 5) == COMPACT_SLOPE else "relu"
+    if "prelu" not in summary.sizes:
+        activation = "leakyrelu" if summary.slope == COMPACT_SLOPE else "relu"
     sizes = {
         "scale": isqrt(summary.width(-1) // 3),
         "features": summary.width(0),
@@ -114,25 +104,26 @@ def _compact(summary: _Summary) -> Iterator[Candidate]:
 
 def _fast(summary: _Summary) -> Iterator[Candidate]:
     """The last PixelShuffle is that of the bicubic base, a convolution of another size."""
-    scale = summary.shuffled[-1] if summary.shuffled else 0
-    blocks = (len(summary.convolutions) - 4 - (len(summary.shuffled) - 1)) // 2
-    if summary.types["Padding"] and blocks >= 0 and len(summary.convolutions) > 4:
+    steps = summary.factors("pixel_shuffle")
+    scale = steps[-1] if steps else 0
+    blocks = (len(summary.convolutions) - 4 - (len(steps) - 1)) // 2
+    if "replicate_padding" in summary.sizes and blocks >= 0 and len(summary.convolutions) > 4:
         thin = next((w.shape[1] for w in summary.convolutions[::-1] if w.shape[2] == 3), 0)
         sizes = {"scale": scale, "features": summary.width(0), "blocks": blocks, "thin": thin}
-        newer = {"negative_slope": round(summary.slope or 0.0, 5), "binomial": True}
+        newer = {"negative_slope": summary.slope, "binomial": True}
         middle = [summary.width(1 + 2 * block) for block in range(blocks)]
         pruned = {} if set(middle) <= {sizes["features"]} else {"middle": middle}
-        yield Candidate("fast", sizes | pruned | (newer if summary.types["Pooling"] else {}))
+        yield Candidate("fast", sizes | pruned | (newer if "average_pool" in summary.sizes else {}))
 
 
 def _srresnet(summary: _Summary) -> Iterator[Candidate]:
     for name, form in FORMS.items():
-        steps = summary.upscaled if form.nearest else summary.shuffled
+        steps = summary.factors("nearest" if form.nearest else "pixel_shuffle")
         fixed = 2 + len(steps) + (form.body_end is not None) + form.conv_hr
         blocks = (len(summary.convolutions) - fixed) // 2
         if blocks < 0 or summary.convolutions[0].shape[2] != form.kernel:
             continue
         sizes = {"scale": prod(steps), "features": summary.width(0), "blocks": blocks}
         options = {"norm": False, "bias": True, "form": name}
-        output = {"output": "tanh" if summary.types["TanH"] else "linear"}
+        output = {"output": "tanh" if "tanh" in summary.sizes else "linear"}
         yield Candidate("srresnet", sizes | options | output)

@@ -4,12 +4,53 @@ Files differ in how they say the same: activations fused into convolutions or no
 sum or a product before it, concatenations nested or flat. Here there is one form of each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from srgan_cli.files import printable
+
+LONGEST_NAME = 60  # characters of a name in a message
+
 Size = int | float
+
+Arrays = Mapping[str, np.ndarray]
+"""Of a convolution "weight" (outputs, inputs, k, k) and "bias"; of a PReLU "weight"."""
+
+Steps = tuple[tuple[str, tuple[Size, ...]], ...]
+"""Kinds and sizes of operations, one after another."""
+
+
+@dataclass(frozen=True)
+class GraphLayer:
+    """A layer of a file in the operations of `Graph`, and besides in "batch_norm" (epsilon).
+
+    name: for messages. inputs, outputs: names of what it reads and makes. steps: None for what no
+    network of ours does. factors: what the inputs are multiplied by before; none: they are not.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    steps: Steps | None = ()
+    factors: tuple[float, ...] = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def summary(text: str) -> str:
+    """A name out of a file, printable and short."""
+    return printable(text if len(text) <= LONGEST_NAME else text[:LONGEST_NAME] + "...")
+
+
+def step(kind: str, *sizes: Size) -> Steps:
+    return ((kind, sizes),)
+
+
+def resize_step(kind: str, factor: float) -> Steps:
+    return () if factor == 1 else step(kind, factor)
 
 
 @dataclass(frozen=True)
