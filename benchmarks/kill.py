@@ -34,7 +34,7 @@ from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
 from srgan_cli.images.write import write_image
 from srgan_cli.networks.fast import Fast
-from srgan_cli.training.checkpoint import checkpoints, load_state
+from srgan_cli.training.run_folder import checkpoints, load_state
 from srgan_cli.weights.container import Weights, read_weights, write_weights
 from srgan_cli.weights.metadata import Metadata
 

@@ -29,12 +29,13 @@ from srgan_cli.device import keep_memory, pick_device
 from srgan_cli.errors import OptionError
 from srgan_cli.training.builder import TrainRun, build_trainer
 from srgan_cli.training.callbacks import NoCallback
-from srgan_cli.training.data import batch_size, downsample_function, load_data, pair_sampler
+from srgan_cli.training.data import downsample_function, load_data, pair_sampler
 from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.feature_extractors import load_vggs
 from srgan_cli.training.initial_weights import stage_weights, weights_file
 from srgan_cli.training.patches import Batches, Pair
 from srgan_cli.training.recipes import RECIPES, Stage
+from srgan_cli.training.schedule import batch_size
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.trainer import Trainer
 from srgan_cli.training.validation import center_samples

@@ -28,7 +28,7 @@ from srgan_cli.evaluation.measure import FIDELITY, ImageMeasurements, means, mea
 from srgan_cli.evaluation.methods import network_method
 from srgan_cli.resample import resize
 from srgan_cli.settings import FLOAT32_MACHINE
-from srgan_cli.training.checkpoint import load_state
+from srgan_cli.training.run_folder import load_state
 from srgan_cli.weights.activation_ranges import measure_int8
 from srgan_cli.weights.container import Weights, read_weights, to_half, write_weights
 from srgan_cli.weights.measured_field import complete_metadata

@@ -21,7 +21,7 @@ from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
 from srgan_cli.images.write import write_image
 from srgan_cli.networks import GENERATORS
-from srgan_cli.training.checkpoint import TrainingState, save_state
+from srgan_cli.training.run_folder import TrainingState, save_state
 from srgan_cli.weights.container import Weights, write_weights
 from srgan_cli.weights.metadata import Metadata
 

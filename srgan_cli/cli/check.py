@@ -56,7 +56,7 @@ def check_command(
     """Check every image in FOLDER... as `srgan train` would, and list what it cannot use."""
     options = TrainOptions(folders=folders, out=Path(), low=low, scale=scale, patch=patch)
 
-    from srgan_cli.training.dataset_check import check_dataset
+    from srgan_cli.training.image_checks import check_dataset
 
     output, report = Output(), check_dataset(options)
     for file in [*report.others, *report.invalid]:

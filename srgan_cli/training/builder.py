@@ -15,12 +15,9 @@ from srgan_cli.errors import OptionError
 from srgan_cli.figures import plots
 from srgan_cli.networks import DISCRIMINATORS
 from srgan_cli.networks.srcnn import is_luma_only
-from srgan_cli.training.budget import StageLength, stage_budget, stage_steps
 from srgan_cli.training.callbacks import TrainingCallback, scalar_writer
 from srgan_cli.training.data import (
     Data,
-    LoaderOptions,
-    batch_size,
     downsample_function,
     load_batches,
     pair_sampler,
@@ -39,12 +36,21 @@ from srgan_cli.training.initial_weights import (
 from srgan_cli.training.loss_terms import GanTerm, LossInputs
 from srgan_cli.training.losses import GAN_LOSSES
 from srgan_cli.training.muon import Muon
+from srgan_cli.training.net2net import reinit_silent_, silent_share
 from srgan_cli.training.patches import Batches, Pair
 from srgan_cli.training.recipes import Recipe, Stage, declared_family
-from srgan_cli.training.report import SheetStep, draw_curves, draw_sheet
+from srgan_cli.training.report import draw_curves, draw_sheet
 from srgan_cli.training.run_folder import write_options
-from srgan_cli.training.schedule import choose_optimizer, peak_lr, stage_gan, stage_losses
-from srgan_cli.training.silent_channels import reinit_silent_, silent_share
+from srgan_cli.training.schedule import (
+    StageLength,
+    batch_size,
+    choose_optimizer,
+    peak_lr,
+    stage_budget,
+    stage_gan,
+    stage_losses,
+    stage_steps,
+)
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_step import (
     GanObjective,
@@ -178,7 +184,6 @@ def check_batch(run: TrainRun, stage: Stage) -> None:
 
 
 def _batches(run: TrainRun, stage: Stage, first: int) -> Iterator[Pair]:
-    loading = LoaderOptions(run.options.workers, pinned=run.device.type == "cuda")
     batches = Batches(
         pair_sampler(run.options, run.recipe, stage, run.data.training),
         batch_size(run.options, stage),
@@ -186,7 +191,7 @@ def _batches(run: TrainRun, stage: Stage, first: int) -> Iterator[Pair]:
         run.processes.rank,
         run.processes.world_size,
     )
-    return load_batches(batches, first, loading)
+    return load_batches(batches, first, run.options.workers, pinned=run.device.type == "cuda")
 
 
 def _length(run: TrainRun, stage: Stage) -> StageLength:
@@ -211,7 +216,7 @@ def _outputs(
     folder, is_main = run.options.out, run.processes.is_main_process
 
     def draw(result: ValidationResult, step: int) -> None:
-        draw_sheet(samples, result.images, SheetStep(stage.end, step), folder / "samples")
+        draw_sheet(samples, result.images, stage.end, step, folder / "samples")
         if plots.can_plot():
             draw_curves(folder)
 

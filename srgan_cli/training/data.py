@@ -13,7 +13,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from srgan_cli.errors import DatasetError
 from srgan_cli.training.dataset import (
-    ImageCheck,
     ImageSet,
     SkippedFile,
     find_training_files,
@@ -21,25 +20,28 @@ from srgan_cli.training.dataset import (
     validation_indices,
 )
 from srgan_cli.training.degradation import bicubic_downsample, degrade
+from srgan_cli.training.distillation import HIGH, LOW, TEACHER, PoolProgress, fill_pool, load_pool
 from srgan_cli.training.image_cache import CacheFile, load_images
-from srgan_cli.training.paired_images import LowResImages, all_checks, raise_for_bad_pairs
+from srgan_cli.training.image_checks import (
+    LowResImages,
+    all_checks,
+    min_training_side,
+    min_validation_side,
+    raise_for_bad_pairs,
+)
 from srgan_cli.training.patches import (
     HALF,
-    MARGIN,
     DownsampleFunction,
     GeneratedPairs,
     PairSampler,
     PatchOptions,
     StoredPairs,
 )
-from srgan_cli.training.pool import HIGH, LOW, TEACHER, PoolProgress, fill_pool, load_pool
 from srgan_cli.training.recipes import Recipe, Stage
+from srgan_cli.training.schedule import patch_side
 from srgan_cli.training.train_options import TrainOptions
 
 Batch = TypeVar("Batch")
-
-SSIM_WINDOW = 11
-"""Side of SSIM's window, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -69,28 +71,6 @@ class Data:
     """How the images differ from those that an interrupted run had decoded."""
 
 
-def patch_side(options: TrainOptions, stage: Stage) -> int:
-    return options.patch or stage.patch * options.scale // 4
-
-
-def batch_size(options: TrainOptions, stage: Stage) -> int:
-    """Batch size of all processes together."""
-    return options.batch_size or stage.batch_size
-
-
-def min_training_side(options: TrainOptions, recipe: Recipe) -> int:
-    """Least shorter side of a training image, in pixels."""
-    stages = recipe.chosen(options.stages)
-    margin = 0 if options.low else 2 * MARGIN * options.scale
-    patch = max(patch_side(options, stage) for stage in stages)
-    return max(patch + margin, min_validation_side(options))
-
-
-def min_validation_side(options: TrainOptions) -> int:
-    """Least shorter side of a validation image, in pixels."""
-    return 3 * options.scale + SSIM_WINDOW
-
-
 def min_side_for_half(options: TrainOptions, recipe: Recipe) -> float:
     """The shorter side of an image from which on patches are also cut from its half, in pixels."""
     if recipe.shrink >= HALF:
@@ -99,20 +79,8 @@ def min_side_for_half(options: TrainOptions, recipe: Recipe) -> float:
     return min(_patch_options(options, recipe, stage).padded_side for stage in stages) / HALF
 
 
-def training_check(options: TrainOptions, recipe: Recipe) -> ImageCheck:
-    """The check of every training image."""
-    check = min_side_check(min_training_side(options, recipe))
-    if options.low is None:
-        return check
-    return all_checks(check, LowResImages.from_folder(options.low, options.scale).check)
-
-
-def no_progress(made: int, wanted: int) -> None:
-    """Ignores progress."""
-
-
 def load_data(
-    options: TrainOptions, recipe: Recipe, pool_progress: PoolProgress = no_progress
+    options: TrainOptions, recipe: Recipe, pool_progress: PoolProgress = lambda done, wanted: None
 ) -> Data:
     """Training and validation images, decoded into RUN/cache; a pool is filled first."""
     data = _load_photographs(options, recipe)
@@ -191,16 +159,8 @@ def pair_sampler(
             patch_side(options, stage), options.scale, color_augmentation=augmentation
         )
         return StoredPairs(source.low_res, source.high_res, patch_options, source.teacher)
-    return generated_pairs(options, recipe, stage, source)
-
-
-def generated_pairs(
-    options: TrainOptions, recipe: Recipe, stage: Stage, source: Source
-) -> GeneratedPairs:
-    """Samples pairs whose low-resolution patch is made by downsampling."""
-    return GeneratedPairs(
-        source.high_res, _patch_options(options, recipe, stage), downsample_function(recipe)
-    )
+    patch_options = _patch_options(options, recipe, stage)
+    return GeneratedPairs(source.high_res, patch_options, downsample_function(recipe))
 
 
 def _patch_options(options: TrainOptions, recipe: Recipe, stage: Stage) -> PatchOptions:
@@ -213,27 +173,20 @@ def downsample_function(recipe: Recipe) -> DownsampleFunction:
     return degrade if recipe.degrade else bicubic_downsample
 
 
-@dataclass(frozen=True)
-class LoaderOptions:
-    """Settings of the DataLoader."""
-
-    workers: int = 0
-    pinned: bool = False
-    """Whether batches are in pinned memory."""
-
-
-def load_batches(batches: Dataset[Batch], first: int, loading: LoaderOptions) -> Iterator[Batch]:
-    """Batch number `first` and all that follow."""
-    if loading.workers:
+def load_batches(
+    batches: Dataset[Batch], first: int, workers: int = 0, *, pinned: bool = False
+) -> Iterator[Batch]:
+    """Batch number `first` and all that follow. pinned: in pinned memory."""
+    if workers:
         atexit.register(_kill_workers)
     loader = DataLoader(
         batches,
         batch_size=None,
         sampler=range(first, 2**62),
-        num_workers=loading.workers,
+        num_workers=workers,
         worker_init_fn=_init_worker,
-        prefetch_factor=4 if loading.workers else None,
-        pin_memory=loading.pinned,
+        prefetch_factor=4 if workers else None,
+        pin_memory=pinned,
         generator=torch.Generator(),  # so that the training's own random numbers stay untouched
     )
     return iter(loader)

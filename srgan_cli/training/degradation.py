@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from srgan_cli.resample import resize
+from srgan_cli.training.patches import round_levels
 
 Pixels = np.ndarray
 Range = tuple[float, float]
@@ -102,7 +103,7 @@ HEAVY_SECOND = Degradation(
 def bicubic_downsample(high_res: Tensor, scale: int, rng: np.random.Generator) -> Tensor:
     """(3, H, W) levels -> (3, H / scale, W / scale) whole levels. `rng` is not used."""
     height, width = high_res.shape[-2:]
-    return _whole(resize(high_res, height // scale, width // scale))
+    return round_levels(resize(high_res, height // scale, width // scale))
 
 
 def degrade(high_res: Tensor, scale: int, rng: np.random.Generator) -> Tensor:
@@ -114,7 +115,7 @@ def degrade(high_res: Tensor, scale: int, rng: np.random.Generator) -> Tensor:
     pixels = np.ascontiguousarray(high_res.permute(1, 2, 0).numpy())
     heavy = kind < BICUBIC_SHARE + HEAVY_SHARE
     pixels = _heavy(pixels, size, rng) if heavy else _light(pixels, size, rng)
-    return _whole(torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1))
+    return round_levels(torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1))
 
 
 def _light(pixels: Pixels, size: tuple[int, int], rng: np.random.Generator) -> Pixels:
@@ -203,10 +204,6 @@ def _jpeg_parameters(quality: int, rng: np.random.Generator) -> list[int]:
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420 if chroma_420 else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
     )
     return [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
-
-
-def _whole(levels: Tensor) -> Tensor:
-    return levels.round().clamp_(0, 255)
 
 
 LARGEST = 10

@@ -10,24 +10,30 @@ from torch import nn
 
 from srgan_cli.device import keep_memory, out_of_memory, pick_device, pick_precision
 from srgan_cli.errors import DatasetError
-from srgan_cli.training.budget import TRAINING_SHARE, stage_budget, stage_steps
 from srgan_cli.training.builder import TrainRun, build_step, to_channels_last
 from srgan_cli.training.callbacks import NoCallback
-from srgan_cli.training.data import Data, Source, batch_size, patch_side
+from srgan_cli.training.data import Data, Source
 from srgan_cli.training.dataset import ImageSet
-from srgan_cli.training.dataset_check import check_dataset
 from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.feature_extractors import LoadedVgg, metric_extractor
+from srgan_cli.training.image_checks import check_dataset, skipped_lines
 from srgan_cli.training.initial_weights import starting_weights
 from srgan_cli.training.memory_estimate import estimate_memory, stage_networks
 from srgan_cli.training.patches import Pair
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
-from srgan_cli.training.schedule import choose_optimizer, peak_lr, stage_gan, stage_losses
+from srgan_cli.training.schedule import (
+    TRAINING_SHARE,
+    batch_size,
+    choose_optimizer,
+    patch_side,
+    peak_lr,
+    stage_budget,
+    stage_gan,
+    stage_losses,
+    stage_steps,
+)
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.loading import load_generator
-
-SHOWN = 10
-"""Most refused files that are named."""
 
 TIMED_STEPS = 2
 LONGEST = 20.0
@@ -50,10 +56,8 @@ def describe_run(options: TrainOptions, vggs: list[LoadedVgg]) -> Iterator[str]:
     yield f"recipe {recipe.name}: {recipe.paper}"
     yield f"generator: {weights}, {count(load_generator(weights))} parameters, {origin}"
     yield f"images: {report.summary}"
-    for file in report.invalid[:SHOWN]:
-        yield f"  left out: {file.line}"
-    if len(report.invalid) > SHOWN:
-        yield f"  left out: {len(report.invalid) - SHOWN} more files; srgan check lists all"
+    for line in skipped_lines(report.invalid):
+        yield f"  {line}"
     yield f"low-resolution images: {_describe_low_res(options, recipe)}"
     if options.pool is not None:
         yield f"trained on a pool of {options.pool_size} crops: {options.pool}"

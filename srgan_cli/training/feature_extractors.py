@@ -1,15 +1,23 @@
-"""VGG networks for the perceptual loss, and for the validation metric by other layers."""
+"""VGG networks for the perceptual loss, and for the validation metric by other layers.
 
+torchvision's VGG19 is downloaded on request, once.
+"""
+
+import hashlib
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
+from urllib.error import URLError
 
 import torch
 from torch import Tensor
 
 from srgan_cli.errors import OptionError, WeightsError
+from srgan_cli.files import atomic_write, open_regular, read_regular
+from srgan_cli.folders import cache_folder
 from srgan_cli.networks.vgg import VGG, available_layers
-from srgan_cli.training.download import downloaded_vgg
 from srgan_cli.training.loss_terms import PerceptualTerm
 from srgan_cli.training.losses import DISTANCES, PerceptualLoss, WeightedFeatures
 from srgan_cli.training.recipes import Stage
@@ -31,7 +39,7 @@ class LoadedVgg:
 
 def load_vggs(files: Sequence[VggFile]) -> list[LoadedVgg]:
     """Raises WeightsError for a file that cannot be read."""
-    paths = [file.path or downloaded_vgg() for file in files]
+    paths = [file.path or download(VGG19, cache_folder()) for file in files]
     return [
         LoadedVgg(str(path), _read(path), file.layers)
         for path, file in zip(paths, files, strict=True)
@@ -111,3 +119,79 @@ def metric_extractor(
         if layers and vgg.name not in networks:
             networks[vgg.name] = VGG(vgg.state, layers, after_relu=True)
     return FeatureExtractor(networks, device) if networks else None
+
+
+VGG19 = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
+"""Its name ends in the first digits of its SHA-256, as torch's hub has it."""
+
+CHUNK = 1 << 20
+DIGEST = 64
+"""Characters of a SHA-256."""
+
+
+def download(url: str, folder: Path) -> Path:
+    """`url`'s file in `folder`; WeightsError if it cannot be fetched or its checksum is wrong.
+
+    The name ends in -XXXXXXXX.suffix, the beginning of its SHA-256. All of that is recorded beside
+    it and checked at each use; a file that has changed is fetched again.
+    """
+    name = url.rsplit("/", 1)[-1]
+    target = folder / name
+    if _is_as_recorded(target):
+        return target
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_write(target, WeightsError) as file:
+        try:
+            with urllib.request.urlopen(url, timeout=60) as answer:
+                digest = _sha256(answer, file)
+        except (URLError, TimeoutError, ConnectionError) as error:
+            raise WeightsError(
+                f"{url} cannot be fetched ({error}): fetch it elsewhere and name it with --vgg FILE"
+            ) from error
+        if not _fits_name(target, digest):
+            raise WeightsError(f"{url} is not what it should be: its SHA-256 is {digest}")
+    _record(target, digest)
+    return target
+
+
+def _is_as_recorded(target: Path) -> bool:
+    """Whether it is there, with the SHA-256 that was recorded when it was fetched.
+
+    A file that an older version fetched has no record yet: its name says how that begins.
+    """
+    try:
+        with open_regular(target) as file:
+            digest = _sha256(file)
+    except OSError:
+        return False
+    try:
+        return read_regular(_record_of(target), DIGEST).decode() == digest
+    except FileNotFoundError:
+        if fits := _fits_name(target, digest):
+            _record(target, digest)
+        return fits
+    except (OSError, ValueError):
+        return False
+
+
+def _sha256(source: BinaryIO, copy: BinaryIO | None = None) -> str:
+    """Of all that `source` has left, which is also written to `copy`."""
+    digest = hashlib.sha256()
+    while chunk := source.read(CHUNK):
+        digest.update(chunk)
+        if copy is not None:
+            copy.write(chunk)
+    return digest.hexdigest()
+
+
+def _fits_name(target: Path, digest: str) -> bool:
+    return digest.startswith(target.stem.rsplit("-", 1)[-1])
+
+
+def _record(target: Path, digest: str) -> None:
+    with atomic_write(_record_of(target), WeightsError) as file:
+        file.write(digest.encode())
+
+
+def _record_of(target: Path) -> Path:
+    return target.with_name(f"{target.name}.sha256")

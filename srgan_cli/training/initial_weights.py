@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from srgan_cli.errors import OptionError
-from srgan_cli.training.deepen import can_deepen, deepen_network
+from srgan_cli.training.net2net import can_deepen, deepen_network
 from srgan_cli.training.recipes import Recipe, depth_name
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.container import Weights, read_weights

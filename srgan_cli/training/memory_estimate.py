@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from srgan_cli.device import pick_precision
 from srgan_cli.training.builder import build_discriminator
-from srgan_cli.training.data import batch_size, patch_side
 from srgan_cli.training.distillation import effective_teacher_weight, load_teachers
 from srgan_cli.training.feature_extractors import LoadedVgg, perceptual_loss, perceptual_terms
 from srgan_cli.training.initial_weights import starting_weights
 from srgan_cli.training.recipes import RECIPES, Stage
+from srgan_cli.training.schedule import patch_side
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.loading import load_generator
 
@@ -143,13 +143,6 @@ class MemoryRequest:
     """Side of a patch, in high-resolution pixels."""
     scale: int
     processes: int = 1
-
-
-def build_memory_request(
-    options: TrainOptions, stage: Stage, device: torch.device, processes: int
-) -> MemoryRequest:
-    size, side = batch_size(options, stage), patch_side(options, stage)
-    return MemoryRequest(device, size, options.accumulate, side, options.scale, processes)
 
 
 def stage_memory(

@@ -1,46 +1,31 @@
 """Sheets of validation samples and curves of a run."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from srgan_cli.errors import TrainingError
 from srgan_cli.figures import Cell, Curve, Panel, Row, plot_curves, sheet
-from srgan_cli.files import read_regular
 from srgan_cli.images.write import write_image
 from srgan_cli.metrics import psnr
 from srgan_cli.resample import resize_array
+from srgan_cli.training.run_folder import read_log
 from srgan_cli.training.validation import Sample, crop_center, to_uint8_array
 
 SHOWN = 4
 """Samples on a sheet."""
 
-MAX_LOG = 1 << 28  # bytes
-
 NOT_LOSSES = {"lr", "stage", "step", "seconds", "psnr", "ssim", "features", "silent_channels"}
 
 
-@dataclass(frozen=True)
-class SheetStep:
-    """Stage and step of a sheet."""
-
-    stage: str
-    step: int
-
-
 def draw_sheet(
-    samples: Sequence[Sample], outputs: Sequence[np.ndarray], moment: SheetStep, folder: Path
-) -> Path:
-    """Input, bicubic, ours and original of the first few samples, as a PNG."""
+    samples: Sequence[Sample], outputs: Sequence[np.ndarray], stage: str, step: int, folder: Path
+) -> None:
+    """Input, bicubic, ours and original of the first few samples, as a PNG in `folder`."""
     rows = [_row(*pair) for pair in list(zip(samples, outputs, strict=True))[:SHOWN]]
-    path = folder / f"{moment.stage}-{moment.step:08d}.png"
     folder.mkdir(exist_ok=True)
-    write_image(sheet(rows, f"{moment.stage}, step {moment.step}"), path)
-    return path
+    write_image(sheet(rows, f"{stage}, step {step}"), folder / f"{stage}-{step:08d}.png")
 
 
 def _row(sample: Sample, outputs: np.ndarray) -> Row:
@@ -64,7 +49,7 @@ def _note(pixels: np.ndarray, sample: Sample, scale: int) -> str:
 
 def draw_curves(run: Path) -> None:
     """RUN/log.jsonl as RUN/curves.png. Raises OptionError without matplotlib."""
-    rows = read_log(run / "log.jsonl")
+    rows = read_log(run)
     panels = [_panel(rows, "loss", loss_names(rows), log=True)]
     panels += [
         _panel(rows, name, (name,))
@@ -112,32 +97,3 @@ def _curve(label: str, rows: Sequence[dict[str, Any]], name: str) -> Curve:
     points = [(row["step"], row[name]) for row in rows if isinstance(row.get(name), int | float)]
     x, y = [p[0] for p in points], [p[1] for p in points]
     return Curve(label, x, y, smooth=name not in NOT_LOSSES, marked=name in NOT_LOSSES)
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """The rows of a log; damaged ones, as a power failure leaves them, are left out."""
-    return [row for row in _parsed_lines(path) if row is not None]
-
-
-def count_broken_lines(path: Path) -> int:
-    return sum(row is None for row in _parsed_lines(path))
-
-
-def _parsed_lines(path: Path) -> list[dict[str, Any] | None]:
-    """The rows of a log; None for a line that is none. Raises TrainingError."""
-    try:
-        lines = read_regular(path, MAX_LOG).splitlines()
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise TrainingError(f"{path}: cannot be read ({error.strerror})") from error
-    return [_parsed(line) for line in lines]
-
-
-def _parsed(line: bytes) -> dict[str, Any] | None:
-    try:
-        row = json.loads(line)
-        is_row = isinstance(row["stage"], str) and type(row["step"]) is int
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-    return row if is_row else None

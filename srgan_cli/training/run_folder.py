@@ -1,19 +1,27 @@
-"""The run folder: lock and recorded options."""
+"""The run folder: lock, recorded options, log and checkpoints.
+
+A checkpoint is the state of a run in one file, written atomically by torch.save.
+"""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from srgan_cli.errors import OptionError
-from srgan_cli.files import atomic_write, read_regular, try_lock
+import torch
+
+from srgan_cli.errors import OptionError, TrainingError, WeightsError
+from srgan_cli.files import append_regular, atomic_write, read_regular, try_lock
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.train_options import TrainOptions
+from srgan_cli.weights.tensor_files import read_tensors, write_torch_file
 
 MAX_OPTIONS = 1 << 24  # bytes of options.json
+MAX_LOG = 1 << 28  # bytes of log.jsonl
 PATHS = ("out", "start", "val", "low", "pool")
 
 OLD_DEFAULTS = {"optimizer": "adam"}
@@ -110,3 +118,116 @@ def resume_options(run: Path, changes: dict[str, Any]) -> TrainOptions:
     if {"steps", "budget"} & set(changes):
         changes = {"steps": None, "budget": None, "planned": {}} | changes
     return replace(read_options(run), **changes)
+
+
+def append_log(run: Path, row: Mapping[str, Any]) -> None:
+    """Raises TrainingError where it cannot be written."""
+    path = run / "log.jsonl"
+    try:
+        append_regular(path, (json.dumps(row) + "\n").encode())
+    except OSError as error:
+        why = f"{path}: cannot be written ({error.strerror})"
+        raise TrainingError(f"{why}; make room, then go on with --resume") from error
+
+
+def read_log(run: Path) -> list[dict[str, Any]]:
+    """The rows of a log; damaged ones, as a power failure leaves them, are left out."""
+    return [row for row in _log_lines(run) if row is not None]
+
+
+def truncate_log(run: Path, stage: str, step: int) -> int:
+    """Drop the stage's rows after `step`, which are repeated, and damaged ones.
+
+    Returns how many of these there were. Raises TrainingError.
+    """
+    rows = _log_lines(run)
+    kept = [row for row in rows if row and (row["stage"] != stage or row["step"] <= step)]
+    with atomic_write(run / "log.jsonl", TrainingError) as file:
+        file.write("".join(json.dumps(row) + "\n" for row in kept).encode())
+    return rows.count(None)
+
+
+def _log_lines(run: Path) -> list[dict[str, Any] | None]:
+    """The rows of a log; None for a line that is none. Raises TrainingError."""
+    path = run / "log.jsonl"
+    try:
+        lines = read_regular(path, MAX_LOG).splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot be read ({error.strerror})") from error
+    return [_parse_row(line) for line in lines]
+
+
+def _parse_row(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+        is_row = isinstance(row["stage"], str) and type(row["step"]) is int
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return row if is_row else None
+
+
+CHECKPOINT_NAME = re.compile(r"checkpoint-([a-z]+)-(\d{8,18})\.pt")
+KEPT_CHECKPOINTS = 2
+"""Checkpoints that are kept."""
+
+STATE_TYPES: dict[str, tuple[type, ...]] = {
+    "stage": (str,),
+    "step": (int,),
+    "networks": (dict,),
+    "average": (dict,),
+    "best": (int, float),
+    "seconds": (int, float),
+    "skipped": (int,),
+    "rng": (torch.Tensor,),
+}
+"""The types of the values of a TrainingState."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingState:
+    """Everything that the next step depends on. `step` determines the order of the data."""
+
+    stage: str
+    step: int
+    """Steps done in this stage."""
+    networks: dict[str, Any]
+    average: dict[str, Any]
+    best: float
+    """Best selection score so far."""
+    seconds: float
+    """Time spent in this stage."""
+    skipped: int
+    rng: torch.Tensor
+
+
+def save_state(state: TrainingState, run: Path) -> Path:
+    path = run / f"checkpoint-{state.stage}-{state.step:08d}.pt"
+    with atomic_write(path, TrainingError) as file:
+        write_torch_file(vars(state), file)
+    for old in checkpoints(run)[:-KEPT_CHECKPOINTS]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """Oldest first; stage psnr before gan."""
+    named = ((CHECKPOINT_NAME.fullmatch(path.name), path) for path in run.glob("checkpoint-*.pt"))
+    found = [(match[1] != "psnr", int(match[2]), path) for match, path in named if match]
+    return [path for *_, path in sorted(found)]
+
+
+def load_state(path: Path) -> TrainingState:
+    """Raises TrainingError for a missing or damaged file, or values of other types."""
+    try:
+        state = TrainingState(**read_tensors(path))
+    except (WeightsError, TypeError) as error:
+        raise TrainingError(f"{path} is not a readable checkpoint: {error}") from error
+    for name, kinds in STATE_TYPES.items():
+        if not isinstance(getattr(state, name), kinds):
+            kind = type(getattr(state, name)).__name__
+            raise TrainingError(f"{path} is not a readable checkpoint: its {name} is a {kind}")
+    if min(state.step, state.skipped, state.seconds) < 0:
+        raise TrainingError(f"{path} is not a readable checkpoint: it counts below 0")
+    return state

@@ -10,9 +10,7 @@ from srgan_cli.device import keep_memory, local_device, out_of_memory, pick_devi
 from srgan_cli.errors import DeviceError
 from srgan_cli.training.builder import TrainRun, build_trainer, validation_samples
 from srgan_cli.training.callbacks import Progress, TrainingCallback
-from srgan_cli.training.checkpoint import checkpoints, load_state
 from srgan_cli.training.data import Data, load_data
-from srgan_cli.training.dataset import SkippedFile
 from srgan_cli.training.distillation import load_teachers
 from srgan_cli.training.distributed import ProcessGroup, distributed_context
 from srgan_cli.training.feature_extractors import (
@@ -22,23 +20,23 @@ from srgan_cli.training.feature_extractors import (
     perceptual_terms,
     require_files,
 )
+from srgan_cli.training.image_checks import skipped_lines
 from srgan_cli.training.initial_weights import starting_weights, weights_file
 from srgan_cli.training.memory_estimate import (
+    MemoryRequest,
     available_bytes,
-    build_memory_request,
     memory_hint,
     stage_memory,
 )
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
+from srgan_cli.training.run_folder import checkpoints, load_state
+from srgan_cli.training.schedule import batch_size, patch_side
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.activation_ranges import complete_ranges_of_file
 from srgan_cli.weights.container import write_weights
 
 Memory = Callable[[torch.device], float]
 """Bytes that a device can give to this process."""
-
-MAX_LINES = 10
-"""Skipped files that are listed."""
 
 
 def check(options: TrainOptions) -> list[LoadedVgg]:
@@ -95,17 +93,11 @@ def _data(
     data = load_data(options, recipe, show_pool)
     if processes.is_main_process:
         processes.barrier()
-        _report_skipped(data.skipped, callback)
+        for line in skipped_lines(data.skipped):
+            callback.message(line)
         for changes in data.changes:
             callback.message(f"images have changed since the run began ({changes}): read again")
     return data
-
-
-def _report_skipped(skipped: Sequence[SkippedFile], callback: TrainingCallback) -> None:
-    for file in skipped[:MAX_LINES]:
-        callback.message(f"left out: {file.line}")
-    if len(skipped) > MAX_LINES:
-        callback.message(f"left out: {len(skipped) - MAX_LINES} more files; srgan check lists all")
 
 
 def _report_network(run: TrainRun) -> None:
@@ -147,10 +139,16 @@ def _train_stage(run: TrainRun, stage: Stage, memory: Memory) -> None:
     except RuntimeError as error:
         if not out_of_memory(error):
             raise
-        what = build_memory_request(run.options, stage, run.device, run.processes.world_size)
-        estimate = stage_memory(run.options, stage, run.vggs, run.device)
-        raise DeviceError(memory_hint(what, estimate, memory(run.device))) from error
+        raise DeviceError(_memory_hint(run, stage, memory)) from error
     if run.processes.is_main_process:
         crops = [sample.low_res for sample in validation_samples(run)]
         complete_ranges_of_file(weights_file(run.options.out, stage.end), crops)
     run.processes.barrier()
+
+
+def _memory_hint(run: TrainRun, stage: Stage, memory: Memory) -> str:
+    options, processes = run.options, run.processes.world_size
+    size, side = batch_size(options, stage), patch_side(options, stage)
+    request = MemoryRequest(run.device, size, options.accumulate, side, options.scale, processes)
+    estimate = stage_memory(options, stage, run.vggs, run.device)
+    return memory_hint(request, estimate, memory(run.device))

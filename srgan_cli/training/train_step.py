@@ -1,5 +1,6 @@
 """One optimization step: forward, losses, backward, optimizer."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -125,6 +126,12 @@ class TrainStep:
     def networks(self) -> list[OptimizedNetwork]:
         return [self.generator, *([self.gan.discriminator] if self.gan else [])]
 
+    @property
+    def weights(self) -> Losses:
+        """Loss term -> its weight in the generator's objective."""
+        gan = {} if self.gan is None else {"gan": self.gan.weight}
+        return {term.name: term.weight for term in self.terms} | gan
+
     def __call__(self, pairs: Sequence[Pair]) -> Losses:
         """Step once along the mean gradient of `pairs`. Returns the losses by name.
 
@@ -156,19 +163,15 @@ class TrainStep:
             with self.numerics.autocast():
                 generated = self.generator.network(batch.low_res).float()
             self._add_teacher(batch)
-            weights = {term.name: term.weight for term in self.terms}
-            losses: dict[str, Tensor] = {}
             logged: Losses = {}
             if self.gan is not None:
                 real = batch.target(self.gan.target)
                 logits, logged = self._accumulate_discriminator(real, generated, share, last)
             with self.numerics.autocast():
-                for term in self.terms:
-                    losses[term.name] = term.compute(generated, batch.target(term.target))
+                losses = {t.name: t.compute(generated, batch.target(t.target)) for t in self.terms}
                 if self.gan is not None:
                     losses["gan"] = self._generator_gan_loss(generated, logits)
-                    weights["gan"] = self.gan.weight
-            total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
+            total = torch.stack([self.weights[name] * losses[name] for name in losses]).sum()
             self.scaler.scale(total * share).backward()
         return {name: loss.item() for name, loss in losses.items()} | logged
 
@@ -201,7 +204,7 @@ class TrainStep:
         return self.gan.loss.generator(real_logits, fake_logits)
 
     def _check_finite(self, losses: Losses) -> None:
-        broken = [f"the {name} loss" for name, value in losses.items() if not _is_finite(value)]
+        broken = [f"the {name} loss" for name, value in losses.items() if not math.isfinite(value)]
         for optimized in self.networks:
             self.scaler.unscale_(optimized.optimizer)
             if not optimized.clip_gradient():
@@ -221,10 +224,7 @@ class TrainStep:
 
     def shares(self, losses: Losses) -> Losses:
         """The part of each term in the generator's objective, as "share of NAME"."""
-        weights = {term.name: term.weight for term in self.terms}
-        if self.gan is not None:
-            weights["gan"] = self.gan.weight
-        parts = {name: weights[name] * losses[name] for name in weights if name in losses}
+        parts = {name: w * losses[name] for name, w in self.weights.items() if name in losses}
         total = sum(parts.values())
         if len(parts) < 2 or not total:
             return {}
@@ -282,7 +282,3 @@ def restore_buffers_on_error(networks: Sequence[nn.Module]) -> Iterator[None]:
         for buffer, value in zip(buffers, before, strict=True):
             buffer.copy_(value)
         raise
-
-
-def _is_finite(value: float) -> bool:
-    return abs(value) < float("inf")

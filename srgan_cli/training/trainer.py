@@ -1,6 +1,5 @@
 """The training loop of a stage: step, EMA, validation, log, checkpoints."""
 
-import json
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -12,17 +11,19 @@ import torch
 from torch import nn
 
 from srgan_cli.errors import TrainingError
-from srgan_cli.files import append_regular, atomic_write
-from srgan_cli.training.budget import StageLength
-from srgan_cli.training.callbacks import Progress, ScalarWriter, TrainingCallback
-from srgan_cli.training.checkpoint import TrainingState, save_state
+from srgan_cli.training.callbacks import (
+    GanMonitor,
+    Progress,
+    ScalarWriter,
+    Stop,
+    TrainingCallback,
+    catch_signals,
+)
 from srgan_cli.training.distributed import ProcessGroup
-from srgan_cli.training.gan_monitor import GanMonitor
 from srgan_cli.training.patches import Pair
 from srgan_cli.training.recipes import Stage
-from srgan_cli.training.report import count_broken_lines, read_log
-from srgan_cli.training.schedule import average_, freeze_norms_, learning_rate
-from srgan_cli.training.stop_signals import Stop, catch_signals
+from srgan_cli.training.run_folder import TrainingState, append_log, save_state, truncate_log
+from srgan_cli.training.schedule import StageLength, average_, freeze_norms_, learning_rate
 from srgan_cli.training.train_step import Losses, NonFiniteError, TrainStep
 from srgan_cli.training.validation import Score, ValidationResult
 
@@ -123,7 +124,10 @@ class Trainer:
             ) from error
         self.progress = StageProgress(state.step, state.best, state.skipped, state.seconds)
         if self.processes.is_main_process:
-            self._truncate_log(state.step)
+            run = self.outputs.run
+            if broken := truncate_log(run, self.stage.end, state.step):
+                text = f"{run / 'log.jsonl'}: {broken} damaged lines are left out"
+                self.outputs.callback.message(text)
 
     def save(self) -> None:
         if not self.processes.is_main_process:
@@ -164,26 +168,25 @@ class Trainer:
 
     def _one_step(self, pairs: list[Pair]) -> Losses:
         self.network.train()
-        if self.progress.done >= self.stage.freeze_norms_at * (self.length.steps or UNKNOWN_STEPS):
+        if self.progress.done >= self.stage.freeze_norms_at * self._steps:
             freeze_norms_(self.network, self.average)
-        self.step.set_learning_rate(
-            self._rate(), self.progress.done, self.length.steps or UNKNOWN_STEPS
-        )
+        self.step.set_learning_rate(self._rate(), self.progress.done, self._steps)
+        self.progress.done += 1
         try:
             losses = self.step(pairs)
         except NonFiniteError as error:
-            self.progress.done += 1
             self._fail(str(error))
             return {}
         self._failures = 0
-        self.progress.done += 1
         average_(self.average, self.network, self.stage.ema, self.progress.done)
         return losses
 
     def _rate(self) -> float:
-        return learning_rate(
-            self.stage, self.lr, self.progress.done, self.length.steps or UNKNOWN_STEPS
-        )
+        return learning_rate(self.stage, self.lr, self.progress.done, self._steps)
+
+    @property
+    def _steps(self) -> int:
+        return self.length.steps or UNKNOWN_STEPS
 
     def _fail(self, what: str) -> None:
         self.progress.skipped += 1
@@ -251,21 +254,5 @@ class Trainer:
             return
         at = self.progress
         row_start = {"stage": self.stage.end, "step": at.done, "seconds": round(at.seconds, 1)}
-        path = self.outputs.run / "log.jsonl"
-        try:
-            append_regular(path, (json.dumps(row_start | row) + "\n").encode())
-        except OSError as error:
-            why = f"{path}: cannot be written ({error.strerror})"
-            raise TrainingError(f"{why}; make room, then go on with --resume") from error
+        append_log(self.outputs.run, row_start | row)
         self.outputs.write_scalars(self.stage.end, at.done, row)
-
-    def _truncate_log(self, step: int) -> None:
-        """Drop log rows after the checkpoint: their steps are repeated."""
-        path = self.outputs.run / "log.jsonl"
-        if broken := count_broken_lines(path):
-            self.outputs.callback.message(f"{path}: {broken} damaged lines are left out")
-        rows = [
-            row for row in read_log(path) if row["stage"] != self.stage.end or row["step"] <= step
-        ]
-        with atomic_write(path, TrainingError) as file:
-            file.write("".join(json.dumps(row) + "\n" for row in rows).encode())

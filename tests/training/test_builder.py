@@ -6,14 +6,18 @@ import pytest
 import torch
 
 from srgan_cli.errors import OptionError, WeightsError
-from srgan_cli.training.budget import StageLength, stage_budget, stage_steps
-from srgan_cli.training.checkpoint import checkpoints, load_state
 from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.feature_extractors import load_vggs, metric_extractor
 from srgan_cli.training.initial_weights import starting_weights
 from srgan_cli.training.recipes import RECIPES
-from srgan_cli.training.report import read_log
-from srgan_cli.training.run_folder import read_options, write_options
+from srgan_cli.training.run_folder import (
+    checkpoints,
+    load_state,
+    read_log,
+    read_options,
+    write_options,
+)
+from srgan_cli.training.schedule import StageLength, stage_budget, stage_steps
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_run import check
 from srgan_cli.weights.blending import interpolate
@@ -58,7 +62,7 @@ def test_a_run_folder_holds_images_of_its_progress(make, run) -> None:
     names = {path.name for path in options.out.iterdir()}
     assert {"options.json", "log.jsonl", "samples", "curves.png", "cache"} <= names
     assert (options.out / "samples" / "gan-00000002.png").exists()
-    rows = read_log(options.out / "log.jsonl")
+    rows = read_log(options.out)
     assert all(row["features"] > 0 for row in rows if "psnr" in row)
     for stage in ("psnr", "gan"):  # so short a run has a curve of its losses, too
         steps = [row["step"] for row in rows if "lr" in row and row["stage"] == stage]
@@ -218,7 +222,7 @@ def test_a_run_with_a_budget_records_its_steps_and_ends(make, run) -> None:
 def test_the_best_network_of_a_gan_stage_is_nearest_in_features(make, run) -> None:
     options = make(stages="both", steps=50)
     run(options)
-    rows = [r for r in read_log(options.out / "log.jsonl") if "features" in r]
+    rows = [r for r in read_log(options.out) if "features" in r]
     best = min(row["features"] for row in rows if row["stage"] == "gan")
     metadata = read_weights(options.out / "gan.safetensors").metadata
     assert metadata.training["validation"]["features"] == best

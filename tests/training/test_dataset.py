@@ -14,8 +14,8 @@ from srgan_cli.images.read import read_image
 from srgan_cli.training import dataset
 from srgan_cli.training.data import load_data
 from srgan_cli.training.dataset import find_training_files, min_side_check, validation_indices
-from srgan_cli.training.dataset_check import check_dataset
 from srgan_cli.training.image_cache import CacheFile, load_images
+from srgan_cli.training.image_checks import check_dataset
 from srgan_cli.training.recipes import RECIPES
 
 

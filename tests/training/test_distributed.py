@@ -12,9 +12,8 @@ import torch
 
 from srgan_cli.errors import OptionError
 from srgan_cli.training.builder import check_batch
-from srgan_cli.training.checkpoint import checkpoints, load_state
 from srgan_cli.training.distributed import ProcessGroup
-from srgan_cli.training.run_folder import begin
+from srgan_cli.training.run_folder import begin, checkpoints, load_state
 from srgan_cli.training.train_options import TrainOptions
 
 

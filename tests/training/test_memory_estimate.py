@@ -1,18 +1,11 @@
-"""Warnings, advice, and what is fetched."""
-
-import hashlib
-from pathlib import Path
+"""The memory of a step, and what is suggested where it does not suffice."""
 
 import pytest
 import torch
-from training_helpers import save_image
 
-from srgan_cli.errors import DeviceError, WeightsError
+from srgan_cli.errors import DeviceError
 from srgan_cli.networks import GENERATORS
 from srgan_cli.training.callbacks import NoCallback, Progress
-from srgan_cli.training.download import download
-from srgan_cli.training.dry_run import describe_run
-from srgan_cli.training.gan_monitor import GanMonitor
 from srgan_cli.training.memory_estimate import (
     SHARE,
     MemoryEstimate,
@@ -24,30 +17,6 @@ from srgan_cli.training.memory_estimate import (
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_run import check, train
-
-
-def follow(accuracy: float, steps: int = 2000) -> list[str]:
-    monitor = GanMonitor()
-    warnings = [monitor({"discriminator_accuracy": accuracy}) for _ in range(steps)]
-    return [line for line in warnings if line is not None]
-
-
-def test_a_discriminator_between_chance_and_certainty_is_not_warned_about() -> None:
-    assert follow(0.7) == []
-    assert follow(0.97) == []
-    assert GanMonitor()({"pixel": 1.0}) is None
-
-
-def test_a_discriminator_that_is_always_right_is_warned_about_once() -> None:
-    (line,) = follow(1.0)
-    assert "always right" in line
-
-
-def test_a_discriminator_at_chance_is_warned_about_after_300_steps() -> None:
-    (line,) = follow(0.5)
-    assert "at chance" in line
-    assert follow(0.5, steps=299) == []
-    assert len(follow(0.5, steps=300)) == 1
 
 
 class OutOfMemory(NoCallback):
@@ -112,84 +81,3 @@ def test_memory_is_counted_without_computing() -> None:
     ]
     assert sizes[1] == pytest.approx(4 * sizes[0], rel=0.2)
     assert sizes[0] > 16 * 16 * 64 * 4 * 3  # three layers of 64 channels at least
-
-
-def test_a_plan_says_it_all(make) -> None:
-    options = make(stages="both", steps=1000)
-    text = "\n".join(describe_run(options, check(options)))
-    for expected in (
-        "recipe clean",
-        "images: 4 images can be used",
-        "stage psnr: 800 steps of 2 patches, 16 pixels (8 low-resolution)",
-        "stage gan: 200 steps",
-        "l1 x 1 to the original, features before activation (l1) x 0.4 to the original, of",
-        "conv2_2 x 0.5, conv3_1 x 1",
-        "vanilla GAN x 0.01, real is the original",
-        "discriminator: unet, ",
-        "memory: about",
-        "judged by",
-    ):
-        assert expected in text
-    assert "color augmentation: 15% of the patches" in text
-    assert not options.out.exists()
-
-
-def test_a_plan_tells_of_color_augmentation_where_patches_are_made(make, tmp_path: Path) -> None:
-    line = "color augmentation: 25% of the patches"
-    assert line in [*describe_run(make(recipe="srresnet", stages="psnr"), [])]
-    (tmp_path / "low").mkdir()
-    given = make(recipe="srresnet", stages="psnr", low=tmp_path / "low")
-    for seed in range(4):
-        save_image(given.low / f"{seed}.png", seed, height=36, width=40)
-    assert line not in [*describe_run(given, [])]
-
-
-@pytest.fixture
-def published(tmp_path: Path) -> str:
-    data = b"weights" * 1000
-    digest = hashlib.sha256(data).hexdigest()[:8]
-    path = tmp_path / f"net-{digest}.pth"
-    path.write_bytes(data)
-    return path.as_uri()
-
-
-def test_a_file_is_fetched_once(published: str, tmp_path: Path) -> None:
-    target = download(published, tmp_path / "cache")
-    assert target.read_bytes() == b"weights" * 1000
-    Path(published.removeprefix("file://")).unlink()
-    assert download(published, tmp_path / "cache") == target
-
-
-def test_a_fetched_file_is_checked_at_each_use(published: str, tmp_path: Path) -> None:
-    target = download(published, tmp_path / "cache")
-    record = target.with_name(f"{target.name}.sha256")
-    assert record.read_text() == hashlib.sha256(b"weights" * 1000).hexdigest()
-    target.write_bytes(b"w" + b"eights" * 1000)
-    assert download(published, tmp_path / "cache").read_bytes() == b"weights" * 1000
-    target.write_bytes(b"changed")
-    Path(published.removeprefix("file://")).unlink()
-    with pytest.raises(WeightsError, match="cannot be fetched"):
-        download(published, tmp_path / "cache")
-
-
-def test_a_file_of_an_older_version_gets_its_record(published: str, tmp_path: Path) -> None:
-    target = download(published, tmp_path / "cache")
-    record = target.with_name(f"{target.name}.sha256")
-    before = record.read_text()
-    record.unlink()
-    Path(published.removeprefix("file://")).unlink()
-    assert download(published, tmp_path / "cache") == target
-    assert record.read_text() == before
-
-
-def test_a_file_that_is_not_what_its_name_says_is_refused(published: str, tmp_path: Path) -> None:
-    Path(published.removeprefix("file://")).write_bytes(b"something else")
-    with pytest.raises(WeightsError, match="its SHA-256 is"):
-        download(published, tmp_path / "cache")
-    assert list((tmp_path / "cache").iterdir()) == []
-
-
-def test_a_file_that_cannot_be_fetched_names_the_other_way(tmp_path: Path) -> None:
-    missing = (tmp_path / "no-00000000.pth").as_uri()
-    with pytest.raises(WeightsError, match="--vgg FILE"):
-        download(missing, tmp_path / "cache")

@@ -9,7 +9,7 @@ import torch
 from training_helpers import random_image, save_image
 
 from srgan_cli.resample import resize, resize_levels
-from srgan_cli.training.data import LoaderOptions, load_batches
+from srgan_cli.training.data import load_batches
 from srgan_cli.training.dataset import CachedImage, ImageSet, min_side_check
 from srgan_cli.training.degradation import bicubic_downsample
 from srgan_cli.training.image_cache import CacheFile, load_images
@@ -49,7 +49,7 @@ def test_a_batch_is_a_function_of_its_number(cut) -> None:
 
 def test_workers_deliver_the_same_batches_in_the_same_order(cut) -> None:
     batches = Batches(cut, 2, seed=1)
-    expected, helped = (load_batches(batches, 3, LoaderOptions(workers)) for workers in (0, 2))
+    expected, helped = (load_batches(batches, 3, workers) for workers in (0, 2))
     for _ in range(5):
         assert torch.equal(next(expected)["low_res"], next(helped)["low_res"])
 

@@ -15,9 +15,15 @@ from training_helpers import StopAfter, last_state, save_image
 
 from srgan_cli.errors import TrainingError
 from srgan_cli.networks.discriminators import SRGANDiscriminator
-from srgan_cli.training.checkpoint import checkpoints, load_state
-from srgan_cli.training.report import count_broken_lines, read_log
-from srgan_cli.training.run_folder import begin, read_options, write_options
+from srgan_cli.training.run_folder import (
+    begin,
+    checkpoints,
+    load_state,
+    read_log,
+    read_options,
+    truncate_log,
+    write_options,
+)
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_run import check, train
 from srgan_cli.training.trainer import StopTraining
@@ -72,12 +78,12 @@ def test_damaged_lines_of_a_log_are_left_out_and_reported(make, run) -> None:
     options = make(steps=2)
     run(options)
     log = options.out / "log.jsonl"
-    rows = read_log(log)
+    rows = read_log(options.out)
     log.write_bytes(b"\n".join([*DAMAGED_ROWS, log.read_bytes()]))
     listener = run(make(steps=3))
     assert any(f"{len(DAMAGED_ROWS)} damaged lines" in line for line in listener.lines)
-    assert read_log(log)[: len(rows)] == rows
-    assert count_broken_lines(log) == 0
+    assert read_log(options.out)[: len(rows)] == rows
+    assert truncate_log(options.out, "psnr", 3) == 0
 
 
 def test_a_log_that_is_a_pipe_is_refused(make, run) -> None:
@@ -177,7 +183,7 @@ def killed(options: TrainOptions, stage: str, at_step: int) -> None:
     process = in_another_process(options)
     until = time.monotonic() + 120
     while time.monotonic() < until and process.poll() is None:
-        rows = read_log(options.out / "log.jsonl")
+        rows = read_log(options.out)
         if any(row["stage"] == stage and row["step"] >= at_step for row in rows):
             break
         time.sleep(0.01)
@@ -199,7 +205,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(
     assert checkpoints(stopped.out)
     assert in_another_process(stopped).wait() == 0
     assert_same_end(stopped, whole)
-    logs = [read_log(options.out / "log.jsonl") for options in (stopped, whole)]
+    logs = [read_log(options.out) for options in (stopped, whole)]
     moments = [[(row["stage"], row["step"]) for row in log if "psnr" in row] for log in logs]
     assert moments[0] == moments[1]
 
@@ -208,8 +214,8 @@ FAILING = """
 import atexit
 import multiprocessing
 atexit.register(lambda: [child.join() for child in workers])  # runs after load_batches' own
-from srgan_cli.training.data import LoaderOptions, load_batches
-batches = load_batches(range(100), 0, LoaderOptions(workers=1))
+from srgan_cli.training.data import load_batches
+batches = load_batches(range(100), 0, workers=1)
 next(batches)
 workers = multiprocessing.active_children()
 raise ValueError("no one expects it")

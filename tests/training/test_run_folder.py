@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from srgan_cli.errors import TrainingError
-from srgan_cli.training.checkpoint import TrainingState, checkpoints, load_state, save_state
+from srgan_cli.training.run_folder import TrainingState, checkpoints, load_state, save_state
 from srgan_cli.weights.tensor_files import write_torch_file
 
 

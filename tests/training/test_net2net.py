@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from srgan_cli.errors import OptionError
-from srgan_cli.training.deepen import deepen_network
 from srgan_cli.training.initial_weights import starting_weights
+from srgan_cli.training.net2net import deepen_network
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.train_run import check
 from srgan_cli.weights.container import Weights, read_weights, write_weights

@@ -10,7 +10,7 @@ from srgan_cli.errors import DatasetError
 from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 from srgan_cli.training.data import load_data, pair_sampler
-from srgan_cli.training.dataset_check import check_dataset
+from srgan_cli.training.image_checks import check_dataset
 from srgan_cli.training.recipes import RECIPES
 
 

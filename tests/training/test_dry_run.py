@@ -1,0 +1,38 @@
+"""What a run would do."""
+
+from pathlib import Path
+
+from training_helpers import save_image
+
+from srgan_cli.training.dry_run import describe_run
+from srgan_cli.training.train_run import check
+
+
+def test_a_plan_says_it_all(make) -> None:
+    options = make(stages="both", steps=1000)
+    text = "\n".join(describe_run(options, check(options)))
+    for expected in (
+        "recipe clean",
+        "images: 4 images can be used",
+        "stage psnr: 800 steps of 2 patches, 16 pixels (8 low-resolution)",
+        "stage gan: 200 steps",
+        "l1 x 1 to the original, features before activation (l1) x 0.4 to the original, of",
+        "conv2_2 x 0.5, conv3_1 x 1",
+        "vanilla GAN x 0.01, real is the original",
+        "discriminator: unet, ",
+        "memory: about",
+        "judged by",
+    ):
+        assert expected in text
+    assert "color augmentation: 15% of the patches" in text
+    assert not options.out.exists()
+
+
+def test_a_plan_tells_of_color_augmentation_where_patches_are_made(make, tmp_path: Path) -> None:
+    line = "color augmentation: 25% of the patches"
+    assert line in [*describe_run(make(recipe="srresnet", stages="psnr"), [])]
+    (tmp_path / "low").mkdir()
+    given = make(recipe="srresnet", stages="psnr", low=tmp_path / "low")
+    for seed in range(4):
+        save_image(given.low / f"{seed}.png", seed, height=36, width=40)
+    assert line not in [*describe_run(given, [])]
