@@ -44,11 +44,10 @@ from artifacts import (
 
 from srgan_cli.device import pick_device
 from srgan_cli.errors import SrganError
-from srgan_cli.evaluation.comparison import ORIGINAL
+from srgan_cli.evaluation.comparison import ALPHAS, ORIGINAL
 from srgan_cli.evaluation.image_pairs import ImagePair, LoadedPair, pair_up, read_pair
 from srgan_cli.evaluation.measure import FIDELITY, Metric, feature_metric, figures
 from srgan_cli.evaluation.methods import Method, build_methods, scale_of
-from srgan_cli.evaluation.sweep import ALPHAS
 from srgan_cli.images.image import Image
 from srgan_cli.metrics.fidelity import levels
 from srgan_cli.networks.vgg import VGG, available_layers

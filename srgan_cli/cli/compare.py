@@ -19,8 +19,7 @@ from srgan_cli.cli.comparison_options import (
     report_failures,
 )
 from srgan_cli.cli.console import Output
-from srgan_cli.cli.output_files import check_outputs, lock_outputs
-from srgan_cli.cli.parameter_types import POSITIVE
+from srgan_cli.cli.parameter_types import POSITIVE, check_outputs, lock_outputs
 from srgan_cli.cli.progress_bars import tracked
 from srgan_cli.errors import OptionError
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
@@ -161,7 +160,7 @@ def _write_page(
     comparisons: "Sequence[CropComparison]", metrics: "Sequence[Metric]", target: Path
 ) -> None:
     """The input on the left at first, the last of the methods on the right."""
-    from srgan_cli.figures.comparison_page import Comparison, Layer, comparison_page
+    from srgan_cli.figures.html_page import Comparison, Layer, comparison_page
     from srgan_cli.files import atomic_write
 
     pages = []

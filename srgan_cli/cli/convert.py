@@ -9,8 +9,7 @@ import click
 from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.console import Output
 from srgan_cli.cli.flags import option_group
-from srgan_cli.cli.output_files import check_outputs, lock_outputs
-from srgan_cli.cli.parameter_types import ParsedType, weights_file
+from srgan_cli.cli.parameter_types import ParsedType, check_outputs, lock_outputs, weights_file
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.weights.metadata import ModelFamily, parse_family
 

@@ -19,8 +19,7 @@ from srgan_cli.cli.comparison_options import (
 )
 from srgan_cli.cli.console import Output
 from srgan_cli.cli.flags import option_group
-from srgan_cli.cli.output_files import check_outputs, lock_outputs
-from srgan_cli.cli.parameter_types import ParsedType, weights_file
+from srgan_cli.cli.parameter_types import ParsedType, check_outputs, lock_outputs, weights_file
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 from srgan_cli.weights.zoo import SUFFIX
@@ -259,8 +258,7 @@ def _write_sweep(
     alphas: tuple[float, ...] | None,
     extra_metrics: ExtraMetrics,
 ) -> None:
-    from srgan_cli.evaluation.comparison import read_subject
-    from srgan_cli.evaluation.sweep import ALPHAS, sweep
+    from srgan_cli.evaluation.comparison import ALPHAS, read_subject, sweep
     from srgan_cli.images.write import write_image
 
     subject = read_subject(source, ends[0].metadata.scale)

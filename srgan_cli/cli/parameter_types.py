@@ -1,6 +1,6 @@
-"""Types of option values: scales, sizes, formats, devices, models, weights files."""
+"""Types of option values: scales, sizes, formats, devices, models, weights files; output files."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from srgan_cli.cli.hints import explain_model, is_url
+from srgan_cli.errors import ImageError, OptionError, SrganError
+from srgan_cli.files import locked_target
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX, FORMAT_NAMES
 from srgan_cli.settings import LEAST_TILE, MAX_SCALE
 from srgan_cli.weights.zoo import model_names
@@ -149,3 +151,30 @@ COLOR = ParsedType("color", _parse_color)
 FORMAT = ParsedType("name", _parse_format, lambda: FORMAT_NAMES)
 TILE = ParsedType("N", _parse_tile)
 DEVICE = ParsedType("name", _parse_devices, lambda: DEVICE_KINDS)
+
+
+def check_outputs(outputs: Sequence[Path], inputs: Iterable[Path]) -> None:
+    """Raises OptionError where an output is an input, through links too, or is named twice."""
+    read = [path.resolve() for path in inputs]
+    for number, output in enumerate(outputs):
+        if output.resolve() in read or any(_same(output, path) for path in read):
+            raise OptionError(f"{output} is an input: give another name with -o")
+        if output in outputs[:number]:
+            raise OptionError(f"{output} would be written twice: give different numbers")
+
+
+def lock_outputs(outputs: Iterable[Path], error: type[SrganError] = ImageError) -> None:
+    """Reserve the files until the command ends.
+
+    Raises `error` where another process has one of them, or where one cannot be written.
+    """
+    context = click.get_current_context()
+    for output in outputs:
+        context.with_resource(locked_target(output, error))
+
+
+def _same(a: Path, b: Path) -> bool:
+    try:
+        return a.samefile(b)
+    except OSError:
+        return False

@@ -10,8 +10,7 @@ import click
 
 from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.console import Output, cell
-from srgan_cli.cli.output_files import lock_outputs
-from srgan_cli.cli.parameter_types import folder
+from srgan_cli.cli.parameter_types import folder, lock_outputs
 from srgan_cli.errors import DatasetError, OptionError
 
 if TYPE_CHECKING:
@@ -139,8 +138,7 @@ def _result_files(inputs: tuple[str, ...]) -> list[Path]:
 def _score(files: list[Path], plot: Path | None, as_json: bool) -> None:
     from srgan_cli.files import atomic_write
     from srgan_cli.study.answers import read_results
-    from srgan_cli.study.score_plot import scores_plot
-    from srgan_cli.study.scores import score
+    from srgan_cli.study.scores import score, scores_plot
 
     results = read_results(files)
     scores = score(results.results)

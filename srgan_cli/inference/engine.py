@@ -15,9 +15,16 @@ import torch
 from torch import nn
 
 from srgan_cli.images.image import Image
-from srgan_cli.inference.memory import MIN_CORE, batch_size_for, tile_side
 from srgan_cli.inference.row_streams import ImageSink, ImageSource, RowSink, RowSource
-from srgan_cli.inference.tiling import Box, Tile, plan_tiles, reflect_indices
+from srgan_cli.inference.tiling import (
+    MIN_CORE,
+    Box,
+    Tile,
+    batch_size_for,
+    plan_tiles,
+    reflect_indices,
+    tile_side,
+)
 from srgan_cli.inference.worker import MIN_CONTEXT, LogCallback, TileInput, Worker, warn
 
 CPU = torch.device("cpu")

@@ -13,9 +13,8 @@ import torch
 
 from srgan_cli.errors import OptionError
 from srgan_cli.images.image import Image, LazyImage
-from srgan_cli.inference.alpha import row_source
 from srgan_cli.inference.engine import ProgressCallback, TiledEngine, no_progress
-from srgan_cli.inference.fit import resize_sink
+from srgan_cli.inference.fit import resize_sink, row_source
 from srgan_cli.inference.postprocess import postprocess_sink
 from srgan_cli.inference.row_streams import ImageSink, RowSink, RowSource, TemporaryImage, copy_rows
 from srgan_cli.settings import NATIVE, NO_POSTPROCESS, ImageSize, OutputSize, Postprocess

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from srgan_cli.device import out_of_memory
 from srgan_cli.errors import DeviceError, WeightsError
-from srgan_cli.inference.memory import MIN_CORE, empty_cache
-from srgan_cli.inference.tiling import Box
+from srgan_cli.inference.tiling import MIN_CORE, Box, empty_cache
 from srgan_cli.inference.transfer import (
     DeviceTransfer,
     PendingCopy,

@@ -15,13 +15,13 @@ from srgan_cli.evaluation.comparison import (
     compare_all,
     compare_crop,
     rows_of,
+    sweep,
     upscale_crop,
 )
 from srgan_cli.evaluation.crops import Crop, cut
 from srgan_cli.evaluation.image_pairs import Failure
 from srgan_cli.evaluation.measure import FIDELITY, Metric
 from srgan_cli.evaluation.methods import bicubic, build_methods
-from srgan_cli.evaluation.sweep import sweep
 from srgan_cli.settings import Machine, MethodOptions
 from srgan_cli.weights.container import Weights
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import ImageCms
 
 from srgan_cli.figures import Cell, Row, sheet, stack
-from srgan_cli.figures.text import text_width, to_ascii, wrap
+from srgan_cli.figures.sheets import text_width, to_ascii, wrap
 from srgan_cli.images.icc import srgb_pixels
 from srgan_cli.images.image import Image
 

@@ -6,11 +6,10 @@ import torch
 from torch import nn
 
 from srgan_cli.images.image import Image
-from srgan_cli.inference import memory
+from srgan_cli.inference import tiling
 from srgan_cli.inference.engine import CPU, TiledEngine, read_context
-from srgan_cli.inference.memory import MAX_BATCH_PIXELS, batch_size_for, empty_cache
 from srgan_cli.inference.row_streams import ImageSource
-from srgan_cli.inference.tiling import plan_tiles
+from srgan_cli.inference.tiling import MAX_BATCH_PIXELS, batch_size_for, empty_cache, plan_tiles
 from srgan_cli.inference.transfer import DeviceTransfer, as_bytes, as_floats, as_integers
 from srgan_cli.inference.worker import TileInput, Worker, once
 from srgan_cli.networks.fast import Fast
@@ -90,7 +89,7 @@ def test_only_gpus_get_small_tiles_together():
 
 def test_only_cuda_keeps_memory_that_can_be_given_back(monkeypatch):
     given_back: list[str] = []
-    monkeypatch.setattr(memory.torch.cuda, "empty_cache", lambda: given_back.append("once"))
+    monkeypatch.setattr(tiling.torch.cuda, "empty_cache", lambda: given_back.append("once"))
     empty_cache(CPU)
     assert given_back == []
     empty_cache(CUDA)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from helpers import flat, noise
 
-from srgan_cli.figures.comparison_page import Comparison, Layer, comparison_page
+from srgan_cli.figures.html_page import Comparison, Layer, comparison_page
 
 pytestmark = pytest.mark.browser
 

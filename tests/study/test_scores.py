@@ -8,8 +8,7 @@ import pytest
 
 from srgan_cli.errors import DatasetError
 from srgan_cli.study.answers import Result, Trial
-from srgan_cli.study.score_plot import scores_plot
-from srgan_cli.study.scores import StudyScores, score
+from srgan_cli.study.scores import StudyScores, score, scores_plot
 
 METHODS = ("bicubic", "srgan")
 

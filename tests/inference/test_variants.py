@@ -1,4 +1,4 @@
-"""When int8 is taken, and that tiles in int8 are exact."""
+"""The mean over orientations, and networks in int8."""
 
 from dataclasses import replace
 
@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 from helpers import noise
+from torch import Tensor, nn
 
 from srgan_cli.api import build_engine, build_pipeline
 from srgan_cli.errors import DeviceError
 from srgan_cli.images.image import Image
-from srgan_cli.inference import quantization
-from srgan_cli.inference.quantization import MIN_PSNR, takes_int8
+from srgan_cli.inference import variants
+from srgan_cli.inference.variants import MIN_PSNR, Ensemble, takes_int8
 from srgan_cli.networks.fast import Fast
 from srgan_cli.networks.int8 import SAFE_WEIGHT_LEVELS, WEIGHT_LEVELS, int8_problem
 from srgan_cli.networks.srcnn import SRCNN
@@ -19,6 +20,27 @@ from srgan_cli.settings import NATIVE, Machine
 from srgan_cli.weights.activation_ranges import complete_ranges
 from srgan_cli.weights.container import Weights
 from srgan_cli.weights.metadata import Metadata
+
+
+class Shift(nn.Module):
+    """Moves the image one pixel to the right: as lopsided as can be."""
+
+    scale, receptive_field = 1, 1
+
+    def forward(self, low: Tensor) -> Tensor:
+        return torch.roll(low, 1, dims=3)
+
+
+def test_the_mean_over_eight_orientations_has_no_preferred_direction():
+    low = torch.rand(1, 3, 7, 9)
+    ways = [(2, 1), (2, -1), (3, 1), (3, -1)]
+    expected = sum(torch.roll(low, step, dims=axis) for axis, step in ways) / 4
+    torch.testing.assert_close(Ensemble(Shift())(low), expected)
+
+
+def test_it_says_of_itself_what_its_network_says():
+    assert (Ensemble(Shift()).scale, Ensemble(Shift()).receptive_field) == (1, 1)
+
 
 CPU, META = torch.device("cpu"), torch.device("meta")
 TINY = Fast(features=4, blocks=1, thin=2)
@@ -28,8 +50,8 @@ needs_int8 = pytest.mark.skipif(int8_problem(TINY) is not None, reason="no int8 
 @pytest.fixture
 def works(monkeypatch):
     """A processor that has int8 with exact sums."""
-    monkeypatch.setattr(quantization, "int8_problem", lambda network: None)
-    monkeypatch.setattr(quantization, "weight_levels", lambda: WEIGHT_LEVELS)
+    monkeypatch.setattr(variants, "int8_problem", lambda network: None)
+    monkeypatch.setattr(variants, "weight_levels", lambda: WEIGHT_LEVELS)
 
 
 @pytest.mark.usefixtures("works")
@@ -49,13 +71,13 @@ def test_int8_is_taken_when_asked_for_and_not_where_another_precision_is():
 
 @pytest.mark.usefixtures("works")
 def test_auto_leaves_processors_alone_for_which_the_figure_does_not_hold(monkeypatch):
-    monkeypatch.setattr(quantization, "weight_levels", lambda: SAFE_WEIGHT_LEVELS)
+    monkeypatch.setattr(variants, "weight_levels", lambda: SAFE_WEIGHT_LEVELS)
     assert not takes_int8("auto", TINY, [CPU], 99.0)
     assert takes_int8("int8", TINY, [CPU], 99.0)
 
 
 def test_without_operators_auto_goes_on_and_int8_is_an_error_with_a_remedy(monkeypatch):
-    monkeypatch.setattr(quantization, "int8_problem", lambda network: "no operators")
+    monkeypatch.setattr(variants, "int8_problem", lambda network: "no operators")
     assert not takes_int8("auto", TINY, [CPU], 99.0)
     with pytest.raises(DeviceError, match=r"no operators.*--precision auto"):
         takes_int8("int8", TINY, [CPU], 99.0)
