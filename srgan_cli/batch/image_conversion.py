@@ -12,6 +12,7 @@ from srgan_cli.images.image import (
     ImageSequence,
     LazyImage,
     Pixels,
+    blank,
     to_uint8,
     to_uint16,
 )
@@ -77,7 +78,7 @@ def _to_depth(samples: Pixels, depth: int) -> Pixels:
 def _lazy_to_depth(lazy: LazyImage, depth: int | None) -> LazyImage:
     if depth is None or depth == lazy.image.depth:
         return lazy
-    shape = lazy.image.pixels.shape
-    empty = np.broadcast_to(np.zeros((1, 1, 1), f"u{depth // 8}"), shape)
-    image = replace(lazy.image, pixels=empty)
+    height, width, channels = lazy.image.pixels.shape
+    empty = blank(height, width, channels, f"u{depth // 8}")
+    image = replace(lazy.image, pixels=empty.pixels)
     return LazyImage(image, lambda top, bottom: _to_depth(lazy.rows(top, bottom), depth))

@@ -23,9 +23,8 @@ from srgan_cli.batch.plan import Job, exists
 from srgan_cli.batch.upscale_job import (
     JobUpscaler,
     check_output,
-    first_frame,
+    frames_of,
     make_folder,
-    notes_of,
     write_output,
 )
 from srgan_cli.device import free_bytes
@@ -149,39 +148,36 @@ class _JobRunner:
     closing: Event = field(default_factory=Event)
 
     def read(self, job: Job) -> _JobState:
-        started = time.monotonic()
-        outcome = Outcome(job, error=job.problem)
-        if outcome.error is not None:
-            return _JobState(outcome, started)
+        state = _JobState(Outcome(job, error=job.problem), time.monotonic())
         try:
-            return self._read(outcome, started)
+            return state if job.problem is not None else self._read(state)
         except Exception as error:
-            return _JobState(outcome.failed(error), started)
+            return replace(state, outcome=state.outcome.failed(error))
 
-    def _read(self, outcome: Outcome, started: float) -> _JobState:
-        job, options = outcome.job, self.options
+    def _read(self, state: _JobState) -> _JobState:
+        job, options = state.outcome.job, self.options
+        skipped = replace(state, outcome=replace(state.outcome, skipped=True))
         if job.target != STREAM:
             remove_stale_parts(Path(os.path.realpath(job.target)))
         if self._is_done(job):
-            return _JobState(replace(outcome, skipped=True), started)
+            return skipped
         limit = min(options.max_bytes, options.free() // 2)
         original = read_input(job.source, options.max_pixels, limit)
         image = convert_image(original, options.conversion)
-        first = first_frame(image)
-        sizes = check_output(image, job.target, options.encoding, options.pipeline)
-        passes = options.pipeline.passes(first.height, first.width)
-        before = ImageSize(first.height, first.width)
-        if job.target != STREAM and not self._lock(job):
-            return _JobState(replace(outcome, skipped=True, locked=True), started)
-        if self._is_done(job):  # by another process, meanwhile
-            return _JobState(replace(outcome, skipped=True), started)
-        outcome = replace(outcome, before=before, after=sizes[0], passes=passes)
+        first = frames_of(image)[0]
         outcome = replace(
-            outcome,
-            notes=notes_of(image),
+            state.outcome,
+            before=ImageSize(first.height, first.width),
+            after=check_output(image, job.target, options.encoding, options.pipeline),
+            passes=options.pipeline.passes(first.height, first.width),
+            notes=tuple(dict.fromkeys(text for frame in frames_of(image) for text in frame.notes)),
             unsupported_metadata=self._unsupported_metadata(first, job),
         )
-        return _JobState(outcome, started, image)
+        if job.target != STREAM and not self._lock(job):
+            return replace(skipped, outcome=replace(skipped.outcome, locked=True))
+        if self._is_done(job):  # by another process, meanwhile
+            return skipped
+        return replace(state, outcome=outcome, image=image)
 
     def _unsupported_metadata(self, image: Image, job: Job) -> tuple[str, ...]:
         encoding = self.options.encoding

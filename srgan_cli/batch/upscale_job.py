@@ -1,8 +1,8 @@
 """Upscales the image of a job, in memory or, if it is large, writing rows as they are computed."""
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -38,14 +38,6 @@ ENCODER_COPIES = 4
 
 Ours, alpha beside the colors, the encoder's own (four bytes a pixel), and the file.
 """
-
-
-def buffer_size(frames: Sequence[Image], sizes: Sequence[ImageSize]) -> int:
-    """Bytes of the output's samples. sizes: of the output of each frame."""
-    return sum(
-        size.height * size.width * frame.channels * frame.pixels.itemsize
-        for frame, size in zip(frames, sizes, strict=True)
-    )
 
 
 def must_stream(path: Path, name: str, animated: bool, size: int, free: int) -> bool:
@@ -87,16 +79,19 @@ class JobUpscaler:
 
         Raises ImageError, before computing anything, for what memory cannot hold.
         """
-        frames, animated = frames_of(image), is_animated(image)
-        sizes = [self.pipeline.output_size(frame.height, frame.width) for frame in frames]
+        results, animated = output_frames(image, self.pipeline), is_animated(image)
         name = format_of(job.target, self.encoding)
-        if must_stream(job.target, name, animated, buffer_size(frames, sizes), self.free):
+        size = sum(result.height * result.width * sample_bytes(result) for result in results)
+        if not must_stream(job.target, name, animated, size, self.free):
+            return self._upscale_in_memory(image, progress)
+        with _open_target(job) as target:
             if isinstance(image, ImageSequence) and animated:
-                self._write_frames(image, sizes, job, progress)
+                upscaled = self._upscaled_frames(image, progress)
+                write_animation(target, replace(image, images=results), upscaled, self.encoding)
             else:
-                self._write_rows(image, sizes, job, progress)
-            return None
-        return self._upscale_in_memory(image, progress)
+                with row_writer(target, results, self.encoding) as sink:
+                    self._upscale_rows(image, job, sink, progress)
+        return None
 
     def _upscale_in_memory(
         self, image: AnyImage | LazyImage, progress: ProgressCallback
@@ -112,70 +107,49 @@ class JobUpscaler:
         for frame, callback in zip(sequence.images, callbacks, strict=True):
             yield self.pipeline(frame, callback)
 
-    def _write_frames(
-        self,
-        sequence: ImageSequence,
-        sizes: Sequence[ImageSize],
-        job: Job,
-        progress: ProgressCallback,
+    def _upscale_rows(
+        self, image: AnyImage | LazyImage, job: Job, sink: RowWriter, progress: ProgressCallback
     ) -> None:
-        results = replace(sequence, images=resized(sequence.images, sizes))
-        upscaled = self._upscaled_frames(sequence, progress)
-        if job.target == STREAM:
-            with _to_stdout() as stream:
-                write_animation(stream, results, upscaled, self.encoding)
-            return
-        write_animation(job.target, results, upscaled, self.encoding)
-
-    def _write_rows(
-        self,
-        image: AnyImage | LazyImage,
-        sizes: list[ImageSize],
-        job: Job,
-        progress: ProgressCallback,
-    ) -> None:
-        frames = frames_of(image)
-        results = resized(frames, sizes)
         folder = None if job.target == STREAM else job.target.parent
-        sources: tuple[Image | LazyImage, ...] = (
-            (image,) if isinstance(image, LazyImage) else frames
+        frames: tuple[Image | LazyImage, ...] = (
+            (image,) if isinstance(image, LazyImage) else frames_of(image)
         )
-        with open_row_writer(results, job, self.encoding) as sink:
-            callbacks = frame_callbacks(progress, len(frames))
-            for source, callback in zip(sources, callbacks, strict=True):
-                self.pipeline.run(row_source(source), sink, callback, folder)
+        for frame, callback in zip(frames, frame_callbacks(progress, len(frames)), strict=True):
+            self.pipeline.run(row_source(frame), sink, callback, folder)
 
 
-def resized(frames: Sequence[Image], sizes: Sequence[ImageSize]) -> tuple[Image, ...]:
-    """All about the frames but their samples, at other sizes."""
+def frames_of(image: AnyImage | LazyImage) -> tuple[Image, ...]:
+    """The frames or pages; of a lazy image its metadata and size."""
+    if isinstance(image, ImageSequence):
+        return image.images
+    return (image.image if isinstance(image, LazyImage) else image,)
+
+
+def output_frames(image: AnyImage | LazyImage, pipeline: UpscalePipeline) -> tuple[Image, ...]:
+    """All about the frames of the output but their samples."""
+    frames = frames_of(image)
+    sizes = [pipeline.output_size(frame.height, frame.width) for frame in frames]
     pairs = zip(frames, sizes, strict=True)
     return tuple(frame.with_size(size.height, size.width) for frame, size in pairs)
 
 
-def check_output(
-    image: AnyImage | LazyImage, target: Path, encoding: Encoding, pipeline: UpscalePipeline
-) -> list[ImageSize]:
-    """Output size of each frame. Raises ImageError for what the target's format cannot hold."""
-    frames = frames_of(image)
-    sizes = [pipeline.output_size(frame.height, frame.width) for frame in frames]
-    for frame, size in zip(frames, sizes, strict=True):
-        result = frame.with_size(size.height, size.width)
-        needs = requirements_of(result, len(frames), is_animated(image))
-        check_target(target, encoding, needs)
-    return sizes
+def sample_bytes(image: Image) -> int:
+    """Bytes of a pixel."""
+    return image.channels * image.pixels.itemsize
 
 
 def is_animated(image: AnyImage | LazyImage) -> bool:
     return isinstance(image, ImageSequence) and image.animated
 
 
-def first_frame(image: AnyImage | LazyImage) -> Image:
-    return frames_of(image)[0]
-
-
-def notes_of(image: AnyImage | LazyImage) -> tuple[str, ...]:
-    """The notes on all frames, each once."""
-    return tuple(dict.fromkeys(text for frame in frames_of(image) for text in frame.notes))
+def check_output(
+    image: AnyImage | LazyImage, target: Path, encoding: Encoding, pipeline: UpscalePipeline
+) -> ImageSize:
+    """Output size of the first frame. Raises ImageError for what the format cannot hold."""
+    results = output_frames(image, pipeline)
+    for result in results:
+        check_target(target, encoding, requirements_of(result, len(results), is_animated(image)))
+    return ImageSize(results[0].height, results[0].width)
 
 
 def frame_callbacks(progress: ProgressCallback, count: int) -> Iterator[ProgressCallback]:
@@ -187,31 +161,18 @@ def frame_callbacks(progress: ProgressCallback, count: int) -> Iterator[Progress
         yield partial_progress(progress, number / count, 1 / count)
 
 
-def frames_of(image: AnyImage | LazyImage) -> tuple[Image, ...]:
-    """The frames or pages; of a lazy image its metadata and size."""
-    if isinstance(image, ImageSequence):
-        return image.images
-    return (image.image if isinstance(image, LazyImage) else image,)
-
-
 def write_output(image: AnyImage, job: Job, encoding: Encoding) -> None:
-    if job.target == STREAM:
-        data = encode(image, encoding)
-        with _to_stdout() as stream:
-            stream.write(data)
+    if job.target != STREAM:
+        write_image(image, job.target, encoding)
         return
-    write_image(image, job.target, encoding)
+    data = encode(image, encoding)
+    with _to_stdout() as stream:
+        stream.write(data)
 
 
-@contextmanager
-def open_row_writer(images: tuple[Image, ...], job: Job, encoding: Encoding) -> Iterator[RowWriter]:
-    """A writer of the rows of `images`, of which only sizes and metadata are used."""
-    if job.target == STREAM:
-        with _to_stdout() as stream, row_writer(stream, images, encoding) as sink:
-            yield sink
-        return
-    with row_writer(job.target, images, encoding) as sink:
-        yield sink
+def _open_target(job: Job) -> AbstractContextManager[Path | BinaryIO]:
+    """Standard output, or the path of the file."""
+    return _to_stdout() if job.target == STREAM else nullcontext(job.target)
 
 
 @contextmanager
