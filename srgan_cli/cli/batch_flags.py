@@ -51,44 +51,32 @@ batch_options = option_group(
     "batch",
     _batch_options,
     click.argument("inputs", metavar="INPUT...", nargs=-1, type=click.Path(allow_dash=True)),
-    option("-i", "more", multiple=True, hidden=True, type=click.Path(allow_dash=True)),
+    option("-i", name="more", multiple=True, hidden=True, type=click.Path(allow_dash=True)),
     option("--suffix", hidden=True),
     option(
-        "-o",
-        "--output",
-        "out",
-        metavar="OUT",
+        "-o, --output OUT",
+        "File, folder or - for stdout",
+        name="out",
         type=click.Path(allow_dash=True),
         show_default="beside input",
-        help="File, folder or - for stdout",
         heading="Output",
     ),
     option(
-        "--name",
-        metavar="TEMPLATE",
-        show_default="{stem}_x{scale}{suffix}",
-        help="File names",
-        heading="Output",
+        "--name TEMPLATE", "File names", show_default="{stem}_x{scale}{suffix}", heading="Output"
     ),
-    option("-r", "--recursive", is_flag=True, help="Include subfolders, and mirror their tree"),
-    option("--skip-existing", is_flag=True, help="Skip inputs whose output exists"),
-    option("--keep-time", is_flag=True, help="Give outputs the modification time of their inputs"),
-    option("--dry-run", is_flag=True, help="Print what would be done, and write nothing"),
-    option(
-        "--shard",
-        metavar="I/N",
-        type=ParsedType("I/N", _parse_shard),
-        help="Only part I of N of the inputs",
-    ),
+    option("-r, --recursive", "Include subfolders, and mirror their tree", is_flag=True),
+    option("--skip-existing", "Skip inputs whose output exists", is_flag=True),
+    option("--keep-time", "Give outputs the modification time of their inputs", is_flag=True),
+    option("--dry-run", "Print what would be done, and write nothing", is_flag=True),
+    option("--shard I/N", "Only part I of N of the inputs", type=ParsedType("I/N", _parse_shard)),
     heading="Batch",
 )
 
 max_pixels_option = option(
-    "--max-pixels",
-    metavar="N",
+    "--max-pixels N",
+    "Refuse larger inputs",
     type=click.IntRange(min=1),
     default=MAX_PIXELS,
-    help="Refuse larger inputs",
     heading="Machine",
 )
 
@@ -98,11 +86,10 @@ def parse_bytes(ctx: click.Context, param: click.Parameter, text: str | None) ->
 
 
 max_bytes_option = option(
-    "--max-bytes",
-    metavar="SIZE",
+    "--max-bytes SIZE",
+    "Refuse more from stdin",
     callback=parse_bytes,
     show_default="half of free memory",
-    help="Refuse more from stdin",
     heading="Machine",
 )
 

@@ -26,28 +26,24 @@ from srgan_cli.training.train_options import TrainOptions
 )
 @click.argument("folders", metavar="FOLDER...", nargs=-1, required=True, type=folder)
 @option(
-    "-s",
-    "--scale",
-    metavar="N",
+    "-s, --scale N",
+    "Scale to train for",
     type=POSITIVE,
     default=TrainOptions.scale,
-    help="Scale to train for",
     heading="Training",
 )
 @option(
-    "--low",
-    metavar="FOLDER",
+    "--low FOLDER",
+    "Low-resolution images",
     type=folder,
     show_default="made by bicubic",
-    help="Low-resolution images",
     heading="Training",
 )
 @option(
-    "--patch",
-    metavar="N",
+    "--patch N",
+    "Crop in pixels",
     type=POSITIVE,
     show_default="the recipe's largest",
-    help="Crop in pixels",
     heading="Training",
 )
 def check_command(

@@ -61,9 +61,23 @@ class Option(click.Option):
         )
 
 
-def option(*names: str, heading: str = OTHER, **settings: Any) -> Callable[[Function], Function]:
-    """`click.option` of the class `Option`."""
-    return click.option(*names, cls=Option, heading=heading, **settings)
+def option(
+    declaration: str,
+    help: str | None = None,
+    *,
+    name: str | None = None,
+    heading: str = OTHER,
+    **settings: Any,
+) -> Callable[[Function], Function]:
+    """`click.option` of the class `Option`, declared as the help shows it: "-s, --scale N".
+
+    name: of the command's parameter, where it is not the option's.
+    """
+    *short, last = declaration.split(", ")
+    long, _, metavar = last.partition(" ")
+    settings |= {"help": help, "metavar": metavar or None, "heading": heading}
+    names = [*short, long, *([] if name is None else [name])]
+    return click.option(*names, cls=Option, **settings)
 
 
 class Command(click.Command):

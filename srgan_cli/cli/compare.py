@@ -55,30 +55,25 @@ PAGE_SIDE = 256  # low-resolution pixels a side of the part that a page shows
     "photos", metavar="PHOTO...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
 @option(
-    "-o",
-    "--output",
-    metavar="FILE",
+    "-o, --output FILE",
+    "Image, or .html page",
     type=click.Path(dir_okay=False, path_type=Path),
     show_default="PHOTO_compared.png",
-    help="Image, or .html page",
     heading="Output",
 )
 @option(
-    "--crop",
-    "crops",
-    metavar="X,Y,W,H",
+    "--crop X,Y,W,H",
+    "Part of PHOTO; repeatable",
+    name="crops",
     multiple=True,
     show_default="most detailed",
-    help="Part of PHOTO; repeatable",
     heading="Output",
 )
 @option(
-    "-s",
-    "--scale",
-    metavar="N",
+    "-s, --scale N",
+    "Scale without --high",
     type=POSITIVE,
     show_default="the first model's",
-    help="Scale without --high",
     heading="Output",
 )
 @originals_options

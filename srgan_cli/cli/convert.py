@@ -53,19 +53,16 @@ weights_property_options = option_group(
     "properties",
     WeightsProperties,
     option(
-        "-s",
-        "--scale",
-        metavar="N",
+        "-s, --scale N",
+        "Scale of the network",
         type=click.IntRange(1, 16),
         show_default="as in the file",
-        help="Scale of the network",
     ),
     option(
-        "--activation",
-        metavar="NAME",
+        "--activation NAME",
+        "relu or leakyrelu",
         type=click.Choice(["relu", "leakyrelu"]),
         show_default="as in the file",
-        help="relu or leakyrelu",
     ),
     heading="Files that do not say it",
 )
@@ -97,51 +94,41 @@ weights_property_options = option_group(
 )
 @click.argument("source", metavar="IN", type=weights_file)
 @option(
-    "-o",
-    "--output",
-    metavar="OUT",
+    "-o, --output OUT",
+    "File to write",
     required=True,
     type=click.Path(path_type=Path),
-    help="File to write",
     heading="Output",
 )
 @option(
-    "--to",
-    "kind",
-    metavar="FORMAT",
+    "--to FORMAT",
+    "Format to write",
+    name="kind",
     type=click.Choice(list(SUFFIXES)),
     show_default="by the suffix",
-    help="Format to write",
     heading="Output",
 )
 @option(
     "--half/--full",
+    "float16 or float32",
     default=None,
     show_default="full; half for ncnn",
-    help="float16 or float32",
     heading="Output",
 )
+@option("--prune", "Remove channels that are always zero", is_flag=True, heading="Output")
 @option(
-    "--prune",
-    is_flag=True,
-    help="Remove channels that are always zero",
-    heading="Output",
-)
-@option(
-    "--calibrate",
-    "images",
-    metavar="FOLDER",
+    "--calibrate FOLDER",
+    "Images for int8 and --prune",
+    name="images",
     type=click.Path(exists=True, path_type=Path),
     show_default="built-in image",
-    help="Images for int8 and --prune",
     heading="Output",
 )
 @option(
-    "--family",
-    metavar="NAME:0-1",
+    "--family NAME:0-1",
+    "Declare a family",
     type=ParsedType("family", _parse_family),
     show_default="as in the file",
-    help="Declare a family",
     heading="Output",
 )
 @weights_property_options

@@ -79,25 +79,22 @@ class Report:
 @click.argument("low", type=click.Path(path_type=Path), required=False)
 @method_options(FLOAT32_MACHINE.precision)
 @option(
-    "-s",
-    "--scale",
-    metavar="N",
+    "-s, --scale N",
+    "Shrink HIGH by N, without LOW",
     type=POSITIVE,
     show_default="the model's",
-    help="Shrink HIGH by N, without LOW",
     heading="Metrics",
 )
 @option(
-    "--border",
-    metavar="N",
+    "--border N",
+    "Pixels to crop on each side",
     type=click.IntRange(min=0),
     show_default="the scale",
-    help="Pixels to crop on each side",
     heading="Metrics",
 )
 @extra_metrics_options
-@option("--json", "form", flag_value="json", help="Print a JSON line for each row")
-@option("--csv", "form", flag_value="csv", help="Print comma-separated values")
+@option("--json", "Print a JSON line for each row", name="form", flag_value="json")
+@option("--csv", "Print comma-separated values", name="form", flag_value="csv")
 def eval_command(
     high: Path,
     low: Path | None,

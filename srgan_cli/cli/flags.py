@@ -77,28 +77,19 @@ size_options = option_group(
     "size",
     OutputSize,
     option(
-        "-s",
-        "--scale",
+        "-s, --scale N",
+        "Times larger, such as 2.5",
         aliases=["--outscale"],
-        metavar="N",
         type=SCALE,
         show_default="the model's own",
-        help="Times larger, such as 2.5",
     ),
+    option("--size WxH", "Fit inside W x H pixels, keep the aspect ratio", name="box", type=BOX),
+    option("--width N", "Width in pixels, keep the aspect ratio", type=POSITIVE),
+    option("--height N", "Height in pixels, keep the aspect ratio", type=POSITIVE),
     option(
-        "--size",
-        "box",
-        metavar="WxH",
-        type=BOX,
-        help="Fit inside W x H pixels, keep the aspect ratio",
-    ),
-    option("--width", metavar="N", type=POSITIVE, help="Width in pixels, keep the aspect ratio"),
-    option("--height", metavar="N", type=POSITIVE, help="Height in pixels, keep the aspect ratio"),
-    option(
-        "--megapixels",
-        metavar="X",
+        "--megapixels X",
+        "Area in megapixels, keep the aspect ratio",
         type=click.FloatRange(min=0, min_open=True),
-        help="Area in megapixels, keep the aspect ratio",
     ),
     heading="Size",
 )
@@ -114,14 +105,13 @@ def _choice(
 
 def denoise_option(name: str = "denoise", *, multiple: bool = False) -> Decorator:
     return option(
-        "--denoise",
-        name,
+        "--denoise 0-1",
+        "0 keep, 1 remove grain; repeatable" if multiple else "0 keep grain, 1 remove it",
+        name=name,
         aliases=["-dn", "--denoise_strength"],
-        metavar="0-1",
         multiple=multiple,
         type=click.FloatRange(0, 1),
         show_default="own" if multiple else "the model's",
-        help="0 keep, 1 remove grain; repeatable" if multiple else "0 keep grain, 1 remove it",
     )
 
 
@@ -129,55 +119,48 @@ choice_options = option_group(
     "choice",
     _choice,
     option(
-        "-m",
-        "--model",
+        "-m, --model NAME",
+        "Model, see srgan models",
         aliases=["-n"],
-        metavar="NAME",
         type=MODEL,
         envvar="SRGAN_MODEL",
         show_default=" or ".join(PREFERRED),
-        help="Model, see srgan models",
     ),
     option(
-        "-w",
-        "--weights",
-        "files",
-        metavar="FILE",
+        "-w, --weights FILE",
+        "Weights file instead of a model; two with --blend",
+        name="files",
         multiple=True,
         type=weights_file,
-        help="Weights file instead of a model; two with --blend",
     ),
     option(
-        "--blend",
-        metavar="0-1",
+        "--blend 0-1",
+        "From 0, faithful, to 1, vivid",
         type=click.FloatRange(0, 1),
         show_default=f"{DEFAULT_BLEND:g}",
-        help="From 0, faithful, to 1, vivid",
     ),
     denoise_option(),
     heading="Model",
 )
 
 device_option = option(
-    "--device",
+    "--device NAME",
+    "cpu, cuda, mps, cuda:0,cuda:1",
     aliases=["-g"],
-    metavar="NAME",
     type=DEVICE,
     envvar="SRGAN_DEVICE",
     default=Machine.device,
-    help="cpu, cuda, mps, cuda:0,cuda:1",
     heading="Machine",
 )
 
 
 def precision_option(default: str, names: tuple[str, ...] = PRECISION_NAMES) -> Decorator:
     return option(
-        "--precision",
-        metavar="NAME",
+        "--precision NAME",
+        f"{', '.join(names[:-1])} or {names[-1]}",
         type=click.Choice(names),
         envvar="SRGAN_PRECISION",
         default=default,
-        help=f"{', '.join(names[:-1])} or {names[-1]}",
         heading="Machine",
     )
 
@@ -195,15 +178,10 @@ machine_options = option_group(
     precision_option(Machine.precision),
     option("--fp32", is_flag=True, hidden=True),
     option(
-        "--tile",
-        aliases=["-t"],
-        metavar="N",
-        type=TILE,
-        default="auto",
-        help="Tile size in pixels of the input",
+        "--tile N", "Tile size in pixels of the input", aliases=["-t"], type=TILE, default="auto"
     ),
-    option("--exact", is_flag=True, help="Pad tiles by the full receptive field: slower"),
-    option("--tta", aliases=["-x"], is_flag=True, help="Average over 8 orientations: 8 x slower"),
+    option("--exact", "Pad tiles by the full receptive field: slower", is_flag=True),
+    option("--tta", "Average over 8 orientations: 8 x slower", aliases=["-x"], is_flag=True),
     heading="Machine",
 )
 
@@ -211,28 +189,21 @@ encoding_options = option_group(
     "encoding",
     Encoding,
     option(
-        "--format",
+        "--format NAME",
+        "Such as png, jpeg, webp",
         aliases=["-f", "--ext"],
-        metavar="NAME",
         type=FORMAT,
         show_default="by the suffix",
-        help="Such as png, jpeg, webp",
     ),
     option(
-        "--quality",
-        metavar="1-100",
+        "--quality 1-100",
+        "Of JPEG, WebP, AVIF",
         type=click.IntRange(1, 100),
         show_default="95, 90, 90",
-        help="Of JPEG, WebP, AVIF",
     ),
-    option("--lossless", is_flag=True, help="Lossless WebP"),
-    option(
-        "--compression",
-        metavar="0-9",
-        type=click.IntRange(0, 9),
-        help="Of PNG, TIFF: 0 is fast, 9 is small",
-    ),
-    option("--strip", is_flag=True, help="Drop metadata; the color profile is kept"),
+    option("--lossless", "Lossless WebP", is_flag=True),
+    option("--compression 0-9", "Of PNG, TIFF: 0 is fast, 9 is small", type=click.IntRange(0, 9)),
+    option("--strip", "Drop metadata; the color profile is kept", is_flag=True),
     heading="Output",
 )
 
@@ -240,36 +211,27 @@ conversion_options = option_group(
     "conversion",
     Conversion,
     option(
-        "--depth",
-        metavar="8|16",
-        type=click.Choice([8, 16]),
-        show_default="the input's",
-        help="Bits per sample",
+        "--depth 8|16", "Bits per sample", type=click.Choice([8, 16]), show_default="the input's"
     ),
-    option(
-        "--background",
-        metavar="COLOR",
-        type=COLOR,
-        help="Put white, #8080ff, ... behind transparency",
-    ),
-    option("--frame", metavar="N", type=POSITIVE, help="Only frame or page N, from 1"),
+    option("--background COLOR", "Put white, #8080ff, ... behind transparency", type=COLOR),
+    option("--frame N", "Only frame or page N, from 1", type=POSITIVE),
     heading="Output",
 )
 
 postprocess_options = option_group(
     "postprocess",
     Postprocess,
-    option("--color-fix", is_flag=True, help="Keep the input's overall colors"),
-    option("--consistent", is_flag=True, help="Shrinking the output gives the input again"),
+    option("--color-fix", "Keep the input's overall colors", is_flag=True),
+    option("--consistent", "Shrinking the output gives the input again", is_flag=True),
     heading="Look",
 )
 
 output_options = option_group(
     "output",
     Output,
-    option("--json", is_flag=True, help="Print a JSON line for each image", heading="Batch"),
-    option("-v", "--verbose", is_flag=True, help="Print details, and tracebacks of failures"),
-    option("-q", "--quiet", is_flag=True, help="Print warnings and errors only"),
+    option("--json", "Print a JSON line for each image", is_flag=True, heading="Batch"),
+    option("-v, --verbose", "Print details, and tracebacks of failures", is_flag=True),
+    option("-q, --quiet", "Print warnings and errors only", is_flag=True),
 )
 
-json_option = option("--json", "as_json", is_flag=True, help="Print JSON lines instead of a table")
+json_option = option("--json", "Print JSON lines instead of a table", name="as_json", is_flag=True)

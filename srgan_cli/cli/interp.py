@@ -124,30 +124,26 @@ class SweepOptions:
 )
 @click.argument("networks", metavar="PSNR GAN...", nargs=-1, required=True, type=weights_file)
 @option(
-    "-o",
-    "--output",
-    metavar="OUT",
+    "-o, --output OUT",
+    f"File to write, may hold {PLACEHOLDER}",
     type=click.Path(path_type=Path),
-    help=f"File to write, may hold {PLACEHOLDER}",
     heading="Blend",
 )
 @option_group(
     "blend_options",
     BlendOptions,
     option(
-        "--alpha",
-        "alphas",
+        "--alpha A[,A...]",
+        "From 0, all PSNR, to 1, all GAN",
+        name="alphas",
         aliases=["--blend"],
-        metavar="A[,A...]",
         type=ParsedType("numbers", partial(_parse_numbers, 0, 1)),
         show_default=f"{RECOMMENDED}",
-        help="From 0, all PSNR, to 1, all GAN",
     ),
     option(
-        "--shares",
-        metavar="S,S...",
+        "--shares S,S...",
+        "Share of each file, negative or not; the sum is 1",
         type=ParsedType("numbers", partial(_parse_numbers, -2, 2)),
-        help="Share of each file, negative or not; the sum is 1",
     ),
     heading="Blend",
 )
@@ -155,27 +151,20 @@ class SweepOptions:
     "sweep_options",
     SweepOptions,
     option(
-        "--sweep",
-        "photo",
-        metavar="PHOTO",
+        "--sweep PHOTO",
+        "Show a crop of PHOTO from faithful to vivid",
+        name="photo",
         type=click.Path(path_type=Path),
-        help="Show a crop of PHOTO from faithful to vivid",
     ),
     option(
-        "--sheet",
-        metavar="FILE",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="Image that --sweep writes",
+        "--sheet FILE", "Image that --sweep writes", type=click.Path(dir_okay=False, path_type=Path)
     ),
     heading="Sweep",
 )
 @originals_options
 @extra_metrics_options
 @option(
-    "--force",
-    is_flag=True,
-    help="Blend files that were not trained from one another",
-    heading="Blend",
+    "--force", "Blend files that were not trained from one another", is_flag=True, heading="Blend"
 )
 def interp_command(
     networks: tuple[Path, ...],

@@ -46,31 +46,27 @@ class PageOptions:
 )
 @click.argument("inputs", nargs=-1, required=True, metavar="FOLDER...|RESULT...", type=click.Path())
 @option(
-    "-o",
-    "--output",
-    metavar="FILE",
+    "-o, --output FILE",
+    "Page to write, .html; with --score a plot, .svg",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Page to write, .html; with --score a plot, .svg",
     heading="Output",
 )
 @option(
-    "--examples",
-    metavar="FOLDER",
+    "--examples FOLDER",
+    "Perfect images shown first",
     type=folder,
     show_default="from the study",
-    help="Perfect images shown first",
     heading="Page",
 )
 @option(
-    "--side",
-    metavar="N",
+    "--side N",
+    "Crop images to the middle N pixels",
     type=click.IntRange(min=32),
     show_default="512",
-    help="Crop images to the middle N pixels",
     heading="Page",
 )
-@option("--score", is_flag=True, help="Score the files that raters have sent", heading="Scores")
-@option("--json", "as_json", is_flag=True, help="Print one JSON object, no table", heading="Scores")
+@option("--score", "Score the files that raters have sent", is_flag=True, heading="Scores")
+@option("--json", "Print one JSON object, no table", name="as_json", is_flag=True, heading="Scores")
 def rate_command(
     inputs: tuple[str, ...],
     output: Path | None,

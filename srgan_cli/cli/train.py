@@ -42,12 +42,9 @@ SAVE_TEXT = "finishing the step and saving"
 )
 @train_options
 @option(
-    "--resume",
-    is_flag=True,
-    help="Go on with RUN; takes --steps, --budget, --device",
-    heading="Run",
+    "--resume", "Go on with RUN; takes --steps, --budget, --device", is_flag=True, heading="Run"
 )
-@option("--dry-run", is_flag=True, help="Print what would happen, and stop", heading="Run")
+@option("--dry-run", "Print what would happen, and stop", is_flag=True, heading="Run")
 def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
     """Train a network on the images in FOLDER..., scaled to the machine at hand."""
     options = _resume_options(given) if resume else TrainOptions(**given)

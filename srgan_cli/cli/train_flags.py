@@ -38,154 +38,96 @@ train_options = option_group(
     dict,
     click.argument("folders", metavar="FOLDER...", nargs=-1, type=folder),
     run_option(
-        "-o",
-        "--out",
-        metavar="RUN",
+        "-o, --out RUN",
+        "Log, checkpoints and weights",
         required=True,
         type=click.Path(file_okay=False, path_type=Path),
-        help="Log, checkpoints and weights",
     ),
     run_option(
-        "--recipe",
-        metavar="NAME",
+        "--recipe NAME",
+        "Network and settings, see Notes",
         type=click.Choice(list(RECIPES)),
         default=TrainOptions.recipe,
-        help="Network and settings, see Notes",
+    ),
+    run_option("-s, --scale N", "Scale to train for", type=POSITIVE, default=TrainOptions.scale),
+    run_option(
+        "--stages NAME", "psnr, gan or both", type=click.Choice(STAGES), show_default=BY_RECIPE
+    ),
+    run_option("--steps N", "Steps of all stages", type=POSITIVE, show_default=BY_RECIPE),
+    run_option(
+        "--budget TIME", "Train for 90s, 20m, 2h or 1d instead of N steps", callback=parse_duration
     ),
     run_option(
-        "-s",
-        "--scale",
-        metavar="N",
-        type=POSITIVE,
-        default=TrainOptions.scale,
-        help="Scale to train for",
+        "--seed N", "Of all random numbers", type=click.IntRange(min=0), default=TrainOptions.seed
     ),
-    run_option(
-        "--stages",
-        metavar="NAME",
-        type=click.Choice(STAGES),
-        show_default=BY_RECIPE,
-        help="psnr, gan or both",
-    ),
-    run_option(
-        "--steps", metavar="N", type=POSITIVE, show_default=BY_RECIPE, help="Steps of all stages"
-    ),
-    run_option(
-        "--budget",
-        metavar="TIME",
-        callback=parse_duration,
-        help="Train for 90s, 20m, 2h or 1d instead of N steps",
-    ),
-    run_option(
-        "--seed",
-        metavar="N",
-        type=click.IntRange(min=0),
-        default=TrainOptions.seed,
-        help="Of all random numbers",
-    ),
+    image_option("--low FOLDER", "Low-resolution images", type=folder, show_default=BY_RECIPE),
+    image_option("--val FOLDER", "Validation images", type=folder, show_default="1 of 20 images"),
+    image_option("--patch N", "High-res crop in pixels", type=POSITIVE, show_default=BY_RECIPE),
     image_option(
-        "--low", metavar="FOLDER", type=folder, show_default=BY_RECIPE, help="Low-resolution images"
-    ),
-    image_option(
-        "--val",
-        metavar="FOLDER",
-        type=folder,
-        show_default="1 of 20 images",
-        help="Validation images",
-    ),
-    image_option(
-        "--patch",
-        metavar="N",
-        type=POSITIVE,
-        show_default=BY_RECIPE,
-        help="High-res crop in pixels",
-    ),
-    image_option(
-        "--cache",
-        metavar="SIZE",
+        "--cache SIZE",
+        "Decoded images kept on disk",
         callback=parse_size,
         show_default=f"{TrainOptions.cache / 1e9:g}GB",
-        help="Decoded images kept on disk",
     ),
+    network_option("--from FILE", "Start from these weights", name="start", type=weights_file),
+    network_option("--blocks N", "Depth of the network", type=POSITIVE, show_default=BY_RECIPE),
     network_option(
-        "--from", "start", metavar="FILE", type=weights_file, help="Start from these weights"
-    ),
-    network_option(
-        "--blocks", metavar="N", type=POSITIVE, show_default=BY_RECIPE, help="Depth of the network"
-    ),
-    network_option(
-        "--teacher",
-        "teachers",
-        metavar="FILE",
+        "--teacher FILE",
+        "Distill this network; repeat to average several",
+        name="teachers",
         multiple=True,
         type=weights_file,
-        help="Distill this network; repeat to average several",
     ),
     network_option(
-        "--teacher-weight",
-        metavar="0-1",
+        "--teacher-weight 0-1",
+        "Share of the pixel loss against it",
         type=click.FloatRange(0, 1, min_open=True),
         show_default=f"{TEACHER_WEIGHT:g}",
-        help="Share of the pixel loss against it",
     ),
     network_option(
-        "--pool",
-        metavar="FOLDER",
+        "--pool FOLDER",
+        "Crops upscaled once by the teacher",
         type=click.Path(file_okay=False, path_type=Path),
-        help="Crops upscaled once by the teacher",
     ),
     network_option(
-        "--pool-size",
-        metavar="N",
-        type=POSITIVE,
-        default=TrainOptions.pool_size,
-        help="Crops in the pool",
+        "--pool-size N", "Crops in the pool", type=POSITIVE, default=TrainOptions.pool_size
     ),
     optimization_option(
-        "--vgg",
-        metavar="FILE",
+        "--vgg FILE",
+        "VGG19 for the GAN stage, or download; see Notes",
         multiple=True,
         shell_complete=complete_file,
-        help="VGG19 for the GAN stage, or download; see Notes",
     ),
     optimization_option(
-        "--loss",
-        metavar="NAME",
+        "--loss NAME",
+        "Pixel loss, l1 or mse",
         type=click.Choice(get_args(PixelDistance)),
         show_default=BY_RECIPE,
-        help="Pixel loss, l1 or mse",
     ),
     optimization_option(
-        "--optimizer",
-        metavar="NAME",
+        "--optimizer NAME",
+        "Of stage psnr, adam or muon",
         type=click.Choice(get_args(OptimizerName)),
         show_default=BY_RECIPE,
-        help="Of stage psnr, adam or muon",
     ),
     optimization_option(
-        "--lr",
-        metavar="X",
+        "--lr X",
+        "Learning rate",
         type=click.FloatRange(min=0, min_open=True),
         show_default=BY_RECIPE,
-        help="Learning rate",
     ),
     optimization_option(
-        "--batch-size", metavar="N", type=POSITIVE, show_default=BY_RECIPE, help="Of all processes"
+        "--batch-size N", "Of all processes", type=POSITIVE, show_default=BY_RECIPE
     ),
     optimization_option(
-        "--accumulate",
-        metavar="N",
-        type=POSITIVE,
-        default=TrainOptions.accumulate,
-        help="Micro-batches per step",
+        "--accumulate N", "Micro-batches per step", type=POSITIVE, default=TrainOptions.accumulate
     ),
     device_option,
     precision_option(TrainOptions.precision, FLOAT_PRECISION_NAMES),
     machine_option(
-        "--workers",
-        metavar="N",
+        "--workers N",
+        "Processes that cut patches",
         type=click.IntRange(min=0),
         default=TrainOptions.workers,
-        help="Processes that cut patches",
     ),
 )
