@@ -4,6 +4,7 @@ import glob
 import math
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from srgan_cli.cli.command import option
 from srgan_cli.cli.console import Output
 from srgan_cli.cli.flags import option_group
 from srgan_cli.cli.hints import is_url
-from srgan_cli.cli.parameter_types import ParsedType
+from srgan_cli.cli.parameter_types import POSITIVE, ParsedType
 from srgan_cli.errors import OptionError
 from srgan_cli.images.formats import (
     CAPABILITIES,
@@ -75,20 +76,17 @@ batch_options = option_group(
 max_pixels_option = option(
     "--max-pixels N",
     "Refuse larger inputs",
-    type=click.IntRange(min=1),
+    type=POSITIVE,
     default=MAX_PIXELS,
     heading="Machine",
 )
 
 
-def parse_bytes(ctx: click.Context, param: click.Parameter, text: str | None) -> float:
-    return math.inf if text is None else size_in_bytes(text, "--max-bytes")
-
-
 max_bytes_option = option(
     "--max-bytes SIZE",
     "Refuse more from stdin",
-    callback=parse_bytes,
+    type=ParsedType("SIZE", partial(size_in_bytes, option="--max-bytes")),
+    default=math.inf,
     show_default="half of free memory",
     heading="Machine",
 )

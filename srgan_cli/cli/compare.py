@@ -19,7 +19,7 @@ from srgan_cli.cli.comparison_options import (
     report_failures,
 )
 from srgan_cli.cli.console import Output
-from srgan_cli.cli.parameter_types import POSITIVE, check_outputs, lock_outputs
+from srgan_cli.cli.parameter_types import POSITIVE, any_path, check_outputs, lock_outputs, new_file
 from srgan_cli.cli.progress_bars import tracked
 from srgan_cli.errors import OptionError
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
@@ -51,13 +51,11 @@ PAGE_SIDE = 256  # low-resolution pixels a side of the part that a page shows
         LPIPS_NOTE,
     ),
 )
-@click.argument(
-    "photos", metavar="PHOTO...", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.argument("photos", metavar="PHOTO...", nargs=-1, required=True, type=any_path)
 @option(
     "-o, --output FILE",
     "Image, or .html page",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=new_file,
     show_default="PHOTO_compared.png",
     heading="Output",
 )
@@ -107,7 +105,8 @@ def compare_command(
     results = list(tracked(outcomes, len(sources), console))
     comparisons = [one for many in results if not isinstance(many, Failure) for one in many]
     if comparisons:
-        _write(comparisons, metrics, target)
+        write = _write_page if target.suffix.lower() in PAGES else _write_sheet
+        write(comparisons, metrics, target)
         console.info(str(target))
     report_failures(console, (result for result in results if isinstance(result, Failure)))
 
@@ -130,15 +129,6 @@ def _crop_options(crops: Sequence[str], target: Path, photos: int) -> "CropOptio
     if target.suffix.lower() in PAGES:
         return CropOptions(named, count=1, side=PAGE_SIDE)
     return CropOptions(named, count=2 if photos == 1 else 1)
-
-
-def _write(
-    comparisons: "Sequence[CropComparison]", metrics: "Sequence[Metric]", target: Path
-) -> None:
-    if target.suffix.lower() in PAGES:
-        _write_page(comparisons, metrics, target)
-    else:
-        _write_sheet(comparisons, metrics, target)
 
 
 def _write_sheet(

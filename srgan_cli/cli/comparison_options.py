@@ -16,7 +16,7 @@ from srgan_cli.cli.flags import (
     option_group,
     precision_option,
 )
-from srgan_cli.cli.parameter_types import MODEL, weights_file
+from srgan_cli.cli.parameter_types import FROM_0_TO_1, MODEL, any_path, weights_file
 from srgan_cli.errors import OptionError
 from srgan_cli.settings import Machine, MethodOptions
 from srgan_cli.weights.zoo import DEFAULT_BLEND, PREFERRED
@@ -58,7 +58,7 @@ def method_options(precision: str) -> Decorator:
             "0 faithful, 1 vivid; repeatable",
             name="blends",
             multiple=True,
-            type=click.FloatRange(0, 1),
+            type=FROM_0_TO_1,
             show_default=f"{DEFAULT_BLEND:g}",
         ),
         denoise_option("strengths", multiple=True),
@@ -155,7 +155,7 @@ originals_options = option_group(
     option(
         "--high PATH",
         "The original, or a folder of originals: adds figures",
-        type=click.Path(path_type=Path),
+        type=any_path,
     ),
     option("--shrink", "PHOTO is the original: shrink it by bicubic first", is_flag=True),
     heading="Originals",

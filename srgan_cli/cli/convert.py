@@ -9,7 +9,13 @@ import click
 from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.console import Output
 from srgan_cli.cli.flags import option_group
-from srgan_cli.cli.parameter_types import ParsedType, check_outputs, lock_outputs, weights_file
+from srgan_cli.cli.parameter_types import (
+    ParsedType,
+    any_path,
+    check_outputs,
+    lock_outputs,
+    weights_file,
+)
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.weights.metadata import ModelFamily, parse_family
 
@@ -97,7 +103,7 @@ weights_property_options = option_group(
     "-o, --output OUT",
     "File to write",
     required=True,
-    type=click.Path(path_type=Path),
+    type=any_path,
     heading="Output",
 )
 @option(

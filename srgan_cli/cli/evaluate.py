@@ -20,7 +20,7 @@ from srgan_cli.cli.comparison_options import (
     report_failures,
 )
 from srgan_cli.cli.console import Output, cell
-from srgan_cli.cli.parameter_types import POSITIVE
+from srgan_cli.cli.parameter_types import NOT_NEGATIVE, POSITIVE, any_path
 from srgan_cli.cli.progress_bars import tracked
 from srgan_cli.files import printable
 from srgan_cli.settings import FLOAT32_MACHINE, MethodOptions
@@ -75,8 +75,8 @@ class Report:
         LPIPS_NOTE,
     ),
 )
-@click.argument("high", type=click.Path(path_type=Path))
-@click.argument("low", type=click.Path(path_type=Path), required=False)
+@click.argument("high", type=any_path)
+@click.argument("low", type=any_path, required=False)
 @method_options(FLOAT32_MACHINE.precision)
 @option(
     "-s, --scale N",
@@ -88,7 +88,7 @@ class Report:
 @option(
     "--border N",
     "Pixels to crop on each side",
-    type=click.IntRange(min=0),
+    type=NOT_NEGATIVE,
     show_default="the scale",
     heading="Metrics",
 )
@@ -137,14 +137,13 @@ def show(report: Report, form: str | None, output: Output) -> None:
 def records(report: Report) -> Iterator[dict[str, object]]:
     """Plain values; None is an infinite PSNR, of equal images."""
     for name, score in report.lines():
-        figures = {key: _finite(value) for key, value in score.figures.items()}
+        figures = {
+            key: round(value, 6) if math.isfinite(value) else None
+            for key, value in score.figures.items()
+        }
         named = {"picture": name, "method": score.method}
         seconds = {"seconds": round(score.seconds, 3)}
         yield named | figures | seconds | report.settings_of(score.method)
-
-
-def _finite(value: float) -> float | None:
-    return round(value, 6) if math.isfinite(value) else None
 
 
 def csv_lines(rows: Sequence[dict[str, object]]) -> list[str]:
@@ -153,12 +152,8 @@ def csv_lines(rows: Sequence[dict[str, object]]) -> list[str]:
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({key: _escaped(value) for key, value in row.items()})
+        writer.writerow({k: printable(v) if isinstance(v, str) else v for k, v in row.items()})
     return text.getvalue().splitlines()
-
-
-def _escaped(value: object) -> object:
-    return printable(value) if isinstance(value, str) else value
 
 
 def _table(report: Report) -> "Table":

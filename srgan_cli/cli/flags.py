@@ -13,10 +13,12 @@ import click
 from srgan_cli.cli.command import OTHER, Option, option
 from srgan_cli.cli.console import Output
 from srgan_cli.cli.parameter_types import (
+    ABOVE_0,
     BOX,
     COLOR,
     DEVICE,
     FORMAT,
+    FROM_0_TO_1,
     MODEL,
     POSITIVE,
     SCALE,
@@ -89,7 +91,7 @@ size_options = option_group(
     option(
         "--megapixels X",
         "Area in megapixels, keep the aspect ratio",
-        type=click.FloatRange(min=0, min_open=True),
+        type=ABOVE_0,
     ),
     heading="Size",
 )
@@ -110,7 +112,7 @@ def denoise_option(name: str = "denoise", *, multiple: bool = False) -> Decorato
         name=name,
         aliases=["-dn", "--denoise_strength"],
         multiple=multiple,
-        type=click.FloatRange(0, 1),
+        type=FROM_0_TO_1,
         show_default="own" if multiple else "the model's",
     )
 
@@ -136,7 +138,7 @@ choice_options = option_group(
     option(
         "--blend 0-1",
         "From 0, faithful, to 1, vivid",
-        type=click.FloatRange(0, 1),
+        type=FROM_0_TO_1,
         show_default=f"{DEFAULT_BLEND:g}",
     ),
     denoise_option(),

@@ -1,6 +1,6 @@
 """`srgan info`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,29 +70,22 @@ def rows(description: "WeightsDescription") -> Iterator[tuple[str, str]]:
     yield "reflect padding", _format_pixels(description.reflect_padding)
     yield "parameters", f"{description.parameters:,}"
     yield "cost", f"{description.flop_per_megapixel / 1e9:,.1f} GFLOP per megapixel of input"
-    yield "int8", _format_psnr(description.int8_psnr)
+    psnr = description.int8_psnr
+    yield "int8", "not measured" if psnr is None else f"{psnr:.1f} dB from float32"
     yield "objective", description.objective
     yield "lineage", description.lineage or "not known"
     if description.family is not None:
         yield "family", f"{description.family}, denoise {description.denoise:g}"
     if description.teachers:
         yield "teachers", ", ".join(description.teachers)
-    yield from _training_rows(description.history)
+    for number, record in enumerate(description.history, start=1):
+        name = "training" if len(description.history) == 1 else f"training {number}"
+        yield from flatten(name, record)
     yield from flatten("figures", description.figures)
-
-
-def _training_rows(history: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Rows of each training, oldest first; numbered where there are several."""
-    for number, record in enumerate(history, start=1):
-        yield from flatten("training" if len(history) == 1 else f"training {number}", record)
 
 
 def _format_pixels(number: int | None) -> str:
     return "not measured" if number is None else f"{number} pixels"
-
-
-def _format_psnr(psnr: float | None) -> str:
-    return "not measured" if psnr is None else f"{psnr:.1f} dB from float32"
 
 
 def flatten(name: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,14 @@ from srgan_cli.cli.comparison_options import (
 )
 from srgan_cli.cli.console import Output
 from srgan_cli.cli.flags import option_group
-from srgan_cli.cli.parameter_types import ParsedType, check_outputs, lock_outputs, weights_file
+from srgan_cli.cli.parameter_types import (
+    ParsedType,
+    any_path,
+    check_outputs,
+    lock_outputs,
+    new_file,
+    weights_file,
+)
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 from srgan_cli.weights.zoo import SUFFIX
@@ -126,7 +133,7 @@ class SweepOptions:
 @option(
     "-o, --output OUT",
     f"File to write, may hold {PLACEHOLDER}",
-    type=click.Path(path_type=Path),
+    type=any_path,
     heading="Blend",
 )
 @option_group(
@@ -154,11 +161,9 @@ class SweepOptions:
         "--sweep PHOTO",
         "Show a crop of PHOTO from faithful to vivid",
         name="photo",
-        type=click.Path(path_type=Path),
+        type=any_path,
     ),
-    option(
-        "--sheet FILE", "Image that --sweep writes", type=click.Path(dir_okay=False, path_type=Path)
-    ),
+    option("--sheet FILE", "Image that --sweep writes", type=new_file),
     heading="Sweep",
 )
 @originals_options

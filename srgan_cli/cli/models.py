@@ -175,19 +175,13 @@ def _title(row: ModelRow, is_default: bool) -> str:
 def _describe_scale(ends: list[ModelRow]) -> str:
     """The faithful end first, as --blend goes."""
     ordered = sorted(ends, key=lambda row: row.end != "psnr")
-    parts = [f"{_end_and_psnr(row):15}" for row in ordered]
+    parts = []
+    for row in ordered:
+        psnr = "" if row.set5_psnr is None else f" {row.set5_psnr:.2f}"
+        parts.append(f"{BLEND_NAMES.get(row.end, row.end)}{psnr}".strip().ljust(15))
     if ends[0].parameters is None:
         return "".join(parts).rstrip()
     kind = ends[0].network.partition(" ")[0]
-    return f"{''.join(parts):30}{kind}, {ends[0].parameters:,} parameters{_describe_speed(ends[0])}"
-
-
-def _describe_speed(row: ModelRow) -> str:
-    if row.megapixels_per_second is None:
-        return ""
-    return f", {row.megapixels_per_second:.2g} MP/s"
-
-
-def _end_and_psnr(row: ModelRow) -> str:
-    end = BLEND_NAMES.get(row.end, row.end)
-    return f"{end} {'' if row.set5_psnr is None else f'{row.set5_psnr:.2f}'}".strip()
+    rate = ends[0].megapixels_per_second
+    speed = "" if rate is None else f", {rate:.2g} MP/s"
+    return f"{''.join(parts):30}{kind}, {ends[0].parameters:,} parameters{speed}"

@@ -17,8 +17,14 @@ from srgan_cli.weights.zoo import model_names
 
 DEVICE_KINDS = ("auto", "cpu", "cuda", "mps", "xpu")
 
+any_path = click.Path(path_type=Path)
+new_file = click.Path(dir_okay=False, path_type=Path)
+new_folder = click.Path(file_okay=False, path_type=Path)
 folder = click.Path(exists=True, file_okay=False, path_type=Path)
 POSITIVE = click.IntRange(min=1)
+NOT_NEGATIVE = click.IntRange(min=0)
+ABOVE_0 = click.FloatRange(min=0, min_open=True)
+FROM_0_TO_1 = click.FloatRange(0, 1)
 
 
 class WeightsType(click.Path):
@@ -44,7 +50,7 @@ def complete_file(
 
 
 class ParsedType(click.ParamType):  # type: ignore[type-arg]
-    """A value that `parse` reads from text.
+    """A value that `parse` reads from text; a default need not be text.
 
     parse: raises ValueError with a message for people. choices: texts that the shell completes.
     """
@@ -56,7 +62,7 @@ class ParsedType(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
-            return self.parse(str(value))
+            return self.parse(value) if isinstance(value, str) else value
         except ValueError as error:
             self.fail(str(error), param, ctx)
 

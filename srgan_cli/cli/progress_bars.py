@@ -161,6 +161,10 @@ def training_progress(output: Output, budget: float | None = None) -> Iterator["
         yield display
 
 
+def describe_step(now: "TrainingProgress") -> str:
+    return f"{now.stage} step {now.step}" + (f" of {now.steps}" if now.steps is not None else "")
+
+
 def describe_losses(now: "TrainingProgress") -> str:
     return " ".join(f"{name} {value:.4f}" for name, value in now.losses.items())
 
@@ -198,11 +202,8 @@ class TrainingBar:
             self.score = describe_score(now.score)
             self.message(f"{now.stage} step {now.step}: {joined([losses, self.score])}")
         self.caption = joined([losses, self.score])
-        total = "" if now.steps is None else f" of {now.steps}"
-        left = f"{now.stage} step {now.step}{total}"
-        self.bar.update(
-            self.task, completed=now.step, total=now.steps, left=left, right=self.describe(now)
-        )
+        left, right = describe_step(now), self.describe(now)
+        self.bar.update(self.task, completed=now.step, total=now.steps, left=left, right=right)
 
     def render(self) -> "RenderableType":
         from rich.console import Group
@@ -234,9 +235,8 @@ class TrainingLog:
         if now.score is None and time.monotonic() - self.last < LOG_INTERVAL:
             return
         self.last = time.monotonic()
-        total = "" if now.steps is None else f" of {now.steps}"
         figures = joined([describe_losses(now), describe_score(now.score)])
-        self.message(f"{now.stage} step {now.step}{total}: {figures}")
+        self.message(f"{describe_step(now)}: {figures}")
 
     def message(self, line: str) -> None:
         self.output.info(line)

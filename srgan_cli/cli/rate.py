@@ -10,7 +10,7 @@ import click
 
 from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.console import Output, cell
-from srgan_cli.cli.parameter_types import folder, lock_outputs
+from srgan_cli.cli.parameter_types import folder, lock_outputs, new_file
 from srgan_cli.errors import DatasetError, OptionError
 
 if TYPE_CHECKING:
@@ -19,14 +19,6 @@ if TYPE_CHECKING:
     from srgan_cli.study.scores import Difference, Estimate, MethodScore, StudyScores
 
 SCALE = 21  # characters of a terminal for the ratings 1 to 5
-
-
-@dataclasses.dataclass(frozen=True)
-class PageOptions:
-    """Options of the page; None is the default."""
-
-    examples: Path | None
-    side: int | None
 
 
 @click.command(
@@ -48,7 +40,7 @@ class PageOptions:
 @option(
     "-o, --output FILE",
     "Page to write, .html; with --score a plot, .svg",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=new_file,
     heading="Output",
 )
 @option(
@@ -83,7 +75,7 @@ def rate_command(
     else:
         page = _checked_page(inputs, output, as_json)
         lock_outputs([page])
-        _make([Path(folder) for folder in inputs], page, PageOptions(examples, side))
+        _make([Path(folder) for folder in inputs], page, examples, side)
 
 
 def _check_score_options(output: Path | None, examples: Path | None, side: int | None) -> None:
@@ -103,11 +95,11 @@ def _checked_page(inputs: tuple[str, ...], output: Path | None, as_json: bool) -
     return output
 
 
-def _make(folders: list[Path], page: Path, page_options: PageOptions) -> None:
+def _make(folders: list[Path], page: Path, examples: Path | None, side: int | None) -> None:
     from srgan_cli.files import atomic_write
     from srgan_cli.study.study_page import SIDE, read_study, study_page
 
-    study = read_study(folders, page_options.examples, page_options.side or SIDE)
+    study = read_study(folders, examples, side or SIDE)
     made = study_page(study)
     with atomic_write(page) as file:
         file.write(made.html.encode())

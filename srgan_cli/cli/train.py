@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -113,24 +114,13 @@ def _vivid_stage_hint(options: TrainOptions) -> str:
 def _run(options: TrainOptions, vggs: list[Any], resume: bool, output: Output) -> None:
     from srgan_cli.training.distributed import is_main_process
     from srgan_cli.training.run_folder import begin, locked_run, write_options
-
-    if not is_main_process():
-        _train(options, vggs, output)
-        return
-    with locked_run(options.out):
-        (write_options if resume else begin)(options)
-        _train(options, vggs, output)
-
-
-def _train(options: TrainOptions, vggs: list[Any], output: Output) -> None:
-    from srgan_cli.training.distributed import is_main_process
     from srgan_cli.training.train_run import train
-    from srgan_cli.weights.measured_field import complete_file
 
-    with training_progress(output, options.budget) as callback:
-        files = train(options, vggs, callback, shlex.join(["srgan", *sys.argv[1:]]))
-    for file in files if is_main_process() else []:
-        complete_file(file, output.info)
+    with locked_run(options.out) if is_main_process() else nullcontext():
+        if is_main_process():
+            (write_options if resume else begin)(options)
+        with training_progress(output, options.budget) as callback:
+            files = train(options, vggs, callback, shlex.join(["srgan", *sys.argv[1:]]))
     output.info(", ".join(map(str, files)))
 
 

@@ -1,14 +1,22 @@
 """Options of `srgan train` that a run records."""
 
 from functools import partial
-from pathlib import Path
 from typing import get_args
 
 import click
 
 from srgan_cli.cli.command import option
 from srgan_cli.cli.flags import device_option, option_group, precision_option
-from srgan_cli.cli.parameter_types import POSITIVE, complete_file, folder, weights_file
+from srgan_cli.cli.parameter_types import (
+    ABOVE_0,
+    NOT_NEGATIVE,
+    POSITIVE,
+    ParsedType,
+    complete_file,
+    folder,
+    new_folder,
+    weights_file,
+)
 from srgan_cli.settings import FLOAT_PRECISION_NAMES
 from srgan_cli.training.loss_terms import PixelDistance
 from srgan_cli.training.recipes import RECIPES, OptimizerName
@@ -23,16 +31,6 @@ optimization_option = partial(option, heading="Optimization")
 machine_option = partial(option, heading="Machine")
 
 
-def parse_duration(
-    ctx: click.Context, parameter: click.Parameter, text: str | None
-) -> float | None:
-    return None if text is None else seconds(text)
-
-
-def parse_size(ctx: click.Context, parameter: click.Parameter, text: str | None) -> float:
-    return TrainOptions.cache if text is None else size(text)
-
-
 train_options = option_group(
     "given",
     dict,
@@ -41,7 +39,7 @@ train_options = option_group(
         "-o, --out RUN",
         "Log, checkpoints and weights",
         required=True,
-        type=click.Path(file_okay=False, path_type=Path),
+        type=new_folder,
     ),
     run_option(
         "--recipe NAME",
@@ -55,18 +53,19 @@ train_options = option_group(
     ),
     run_option("--steps N", "Steps of all stages", type=POSITIVE, show_default=BY_RECIPE),
     run_option(
-        "--budget TIME", "Train for 90s, 20m, 2h or 1d instead of N steps", callback=parse_duration
+        "--budget TIME",
+        "Train for 90s, 20m, 2h or 1d instead of N steps",
+        type=ParsedType("TIME", seconds),
     ),
-    run_option(
-        "--seed N", "Of all random numbers", type=click.IntRange(min=0), default=TrainOptions.seed
-    ),
+    run_option("--seed N", "Of all random numbers", type=NOT_NEGATIVE, default=TrainOptions.seed),
     image_option("--low FOLDER", "Low-resolution images", type=folder, show_default=BY_RECIPE),
     image_option("--val FOLDER", "Validation images", type=folder, show_default="1 of 20 images"),
     image_option("--patch N", "High-res crop in pixels", type=POSITIVE, show_default=BY_RECIPE),
     image_option(
         "--cache SIZE",
         "Decoded images kept on disk",
-        callback=parse_size,
+        type=ParsedType("SIZE", size),
+        default=TrainOptions.cache,
         show_default=f"{TrainOptions.cache / 1e9:g}GB",
     ),
     network_option("--from FILE", "Start from these weights", name="start", type=weights_file),
@@ -87,7 +86,7 @@ train_options = option_group(
     network_option(
         "--pool FOLDER",
         "Crops upscaled once by the teacher",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=new_folder,
     ),
     network_option(
         "--pool-size N", "Crops in the pool", type=POSITIVE, default=TrainOptions.pool_size
@@ -113,7 +112,7 @@ train_options = option_group(
     optimization_option(
         "--lr X",
         "Learning rate",
-        type=click.FloatRange(min=0, min_open=True),
+        type=ABOVE_0,
         show_default=BY_RECIPE,
     ),
     optimization_option(
@@ -127,7 +126,7 @@ train_options = option_group(
     machine_option(
         "--workers N",
         "Processes that cut patches",
-        type=click.IntRange(min=0),
+        type=NOT_NEGATIVE,
         default=TrainOptions.workers,
     ),
 )

@@ -34,6 +34,7 @@ from srgan_cli.training.schedule import batch_size, patch_side
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.activation_ranges import complete_ranges_of_file
 from srgan_cli.weights.container import write_weights
+from srgan_cli.weights.measured_field import complete_file
 
 Memory = Callable[[torch.device], float]
 """Bytes that a device can give to this process."""
@@ -63,7 +64,7 @@ def train(
 ) -> list[Path]:
     """Run all stages of `options`, from the newest checkpoint if there is one.
 
-    Returns the weights files written, one a stage.
+    Returns the weights files written, one a stage, with measured receptive fields.
     """
     recipe = RECIPES[options.recipe]
     keep_memory()
@@ -77,7 +78,10 @@ def train(
         processes.barrier()
         for stage in _stages_left(run):
             _train_stage(run, stage, memory)
-    return [weights_file(options.out, stage.end) for stage in run.stages]
+    files = [weights_file(options.out, stage.end) for stage in run.stages]
+    for file in files if processes.is_main_process else []:
+        complete_file(file, callback.message)
+    return files
 
 
 def _data(
