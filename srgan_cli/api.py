@@ -108,10 +108,6 @@ def load(
     >>> upscaler
     <Upscaler photo, blend 0.7, x4>
     """
-    if blend is not None and not 0 <= blend <= 1:
-        raise OptionError(f"blend must be from 0 (faithful) to 1 (vivid), not {blend}")
-    if denoise is not None and not 0 <= denoise <= 1:
-        raise OptionError(f"denoise must be from 0 (keep grain) to 1 (remove it), not {denoise}")
     machine = Machine(device, precision, tile, exact, tta)
     return Upscaler(select_model(_choice(model, blend, denoise)), machine)
 

@@ -75,6 +75,11 @@ def pick_precision(name: str, *devices: torch.device) -> torch.dtype:
     return defaults.pop() if len(defaults) == 1 else torch.float32
 
 
+def dtype_name(dtype: torch.dtype) -> str:
+    """Such as "float32"."""
+    return str(dtype).removeprefix("torch.")
+
+
 def _default_dtype(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(False) else torch.float16

@@ -36,6 +36,12 @@ class ModelChoice:
     denoise: float | None = None
 
     def __post_init__(self) -> None:
+        if self.blend is not None and not 0 <= self.blend <= 1:
+            raise OptionError(f"blend must be from 0 (faithful) to 1 (vivid), not {self.blend}")
+        if self.denoise is not None and not 0 <= self.denoise <= 1:
+            raise OptionError(
+                f"denoise must be from 0 (keep grain) to 1 (remove it), not {self.denoise}"
+            )
         if self.model is not None and self.files:
             raise OptionError("--model and --weights exclude each other")
         if len(self.files) > 2:
@@ -46,8 +52,6 @@ class ModelChoice:
             raise OptionError("two --weights need --blend: 0 is the first, 1 the second")
         if len(self.files) == 1 and self.blend is not None:
             raise OptionError("--blend needs two ends: -w PSNR -w GAN, or a model that has both")
-        if self.blend is not None and not 0 <= self.blend <= 1:
-            raise OptionError(f"--blend {self.blend:g}: it must be from 0 to 1")
         if self.model == BICUBIC and self.blend is not None:
             raise OptionError("--blend does not go with bicubic: it has no vivid end")
         self._check_denoise()
@@ -55,8 +59,6 @@ class ModelChoice:
     def _check_denoise(self) -> None:
         if self.denoise is None:
             return
-        if not 0 <= self.denoise <= 1:
-            raise OptionError(f"--denoise {self.denoise:g}: it must be from 0 to 1")
         if self.files:
             raise OptionError(
                 "--denoise goes with models, not with --weights; srgan interp --shares mixes files"

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from srgan_cli.batch.image_conversion import convert_header
 from srgan_cli.batch.output_names import STREAM
 from srgan_cli.batch.plan import Job, exists
 from srgan_cli.batch.run import JobOptions, Outcome
+from srgan_cli.batch.upscale_job import convert_header
 from srgan_cli.files import writable_target
 from srgan_cli.images.formats import Requirements, check_target
 from srgan_cli.images.header import read_header

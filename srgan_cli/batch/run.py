@@ -17,12 +17,12 @@ from pathlib import Path
 from threading import Event
 from typing import TypeVar
 
-from srgan_cli.batch.image_conversion import convert_image
 from srgan_cli.batch.output_names import STREAM
 from srgan_cli.batch.plan import Job, exists
 from srgan_cli.batch.upscale_job import (
     JobUpscaler,
     check_output,
+    convert_image,
     frames_of,
     make_folder,
     write_output,

@@ -1,4 +1,4 @@
-"""Upscales the image of a job, in memory or, if it is large, writing rows as they are computed."""
+"""The image of a job: converted, upscaled, written; a large one by rows as they are computed."""
 
 import sys
 from collections.abc import Iterator
@@ -7,12 +7,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+
 from srgan_cli.batch.output_names import STREAM
 from srgan_cli.batch.plan import Job
 from srgan_cli.errors import ImageError
 from srgan_cli.files import printable
 from srgan_cli.images.formats import CAPABILITIES, Encoding, check_target, format_of
-from srgan_cli.images.image import AnyImage, Image, ImageSequence, LazyImage
+from srgan_cli.images.header import Header
+from srgan_cli.images.image import (
+    AnyImage,
+    Image,
+    ImageSequence,
+    LazyImage,
+    Pixels,
+    blank,
+    to_uint8,
+    to_uint16,
+)
 from srgan_cli.images.write import (
     ROW_FORMATS,
     RowWriter,
@@ -25,7 +37,73 @@ from srgan_cli.images.write import (
 from srgan_cli.inference.engine import ProgressCallback
 from srgan_cli.inference.fit import row_source
 from srgan_cli.inference.pipeline import UpscalePipeline, partial_progress
-from srgan_cli.settings import ImageSize
+from srgan_cli.settings import Conversion, ImageSize
+
+
+def convert_image(image: AnyImage | LazyImage, conversion: Conversion) -> AnyImage | LazyImage:
+    """Raises ImageError for a frame that the image does not have."""
+    if isinstance(image, LazyImage):  # one frame, without alpha
+        _check_frame(conversion, 1)
+        return _lazy_to_depth(image, conversion.depth)
+    frames = frames_of(image)
+    _check_frame(conversion, len(frames))
+    if conversion.frame is not None:
+        return _convert(frames[conversion.frame - 1], conversion)
+    if isinstance(image, ImageSequence):
+        return replace(image, images=tuple(_convert(frame, conversion) for frame in frames))
+    return _convert(image, conversion)
+
+
+def convert_header(header: Header, conversion: Conversion) -> Header:
+    """The header that the converted image would have. Raises ImageError like `convert_image`."""
+    _check_frame(conversion, header.frames)
+    if conversion.frame is not None:
+        header = replace(header, frames=1, animated=False)
+    if conversion.background is not None:
+        header = replace(header, alpha=False)
+    return replace(header, depth=conversion.depth or header.depth)
+
+
+def _check_frame(conversion: Conversion, frames: int) -> None:
+    if conversion.frame is not None and conversion.frame > frames:
+        have = "one frame" if frames == 1 else f"{frames} frames"
+        raise ImageError(f"has {have}: there is no --frame {conversion.frame}")
+
+
+def _convert(image: Image, conversion: Conversion) -> Image:
+    if conversion.background is not None and image.alpha is not None:
+        image = _flatten(image, conversion.background)
+    if conversion.depth is None:
+        return image
+    alpha = None if image.alpha is None else _to_depth(image.alpha, conversion.depth)
+    return replace(image, pixels=_to_depth(image.pixels, conversion.depth), alpha=alpha)
+
+
+def _flatten(image: Image, background: tuple[int, int, int]) -> Image:
+    """Composited over `background`, 8-bit RGB; without alpha."""
+    assert image.alpha is not None
+    gray = image.pixels.shape[2] == 1 and len(set(background)) == 1
+    white = np.iinfo(image.pixels.dtype).max
+    below = np.array(background[:1] if gray else background, np.float64) * (white / 255)
+    alpha = image.alpha[..., None] / white
+    composite = image.pixels * alpha + below * (1 - alpha)
+    return replace(image, pixels=np.rint(composite).astype(image.pixels.dtype), alpha=None)
+
+
+def _to_depth(samples: Pixels, depth: int) -> Pixels:
+    if depth == 8:
+        return to_uint8(samples)
+    return to_uint16(samples, 255) if samples.dtype == np.uint8 else samples
+
+
+def _lazy_to_depth(lazy: LazyImage, depth: int | None) -> LazyImage:
+    if depth is None or depth == lazy.image.depth:
+        return lazy
+    height, width, channels = lazy.image.pixels.shape
+    empty = blank(height, width, channels, f"u{depth // 8}")
+    image = replace(lazy.image, pixels=empty.pixels)
+    return LazyImage(image, lambda top, bottom: _to_depth(lazy.rows(top, bottom), depth))
+
 
 MAX_BUFFER = 1 << 28
 """Bytes of an output that is held in memory although it can be written by rows or frames.
@@ -54,14 +132,10 @@ def must_stream(path: Path, name: str, animated: bool, size: int, free: int) -> 
     if needed > free:
         raise ImageError(
             f"{printable(path)}: as {CAPABILITIES[name].title} the result needs "
-            f"{format_size(needed)} of memory, and {format_size(free)} are free; save it as PNG or "
+            f"{needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free; save it as PNG or "
             "TIFF, which are written as they are computed, or take a smaller --scale"
         )
     return False
-
-
-def format_size(size: int) -> str:
-    return f"{size / 1e9:.1f} GB"
 
 
 @dataclass(frozen=True)
@@ -81,7 +155,7 @@ class JobUpscaler:
         """
         results, animated = output_frames(image, self.pipeline), is_animated(image)
         name = format_of(job.target, self.encoding)
-        size = sum(result.height * result.width * sample_bytes(result) for result in results)
+        size = sum(r.height * r.width * r.channels * r.pixels.itemsize for r in results)
         if not must_stream(job.target, name, animated, size, self.free):
             return self._upscale_in_memory(image, progress)
         with _open_target(job) as target:
@@ -131,11 +205,6 @@ def output_frames(image: AnyImage | LazyImage, pipeline: UpscalePipeline) -> tup
     sizes = [pipeline.output_size(frame.height, frame.width) for frame in frames]
     pairs = zip(frames, sizes, strict=True)
     return tuple(frame.with_size(size.height, size.width) for frame, size in pairs)
-
-
-def sample_bytes(image: Image) -> int:
-    """Bytes of a pixel."""
-    return image.channels * image.pixels.itemsize
 
 
 def is_animated(image: AnyImage | LazyImage) -> bool:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +48,7 @@ def settings_of(model: "SelectedModel", pipeline: "UpscalePipeline") -> Settings
     """The settings of the first network that runs."""
     known = (model.name, model.blend, model.denoise)
     for engine in _used_engines(pipeline).values():
-        devices = ",".join(map(str, engine.devices))
-        return Settings(*known, devices, str(engine.dtype).removeprefix("torch."))
+        return Settings(*known, ",".join(map(str, engine.devices)), engine.precision)
     resize_only = "float32" if pipeline.engines else None  # a model that is not needed
     return Settings(*known, "cpu", resize_only)
 
@@ -95,11 +94,8 @@ class BatchReport:
         for scale, engine in _used_engines(pipeline).items():
             devices = " and ".join(map(str, engine.devices))
             tiles = f"tiles of {engine.core} + {engine.context} pixels"
-            precision = str(engine.dtype).removeprefix("torch.")
-            built_in_calibration = (
-                ", calibrated on a built-in image" if engine.built_in_calibration else ""
-            )
-            self.output.detail(f"x{scale}: {devices}, {precision}{built_in_calibration}, {tiles}")
+            ranges = ", calibrated on a built-in image" if engine.built_in_calibration else ""
+            self.output.detail(f"x{scale}: {devices}, {engine.precision}{ranges}, {tiles}")
 
     def add(self, outcome: "Outcome") -> None:
         if self.output.json:
@@ -197,11 +193,7 @@ class BatchReport:
             "output_size": _size(outcome.after),
             "seconds": round(outcome.seconds, 3),
             "compute_seconds": round(outcome.compute_seconds, 3),
-            "model": self.settings.model,
-            "blend": self.settings.blend,
-            "denoise": self.settings.denoise,
-            "device": self.settings.device,
-            "precision": self.settings.precision,
+            **asdict(self.settings),
             "notes": [] if outcome.error or outcome.skipped else notes,
             "error": outcome.error,
         }

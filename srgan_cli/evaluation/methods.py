@@ -87,15 +87,17 @@ def network_method(model: SelectedModel, machine: Machine) -> Method:
     context = max(_context(engine) for engine in pipeline.engines.values())
     native = SCALE if SCALE in pipeline.engines else pipeline.native
     engine = pipeline.engines[native]
-    devices = ",".join(map(str, engine.devices))
-    precision = str(engine.dtype).removeprefix("torch.")
-    label, upscale = _label(model), _upscale_function(model, pipeline)
-    known = (model.name, model.blend, model.denoise)
-    return Method(label, upscale, context, native, *known, devices, precision)
-
-
-def _label(model: SelectedModel) -> str:
-    return model.name if model.blend is None else f"{model.name} blend {model.blend:g}"
+    return Method(
+        model.name if model.blend is None else f"{model.name} blend {model.blend:g}",
+        _upscale_function(model, pipeline),
+        context,
+        native,
+        model.name,
+        model.blend,
+        model.denoise,
+        device=",".join(map(str, engine.devices)),
+        precision=engine.precision,
+    )
 
 
 def _context(engine: TiledEngine) -> int:

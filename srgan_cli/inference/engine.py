@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from srgan_cli.device import dtype_name
 from srgan_cli.images.image import Image
 from srgan_cli.inference.row_streams import ImageSink, ImageSource, RowSink, RowSource
 from srgan_cli.inference.tiling import (
@@ -86,6 +87,11 @@ class TiledEngine:
     @property
     def devices(self) -> tuple[torch.device, ...]:
         return tuple(replica.device for replica in self._replicas)
+
+    @property
+    def precision(self) -> str:
+        """The name of `dtype`, such as "float32"."""
+        return dtype_name(self.dtype)
 
     @property
     def _replicas(self) -> tuple[Replica, ...]:

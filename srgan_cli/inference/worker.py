@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from srgan_cli.device import out_of_memory
+from srgan_cli.device import dtype_name, out_of_memory
 from srgan_cli.errors import DeviceError, WeightsError
 from srgan_cli.inference.tiling import MIN_CORE, Box, empty_cache
 from srgan_cli.inference.transfer import (
@@ -142,7 +142,9 @@ class Worker:
         if pending.finite is not None:
             finite = pending.finite.wait()
             return [
-                to_pixels(copy, tile) if good else self._retry_in_float32(tile, pending.dtype)
+                copy.wait().view(tile.samples.dtype)
+                if good
+                else self._retry_in_float32(tile, pending.dtype)
                 for tile, copy, good in zip(pending.batch, pending.cores, finite, strict=True)
             ]
         if len(pending.batch) == 1:
@@ -155,7 +157,7 @@ class Worker:
     def _retry_in_float32(self, tile: TileInput, dtype: torch.dtype) -> np.ndarray:
         if dtype == torch.float32:
             raise WeightsError("the network makes values that are not numbers: its weights are bad")
-        name = str(dtype).removeprefix("torch.")
+        name = dtype_name(dtype)
         self.log(f"the network overflows in {name}: tiles in which it does are redone in float32")
         return self._run_one(tile, torch.float32)
 
@@ -221,10 +223,6 @@ class Worker:
         rows, columns = tile.core.relative_to(tile.context).index(self.scale)
         core = high_res[:, rows, columns].permute(1, 2, 0)
         return self._transfer.down(as_integers(core, tile.samples.dtype))
-
-
-def to_pixels(copy: PendingCopy, tile: TileInput) -> np.ndarray:
-    return copy.wait().view(tile.samples.dtype)
 
 
 def as_gray(image: Tensor) -> Tensor:

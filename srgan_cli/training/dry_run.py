@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from srgan_cli.device import keep_memory, out_of_memory, pick_device, pick_precision
+from srgan_cli.device import dtype_name, keep_memory, out_of_memory, pick_device, pick_precision
 from srgan_cli.errors import DatasetError
 from srgan_cli.training.builder import TrainRun, build_step, to_channels_last
 from srgan_cli.training.callbacks import NoCallback
@@ -98,7 +98,7 @@ def _stage_lines(
         name = stage.gan.discriminator
         yield f"  discriminator: {name}, {count(networks.discriminator)} parameters"
     estimate = estimate_memory(networks, side, options.scale, dtype).of(size)
-    yield f"  memory: about {estimate / 1e9:.1f} GB on {device}, computing in {str(dtype)[6:]}"
+    yield f"  memory: about {estimate / 1e9:.1f} GB on {device}, computing in {dtype_name(dtype)}"
     yield f"  time: {_describe_time(seconds_per_step(options, stage, vggs), steps, budget)}"
 
 
