@@ -24,19 +24,13 @@ LONGEST_SIDE = 16_383  # of a WebP; browsers show little beyond it anyway
 BACKGROUND = 128  # what shows through a transparent image: dark and light fringes stand out on it
 
 
-@dataclass(frozen=True)
-class PageEncoding:
-    name: str
-    """Its name in messages."""
-    encoding: Encoding
-
-
-ENCODINGS = (
-    PageEncoding("lossless WebP", Encoding("webp", lossless=True, strip=True)),
-    PageEncoding("JPEG of quality 98", Encoding("jpeg", quality=98, strip=True)),
-    PageEncoding("JPEG of quality 95", Encoding("jpeg", quality=95, strip=True)),
-    PageEncoding("JPEG of quality 90", Encoding("jpeg", quality=90, strip=True)),
-)
+ENCODINGS = {
+    "lossless WebP": Encoding("webp", lossless=True, strip=True),
+    "JPEG of quality 98": Encoding("jpeg", quality=98, strip=True),
+    "JPEG of quality 95": Encoding("jpeg", quality=95, strip=True),
+    "JPEG of quality 90": Encoding("jpeg", quality=90, strip=True),
+}
+"""By the names that messages give them."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +53,10 @@ def encode_images(images: Sequence[Image], limit: int) -> EncodedImages:
             f"a side of {longest} pixels is more than a page can show; use parts of the image"
         )
     shown = [_to_page_image(image) for image in images]
-    for coding in ENCODINGS:
-        urls = _urls(shown, coding.encoding, limit)
+    for name, encoding in ENCODINGS.items():
+        urls = _urls(shown, encoding, limit)
         if urls is not None:
-            return EncodedImages(urls, coding.name)
+            return EncodedImages(urls, name)
     raise ImageError(f"the images do not fit into {limit / 1e6:.0f} MB; use fewer or smaller ones")
 
 

@@ -106,6 +106,12 @@ class GanObjective:
     warmup: int = 0
     """First steps, in which the discriminator alone is trained."""
 
+    def generator_loss(self, generated: Tensor, real_logits: Tensor) -> Tensor:
+        """real_logits: the discriminator's, of real images. Its weights get no gradient."""
+        with frozen(self.discriminator.module):
+            fake_logits = self.discriminator.module(generated).float()
+        return self.loss.generator(real_logits, fake_logits)
+
 
 @dataclass
 class TrainStep:
@@ -158,7 +164,7 @@ class TrainStep:
         return dict(zip(totals, self.processes.mean(list(totals.values())), strict=True))
 
     def _accumulate(self, batch: TrainBatch, share: float, last: bool) -> Losses:
-        """Adds the gradients of one micro-batch, times its share. Returns its losses."""
+        """Forward, losses and backward of one micro-batch, times its share. Returns its losses."""
         with gradient_sync(self.generator.network, last):
             with self.numerics.autocast():
                 generated = self.generator.network(batch.low_res).float()
@@ -170,7 +176,7 @@ class TrainStep:
             with self.numerics.autocast():
                 losses = {t.name: t.compute(generated, batch.target(t.target)) for t in self.terms}
                 if self.gan is not None:
-                    losses["gan"] = self._generator_gan_loss(generated, logits)
+                    losses["gan"] = self.gan.generator_loss(generated, logits)
             total = torch.stack([self.weights[name] * losses[name] for name in losses]).sum()
             self.scaler.scale(total * share).backward()
         return {name: loss.item() for name, loss in losses.items()} | logged
@@ -195,13 +201,6 @@ class TrainStep:
         right = accuracy(real_logits.detach(), fake_logits.detach())
         logged = {"discriminator": loss.item(), "discriminator_accuracy": right}
         return real_logits.detach(), logged
-
-    def _generator_gan_loss(self, generated: Tensor, real_logits: Tensor) -> Tensor:
-        assert self.gan is not None
-        discriminator = self.gan.discriminator.module
-        with frozen(discriminator):
-            fake_logits = discriminator(generated).float()
-        return self.gan.loss.generator(real_logits, fake_logits)
 
     def _check_finite(self, losses: Losses) -> None:
         broken = [f"the {name} loss" for name, value in losses.items() if not math.isfinite(value)]
