@@ -25,7 +25,7 @@ SSIM_WINDOW = 11
 SHOWN = 5
 """Files that an error names."""
 
-LISTED = 10
+MAX_LINES = 10
 """Skipped files that are listed before a run."""
 
 
@@ -146,7 +146,7 @@ def check_dataset(options: TrainOptions, exclude: Path | None = None) -> Dataset
 
 def skipped_lines(skipped: Sequence[SkippedFile]) -> Iterator[str]:
     """Which files a run leaves out, as far as they are few."""
-    for file in skipped[:LISTED]:
+    for file in skipped[:MAX_LINES]:
         yield f"left out: {file.line}"
-    if len(skipped) > LISTED:
-        yield f"left out: {len(skipped) - LISTED} more files; srgan check lists all"
+    if len(skipped) > MAX_LINES:
+        yield f"left out: {len(skipped) - MAX_LINES} more files; srgan check lists all"

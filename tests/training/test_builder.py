@@ -124,6 +124,7 @@ def test_facts_of_the_file_begun_with_do_not_stick_to_what_is_trained(make, run,
     run(second)
     metadata = read_weights(second.out / "psnr.safetensors").metadata
     assert (metadata.measured_receptive_field, metadata.figures) == (None, {})
+    assert metadata.reflect_padding is not None  # measured when the run ends
 
 
 def test_a_family_is_declared_by_what_was_trained_last(make, run, tmp_path, monkeypatch) -> None:
