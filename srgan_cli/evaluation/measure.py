@@ -1,10 +1,10 @@
 """Metrics of upscaling methods on image pairs."""
 
-import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from statistics import fmean
 
 import numpy as np
 
@@ -119,9 +119,5 @@ def means(measured: Sequence[ImageMeasurements]) -> tuple[Measurement, ...]:
 
 def _mean(scores: Sequence[Measurement]) -> Measurement:
     keys = scores[0].figures
-    average = {key: _average([score.figures[key] for score in scores]) for key in keys}
-    return Measurement(scores[0].method, average, _average([score.seconds for score in scores]))
-
-
-def _average(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
+    average = {key: fmean(score.figures[key] for score in scores) for key in keys}
+    return Measurement(scores[0].method, average, fmean(score.seconds for score in scores))
