@@ -1,6 +1,5 @@
 """How networks run in int8: recorded in weights files, or measured on a built-in image."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,14 +14,11 @@ from srgan_cli.networks.fast import Fast
 from srgan_cli.networks.int8 import WEIGHT_LEVELS, Int8Fast, int8_problem, weight_levels
 from srgan_cli.weights.container import Weights, read_weights, write_weights
 from srgan_cli.weights.loading import load_generator
-from srgan_cli.weights.measured_field import pattern_image
+from srgan_cli.weights.measured_field import output_psnr, pattern_image
 from srgan_cli.weights.metadata import MAX_ACTIVATION, without_int8
 
 SIDE = 48
 """Of the image on which activations are measured, in low-resolution pixels."""
-
-MAX_PSNR = 100.0
-"""dB, for outputs that do not differ."""
 
 ENOUGH_PSNR = 54.0
 """dB from float32, from which all layers run in int8. Other networks get layers in floats until
@@ -127,7 +123,7 @@ def _sums_are_exact(network: Fast) -> bool:
 
 @torch.inference_mode()
 def _outputs(network: nn.Module, images: Sequence[Tensor]) -> list[Tensor]:
-    return [network(image).clamp(0, 1) for image in images]
+    return [network(image) for image in images]
 
 
 @torch.inference_mode()
@@ -136,12 +132,7 @@ def int8_psnr(
 ) -> float:
     """dB of all outputs together from `expected`, those in float32; where sums are exact."""
     quantized = Int8Fast(network, calibration, torch.float32, WEIGHT_LEVELS)
-    errors = [
-        float((quantized(image).clamp_(0, 1) - output).square().mean())
-        for image, output in zip(images, expected, strict=True)
-    ]
-    error = sum(errors) / len(errors)
-    return min(MAX_PSNR, -10 * math.log10(error)) if error else MAX_PSNR
+    return output_psnr(map(quantized, images), expected)
 
 
 def _with_floats(

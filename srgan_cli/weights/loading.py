@@ -1,7 +1,8 @@
 """Any weights file, srgan's or another program's -> Weights -> a network that runs."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from srgan_cli.weights.foreign.conversion import from_foreign
 from srgan_cli.weights.foreign.identify import unwrap_state
 from srgan_cli.weights.foreign.layout import UnknownNetworkError
 from srgan_cli.weights.generators import build_from_state, fit_problems, join_problems
-from srgan_cli.weights.metadata import Metadata
 from srgan_cli.weights.ncnn.reader import is_ncnn, read_ncnn
 from srgan_cli.weights.onnx_reader import is_onnx, read_onnx
 from srgan_cli.weights.tensor_files import read_tensor_file
@@ -30,23 +30,27 @@ def load_weights(path: Path, scale: int | None = None, activation: str | None = 
     scale that neither tells is taken from the file's name. Raises WeightsError that names the path.
     """
     if is_ncnn(path) or is_onnx(path):
-        return _with_scale(path, _from_graph(path), scale)
-    file = read_tensor_file(path)
-    if is_srgan_header(file.header):
-        return _with_scale(path, parse_weights(path, file), scale)
-    try:
-        return _from_foreign(path, file.tensors, scale, activation)
-    except WeightsError as error:
-        raise WeightsError(printable(f"{path}: {error}")) from error
-
-
-def _with_scale(path: Path, weights: Weights, scale: int | None) -> Weights:
+        with _named(path):
+            weights = read_onnx(path) if is_onnx(path) else read_ncnn(path)
+    elif is_srgan_header((file := read_tensor_file(path)).header):
+        weights = parse_weights(path, file)
+    else:
+        with _named(path):
+            weights = _load_foreign(path, file.tensors, scale, activation)
     if scale not in (None, weights.metadata.scale):
         raise WeightsError(f"{path}: it enlarges by {weights.metadata.scale}, not by {scale}")
     return weights
 
 
-def _from_foreign(
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except WeightsError as error:
+        raise WeightsError(printable(f"{path}: {error}")) from error
+
+
+def _load_foreign(
     path: Path, found: Mapping[str, Any], scale: int | None, activation: str | None
 ) -> Weights:
     try:
@@ -55,23 +59,7 @@ def _from_foreign(
         if not spandrel_models.installed():
             more = f"{error}; with spandrel more kinds load: {spandrel_models.INSTALL}"
             raise WeightsError(more) from error
-        return _with_scale(path, _from_spandrel(found), scale)
-
-
-def _from_graph(path: Path) -> Weights:
-    try:
-        return read_onnx(path) if is_onnx(path) else read_ncnn(path)
-    except WeightsError as error:
-        raise WeightsError(printable(f"{path}: {error}")) from error
-
-
-def _from_spandrel(found: Mapping[str, Any]) -> Weights:
-    state = unwrap_state(found)
-    network = spandrel_models.generator(state)
-    sizes = {"scale": network.scale, "network": network.name}
-    family = f"{network.name}, by spandrel"
-    metadata = Metadata(scale=network.scale, training={"family": family})
-    return Weights(spandrel_models.ARCHITECTURE, sizes, state, metadata, family)
+        return spandrel_models.spandrel_weights(unwrap_state(found))
 
 
 def scale_in_name(name: str) -> int | None:

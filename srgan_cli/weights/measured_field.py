@@ -6,7 +6,7 @@ the measured field alone are much faster to compute.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +32,9 @@ FIRST_LIMIT = 96
 
 STEP = 4
 """Results are multiples of it: rounding up also covers what the test image does not show."""
+
+MAX_PSNR = 100.0
+"""dB, for outputs that do not differ."""
 
 Log = Callable[[str], None]
 
@@ -89,6 +92,16 @@ def pattern_image(side: int) -> NDArray[np.float32]:
     noise = np.random.default_rng(2018).random((3, side, side))
     mixed = 0.6 * np.where(discs, 1 - gradients, gradients) + 0.2 * bars + 0.2 * noise
     return (np.rint(255 * mixed) / 255).astype(np.float32)
+
+
+def output_psnr(outputs: Iterable[Tensor], expected: Iterable[Tensor]) -> float:
+    """PSNR of all images together, in dB, at most MAX_PSNR. Values are clipped to [0, 1]."""
+    errors = [
+        float((output.clamp(0, 1) - reference.clamp(0, 1)).square().mean())
+        for output, reference in zip(outputs, expected, strict=True)
+    ]
+    error = sum(errors) / len(errors)
+    return min(MAX_PSNR, -10 * math.log10(error)) if error else MAX_PSNR
 
 
 def tile_padding(weights: Weights, analytic: int) -> int:

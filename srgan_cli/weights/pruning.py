@@ -1,6 +1,5 @@
 """Channels inside blocks that are always zero, and the same network without them."""
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,13 +11,10 @@ from srgan_cli.errors import WeightsError
 from srgan_cli.networks.fast import Fast
 from srgan_cli.weights.container import Weights
 from srgan_cli.weights.loading import load_generator
-from srgan_cli.weights.measured_field import pattern_image
+from srgan_cli.weights.measured_field import output_psnr, pattern_image
 
 MULTIPLE = 16
 """Blocks keep a multiple of so many channels: processors compute other numbers no faster."""
-
-MAX_PSNR = 100.0
-"""dB, for outputs that do not differ."""
 
 SIDE, RUNS = 128, 3
 """Side of the built-in image, and how often networks are timed on it."""
@@ -56,9 +52,10 @@ def prune(weights: Weights, images: Sequence[Tensor] = ()) -> Pruning:
     pruned = _without(weights, kept)
     channels = sum(map(len, zero))
     removed = channels - sum(map(len, kept))
-    smaller = load_generator(pruned)
+    smaller, seen = load_generator(pruned), images or [_built_in()]
+    psnr = output_psnr(map(smaller, seen), map(network, seen))
     return Pruning(
-        _recorded(pruned, removed, psnr := _psnr(network, smaller, images or [_built_in()])),
+        _recorded(pruned, removed, psnr),
         removed,
         sum(int(one.sum()) for one in always),
         channels,
@@ -129,15 +126,6 @@ def _recorded(weights: Weights, removed: int, psnr: float) -> Weights:
     """Figures were the original's."""
     record = dict(weights.metadata.training) | {"pruned": {"channels": removed, "psnr": psnr}}
     return replace(weights, metadata=replace(weights.metadata, training=record, figures={}))
-
-
-def _psnr(network: nn.Module, pruned: nn.Module, images: Sequence[Tensor]) -> float:
-    errors = [
-        float((network(image).clamp(0, 1) - pruned(image).clamp(0, 1)).square().mean())
-        for image in images
-    ]
-    error = sum(errors) / len(errors)
-    return min(MAX_PSNR, -10 * math.log10(error)) if error else MAX_PSNR
 
 
 def _built_in() -> Tensor:

@@ -3,7 +3,6 @@
 Files are read by `srgan_cli.weights.tensor_files`, never by spandrel itself.
 """
 
-from collections.abc import Mapping
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -11,6 +10,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from srgan_cli.errors import WeightsError
+from srgan_cli.weights.container import Weights
+from srgan_cli.weights.generators import State
+from srgan_cli.weights.metadata import Metadata
 
 ARCHITECTURE = "spandrel"
 INSTALL = "pip install spandrel"
@@ -36,7 +38,16 @@ class SpandrelNetwork(nn.Module):
         return high_res
 
 
-def generator(state: Mapping[str, Tensor]) -> SpandrelNetwork:
+def spandrel_weights(state: State) -> Weights:
+    """Raises WeightsError as `generator` does."""
+    network = generator(state)
+    sizes = {"scale": network.scale, "network": network.name}
+    family = f"{network.name}, by spandrel"
+    metadata = Metadata(scale=network.scale, training={"family": family})
+    return Weights(ARCHITECTURE, sizes, state, metadata, family)
+
+
+def generator(state: State) -> SpandrelNetwork:
     """Raises WeightsError where spandrel is missing, does not know it, or it is not RGB to RGB."""
     spandrel = _spandrel()
     unsupported = (spandrel.UnsupportedModelError, LookupError, RuntimeError, TypeError, ValueError)

@@ -25,6 +25,8 @@ TYPES: dict[int, "np.dtype[Any]"] = {
 BATCH_NORM = ("weight", "running_mean", "running_var", "bias")
 """A BatchNorm layer's arrays in their order in the file."""
 
+BATCH_NORM_EPSILON = 1e-5  # where a layer states none
+
 
 @dataclass
 class _Cursor:

@@ -20,8 +20,12 @@ from srgan_cli.weights.graphs.architectures import build_graph
 from srgan_cli.weights.graphs.graph import Graph, Operation
 from srgan_cli.weights.graphs.graph_match import fold_batch_norm
 from srgan_cli.weights.loading import load_generator
-from srgan_cli.weights.ncnn.bin_file import BATCH_NORM, format_plain, format_weight
-from srgan_cli.weights.ncnn.layer_operations import BATCH_NORM_EPSILON
+from srgan_cli.weights.ncnn.bin_file import (
+    BATCH_NORM,
+    BATCH_NORM_EPSILON,
+    format_plain,
+    format_weight,
+)
 from srgan_cli.weights.ncnn.param_file import NcnnLayer, Value, format_param
 
 INSTALL = "pip install ncnn"
