@@ -1,10 +1,13 @@
-"""What EXIF and XMP say of the pixels, kept true when these are rotated or upscaled.
+"""EXIF and XMP, kept true when pixels are rotated or upscaled, and IPTC.
 
-EXIF is changed in place, so that a MakerNote's pointers into the block still hold.
+EXIF is changed in place, so that a MakerNote's pointers into the block still hold. IPTC-IIM, the
+captions and keywords of press agencies, is one of Photoshop's image resources:
+https://www.adobe.com/devnet-apps/photoshop/fileformatashtml/, "Image Resource Blocks".
 """
 
 import re
 import struct
+from collections.abc import Mapping
 from itertools import islice
 
 from PIL.ExifTags import Base as Tag
@@ -34,6 +37,13 @@ DESCRIPTION_TAGS = {
     *(Tag.ExifOffset, Tag.GPSInfo, *WINDOWS_TEXTS),
 }
 """Tags of a TIFF page that describe the image, not how it is stored."""
+
+IPTC_RESOURCE = 0x0404
+RESOURCE_SIGNATURE = b"8BIM"
+JPEG_MARKER, JPEG_SIGNATURE = b"\xff\xed", b"Photoshop 3.0\0"
+MAX_JPEG_BYTES = 65533  # of a segment
+PNG_KEYWORD = "Raw profile type iptc"  # of ImageMagick, hexadecimal
+PNG_LINE = 72  # digits
 
 
 def read_orientation(exif: bytes | None, xmp: bytes | None) -> int:
@@ -149,3 +159,64 @@ def _set_properties(xmp: bytes, numbers: dict[str, int]) -> bytes:
         pattern = rf"({name}(?:=[\"']|>)\s*)\d+".encode()
         xmp = re.sub(pattern, rb"\g<1>%d" % value, xmp)
     return xmp
+
+
+def valid_iptc(data: object) -> bytes | None:
+    """`data` itself; None if it does not begin as a data set does."""
+    return data if isinstance(data, bytes) and data.startswith(b"\x1c") else None
+
+
+def iptc_of_info(info: Mapping[str, object]) -> bytes | None:
+    """IPTC data in Pillow's `info` of any format."""
+    resources = info.get("photoshop")
+    if isinstance(resources, Mapping) and IPTC_RESOURCE in resources:
+        return valid_iptc(resources[IPTC_RESOURCE])
+    return valid_iptc(info.get("iptc"))
+
+
+def iptc_of_page(page: IFD) -> bytes | None:
+    """IPTC data of a page of a TIFF file: in its own tag, or Photoshop's.
+
+    Some programs store the tag as numbers in the order of the file, others as bytes.
+    """
+    if Tag.IPTCNAA in page:
+        value = page[Tag.IPTCNAA]
+        swapped = value.swapped().data if value.kind == LONG else b""
+        return valid_iptc(value.data) or valid_iptc(swapped)
+    return find_iptc(page[Tag.ImageResources].data) if Tag.ImageResources in page else None
+
+
+def find_iptc(data: bytes) -> bytes | None:
+    """IPTC data in Photoshop's resources up to the first damaged one, or `data` itself."""
+    at = 0
+    while data[at : at + 4] == RESOURCE_SIGNATURE and at + 12 <= len(data):
+        number, name_length = struct.unpack_from(">HB", data, at + 4)
+        start = at + 6 + (name_length + 2) // 2 * 2
+        if start + 4 > len(data):
+            break
+        length = struct.unpack_from(">I", data, start)[0]
+        if number == IPTC_RESOURCE:
+            return valid_iptc(data[start + 4 : start + 4 + length])
+        at = start + 4 + (length + 1) // 2 * 2
+    return valid_iptc(data)
+
+
+def _resource(iptc: bytes) -> bytes:
+    head = RESOURCE_SIGNATURE + struct.pack(">HHI", IPTC_RESOURCE, 0, len(iptc))
+    return head + iptc + b"\0" * (len(iptc) % 2)
+
+
+def jpeg_segment(iptc: bytes) -> bytes:
+    """Raises ValueError for more than a segment holds."""
+    data = JPEG_SIGNATURE + _resource(iptc)
+    if len(data) > MAX_JPEG_BYTES:
+        raise ValueError("IPTC data is too long")
+    return JPEG_MARKER + struct.pack(">H", len(data) + 2) + data
+
+
+def png_text(iptc: bytes) -> str:
+    """The text under PNG_KEYWORD."""
+    data = _resource(iptc)
+    digits = data.hex()
+    lines = [digits[at : at + PNG_LINE] for at in range(0, len(digits), PNG_LINE)]
+    return "\n".join(["", "iptc", f"{len(data):8d}", *lines, ""])

@@ -1,6 +1,6 @@
 """What an image is in memory: pixels, alpha and what else its file stated."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -11,6 +11,8 @@ from numpy.typing import DTypeLike, NDArray
 
 if TYPE_CHECKING:
     import PIL.Image
+
+BAND_BYTES = 1 << 24
 
 Pixels = NDArray[Any]  # uint8 or uint16; an Image checks it
 
@@ -194,3 +196,46 @@ class LazyImage:
 
 
 AnyImage = Image | ImageSequence
+
+
+def split_rows(image: Image) -> Iterator[Pixels]:
+    """(n, W, C): the samples from top to bottom, alpha among them, not all at once."""
+    rows = max(1, BAND_BYTES // image.row_bytes)
+    for top in range(0, image.height, rows):
+        bottom = top + rows
+        alpha = None if image.alpha is None else image.alpha[top:bottom]
+        yield Image(image.pixels[top:bottom], alpha).array
+
+
+class RowBands:
+    """Rows that arrive in any portions, regrouped into bands that depend on the image alone.
+
+    So a file written as it is computed has the bytes of one that was written at once. rows: of
+    every band but the last, which ends with the image at `height`.
+    """
+
+    def __init__(self, rows: int, height: int) -> None:
+        self.rows = rows
+        self.left = height
+        """Rows that are still to be yielded."""
+        self._pending: list[Pixels] = []
+        self._count = 0
+
+    def add(self, rows: Pixels) -> Iterator[Pixels]:
+        """The bands that `rows`, (n, W, C), complete."""
+        start = 0
+        while start < len(rows):
+            wanted = min(self.rows, self.left) - self._count
+            part = rows[start : start + wanted]
+            start += len(part)
+            if len(part) == wanted:
+                yield self._complete(part)
+            else:  # copied: the caller may reuse its memory
+                self._pending.append(part.copy())
+                self._count += len(part)
+
+    def _complete(self, part: Pixels) -> Pixels:
+        band = np.concatenate([*self._pending, part]) if self._pending else part
+        self._pending, self._count = [], 0
+        self.left -= len(band)
+        return band

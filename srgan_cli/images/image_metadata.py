@@ -10,6 +10,8 @@ from PIL.ExifTags import Base as Tag
 from srgan_cli.images.exif import (
     INVALID_EXIF,
     exif_from_page,
+    iptc_of_info,
+    iptc_of_page,
     is_exif_invalid,
     is_page_invalid,
     read_orientation,
@@ -19,7 +21,6 @@ from srgan_cli.images.exif import (
 )
 from srgan_cli.images.icc import checked_profile
 from srgan_cli.images.image import Image, Pixels
-from srgan_cli.images.iptc import iptc_of_info, iptc_of_page
 from srgan_cli.images.tiff_tags import IFD
 
 COMMENT = "Comment"

@@ -16,8 +16,7 @@ from srgan_cli.errors import ImageError
 from srgan_cli.files import open_regular
 from srgan_cli.images.codec_errors import check_pixels, read_errors
 from srgan_cli.images.codecs import pillow_read, tiff_read
-from srgan_cli.images.codecs.jxl import read_jxl_header
-from srgan_cli.images.codecs.plugins import develop_raw, is_raw, raw_size
+from srgan_cli.images.codecs.plugins import develop_raw, is_raw, raw_size, read_jxl_header
 from srgan_cli.images.codecs.tiff_read import TiffPage
 from srgan_cli.images.exif import exif_from_page
 from srgan_cli.images.formats import NO_DEEP_ANIMATION

@@ -29,9 +29,8 @@ from srgan_cli.images.formats import (
     format_of,
 )
 from srgan_cli.images.icc import convert_to_srgb, needs_profile
-from srgan_cli.images.image import AnyImage, Image, ImageSequence
+from srgan_cli.images.image import AnyImage, Image, ImageSequence, split_rows
 from srgan_cli.images.image_metadata import COMMENT
-from srgan_cli.images.row_bands import split_rows
 
 DEFAULT_ENCODING = Encoding()
 RowWriter = PngWriter | TiffWriter

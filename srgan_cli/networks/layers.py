@@ -121,11 +121,6 @@ class OutputConv(Float32Conv):
         return depth_to_space(blocks, factor)
 
 
-def output_conv(inputs: int, outputs: int, kernel: int) -> OutputConv:
-    """Keeps height and width."""
-    return OutputConv(inputs, outputs, kernel, padding=kernel // 2)
-
-
 def _block_kernel(weight: Tensor, factor: int) -> Tensor:
     """(O, I, k, k) -> (f f O, f f I, n, n): the same convolution between blocks of f x f pixels.
 

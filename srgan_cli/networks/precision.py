@@ -71,18 +71,16 @@ def bicubic_kernels(scale: int) -> np.ndarray:
 
 
 class Float32Conv(nn.Conv2d):
-    """A convolution in float32, also behind layers in half precision."""
+    """A convolution in float32, also behind layers in half precision. Keeps height and width."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3) -> None:
+        super().__init__(inputs, outputs, kernel, padding=kernel // 2)
 
     def forward(self, x: Tensor) -> Tensor:
         bias = None if self.bias is None else at_least_float32(self.bias)
         weight = at_least_float32(self.weight)
         with autocast_disabled(x):
             return conv2d(at_least_float32(x), weight, bias, self.stride, self.padding)
-
-
-def float32_conv(inputs: int, outputs: int, kernel: int = 3) -> Float32Conv:
-    """Keeps height and width."""
-    return Float32Conv(inputs, outputs, kernel, padding=kernel // 2)
 
 
 class InputConv(Float32Conv):
@@ -95,11 +93,6 @@ class InputConv(Float32Conv):
     def forward(self, x: Tensor) -> Tensor:
         image = x.to(at_least_float32(self.weight).dtype)
         return super().forward(image).to(_compute_dtype(x, self.weight))
-
-
-def input_conv(inputs: int, outputs: int, kernel: int = 3) -> InputConv:
-    """Keeps height and width."""
-    return InputConv(inputs, outputs, kernel, padding=kernel // 2)
 
 
 def _compute_dtype(x: Tensor, weight: Tensor) -> torch.dtype:

@@ -17,7 +17,7 @@ from srgan_cli.networks.layers import (
     total_radius,
     upscale_factors,
 )
-from srgan_cli.networks.precision import float32_conv, input_conv
+from srgan_cli.networks.precision import Float32Conv, InputConv
 
 RESIDUAL_SCALE = 0.2
 
@@ -77,13 +77,13 @@ class RRDBNet(nn.Module):
         self.scale = scale
         self.alignment = unshuffle
         self.factors = upscale_factors(scale * unshuffle)
-        self.conv_first = input_conv(3 * unshuffle * unshuffle, features)
+        self.conv_first = InputConv(3 * unshuffle * unshuffle, features)
         self.body = nn.Sequential(*(RRDB(features, growth) for _ in range(blocks)))
         self.conv_body = conv(features, features)
         for number, factor in enumerate(self.factors, start=1):
             self.add_module(f"conv_up{number}", NearestConv(features, features, factor))
         self.conv_hr = conv(features, features)
-        self.conv_last = float32_conv(features, 3)
+        self.conv_last = Float32Conv(features, 3)
 
     @property
     def upsampling(self) -> list[nn.Module]:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from srgan_cli.networks.layers import bicubic_radius, conv, conv_radius, total_radius
-from srgan_cli.networks.precision import bicubic, float32_conv, to_weight_dtype
+from srgan_cli.networks.precision import Float32Conv, bicubic, to_weight_dtype
 
 LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)  # of R, G, B in [0, 1], as MATLAB's rgb2ycbcr
 BLACK = 16 / 255
@@ -49,7 +49,7 @@ class SRCNN(nn.Module):
         self.scale = scale
         self.conv1 = conv(1, n1, f1)
         self.conv2 = conv(n1, n2, f2)
-        self.conv3 = float32_conv(n2, 1, f3)
+        self.conv3 = Float32Conv(n2, 1, f3)
 
     @property
     def receptive_field(self) -> int:

@@ -12,18 +12,18 @@ from torch.nn.functional import interpolate
 
 from srgan_cli.networks.layers import (
     NearestConv,
+    OutputConv,
     SubPixelConv,
     conv,
     conv_radius,
-    output_conv,
     total_radius,
     upscale_factors,
 )
 from srgan_cli.networks.precision import (
     Float32PReLU,
+    InputConv,
     at_least_float32,
     autocast_disabled,
-    input_conv,
 )
 
 
@@ -101,7 +101,7 @@ class SRResNet(nn.Module):
         self.scale, self.output = scale, output
         self.variant = variant = FORMS[form]
         self.factors = upscale_factors(scale)
-        self.conv_first = input_conv(3, features, variant.kernel)
+        self.conv_first = InputConv(3, features, variant.kernel)
         self.act_first = _activation(variant.first_activation)
         self.body = nn.Sequential(
             *(ResidualBlock(features, variant.block_activation, norm, bias) for _ in range(blocks))
@@ -116,7 +116,7 @@ class SRResNet(nn.Module):
         if variant.conv_hr:
             self.conv_hr = conv(features, features)
             self.act_hr = _activation(variant.up_activation)
-        self.conv_last = output_conv(features, 3, variant.kernel)
+        self.conv_last = OutputConv(features, 3, variant.kernel)
 
     @property
     def receptive_field(self) -> int:

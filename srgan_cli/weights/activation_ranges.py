@@ -1,6 +1,6 @@
 """How networks run in int8: recorded in weights files, or measured on a built-in image."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -139,15 +139,12 @@ def _with_floats(
     network: Fast, calibration: Calibration, images: Sequence[Tensor], expected: Sequence[Tensor]
 ) -> Calibration:
     """With as many convolutions in floats as ENOUGH_PSNR takes, those that cost most first."""
-    remaining: Iterator[int] | None = None
-    while len(calibration.floats) < MAX_FLOAT_LAYERS:
+    if int8_psnr(network, calibration, images, expected) >= ENOUGH_PSNR:
+        return calibration
+    for layer in _by_psnr(network, calibration, images)[:MAX_FLOAT_LAYERS]:
+        calibration = replace(calibration, floats=calibration.floats | {layer})
         if int8_psnr(network, calibration, images, expected) >= ENOUGH_PSNR:
             break
-        remaining = remaining or iter(_by_psnr(network, calibration, images))
-        layer = next(remaining, None)
-        if layer is None:
-            break
-        calibration = replace(calibration, floats=calibration.floats | {layer})
     return calibration
 
 

@@ -6,7 +6,6 @@ from one another blend well: others give dark or broken images.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from inspect import signature
 from itertools import combinations
 from statistics import median
 
@@ -14,9 +13,13 @@ import torch
 from torch import Tensor
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.networks import GENERATORS
 from srgan_cli.weights.container import Weights
-from srgan_cli.weights.generators import Hyperparameters, join_problems, state_mismatches
+from srgan_cli.weights.generators import (
+    Hyperparameters,
+    default_hyperparameters,
+    join_problems,
+    state_mismatches,
+)
 from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.measured_field import pattern_image
 from srgan_cli.weights.metadata import blend_metadata
@@ -90,10 +93,7 @@ def blend_problems(a: Weights, b: Weights) -> list[str]:
 
 
 def _with_defaults(weights: Weights) -> Hyperparameters:
-    kind = GENERATORS.get(weights.architecture)
-    known = signature(kind).parameters.values() if kind else ()
-    defaults = {parameter.name: parameter.default for parameter in known}
-    return defaults | dict(weights.hyperparameters)
+    return default_hyperparameters(weights.architecture) | dict(weights.hyperparameters)
 
 
 def _weighted_sum(tensors: Sequence[Tensor], shares: Sequence[float]) -> Tensor:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save
-from torch import Tensor
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.files import atomic_write, printable
@@ -145,17 +144,13 @@ def to_half(weights: Weights) -> Weights:
     BatchNorm's running statistics stay float32: variances can be of any size, and are few.
     Raises WeightsError where a value is too large for float16.
     """
-    state = {
-        name: tensor.half() if _can_be_half(name, tensor) else tensor
-        for name, tensor in weights.state.items()
-    }
+    state = dict(weights.state)
+    for name, tensor in weights.state.items():
+        if tensor.is_floating_point() and not is_running_statistic(name):
+            state[name] = tensor.half()
     if problems := non_finite(state):
         raise WeightsError(f"16 bits do not suffice: in them, {join_problems(problems)}")
     return replace(weights, state=state)
-
-
-def _can_be_half(name: str, tensor: Tensor) -> bool:
-    return tensor.is_floating_point() and not is_running_statistic(name)
 
 
 def is_running_statistic(name: str) -> bool:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from srgan_cli.weights.foreign.identify import unwrap_state
+from srgan_cli.weights.foreign.conversion import unwrap_state
 from srgan_cli.weights.foreign.spandrel_models import SpandrelNetwork
 from srgan_cli.weights.loading import load_generator, load_weights
 from srgan_cli.weights.ncnn.reader import is_ncnn, ncnn_dtypes

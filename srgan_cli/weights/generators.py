@@ -22,6 +22,12 @@ DEPTHS = ("blocks", "convolutions", "depth")
 """Numbers of layers or blocks, each of which has a tensor at least."""
 
 
+def default_hyperparameters(architecture: str) -> dict[str, Any]:
+    """Empty for an architecture that is not ours."""
+    kind = GENERATORS.get(architecture)
+    return {p.name: p.default for p in signature(kind).parameters.values()} if kind else {}
+
+
 def build_generator(architecture: str, hyperparameters: Hyperparameters) -> nn.Module:
     """A freshly initialized network. Raises WeightsError if it cannot be built."""
     if architecture not in GENERATORS:
@@ -52,10 +58,7 @@ def _hyperparameter_problems(architecture: str, given: Hyperparameters, state: S
 
     Every layer has tensors and every width is a side of one, so `state` limits them all.
     """
-    if architecture not in GENERATORS:
-        return []  # build_generator names those that exist
-    defaults = {p.name: p.default for p in signature(GENERATORS[architecture]).parameters.values()}
-    limits = _limits(state)
+    defaults, limits = default_hyperparameters(architecture), _limits(state)
     return [
         f"{name} {_summary(value)} is out of range"
         if type(value) is _json_type(defaults[name])

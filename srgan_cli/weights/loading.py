@@ -12,8 +12,7 @@ from srgan_cli.errors import WeightsError
 from srgan_cli.files import printable
 from srgan_cli.weights.container import Weights, is_srgan_header, parse_weights
 from srgan_cli.weights.foreign import spandrel_models
-from srgan_cli.weights.foreign.conversion import from_foreign
-from srgan_cli.weights.foreign.identify import unwrap_state
+from srgan_cli.weights.foreign.conversion import from_foreign, unwrap_state
 from srgan_cli.weights.foreign.layout import UnknownNetworkError
 from srgan_cli.weights.generators import build_from_state, fit_problems, join_problems
 from srgan_cli.weights.ncnn.reader import is_ncnn, read_ncnn

@@ -5,7 +5,6 @@ The package onnx parses the file; nothing of it runs, and no other file is opene
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,8 @@ MAX_STRUCTURE = 1 << 22
 
 MAX_AXES = 8
 
-DTYPES = {1: "<f4", 6: "<i4", 7: "<i8", 10: "<f2", 11: "<f8"}
-"""TensorProto.DataType -> what its raw bytes hold."""
+DATA_TYPES = (1, 6, 7, 10, 11)
+"""TensorProto.DataType: float32, int32, int64, float16 and float64."""
 
 
 Content = Mapping[int, "Content | None"]
@@ -153,24 +152,16 @@ def _attribute(given: Any) -> Any:
 
 
 def _array(tensor: Any) -> np.ndarray:
-    """Convert a TensorProto; its size is checked before its data are read."""
+    """Convert a TensorProto; raises WeightsError."""
     name, shape = summary(tensor.name) or "a constant", tuple(tensor.dims)
     if tensor.data_location or tensor.external_data:
         raise WeightsError(f"{name} is in another file, which is not read: save it as one file")
-    known = tensor.data_type in DTYPES and len(shape) <= MAX_AXES
+    known = tensor.data_type in DATA_TYPES and len(shape) <= MAX_AXES
     if not known or min(shape, default=0) < 0 or (0 in shape and len(shape) > 1):
         raise WeightsError(f"an unsupported model: {name} is of an unsupported type or size")
-    dtype = np.dtype(DTYPES[tensor.data_type])
-    values = _typed_values(tensor)
-    count = len(values) if values else len(tensor.raw_data) / dtype.itemsize
-    if count != prod(shape):
-        raise WeightsError(f"{name} does not have the size that it says; get the file again")
-    array = np.array(values, dtype) if values else np.frombuffer(tensor.raw_data, dtype)
-    return array.reshape(shape)
-
-
-def _typed_values(tensor: Any) -> Any:
-    """Numbers that are not in `raw_data`; float16 always is, as exporters write it."""
-    fields = {1: "float_data", 6: "int32_data", 7: "int64_data", 11: "double_data"}
-    field = fields.get(tensor.data_type)
-    return getattr(tensor, field) if field else ()
+    try:
+        array: np.ndarray = import_module("onnx.numpy_helper").to_array(tensor)
+    except (TypeError, ValueError) as error:
+        text = f"{name} does not have the size that it says; get the file again"
+        raise WeightsError(text) from error
+    return array

@@ -219,7 +219,8 @@ class _Machine:
     def _tensor(self, given: tuple[Any, ...]) -> Opaque:
         """given: storage, offset, size, stride, requires_grad, backward hooks."""
         storage, offset, size, stride = given[:4]
-        if not isinstance(storage, Storage) or len(given) > 6 or any(map(_items_of, given[4:])):
+        is_other = len(given) > 6 or any(isinstance(one, TupleValue) for one in given[4:])
+        if not isinstance(storage, Storage) or is_other:
             raise UnpicklingError("an unknown kind of tensor")
         if not _fits(storage.elements, offset, _items(size), _items(stride)):
             raise UnpicklingError("a tensor larger than the file's storage of it")
@@ -243,11 +244,6 @@ def _items(value: Any) -> tuple[Any, ...]:
     if not isinstance(value, TupleValue):
         raise UnpicklingError("a tuple is missing")
     return value.items
-
-
-def _items_of(value: Any) -> bool:
-    """Whether a tensor's further argument is a tuple: requires_grad and hooks are not."""
-    return isinstance(value, TupleValue)
 
 
 def _named(argument: str) -> Global:

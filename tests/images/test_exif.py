@@ -1,15 +1,27 @@
-"""EXIF and XMP stay true when an image is rotated or resized."""
+"""EXIF and XMP stay true when an image is resized; IPTC is kept where a format holds it."""
 
+import io
 import struct
 
+import numpy as np
 import pytest
-from image_helpers import XMP, tags
+from image_helpers import IPTC, XMP, tags
 from PIL import Image as Pillow
+from PIL import IptcImagePlugin
 
-from srgan_cli.images.exif import reset_exif_orientation, set_exif_size, valid_exif
-from srgan_cli.images.formats import Encoding
+from srgan_cli.errors import ImageError
+from srgan_cli.images.exif import (
+    find_iptc,
+    iptc_of_page,
+    jpeg_segment,
+    reset_exif_orientation,
+    set_exif_size,
+    valid_exif,
+)
+from srgan_cli.images.formats import CAPABILITIES, Encoding
 from srgan_cli.images.read import read_bytes, read_image
-from srgan_cli.images.write import encode
+from srgan_cli.images.tiff_tags import LONG, TagValue, build_ifd, parse_tiff, tiff_header
+from srgan_cli.images.write import encode, list_losses
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -54,3 +66,51 @@ def test_tiff_and_jpeg_exchange_exif(make, exif):
         jpeg = read_bytes(encode(tiff, Encoding("jpeg")), "x")
         assert tags(jpeg.exif)[271] == "Maker"
         assert tags(jpeg.exif)[0xA002] == 47
+
+
+HOLD_IPTC = ("jpeg", "png", "tiff", "jpeg2000")
+DEEP = ("png", "tiff", "jpeg2000")
+
+
+@pytest.mark.parametrize("name", CAPABILITIES)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_iptc_is_kept_where_the_format_holds_it(make, name, dtype):
+    if dtype == np.uint16 and name not in DEEP:
+        return
+    image = make(dtype=dtype, iptc=IPTC)
+    back = read_bytes(encode(image, Encoding(name)), "x.tga")
+    assert back.iptc == (IPTC if name in HOLD_IPTC else None)
+    assert bool(list_losses(image, name)) == (name not in HOLD_IPTC)
+
+
+def test_iptc_is_where_other_programs_look_for_it(make):
+    image = make(iptc=IPTC)
+    with Pillow.open(io.BytesIO(encode(image, Encoding("jpeg")))) as opened:
+        assert IptcImagePlugin.getiptcinfo(opened)[2, 120] == b"Caption"
+    with Pillow.open(io.BytesIO(encode(image, Encoding("tiff")))) as opened:
+        assert opened.tag_v2[33723] == IPTC
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("wrong_way_round", [False, True])
+def test_iptc_of_a_tiff_file_may_be_numbers(order, wrong_way_round):
+    data = IPTC + bytes(-len(IPTC) % 4)
+    if wrong_way_round:
+        data = TagValue(LONG, data).swapped().data
+    page = parse_tiff(
+        tiff_header(order, 8) + build_ifd({33723: TagValue(LONG, data)}, order, 8)
+    ).first_ifd()
+    assert iptc_of_page(page).startswith(IPTC)
+
+
+@pytest.mark.parametrize("cut", range(0, 40, 3))
+def test_damaged_resources_hold_no_iptc(cut):
+    whole = jpeg_segment(IPTC)[18:]
+    assert find_iptc(whole) == IPTC
+    found = find_iptc(whole[:cut])
+    assert found is None or IPTC.startswith(found)
+
+
+def test_iptc_that_a_jpeg_cannot_hold_is_refused_with_the_remedy(make):
+    with pytest.raises(ImageError, match=r"IPTC.*--strip"):
+        encode(make(iptc=b"\x1c" * 70_000), Encoding("jpeg"))

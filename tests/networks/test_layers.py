@@ -2,14 +2,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from srgan_cli.networks.layers import NearestConv, depth_to_space, output_conv
+from srgan_cli.networks.layers import NearestConv, OutputConv, depth_to_space
 from srgan_cli.networks.srresnet import SRResNet
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5, 9])
 @pytest.mark.parametrize("factor", [1, 2, 3, 4])
 def test_a_convolution_on_blocks_is_the_one_on_their_pixels(kernel, factor):
-    layer = output_conv(5, 3, kernel).double()
+    layer = OutputConv(5, 3, kernel).double()
     blocks = torch.randn(2, factor * factor * 5, 4, 3, dtype=torch.float64, requires_grad=True)
     check_alike(
         layer(depth_to_space(blocks, factor)), layer.on_blocks(blocks, factor), layer, blocks

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import prelu
 
-from srgan_cli.networks.precision import Float32PReLU, input_conv
+from srgan_cli.networks.precision import Float32PReLU, InputConv
 from srgan_cli.networks.rrdbnet import RRDBNet
 from srgan_cli.networks.srresnet import SRResNet
 
@@ -61,7 +61,7 @@ def test_a_slope_that_has_changed_is_noticed(fused: bool) -> None:
 
 
 def test_a_input_convolution_reads_levels_as_they_are() -> None:
-    layer = input_conv(3, 1, 1)
+    layer = InputConv(3, 1, 1)
     with torch.no_grad():
         layer.weight.fill_(1 / 3)
         layer.bias.zero_()

@@ -49,7 +49,10 @@ def write_gif(file: BinaryIO, sequence: ImageSequence, frames: Iterable[Image]) 
     info = {"loop": repeats, "duration": first.duration, "comment": image.text.get(COMMENT)}
     file.writelines(PIL.GifImagePlugin.getheader(first.pixels, info=info)[0])
     for part in chain([first], parts):
-        _write_part(file, part, disposal)
+        settings = {"duration": part.duration, "disposal": disposal, "include_color_table": True}
+        if part.transparent is not None:
+            settings["transparency"] = part.transparent
+        file.writelines(PIL.GifImagePlugin.getdata(part.pixels, part.offset, **settings))
     file.write(TRAILER)
 
 
@@ -72,13 +75,6 @@ def to_palette(image: Image) -> PIL.Image.Image:
     return frame
 
 
-def _write_part(file: BinaryIO, part: _Part, disposal: int) -> None:
-    params = {"duration": part.duration, "disposal": disposal, "include_color_table": True}
-    if part.transparent is not None:
-        params["transparency"] = part.transparent
-    file.writelines(PIL.GifImagePlugin.getdata(part.pixels, part.offset, **params))
-
-
 def _changes(
     frames: Iterable[PIL.Image.Image], durations: Iterable[int], *, whole: bool
 ) -> Iterator[_Part]:
@@ -90,7 +86,9 @@ def _changes(
     shown: PIL.Image.Image | None = None
     for frame, duration in zip(frames, durations, strict=True):
         colors = frame.convert("RGBA")
-        box = (0, 0, *frame.size) if shown is None else _changed_box(shown, colors)
+        box: tuple[int, int, int, int] | None = (0, 0, *frame.size)
+        if shown is not None:  # None: nothing differs
+            box = PIL.ImageChops.difference(shown, colors).getbbox(alpha_only=False)
         if part is not None:
             if box is None and part.duration + duration <= MAX_DURATION:
                 part = replace(part, duration=part.duration + duration)
@@ -110,8 +108,3 @@ def _indices(frame: PIL.Image.Image) -> PIL.Image.Image:
     indices = PIL.Image.frombytes("P", frame.size, frame.tobytes())
     indices.putpalette(palette)
     return indices
-
-
-def _changed_box(a: PIL.Image.Image, b: PIL.Image.Image) -> tuple[int, int, int, int] | None:
-    """a, b: of mode RGBA. Left, top, right, bottom of what differs; None if nothing does."""
-    return PIL.ImageChops.difference(a, b).getbbox(alpha_only=False)

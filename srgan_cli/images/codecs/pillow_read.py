@@ -12,14 +12,19 @@ import PIL.Image
 from srgan_cli.errors import ImageError
 from srgan_cli.images.codecs.deep_color import HEAD_BYTES, decode_deep, stored_bits
 from srgan_cli.images.codecs.jpeg2000 import read_jpeg2000_metadata
-from srgan_cli.images.codecs.jxl import read_jxl_xmp
-from srgan_cli.images.codecs.plugins import check_jxl, decode_deep_heif, plugin_of, register_plugin
+from srgan_cli.images.codecs.plugins import (
+    check_jxl,
+    decode_deep_heif,
+    plugin_of,
+    read_jxl_xmp,
+    register_plugin,
+)
 from srgan_cli.images.codecs.png_color import png_profile
 from srgan_cli.images.codecs.tiff_read import SMALL
+from srgan_cli.images.exif import PNG_KEYWORD, find_iptc
 from srgan_cli.images.formats import kind_of_suffix
 from srgan_cli.images.icc import INVALID_PROFILE, can_convert, srgb_profile, to_srgb
 from srgan_cli.images.image import Image
-from srgan_cli.images.iptc import PNG_KEYWORD, find_iptc
 
 # Never those that run an interpreter (EPS, PDF) or another system's drawing calls (WMF).
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "JPEG2000", "PPM", "ICO")

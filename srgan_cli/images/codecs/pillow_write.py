@@ -9,11 +9,10 @@ import PIL.ImageFile
 
 from srgan_cli.images.codecs.gif import to_palette
 from srgan_cli.images.codecs.plugins import register_plugin
-from srgan_cli.images.exif import PREFIX
+from srgan_cli.images.exif import PREFIX, jpeg_segment
 from srgan_cli.images.formats import Encoding
 from srgan_cli.images.image import Image, ImageSequence
 from srgan_cli.images.image_metadata import COMMENT
-from srgan_cli.images.iptc import jpeg_segment
 
 QUALITY = {"jpeg": 95, "webp": 90, "avif": 90, "heif": 90, "jxl": 90}  # defaults
 DPI_FORMATS = ("jpeg", "bmp")

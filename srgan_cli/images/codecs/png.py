@@ -14,9 +14,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from srgan_cli.images.image import Image, ImageSequence, Pixels
-from srgan_cli.images.iptc import PNG_KEYWORD, png_text
-from srgan_cli.images.row_bands import RowBands
+from srgan_cli.images.exif import PNG_KEYWORD, png_text
+from srgan_cli.images.image import Image, ImageSequence, Pixels, RowBands
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by the number of channels

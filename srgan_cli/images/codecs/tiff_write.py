@@ -14,8 +14,7 @@ from numpy.typing import ArrayLike
 from PIL.ExifTags import Base as Tag
 
 from srgan_cli.images.exif import exif_to_page
-from srgan_cli.images.image import Image, Pixels
-from srgan_cli.images.row_bands import RowBands
+from srgan_cli.images.image import Image, Pixels, RowBands
 from srgan_cli.images.tiff_tags import (
     BYTE,
     INTEGERS,

@@ -4,17 +4,16 @@ BatchNorm is folded into the convolution before it, as `graph_match.fold_batch_n
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from inspect import signature
 from typing import Any
 
 import numpy as np
 
-from srgan_cli.networks import GENERATORS
 from srgan_cli.networks.layers import upscale_factors
 from srgan_cli.networks.precision import BICUBIC_SIDE, bicubic_kernels
 from srgan_cli.networks.rrdbnet import RESIDUAL_SCALE
 from srgan_cli.networks.srcnn import BLACK, LUMA
 from srgan_cli.networks.srresnet import FORMS
+from srgan_cli.weights.generators import default_hyperparameters
 from srgan_cli.weights.graphs.graph import Graph
 
 COMPACT_SLOPE = 0.1
@@ -23,8 +22,7 @@ COMPACT_SLOPE = 0.1
 def build_graph(architecture: str, hyperparameters: Mapping[str, Any]) -> Graph:
     """The graph of that network. Raises KeyError for an architecture without a builder."""
     graph = Graph()
-    given = signature(GENERATORS[architecture]).parameters.values()
-    sizes = {parameter.name: parameter.default for parameter in given} | dict(hyperparameters)
+    sizes = default_hyperparameters(architecture) | dict(hyperparameters)
     BUILDERS[architecture](graph, **sizes)
     return graph
 
