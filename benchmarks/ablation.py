@@ -75,7 +75,7 @@ def trained(
     run = TrainRun(
         options, recipe, data, vggs, pick_device("auto"), ProcessGroup(), NoCallback(), "ablation"
     )
-    trainer = build_trainer(run, stage)
+    trainer = build_trainer(run, run.stages[0])
     trainer.train()
     samples = center_samples(data.validation, options.scale, bicubic_downsample)
     return samples, trainer.validate(trainer.average)

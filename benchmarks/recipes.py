@@ -35,7 +35,6 @@ from srgan_cli.training.feature_extractors import load_vggs
 from srgan_cli.training.initial_weights import stage_weights, weights_file
 from srgan_cli.training.patches import Batches, Pair
 from srgan_cli.training.recipes import RECIPES, Stage
-from srgan_cli.training.schedule import batch_size
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.trainer import Trainer
 from srgan_cli.training.validation import center_samples
@@ -95,7 +94,8 @@ def stages(run: TrainRun, peak: float) -> Iterator[Row]:
     recipe = run.recipe
     write_weights(stage_weights(run.options, recipe, "psnr"), weights_file(run.options.out, "psnr"))
     for stage in recipe.chosen("gan" if run.options.start else None):
-        trainer = build_trainer(replace_stages(run, stage), stage)
+        alone = replace_stages(run, stage)
+        trainer = build_trainer(alone, *alone.stages)
         pairs = list(islice(trainer.batches(0), STEPS))
         yield (
             f"{recipe.name} {stage.end}",
@@ -116,8 +116,8 @@ def paces(
         trainer.step(pairs[:1])
     device = str(run.device)
     seconds = float(np.median([timed(lambda p=p: trainer.step([p]), device) for p in pairs]))
-    cut = pair_sampler(run.options, run.recipe, stage, run.data.training)
-    batches = Batches(cut, batch_size(run.options, stage), seed=1)
+    cut = pair_sampler(run.options, run.recipe, trainer.stage, run.data.training)
+    batches = Batches(cut, trainer.stage.batch_size, seed=1)
     loading = float(np.median([timed(one) for one in loads(batches)]))
     return {
         "steps/s": 1 / seconds,
@@ -134,7 +134,8 @@ def loads(batches: Batches) -> Iterator[Callable[[], object]]:
 def loading(run: TrainRun) -> Iterator[Row]:
     """Both ways in turn. Between them the workers wait, so each pays for its own batches alone."""
     stage = run.recipe.stages[0]
-    trainer = build_trainer(replace_stages(run, stage), stage)
+    alone = replace_stages(run, stage)
+    trainer = build_trainer(alone, *alone.stages)
     coming = trainer.batches(0)
     again = repeat(next(coming))
     cases = {"loaded": lambda: steps(trainer, coming), "again": lambda: steps(trainer, again)}
@@ -158,7 +159,7 @@ def steps(trainer: Trainer, pairs: Iterator[Pair]) -> None:
 def gains(run: TrainRun, stage: Stage) -> dict[str, Figure]:
     """Of held-out images, before and after."""
     unwrap = replace_stages(run, stage)
-    trainer = build_trainer(unwrap, stage)
+    trainer = build_trainer(unwrap, *unwrap.stages)
     before = centers(run, trainer)
     trainer.train()
     after = centers(run, trainer)

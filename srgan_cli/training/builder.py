@@ -43,12 +43,8 @@ from srgan_cli.training.report import draw_curves, draw_sheet
 from srgan_cli.training.run_folder import write_options
 from srgan_cli.training.schedule import (
     StageLength,
-    batch_size,
-    choose_optimizer,
-    peak_lr,
+    chosen_stages,
     stage_budget,
-    stage_gan,
-    stage_losses,
     stage_steps,
 )
 from srgan_cli.training.train_options import TrainOptions
@@ -83,7 +79,7 @@ class TrainRun:
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        return self.recipe.chosen(self.options.stages)
+        return chosen_stages(self.options, self.recipe)
 
     @property
     def numerics(self) -> Numerics:
@@ -112,7 +108,6 @@ def build_trainer(run: TrainRun, stage: Stage) -> Trainer:
         batches=lambda first: _batches(run, stage, first),
         validate=validator(samples, run.device, extractor),
         outputs=_outputs(run, stage, samples, _save_best(run, stage, weights, extractor)),
-        lr=peak_lr(run.options, stage),
         length=_length(run, stage),
         accumulate=run.options.accumulate,
         processes=run.processes,
@@ -127,11 +122,10 @@ def to_channels_last(network: nn.Module, device: torch.device) -> nn.Module:
 def build_step(run: TrainRun, stage: Stage, network: nn.Module) -> TrainStep:
     """The train step of `network`, with a discriminator if the stage has a GAN loss."""
     inputs = LossInputs(run.vggs, run.device, is_luma_only(network))
-    terms = stage_losses(run.options, stage)
-    needs_teacher = any(term.target == "teacher" for term in terms) and stage.end == "psnr"
+    needs_teacher = any(t.target == "teacher" for t in stage.losses) and stage.end == "psnr"
     return TrainStep(
         generator=_optimized(run, stage, "generator", network),
-        terms=[WeightedLoss(t.name, t.weight, t.build(inputs), t.target) for t in terms],
+        terms=[WeightedLoss(t.name, t.weight, t.build(inputs), t.target) for t in stage.losses],
         numerics=run.numerics,
         gan=_gan_objective(run, stage),
         teacher=_teacher(run) if needs_teacher and run.options.pool is None else None,
@@ -140,7 +134,7 @@ def build_step(run: TrainRun, stage: Stage, network: nn.Module) -> TrainStep:
 
 
 def _gan_objective(run: TrainRun, stage: Stage) -> GanObjective | None:
-    gan = stage_gan(run.options, stage)
+    gan = stage.gan
     if gan is None:
         return None
     network = to_channels_last(build_discriminator(gan), run.device)
@@ -161,8 +155,8 @@ def build_discriminator(gan: GanTerm) -> nn.Module:
 def _optimized(
     run: TrainRun, stage: Stage, name: str, network: nn.Module, lr_factor: float = 1.0
 ) -> OptimizedNetwork:
-    make = OPTIMIZERS[choose_optimizer(run.options, stage)]
-    rate = peak_lr(run.options, stage) * lr_factor
+    make = OPTIMIZERS[stage.optimizer]
+    rate = stage.lr * lr_factor
     optimizer = make(network.parameters(), lr=rate, betas=stage.betas, fused=True)
     wrapped = run.processes.wrap(network, run.device)
     return OptimizedNetwork(name, wrapped, optimizer, stage.max_grad_norm, lr_factor)
@@ -176,7 +170,7 @@ def _teacher(run: TrainRun) -> TeacherEnsemble:
 
 
 def check_batch(run: TrainRun, stage: Stage) -> None:
-    size, processes = batch_size(run.options, stage), run.processes.world_size
+    size, processes = stage.batch_size, run.processes.world_size
     if size % processes:
         raise OptionError(
             f"--batch-size {size} cannot be divided among {processes} processes: take a multiple"
@@ -186,7 +180,7 @@ def check_batch(run: TrainRun, stage: Stage) -> None:
 def _batches(run: TrainRun, stage: Stage, first: int) -> Iterator[Pair]:
     batches = Batches(
         pair_sampler(run.options, run.recipe, stage, run.data.training),
-        batch_size(run.options, stage),
+        stage.batch_size,
         run.options.seed,
         run.processes.rank,
         run.processes.world_size,

@@ -38,7 +38,7 @@ from srgan_cli.training.patches import (
     StoredPairs,
 )
 from srgan_cli.training.recipes import Recipe, Stage
-from srgan_cli.training.schedule import patch_side
+from srgan_cli.training.schedule import chosen_stages
 from srgan_cli.training.train_options import TrainOptions
 
 Batch = TypeVar("Batch")
@@ -75,7 +75,7 @@ def min_side_for_half(options: TrainOptions, recipe: Recipe) -> float:
     """The shorter side of an image from which on patches are also cut from its half, in pixels."""
     if recipe.shrink >= HALF:
         return float("inf")
-    stages = recipe.chosen(options.stages)
+    stages = chosen_stages(options, recipe)
     return min(_patch_options(options, recipe, stage).padded_side for stage in stages) / HALF
 
 
@@ -87,7 +87,7 @@ def load_data(
     if options.pool is None:
         return data
     fill_pool(options, data.training.high_res, downsample_function(recipe), pool_progress)
-    side = max(patch_side(options, stage) for stage in recipe.chosen(options.stages))
+    side = max(stage.patch for stage in chosen_stages(options, recipe))
     pool = load_pool(options, side)
     return replace(data, training=Source(pool[HIGH], pool[LOW], pool[TEACHER]))
 
@@ -155,18 +155,14 @@ def pair_sampler(
     """Samples the pairs of a stage."""
     if source.low_res is not None:
         augmentation = recipe.color_augmentation if options.pool is not None else 0.0
-        patch_options = PatchOptions(
-            patch_side(options, stage), options.scale, color_augmentation=augmentation
-        )
+        patch_options = PatchOptions(stage.patch, options.scale, color_augmentation=augmentation)
         return StoredPairs(source.low_res, source.high_res, patch_options, source.teacher)
     patch_options = _patch_options(options, recipe, stage)
     return GeneratedPairs(source.high_res, patch_options, downsample_function(recipe))
 
 
 def _patch_options(options: TrainOptions, recipe: Recipe, stage: Stage) -> PatchOptions:
-    return PatchOptions(
-        patch_side(options, stage), options.scale, recipe.shrink, recipe.color_augmentation
-    )
+    return PatchOptions(stage.patch, options.scale, recipe.shrink, recipe.color_augmentation)
 
 
 def downsample_function(recipe: Recipe) -> DownsampleFunction:

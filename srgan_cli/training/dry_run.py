@@ -23,13 +23,8 @@ from srgan_cli.training.patches import Pair
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
 from srgan_cli.training.schedule import (
     TRAINING_SHARE,
-    batch_size,
-    choose_optimizer,
-    patch_side,
-    peak_lr,
+    chosen_stages,
     stage_budget,
-    stage_gan,
-    stage_losses,
     stage_steps,
 )
 from srgan_cli.training.train_options import TrainOptions
@@ -46,7 +41,7 @@ def describe_run(options: TrainOptions, vggs: list[LoadedVgg]) -> Iterator[str]:
     Raises DatasetError where there is no image to train on.
     """
     recipe = RECIPES[options.recipe]
-    stages = recipe.chosen(options.stages)
+    stages = chosen_stages(options, recipe)
     weights = starting_weights(options, recipe)
     report = check_dataset(options, exclude=options.out)
     if not report.valid:
@@ -64,7 +59,9 @@ def describe_run(options: TrainOptions, vggs: list[LoadedVgg]) -> Iterator[str]:
     if recipe.color_augmentation and options.low is None:
         yield f"color augmentation: {recipe.color_augmentation:.0%} of the patches"
     for stage in stages:
-        yield from _stage_lines(options, recipe, stage, vggs)
+        steps = stage_steps(options, stages)[stage.end]
+        budget = stage_budget(options, stages, stage)
+        yield from _stage_lines(options, stage, vggs, steps, budget)
     metric = metric_extractor(vggs, stages, torch.device("cpu"))
     for name, layers in (metric.layers if metric else {}).items():
         yield f"judged by: {name}: {', '.join(layers)}"
@@ -78,26 +75,29 @@ def _describe_low_res(options: TrainOptions, recipe: Recipe) -> str:
 
 
 def _stage_lines(
-    options: TrainOptions, recipe: Recipe, stage: Stage, vggs: list[LoadedVgg]
+    options: TrainOptions,
+    stage: Stage,
+    vggs: list[LoadedVgg],
+    steps: int | None,
+    budget: float | None,
 ) -> Iterator[str]:
     device = pick_device(options.device)
     dtype = pick_precision(options.precision, device)
-    side, size = patch_side(options, stage), batch_size(options, stage)
-    steps = stage_steps(options, recipe.chosen(options.stages))[stage.end]
-    budget = stage_budget(options, recipe.chosen(options.stages), stage)
     length = f"{steps} steps" if steps else f"as many steps as fit {budget:.0f} seconds"
     batches = f" x {options.accumulate}" if options.accumulate > 1 else ""
     yield (
-        f"stage {stage.end}: {length} of {size}{batches} patches, {side} pixels "
-        f"({side // options.scale} low-resolution), {choose_optimizer(options, stage)}, "
-        f"learning rate {peak_lr(options, stage):g}"
+        f"stage {stage.end}: {length} of {stage.batch_size}{batches} patches, {stage.patch} pixels "
+        f"({stage.patch // options.scale} low-resolution), {stage.optimizer}, "
+        f"learning rate {stage.lr:g}"
     )
     networks = stage_networks(options, stage, vggs)
-    yield f"  losses: {', '.join(_losses(options, stage, vggs))}"
-    if networks.discriminator is not None and stage.gan is not None:
-        name = stage.gan.discriminator
-        yield f"  discriminator: {name}, {count(networks.discriminator)} parameters"
-    estimate = estimate_memory(networks, side, options.scale, dtype).of(size)
+    terms, gan = [term.describe(vggs) for term in stage.losses], stage.gan
+    if gan is not None:
+        terms.append(f"{gan.loss} GAN x {gan.weight:g}, real is the {gan.target}")
+    yield f"  losses: {', '.join(terms)}"
+    if networks.discriminator is not None and gan is not None:
+        yield f"  discriminator: {gan.discriminator}, {count(networks.discriminator)} parameters"
+    estimate = estimate_memory(networks, stage.patch, options.scale, dtype).of(stage.batch_size)
     yield f"  memory: about {estimate / 1e9:.1f} GB on {device}, computing in {dtype_name(dtype)}"
     yield f"  time: {_describe_time(seconds_per_step(options, stage, vggs), steps, budget)}"
 
@@ -110,14 +110,6 @@ def _describe_time(seconds: float | None, steps: int | None, budget: float | Non
     if steps is not None:
         return f"about {timedelta(seconds=round(seconds * steps))}, {measured}"
     return f"about {int(TRAINING_SHARE * (budget or 0) / seconds)} steps, {measured}"
-
-
-def _losses(options: TrainOptions, stage: Stage, vggs: list[LoadedVgg]) -> Iterator[str]:
-    for term in stage_losses(options, stage):
-        yield term.describe(vggs)
-    gan = stage_gan(options, stage)
-    if gan is not None:
-        yield f"{gan.loss} GAN x {gan.weight:g}, real is the {gan.target}"
 
 
 def count(network: nn.Module) -> str:
@@ -158,7 +150,7 @@ def _measure(options: TrainOptions, stage: Stage, vggs: list[LoadedVgg]) -> floa
 
 def _random_pair(options: TrainOptions, stage: Stage) -> Pair:
     """A batch of noise, as load_batches yields them."""
-    size, high = batch_size(options, stage), patch_side(options, stage)
+    size, high = stage.batch_size, stage.patch
 
     def noise(side: int) -> torch.Tensor:
         return torch.randint(0, 256, (size, 3, side, side), dtype=torch.uint8)

@@ -16,7 +16,7 @@ from srgan_cli.training.dataset import (
 )
 from srgan_cli.training.patches import MARGIN
 from srgan_cli.training.recipes import RECIPES, Recipe
-from srgan_cli.training.schedule import patch_side
+from srgan_cli.training.schedule import chosen_stages
 from srgan_cli.training.train_options import TrainOptions
 
 SSIM_WINDOW = 11
@@ -31,9 +31,8 @@ MAX_LINES = 10
 
 def min_training_side(options: TrainOptions, recipe: Recipe) -> int:
     """Least shorter side of a training image, in pixels."""
-    stages = recipe.chosen(options.stages)
     margin = 0 if options.low else 2 * MARGIN * options.scale
-    patch = max(patch_side(options, stage) for stage in stages)
+    patch = max(stage.patch for stage in chosen_stages(options, recipe))
     return max(patch + margin, min_validation_side(options))
 
 

@@ -117,7 +117,12 @@ class GanTerm:
 
 
 def with_teacher(terms: Sequence[LossTerm], teacher_weight: float) -> tuple[LossTerm, ...]:
-    """Split the pixel loss between the original and the teacher's image."""
+    """Split the pixel loss between the original and the teacher's image.
+
+    With a weight of 0 there is no teacher: every target is the original.
+    """
+    if not teacher_weight:
+        return tuple(replace(term, target="original") for term in terms)
     return tuple(part for term in terms for part in _split(term, teacher_weight))
 
 

@@ -14,7 +14,6 @@ from srgan_cli.training.distillation import effective_teacher_weight, load_teach
 from srgan_cli.training.feature_extractors import LoadedVgg, perceptual_loss, perceptual_terms
 from srgan_cli.training.initial_weights import starting_weights
 from srgan_cli.training.recipes import RECIPES, Stage
-from srgan_cli.training.schedule import patch_side
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.loading import load_generator
 
@@ -150,7 +149,7 @@ def stage_memory(
 ) -> MemoryEstimate:
     dtype = pick_precision(options.precision, device)
     networks = stage_networks(options, stage, vggs)
-    return estimate_memory(networks, patch_side(options, stage), options.scale, dtype)
+    return estimate_memory(networks, stage.patch, options.scale, dtype)
 
 
 def memory_hint(request: MemoryRequest, estimate: MemoryEstimate, available: float) -> str:

@@ -16,7 +16,7 @@ OptimizerName = Literal["adam", "muon"]
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A stage of training: losses, optimizer, schedule."""
+    """A stage of training: losses, optimizer, schedule; see schedule.resolve_stage."""
 
     end: End = "psnr"
     losses: tuple[LossTerm, ...] = (PixelTerm(),)

@@ -1,4 +1,4 @@
-"""A stage by options and recipe: losses, optimizer, rate, length; EMA and frozen BatchNorms."""
+"""A stage of a run: a recipe's, with options; its rate and length; EMA and frozen BatchNorms."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,63 +10,59 @@ from torch import nn
 
 from srgan_cli.training.distillation import effective_teacher_weight
 from srgan_cli.training.distributed import ProcessGroup
-from srgan_cli.training.loss_terms import GanTerm, LossTerm, PixelDistance, PixelTerm, with_teacher
-from srgan_cli.training.recipes import Stage
+from srgan_cli.training.loss_terms import LossTerm, PixelDistance, PixelTerm, with_teacher
+from srgan_cli.training.recipes import OptimizerName, Recipe, Stage
 from srgan_cli.training.train_options import TrainOptions
 
 RATES = {"adam": 1.0, "muon": 2.0}
 """Factor of a recipe's learning rate, which is Adam's, for each optimizer."""
 
 
-def patch_side(options: TrainOptions, stage: Stage) -> int:
-    return options.patch or stage.patch * options.scale // 4
+def chosen_stages(options: TrainOptions, recipe: Recipe) -> tuple[Stage, ...]:
+    """The stages of a run, resolved."""
+    return tuple(resolve_stage(options, stage) for stage in recipe.chosen(options.stages))
 
 
-def batch_size(options: TrainOptions, stage: Stage) -> int:
-    """Batch size of all processes together."""
-    return options.batch_size or stage.batch_size
+def resolve_stage(options: TrainOptions, stage: Stage) -> Stage:
+    """A recipe's stage with the options of a run in place of its values: to be trained as it says.
+
+    Its patch is at the run's scale, its rate the peak for its optimizer. --optimizer and --loss
+    apply to the PSNR stage only: GAN stages need balanced networks.
+    """
+    of_psnr = stage.end == "psnr"
+    optimizer = (options.optimizer if of_psnr else None) or stage.optimizer
+    lr = options.lr or stage.lr * RATES[optimizer]
+    terms = _with_distance(stage.losses, options.loss) if of_psnr else stage.losses
+    teacher_weight = effective_teacher_weight(options, stage)
+    gan = stage.gan and replace(stage.gan, lr=lr * ((stage.gan.lr or stage.lr) / stage.lr))
+    if gan is not None and not teacher_weight:
+        gan = replace(gan, target="original")
+    return replace(
+        stage,
+        patch=options.patch or stage.patch * options.scale // 4,
+        batch_size=options.batch_size or stage.batch_size,
+        optimizer=cast(OptimizerName, optimizer),
+        lr=lr,
+        losses=with_teacher(terms, teacher_weight),
+        gan=gan,
+    )
 
 
-def choose_optimizer(options: TrainOptions, stage: Stage) -> str:
-    """--optimizer applies to the PSNR stage only: GAN stages need balanced networks."""
-    named = options.optimizer if stage.end == "psnr" else None
-    return named or stage.optimizer
+def _with_distance(terms: Sequence[LossTerm], distance: str | None) -> tuple[LossTerm, ...]:
+    """The terms with --loss as the distance of pixels, if it is given."""
+    if distance is None:
+        return tuple(terms)
+    given = cast(PixelDistance, distance)
+    return tuple(replace(t, distance=given) if isinstance(t, PixelTerm) else t for t in terms)
 
 
-def stage_losses(options: TrainOptions, stage: Stage) -> tuple[LossTerm, ...]:
-    """Loss terms of the stage, with --loss in the PSNR stage and a teacher's images as targets."""
-    terms = stage.losses
-    if options.loss is not None and stage.end == "psnr":
-        distance = cast(PixelDistance, options.loss)
-        terms = tuple(
-            replace(term, distance=distance) if isinstance(term, PixelTerm) else term
-            for term in terms
-        )
-    weight = effective_teacher_weight(options, stage)
-    if weight:
-        return with_teacher(terms, weight)
-    return tuple(replace(term, target="original") for term in terms)
-
-
-def stage_gan(options: TrainOptions, stage: Stage) -> GanTerm | None:
-    """The stage's GAN loss. Without a teacher, real images are the originals."""
-    if stage.gan is None or effective_teacher_weight(options, stage):
-        return stage.gan
-    return replace(stage.gan, target="original")
-
-
-def peak_lr(options: TrainOptions, stage: Stage) -> float:
-    """The learning rate after warmup, before it falls."""
-    return options.lr or stage.lr * RATES[choose_optimizer(options, stage)]
-
-
-def learning_rate(stage: Stage, lr: float, step: int, steps: int) -> float:
+def learning_rate(stage: Stage, step: int, steps: int) -> float:
     """The rate of step number `step` (from 0) of `steps`."""
     warmup = min(1.0, (step + 1) / stage.warmup) if stage.warmup else 1.0
     progress = step / steps
     if stage.milestones is None:
-        return lr * warmup * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
-    return lr * warmup * stage.drop ** sum(progress >= share for share in stage.milestones)
+        return stage.lr * warmup * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+    return stage.lr * warmup * stage.drop ** sum(progress >= share for share in stage.milestones)
 
 
 @torch.no_grad()

@@ -30,7 +30,6 @@ from srgan_cli.training.memory_estimate import (
 )
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
 from srgan_cli.training.run_folder import checkpoints, load_state
-from srgan_cli.training.schedule import batch_size, patch_side
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.activation_ranges import complete_ranges_of_file
 from srgan_cli.weights.container import write_weights
@@ -152,7 +151,8 @@ def _train_stage(run: TrainRun, stage: Stage, memory: Memory) -> None:
 
 def _memory_hint(run: TrainRun, stage: Stage, memory: Memory) -> str:
     options, processes = run.options, run.processes.world_size
-    size, side = batch_size(options, stage), patch_side(options, stage)
-    request = MemoryRequest(run.device, size, options.accumulate, side, options.scale, processes)
+    request = MemoryRequest(
+        run.device, stage.batch_size, options.accumulate, stage.patch, options.scale, processes
+    )
     estimate = stage_memory(options, stage, run.vggs, run.device)
     return memory_hint(request, estimate, memory(run.device))

@@ -95,7 +95,6 @@ class Trainer:
     batches: Callable[[int], Iterator[Pair]]
     validate: Callable[[nn.Module], ValidationResult]
     outputs: StageOutputs
-    lr: float
     length: StageLength
     accumulate: int = 1
     processes: ProcessGroup = field(default_factory=ProcessGroup)
@@ -182,7 +181,7 @@ class Trainer:
         return losses
 
     def _rate(self) -> float:
-        return learning_rate(self.stage, self.lr, self.progress.done, self._steps)
+        return learning_rate(self.stage, self.progress.done, self._steps)
 
     @property
     def _steps(self) -> int:

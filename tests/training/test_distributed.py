@@ -13,7 +13,9 @@ import torch
 from srgan_cli.errors import OptionError
 from srgan_cli.training.builder import check_batch
 from srgan_cli.training.distributed import ProcessGroup
+from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.run_folder import begin, checkpoints, load_state
+from srgan_cli.training.schedule import resolve_stage
 from srgan_cli.training.train_options import TrainOptions
 
 
@@ -146,4 +148,4 @@ def test_a_batch_must_divide_among_the_processes(make) -> None:
     run = TrainRun()
     run.options, run.processes = options, ProcessGroup(0, 2)
     with pytest.raises(OptionError, match="--batch-size 3 cannot be divided among 2 processes"):
-        check_batch(run, None)
+        check_batch(run, resolve_stage(options, RECIPES["clean"].stages[0]))

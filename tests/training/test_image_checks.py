@@ -12,6 +12,7 @@ from srgan_cli.images.write import write_image
 from srgan_cli.training.data import load_data, pair_sampler
 from srgan_cli.training.image_checks import check_dataset
 from srgan_cli.training.recipes import RECIPES
+from srgan_cli.training.schedule import chosen_stages
 
 
 @pytest.fixture
@@ -27,7 +28,8 @@ def low_res(photos: Path, tmp_path: Path) -> Path:
 def test_patches_of_pairs_lie_at_the_same_place(make, low_res) -> None:
     options = make(low=low_res)
     recipe = RECIPES["clean"]
-    cut = pair_sampler(options, recipe, recipe.stages[0], load_data(options, recipe).training)
+    (stage,) = chosen_stages(options, recipe)
+    cut = pair_sampler(options, recipe, stage, load_data(options, recipe).training)
     for number in range(20):
         pair = cut(np.random.default_rng(number))
         small, large = pair["low_res"], pair["high_res"]

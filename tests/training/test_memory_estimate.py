@@ -15,6 +15,7 @@ from srgan_cli.training.memory_estimate import (
     stage_memory,
 )
 from srgan_cli.training.recipes import RECIPES
+from srgan_cli.training.schedule import chosen_stages
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_run import check, train
 
@@ -27,7 +28,7 @@ class OutOfMemory(NoCallback):
 
 
 def needs(options: TrainOptions) -> MemoryEstimate:
-    (stage,) = RECIPES[options.recipe].chosen(options.stages)
+    (stage,) = chosen_stages(options, RECIPES[options.recipe])
     return stage_memory(options, stage, [], torch.device("cpu"))
 
 

@@ -17,6 +17,7 @@ from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.feature_extractors import load_vggs
 from srgan_cli.training.patches import as_planes
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage, declared_family
+from srgan_cli.training.schedule import resolve_stage
 from srgan_cli.training.train_step import Losses, TrainStep
 from srgan_cli.weights.metadata import ModelFamily
 
@@ -42,7 +43,8 @@ def step_of(make):
         run = TrainRun(options, recipe, nothing, vggs, cpu, ProcessGroup(), NoCallback(), "")
         torch.manual_seed(0)
         network = GENERATORS[architecture](scale=2, **SMALL[architecture])
-        return build_step(run, stage, to_channels_last(network.train(), cpu))
+        network = to_channels_last(network.train(), cpu)
+        return build_step(run, resolve_stage(options, stage), network)
 
     return built
 

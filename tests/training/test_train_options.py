@@ -12,7 +12,7 @@ from srgan_cli.errors import OptionError
 from srgan_cli.training.loss_terms import PixelTerm
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.run_folder import begin, read_options, resume_options, write_options
-from srgan_cli.training.schedule import choose_optimizer, peak_lr, stage_losses
+from srgan_cli.training.schedule import resolve_stage
 from srgan_cli.training.train_options import TrainOptions, VggFile, seconds, size
 
 
@@ -135,24 +135,36 @@ def test_a_run_that_names_no_optimizer_was_begun_with_adam_at_adams_rate(make) -
     begin(options)
     file = options.out / "options.json"
     record = json.loads(file.read_text())
-    assert (choose_optimizer(options, stage), peak_lr(options, stage)) == ("muon", 2e-3)
+    resolved = resolve_stage(options, stage)
+    assert (resolved.optimizer, resolved.lr) == ("muon", 2e-3)
     del record["optimizer"]
     file.write_text(json.dumps(record))
-    older = read_options(options.out)
-    assert (choose_optimizer(older, stage), peak_lr(older, stage)) == ("adam", 1e-3)
+    older = resolve_stage(read_options(options.out), stage)
+    assert (older.optimizer, older.lr) == ("adam", 1e-3)
 
 
 def test_optimizer_is_of_the_faithful_stage_and_lr_of_both() -> None:
     psnr, gan = RECIPES["srgan"].stages
     options = TrainOptions(folders=(Path("a"),), out=Path("b"), optimizer="muon")
-    assert (choose_optimizer(options, psnr), choose_optimizer(options, gan)) == ("muon", "adam")
-    assert (peak_lr(options, psnr), peak_lr(options, gan)) == (2 * psnr.lr, gan.lr)
-    assert {peak_lr(replace(options, lr=0.5), stage) for stage in (psnr, gan)} == {0.5}
+    resolved = [resolve_stage(options, stage) for stage in (psnr, gan)]
+    assert [stage.optimizer for stage in resolved] == ["muon", "adam"]
+    assert [stage.lr for stage in resolved] == [2 * psnr.lr, gan.lr]
+    faster = replace(options, lr=0.5)
+    assert {resolve_stage(faster, stage).lr for stage in (psnr, gan)} == {0.5}
+
+
+def test_the_discriminators_rate_keeps_its_ratio_to_the_generators() -> None:
+    gan = RECIPES["clean"].stages[1]
+    for lr in (None, 1e-3):
+        options = TrainOptions(folders=(Path("a"),), out=Path("b"), lr=lr)
+        resolved = resolve_stage(options, gan)
+        assert resolved.gan.lr == 2 * resolved.lr == 2 * (lr or gan.lr)
 
 
 def test_the_pixel_loss_is_of_the_faithful_stage() -> None:
     def distances(recipe: str, options: TrainOptions) -> list[str]:
-        terms = [stage_losses(options, stage)[0] for stage in RECIPES[recipe].stages]
+        stages = [resolve_stage(options, stage) for stage in RECIPES[recipe].stages]
+        terms = [stage.losses[0] for stage in stages]
         assert all(isinstance(term, PixelTerm) for term in terms)
         return [term.distance for term in terms]
 

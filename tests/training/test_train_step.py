@@ -135,12 +135,12 @@ def test_ten_broken_steps_in_a_row_end_the_run_and_leave_its_checkpoint(make, ru
 
 def test_the_rate_rises_then_falls_as_the_stage_says() -> None:
     cosine = Stage(steps=100, lr=1.0, warmup=10)
-    rates = [learning_rate(cosine, 1.0, i, 100) for i in range(100)]
+    rates = [learning_rate(cosine, i, 100) for i in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == pytest.approx(rates[9])
     assert rates[-1] < 1e-3
     esrgan = RECIPES["esrgan"].stages[1]
-    falls = [learning_rate(esrgan, 1e-4, i, 400_000) for i in (0, 49_999, 50_000, 300_000)]
+    falls = [learning_rate(esrgan, i, 400_000) for i in (0, 49_999, 50_000, 300_000)]
     assert falls == pytest.approx([1e-4, 1e-4, 5e-5, 1e-4 / 16])
 
 
