@@ -94,6 +94,18 @@ FLOAT32_MACHINE = Machine(precision="fp32")
 
 
 @dataclass(frozen=True)
+class ResultSettings:
+    """What a result can be repeated with, as --json prints it."""
+
+    model: str = BICUBIC
+    blend: float | None = None
+    denoise: float | None = None
+    device: str = "cpu"
+    precision: str | None = None
+    """None for bicubic, which needs no network."""
+
+
+@dataclass(frozen=True)
 class MethodOptions:
     """The methods to compare: models by name, weights files, and blends from 0 to 1.
 

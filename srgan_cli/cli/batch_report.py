@@ -16,13 +16,13 @@ from srgan_cli.images.formats import (
     is_readable,
     kind_of_suffix,
 )
+from srgan_cli.settings import ImageSize, ResultSettings
 
 if TYPE_CHECKING:
     from srgan_cli.batch.plan import Job
     from srgan_cli.batch.run import Outcome
     from srgan_cli.inference.engine import TiledEngine
     from srgan_cli.inference.pipeline import UpscalePipeline
-    from srgan_cli.settings import ImageSize
     from srgan_cli.weights.selection import SelectedModel
 
 UNSUPPORTED = {"PSD", "XCF", "KRA", "EPS", "SVG"}
@@ -32,25 +32,13 @@ MOST_NAMES = 5
 """Failed images that the last line lists."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Settings that reproduce a result, besides the command line."""
-
-    model: str
-    blend: float | None
-    denoise: float | None
-    device: str
-    precision: str | None
-    """None for bicubic, which needs no network."""
-
-
-def settings_of(model: "SelectedModel", pipeline: "UpscalePipeline") -> Settings:
+def settings_of(model: "SelectedModel", pipeline: "UpscalePipeline") -> ResultSettings:
     """The settings of the first network that runs."""
     known = (model.name, model.blend, model.denoise)
     for engine in _used_engines(pipeline).values():
-        return Settings(*known, ",".join(map(str, engine.devices)), engine.precision)
+        return ResultSettings(*known, ",".join(map(str, engine.devices)), engine.precision)
     resize_only = "float32" if pipeline.engines else None  # a model that is not needed
-    return Settings(*known, "cpu", resize_only)
+    return ResultSettings(*known, "cpu", resize_only)
 
 
 def _used_engines(pipeline: "UpscalePipeline") -> "dict[int, TiledEngine]":
@@ -64,7 +52,7 @@ class BatchReport:
     """Prints each outcome as it comes, and counts."""
 
     output: Output
-    settings: Settings
+    settings: ResultSettings
     encoding: Encoding
     records_speed: bool = False
     """Whether `srgan models` may show how fast this was."""
@@ -224,7 +212,7 @@ def _status(outcome: "Outcome", success: str) -> str:
     return "skipped" if outcome.skipped else success
 
 
-def _size(sides: "ImageSize | None") -> list[int] | None:
+def _size(sides: ImageSize | None) -> list[int] | None:
     return None if sides is None else [sides.width, sides.height]
 
 

@@ -4,7 +4,7 @@ import csv
 import io
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,12 +43,6 @@ class Report:
     means: "Sequence[Measurement]"
     metrics: "Sequence[Metric]"
     methods: "Sequence[Method]" = ()
-
-    def settings_of(self, name: str) -> dict[str, object]:
-        """What the method of that name can be repeated with, as in `srgan upscale --json`."""
-        method = next(one for one in self.methods if one.name == name)
-        keys = ("model", "blend", "denoise", "device", "precision")
-        return {key: getattr(method, key) for key in keys}
 
     def lines(self) -> "Iterator[tuple[str, Measurement]]":
         """Image and score, the means last."""
@@ -136,6 +130,7 @@ def show(report: Report, form: str | None, output: Output) -> None:
 
 def records(report: Report) -> Iterator[dict[str, object]]:
     """Plain values; None is an infinite PSNR, of equal images."""
+    settings = {method.name: asdict(method.settings) for method in report.methods}
     for name, score in report.lines():
         figures = {
             key: round(value, 6) if math.isfinite(value) else None
@@ -143,7 +138,7 @@ def records(report: Report) -> Iterator[dict[str, object]]:
         }
         named = {"picture": name, "method": score.method}
         seconds = {"seconds": round(score.seconds, 3)}
-        yield named | figures | seconds | report.settings_of(score.method)
+        yield named | figures | seconds | settings[score.method]
 
 
 def csv_lines(rows: Sequence[dict[str, object]]) -> list[str]:

@@ -1,7 +1,7 @@
 """Upscaling methods to compare: bicubic, networks, and blends of networks."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from srgan_cli.api import build_pipeline
@@ -9,7 +9,14 @@ from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.images.image import Image
 from srgan_cli.inference.engine import TiledEngine
 from srgan_cli.inference.pipeline import UpscalePipeline
-from srgan_cli.settings import BICUBIC, Machine, MethodOptions, ModelChoice, OutputSize
+from srgan_cli.settings import (
+    BICUBIC,
+    Machine,
+    MethodOptions,
+    ModelChoice,
+    OutputSize,
+    ResultSettings,
+)
 from srgan_cli.weights.family import has_family
 from srgan_cli.weights.selection import SelectedModel, select_model
 from srgan_cli.weights.zoo import (
@@ -39,12 +46,7 @@ class Method:
     upscale: Callable[[Image, int], Image]
     context: int = 2
     scale: int | None = None
-    model: str = BICUBIC
-    blend: float | None = None
-    denoise: float | None = None
-    device: str = "cpu"
-    precision: str | None = None
-    """None for bicubic, which needs no network."""
+    settings: ResultSettings = field(default_factory=ResultSettings)
     row: str = ""
 
 
@@ -87,16 +89,13 @@ def network_method(model: SelectedModel, machine: Machine) -> Method:
     context = max(_context(engine) for engine in pipeline.engines.values())
     native = SCALE if SCALE in pipeline.engines else pipeline.native
     engine = pipeline.engines[native]
+    devices = ",".join(map(str, engine.devices))
     return Method(
         model.name if model.blend is None else f"{model.name} blend {model.blend:g}",
         _upscale_function(model, pipeline),
         context,
         native,
-        model.name,
-        model.blend,
-        model.denoise,
-        device=",".join(map(str, engine.devices)),
-        precision=engine.precision,
+        ResultSettings(model.name, model.blend, model.denoise, devices, engine.precision),
     )
 
 
