@@ -28,11 +28,11 @@ KEPT_BYTES, MMAP_BYTES = 1 << 30, 1 << 28
 
 def pick_devices(names: str) -> tuple[torch.device, ...]:
     """The devices of one name, or of several with commas between them."""
-    return tuple(pick_device(local_device(name.strip())) for name in names.split(","))
+    return tuple(pick_device(name.strip()) for name in names.split(","))
 
 
 def local_device(name: str) -> str:
-    """The device for this process: each process of torchrun on a machine takes its own GPU."""
+    """Its name in this process: each process of torchrun on a machine takes a GPU of its own."""
     if "LOCAL_RANK" in os.environ and name in ("auto", "cuda") and torch.cuda.is_available():
         number = int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count()
         torch.cuda.set_device(number)
@@ -41,10 +41,11 @@ def local_device(name: str) -> str:
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of that name; "auto" takes the first accelerator there is, else the CPU.
+    """The device of that name for this process: see `local_device`.
 
-    Raises MissingDeviceError.
+    "auto" takes the first accelerator there is, else the CPU. Raises MissingDeviceError.
     """
+    name = local_device(name)
     if name == "auto":
         return torch.device(_best())
     try:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from srgan_cli.device import local_device, pick_device, pick_precision
+from srgan_cli.device import pick_device, pick_precision
 from srgan_cli.errors import DatasetError, ImageError, OptionError
 from srgan_cli.images.header import read_header
 from srgan_cli.images.image import Image
@@ -120,7 +120,7 @@ def fill_pool(
         raise DatasetError(
             f"a --pool needs photographs of at least {patch_options.padded_side} pixels a side"
         )
-    device = pick_device(local_device(options.device))
+    device = pick_device(options.device)
     numerics = Numerics(device, pick_precision(options.precision, device))
     networks = [load_generator(weights).to(device).eval() for weights in load_teachers(options)]
     teachers = Teachers(networks, numerics)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from srgan_cli.device import keep_memory, local_device, out_of_memory, pick_device
+from srgan_cli.device import keep_memory, out_of_memory, pick_device
 from srgan_cli.errors import DeviceError
 from srgan_cli.training.builder import TrainRun, build_trainer, validation_samples
 from srgan_cli.training.callbacks import Progress, TrainingCallback
@@ -67,7 +67,7 @@ def train(
     """
     recipe = RECIPES[options.recipe]
     keep_memory()
-    device = pick_device(local_device(options.device))
+    device = pick_device(options.device)
     with distributed_context(device) as processes:
         data = _data(options, recipe, processes, callback)
         run = TrainRun(options, recipe, data, vggs, device, processes, callback, command)
