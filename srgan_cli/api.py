@@ -137,9 +137,9 @@ class Upscaler:
     saves memory, not time; results are those of calls one after another.
     """
 
-    def __init__(self, model: SelectedModel, machine: Machine, log: LogCallback = warn) -> None:
+    def __init__(self, model: SelectedModel, machine: Machine) -> None:
         self._model = model
-        self._pipeline = build_pipeline(model.weights, machine, NATIVE, log=log)
+        self._pipeline = build_pipeline(model.weights, machine, NATIVE)
 
     @property
     def scale(self) -> int:

@@ -221,15 +221,13 @@ def _inverse_filter(factor: Fraction) -> Floats:
 class CorrectRows:
     """Correction of an image of size `target` by `low_res`, which it was upscaled from.
 
-    correct: (high_res, low_res, rows) -> high_res. radius: in rows of `low_res`. chunk: samples of
-    the result to compute at once, if the radius does not need more.
+    correct: (high_res, low_res, rows) -> high_res. radius: in rows of `low_res`.
     """
 
     correct: Callable[[Image, Image, RowBand], Image]
     radius: int
     low_res: RowSource
     target: ImageSize
-    chunk: int = CHUNK_SAMPLES
 
     @property
     def height(self) -> int:
@@ -239,7 +237,7 @@ class CorrectRows:
     def band(self) -> int:
         """Rows at once: at least as many as the context above or below."""
         around = self.radius * self.target.height // self.low_res.height
-        return max(1, around, self.chunk // (self.target.width * self.low_res.channels))
+        return max(1, around, CHUNK_SAMPLES // (self.target.width * self.low_res.channels))
 
     def input_rows(self, output: RowRange) -> RowRange:
         return self._band(output).high_res
