@@ -265,7 +265,7 @@ def test_a_pool_with_something_else_than_an_image_is_refused(
 def test_a_crop_of_another_size_is_refused_before_it_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("srgan_cli.training.pool.load_images", None)
+    monkeypatch.setattr("srgan_cli.training.distillation.load_images", None)
     with pytest.raises(DatasetError, match="not 2 times as large"):
         loaded(pool_by_hand(tmp_path / "pool", teacher_side=48))
 
