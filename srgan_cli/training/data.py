@@ -162,7 +162,13 @@ def pair_sampler(
 
 
 def _patch_options(options: TrainOptions, recipe: Recipe, stage: Stage) -> PatchOptions:
-    return PatchOptions(stage.patch, options.scale, recipe.shrink, recipe.color_augmentation)
+    return PatchOptions(
+        stage.patch,
+        options.scale,
+        recipe.shrink,
+        recipe.color_augmentation,
+        recipe.color_blocks,
+    )
 
 
 def downsample_function(recipe: Recipe) -> DownsampleFunction:

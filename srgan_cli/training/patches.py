@@ -22,6 +22,9 @@ HALF = 0.5
 MAX_SATURATION = 4.0
 """Largest factor of saturation: few photographs have strongly saturated colors."""
 
+STRONG_SHARE = 0.7
+"""Share of painted blocks whose channels are all 0 or 255."""
+
 CANDIDATES = 4
 """Random places of which one is chosen, with a probability by its detail."""
 
@@ -86,6 +89,8 @@ class PatchOptions:
     """Photographs are shrunk by a random factor between this and 1 before a patch is cut."""
     color_augmentation: float = 0.0
     """The share of patches whose colors are changed, see ColorChange."""
+    color_blocks: float = 0.0
+    """The share of patches of which a part is painted in one color, see `paint_block`."""
 
     @property
     def padded_side(self) -> int:
@@ -119,7 +124,8 @@ class GeneratedPairs:
         # rotated after shrinking, which is cheaper: the filter is symmetric
         planes = random_orientation(self._downscaled(self._region(rng)), rng)
         change = draw_color_change(self.options.color_augmentation, rng)
-        return planes if change is None else change(planes)
+        changed = planes if change is None else change(planes)
+        return paint_block(changed, self.options.color_blocks, rng)
 
     def _downscaled(self, region: np.ndarray) -> Tensor:
         padded = self.options.padded_side
@@ -199,6 +205,24 @@ def draw_color_change(share: float, rng: np.random.Generator) -> ColorChange | N
         return None
     saturation = float(MAX_SATURATION ** rng.random())
     return ColorChange(tuple(int(n) for n in rng.permutation(3)), saturation)
+
+
+def paint_block(planes: Tensor, share: float, rng: np.random.Generator) -> Tensor:
+    """With probability `share` a random rectangle is filled with a random, often strong color.
+
+    BatchNorm distorts plain strong colors, which photographs hardly have, unless it meets them.
+    planes: (3, P, P) levels, not changed.
+    """
+    if not share or rng.random() >= share:
+        return planes
+    side = planes.shape[-1]
+    height, width = rng.integers(side // 4, side, size=2)
+    top, left = int(rng.integers(side - height)), int(rng.integers(side - width))
+    strong = 255.0 * rng.integers(2, size=3)
+    color = strong if rng.random() < STRONG_SHARE else rng.integers(256, size=3)
+    painted = planes.clone()
+    painted[:, top : top + height, left : left + width] = torch.from_numpy(color).view(3, 1, 1)
+    return painted
 
 
 def pick_detailed_crop(image: np.ndarray, side: int, rng: np.random.Generator) -> tuple[int, int]:

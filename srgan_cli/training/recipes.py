@@ -59,6 +59,8 @@ class Recipe:
     """The share of patches whose channels are swapped and colors saturated: networks distort colors
     that are rare in training.
     """
+    color_blocks: float = 0.0
+    """The share of patches of which a part is painted in one color: see `patches.paint_block`."""
     degrade: bool = False
     """Low-resolution images are blurred, noisy and compressed, not only downsampled."""
     family: ModelFamily | None = None
@@ -222,7 +224,8 @@ SRGAN_STABLE = Recipe(
         *SRRESNET.stages,
         replace(OUR_GAN, lr=2e-4, warmup=50),
     ),
-    color_augmentation=SRRESNET.color_augmentation,
+    color_augmentation=0.7,
+    color_blocks=0.25,
 )
 
 RRDB = Recipe(

@@ -22,6 +22,7 @@ from srgan_cli.training.patches import (
     as_planes,
     detail,
     draw_color_change,
+    paint_block,
     pick_detailed_crop,
     random_orientation,
     round_levels,
@@ -212,6 +213,39 @@ def test_as_many_patches_as_asked_for_are_augmented(images) -> None:
     assert same(highs(0)) == 300
     assert same(highs(1)) < 5
     assert 180 < same(highs(0.25)) < 260
+
+
+def test_color_blocks_paint_a_rectangle_of_one_color_often_a_strong_one() -> None:
+    plain = as_planes(random_image(0, 40, 40))
+    strong = 0
+    for seed in range(60):
+        painted = paint_block(plain, 1.0, np.random.default_rng(seed))
+        rows, columns = (painted != plain).any(dim=0).nonzero(as_tuple=True)
+        block = painted[:, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        assert min(block.shape[1:]) >= 9
+        assert max(block.shape[1:]) < 40
+        assert (block.flatten(1).std(dim=1) == 0).all()
+        strong += set(block.unique().tolist()) <= {0.0, 255.0}
+    assert 30 < strong < 55
+
+
+def test_as_many_patches_as_asked_for_get_a_color_block() -> None:
+    plain = as_planes(random_image(0, 24, 24))
+    made = [paint_block(plain, 0.25, np.random.default_rng(seed)) for seed in range(300)]
+    assert 180 < sum(torch.equal(one, plain) for one in made) < 260
+    assert paint_block(plain, 0.0, np.random.default_rng(0)) is plain
+
+
+def test_the_low_patch_is_made_of_the_painted_high_one(images) -> None:
+    cut = GeneratedPairs(images, PatchOptions(16, 2, color_blocks=1), bicubic_downsample)
+    plain = GeneratedPairs(images, PatchOptions(16, 2), bicubic_downsample)
+    painted = 0
+    for seed in range(5):
+        pair = cut(np.random.default_rng(seed))
+        expected = round_levels(resize(pair["high_res"].float(), 8, 8))
+        assert (pair["low_res"] - expected)[..., 2:-2, 2:-2].abs().max() <= 1
+        painted += not torch.equal(pair["high_res"], plain(np.random.default_rng(seed))["high_res"])
+    assert painted > 2
 
 
 def test_the_low_patch_is_made_of_the_augmented_high_one(images) -> None:
