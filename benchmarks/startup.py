@@ -8,18 +8,29 @@ import sys
 import tempfile
 from functools import partial
 
+from PIL import Image
 from report import Table, as_text
 from timing import interleaved
 from workload import SAMPLE
+
+SMALL = 8
+"""Side of an image that takes no time but the start's, in pixels."""
+PRECISIONS = ("fp32", "bf16", "int8")
 
 
 def startup_times(runs: int) -> Table:
     with tempfile.TemporaryDirectory() as folder:
         upscale = ["upscale", str(SAMPLE), "-o", f"{folder}/out.png", "--quiet"]
+        small = f"{folder}/small.png"
+        Image.new("RGB", (SMALL, SMALL)).save(small)
+        tiny = ["-m", "srgan_cli", "upscale", small, "-o", f"{folder}/out.png", "--quiet"]
         cases = {
             "srgan --help": partial(_run, ["-m", "srgan_cli", "--help"]),
             "import torch": partial(_run, ["-c", "import torch"]),
             "srgan upscale, 256 x 256": partial(_run, ["-m", "srgan_cli", *upscale]),
+        } | {
+            f"{SMALL} x {SMALL}, {precision}": partial(_run, [*tiny, "--precision", precision])
+            for precision in PRECISIONS
         }
         timings = interleaved(cases, runs, warm=False)
     rows = {
