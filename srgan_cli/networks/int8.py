@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu_
 
 from srgan_cli.networks.calibration import Calibration, Range, equalize
-from srgan_cli.networks.fast import NEGATIVE_SLOPE, Block, Fast, UpsamplingStage, filter_blocks
+from srgan_cli.networks.fast import Block, Fast, UpsamplingStage, filter_and_activate
 from srgan_cli.networks.layers import depth_to_space
 from srgan_cli.networks.precision import bicubic
 
@@ -150,14 +150,9 @@ class Int8Stage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) -> (B, outputs, sH, sW)."""
-        blocks = self.conv(x, self.dtype)
-        if self.binomial:
-            made = torch.uint8 if self.outputs else self.dtype
-            return filter_blocks(blocks, self.factor, made, self._converted)
-        return depth_to_space(self._converted(leaky_relu_(blocks, NEGATIVE_SLOPE)), self.factor)
-
-    def _converted(self, x: Tensor) -> Tensor:
-        return x if self.outputs is None else self.outputs.quantize(x.float())
+        upscaled = depth_to_space(self.conv(x, self.dtype), self.factor)
+        made = filter_and_activate(upscaled, self.binomial)
+        return made if self.outputs is None else self.outputs.quantize(made.float())
 
 
 class Int8Fast(nn.Module):

@@ -1,11 +1,10 @@
-"""Stages of the upsampler: in bands of rows as at once."""
+"""Stages of the upsampler: for upscaling as in training."""
 
 import pytest
 import torch
+from torch.nn.functional import leaky_relu
 
-from srgan_cli.networks import fast
-from srgan_cli.networks.fast import UpsamplingStage, binomial_filter, filter_blocks
-from srgan_cli.networks.layers import depth_to_space
+from srgan_cli.networks.fast import UpsamplingStage, binomial_filter, filter_and_activate
 
 
 def stage(binomial: bool = True) -> UpsamplingStage:
@@ -28,10 +27,14 @@ def test_the_binomial_filter_has_its_weights_and_a_border_of_zeros():
     assert (corner[1, 1], corner[0, 1], corner[0, 0]) == (1, 0.75, 0.5625)
 
 
-@pytest.mark.parametrize("band", [1, 200, 1 << 18])
+@torch.inference_mode()
+def filtered(x: torch.Tensor) -> torch.Tensor:
+    """As upscaling computes it."""
+    return binomial_filter(x)
+
+
 @pytest.mark.parametrize("shape", [(1, 3, 1, 1), (1, 3, 9, 5), (2, 3, 7, 11)])
-def test_bands_of_rows_give_what_training_computes_at_once(shape, band, monkeypatch):
-    monkeypatch.setattr(fast, "BAND", band)
+def test_upscaling_gives_what_training_computes(shape):
     x = torch.randn(shape, dtype=torch.float64)
     for one in (stage(), stage(binomial=False)):
         expected = one(x.requires_grad_())
@@ -41,38 +44,28 @@ def test_bands_of_rows_give_what_training_computes_at_once(shape, band, monkeypa
         torch.testing.assert_close(made, expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("factor", [1, 2, 3])
-def test_any_factor_has_bands(factor, monkeypatch):
-    monkeypatch.setattr(fast, "BAND", 60)
-    blocks = torch.randn(1, factor * factor * 2, 6, 5)
-    shuffled = depth_to_space(blocks, factor)
-    expected = torch.nn.functional.leaky_relu(binomial_filter(shuffled), 0.2)
-    made = filter_blocks(blocks, factor, torch.float32)
-    torch.testing.assert_close(made, expected)
-
-
-def test_a_pixel_is_the_same_to_the_bit_in_every_band(monkeypatch):
-    blocks = torch.randn(1, 2 * 2 * 3, 8, 13).bfloat16()
-    made = []
-    for band in (1, 400, 1 << 18):
-        monkeypatch.setattr(fast, "BAND", band)
-        made.append(filter_blocks(blocks, 2, torch.bfloat16))
-    part = filter_blocks(blocks[..., 1:-1, 2:], 2, torch.bfloat16)
-    assert torch.equal(made[0], made[1])
-    assert torch.equal(made[0], made[2])
-    assert torch.equal(part[..., 1:-1, 1:], made[0][..., 3:-3, 5:])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("channels", [1, 3, 16, 20])
+def test_a_pixel_is_the_same_to_the_bit_wherever_it_lies(channels, dtype):
+    x = torch.randn(1, channels, 40, 50).to(dtype).contiguous(memory_format=torch.channels_last)
+    whole = filtered(x)
+    for top, left, bottom, right in ((1, 2, 40, 50), (7, 0, 22, 33), (3, 11, 9, 18)):
+        part = filtered(x[..., top:bottom, left:right])
+        expected = whole[..., top + 1 : bottom - 1, left + 1 : right - 1]
+        assert torch.equal(part[..., 1:-1, 1:-1], expected)
 
 
 def test_sums_of_half_precision_are_rounded_once():
-    blocks = torch.randn(1, 4 * 2, 6, 5).bfloat16()
-    exact = filter_blocks(blocks.double(), 2, torch.float64)
-    made = filter_blocks(blocks, 2, torch.bfloat16)
+    x = torch.randn(1, 2, 12, 10).bfloat16()
+    exact = filtered(x.double())
+    made = filtered(x)
     torch.testing.assert_close(made, exact.bfloat16(), rtol=2**-8, atol=1e-6)
     assert (made == exact.bfloat16()).float().mean() > 0.97
 
 
-def test_what_quantizes_is_handed_the_filtered_values():
-    blocks = torch.randn(1, 4 * 2, 6, 5)
-    made = filter_blocks(blocks, 2, torch.uint8, lambda x: (x.clamp(0, 1) * 255).to(torch.uint8))
-    expected = filter_blocks(blocks, 2, torch.float32).clamp(0, 1) * 255
-    assert torch.equal(made, expected.to(torch.uint8))
+def test_the_filter_comes_before_the_activation():
+    x = torch.randn(1, 4, 6, 5)
+    torch.testing.assert_close(
+        filter_and_activate(x.clone(), True), leaky_relu(binomial_filter(x), 0.2)
+    )
+    assert torch.equal(filter_and_activate(x.clone(), False), leaky_relu(x, 0.2))
