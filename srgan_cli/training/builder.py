@@ -110,7 +110,6 @@ def build_trainer(run: TrainRun, stage: Stage) -> Trainer:
         outputs=_outputs(run, stage, samples, _save_best(run, stage, weights, extractor)),
         length=_length(run, stage),
         accumulate=run.options.accumulate,
-        processes=run.processes,
         silent_share=lambda network: silent_share(network, samples),
     )
 

@@ -19,7 +19,6 @@ from srgan_cli.training.callbacks import (
     TrainingCallback,
     catch_signals,
 )
-from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.patches import Pair
 from srgan_cli.training.recipes import Stage
 from srgan_cli.training.run_folder import TrainingState, append_log, save_state, truncate_log
@@ -97,7 +96,6 @@ class Trainer:
     outputs: StageOutputs
     length: StageLength
     accumulate: int = 1
-    processes: ProcessGroup = field(default_factory=ProcessGroup)
     progress: StageProgress = field(default_factory=StageProgress)
     gan_monitor: GanMonitor = field(default_factory=GanMonitor)
     silent_share: Callable[[nn.Module], float | None] = lambda network: None
@@ -122,14 +120,14 @@ class Trainer:
                 f"{state.stage}.safetensors of this one"
             ) from error
         self.progress = StageProgress(state.step, state.best, state.skipped, state.seconds)
-        if self.processes.is_main_process:
+        if self.step.processes.is_main_process:
             run = self.outputs.run
             if broken := truncate_log(run, self.stage.end, state.step):
                 text = f"{run / 'log.jsonl'}: {broken} damaged lines are left out"
                 self.outputs.callback.message(text)
 
     def save(self) -> None:
-        if not self.processes.is_main_process:
+        if not self.step.processes.is_main_process:
             return
         at = self.progress
         state = TrainingState(
@@ -156,7 +154,7 @@ class Trainer:
                 now = time.monotonic()
                 self.progress.seconds, clock = self.progress.seconds + now - clock, now
                 length_known = self.length.update(
-                    self.progress.done, self.progress.seconds, self.processes
+                    self.progress.done, self.progress.seconds, self.step.processes
                 )
                 validated = self._report(losses)
                 self._stop_on_signal(stop)
@@ -200,14 +198,14 @@ class Trainer:
 
     def _stop_on_signal(self, stop: Stop) -> None:
         received = float(stop.number is not None)
-        if self.processes.mean([received]) != [0.0]:  # one process asked, all stop
+        if self.step.processes.mean([received]) != [0.0]:  # one process asked, all stop
             self.save()
             raise StopTraining(128 + (stop.number or signal.SIGINT))
 
     def _report(self, losses: Losses) -> bool:
         """Returns whether there was a validation, which only the first process makes."""
         due = self._validation_is_due()
-        if self.processes.is_main_process:
+        if self.step.processes.is_main_process:
             warning = self.gan_monitor(losses)
             if warning is not None:
                 self.outputs.callback.message(warning)
@@ -249,7 +247,7 @@ class Trainer:
         return done == steps or done % max(1, min(VALIDATE_EVERY, steps // VALIDATIONS)) == 0
 
     def _log(self, row: dict[str, Any]) -> None:
-        if not self.processes.is_main_process:
+        if not self.step.processes.is_main_process:
             return
         at = self.progress
         row_start = {"stage": self.stage.end, "step": at.done, "seconds": round(at.seconds, 1)}
