@@ -160,7 +160,7 @@ class BatchReport:
         known = self.settings
         for scale, (megapixels, seconds) in self.computed.items():
             if seconds >= LEAST_SECONDS and known.precision is not None:
-                rate = megapixels / seconds
+                rate = float(f"{megapixels / seconds:.3g}")
                 yield Speed(known.model, scale, known.device, known.precision, rate)
 
     def _counted(self, total: int) -> list[str]:

@@ -143,7 +143,7 @@ def _with_speed(row: ModelRow, speeds: Mapping[tuple[str, int], Speed]) -> Model
     speed = None if row.scale is None else speeds.get((row.model, row.scale))
     if speed is None:
         return row
-    rate = float(f"{speed.megapixels_per_second:.3g}")
+    rate = speed.megapixels_per_second
     return replace(row, megapixels_per_second=rate, device=speed.device, precision=speed.precision)
 
 

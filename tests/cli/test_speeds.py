@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from helpers import noise_file
 
 from srgan_cli.cli import batch_report, main, speeds
+from srgan_cli.cli.console import Output
 from srgan_cli.cli.speeds import (
     MOST_ENTRIES,
     Speed,
@@ -15,6 +16,8 @@ from srgan_cli.cli.speeds import (
     load_speeds,
     save_speed,
 )
+from srgan_cli.images.formats import Encoding
+from srgan_cli.settings import ResultSettings
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +89,13 @@ def test_upscale_remembers_and_models_shows_it(tmp_path, monkeypatch):
     rates = {(r["model"], r["scale"]): r["megapixels_per_second"] for r in rows}
     assert rates["photo", 2] == pytest.approx(found.megapixels_per_second, rel=0.01)
     assert rates["photo", 4] is None
+
+
+def test_a_speed_has_three_digits_so_that_all_lists_round_it_alike():
+    settings = ResultSettings("photo", precision="float32")
+    report = batch_report.BatchReport(Output(), settings, Encoding(), computed={2: [0.07451, 1.0]})
+    (found,) = report.speeds()
+    assert found.megapixels_per_second == 0.0745
 
 
 def test_short_runs_tell_nothing(tmp_path, monkeypatch):
