@@ -204,5 +204,5 @@ def test_denoise_goes_with_neither_files_nor_bicubic(models):
         ModelChoice(files=(models / "alone.safetensors",), denoise=1.0)
     with pytest.raises(OptionError, match="bicubic"):
         ModelChoice("bicubic", denoise=0.5)
-    with pytest.raises(OptionError, match="from 0 .* to 1"):
+    with pytest.raises(OptionError, match=r"from 0 .* to 1"):
         ModelChoice("photo", denoise=1.5)
