@@ -25,8 +25,8 @@ from srgan_cli.images.read import read_image
 from srgan_cli.networks.rrdbnet import RRDBNet
 from srgan_cli.settings import NATIVE, Machine
 from srgan_cli.weights import measured_field
+from srgan_cli.weights.blending import mix_family
 from srgan_cli.weights.container import Weights, write_weights
-from srgan_cli.weights.family import mix_family
 from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.measured_field import complete_metadata
 from srgan_cli.weights.metadata import Metadata

@@ -17,7 +17,7 @@ from srgan_cli.settings import (
     OutputSize,
     ResultSettings,
 )
-from srgan_cli.weights.family import has_family
+from srgan_cli.weights.blending import has_family
 from srgan_cli.weights.selection import SelectedModel, select_model
 from srgan_cli.weights.zoo import (
     DEFAULT_BLEND,

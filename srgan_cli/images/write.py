@@ -14,7 +14,6 @@ from srgan_cli.errors import ImageError
 from srgan_cli.files import atomic_write, printable
 from srgan_cli.images.codec_errors import encode_errors
 from srgan_cli.images.codecs.deep_color import encode_deep_jpeg2000, encode_pnm
-from srgan_cli.images.codecs.gif import write_gif
 from srgan_cli.images.codecs.jpeg2000 import add_jpeg2000_metadata
 from srgan_cli.images.codecs.pillow_write import encode_with_pillow, write_animation_with_pillow
 from srgan_cli.images.codecs.png import PngWriter, write_apng
@@ -201,8 +200,6 @@ def _write_frames(
             frames = map(convert_to_srgb, frames)
         if format == "png":
             write_apng(file, sequence, frames, encoding.compression)
-        elif format == "gif":
-            write_gif(file, sequence, frames)
         else:
             write_animation_with_pillow(file, sequence, frames, format, encoding)
 

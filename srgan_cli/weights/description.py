@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from srgan_cli.weights.foreign.conversion import unwrap_state
-from srgan_cli.weights.foreign.spandrel_models import SpandrelNetwork
-from srgan_cli.weights.loading import load_generator, load_weights
+from srgan_cli.weights.loading import SpandrelNetwork, load_generator, load_weights
 from srgan_cli.weights.ncnn.reader import is_ncnn, ncnn_dtypes
 from srgan_cli.weights.onnx_reader import is_onnx, onnx_dtypes
 from srgan_cli.weights.tensor_files import read_tensors

@@ -139,7 +139,7 @@ def state_mismatches(expected: State, given: State) -> list[str]:
 def non_finite(state: State) -> list[str]:
     """Names of tensors with NaN or infinite values, one phrase each."""
     return [
-        f"{name} holds values that are not numbers"
+        f"{name} holds values that are not finite numbers"
         for name, tensor in state.items()
         if tensor.is_floating_point() and not tensor.isfinite().all()
     ]

@@ -1,25 +1,37 @@
-"""Any weights file, srgan's or another program's -> Weights -> a network that runs."""
+"""Any weights file, srgan's or another program's -> Weights -> a network that runs.
+
+Architectures that are not ours are run by spandrel where the user has it, which is given tensors
+and never files: https://github.com/chaiNNer-org/spandrel.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.files import printable
 from srgan_cli.weights.container import Weights, is_srgan_header, parse_weights
-from srgan_cli.weights.foreign import spandrel_models
 from srgan_cli.weights.foreign.conversion import from_foreign, unwrap_state
 from srgan_cli.weights.foreign.layout import UnknownNetworkError
-from srgan_cli.weights.generators import build_from_state, fit_problems, join_problems
+from srgan_cli.weights.generators import State, build_from_state, fit_problems, join_problems
+from srgan_cli.weights.metadata import Metadata
 from srgan_cli.weights.ncnn.reader import is_ncnn, read_ncnn
 from srgan_cli.weights.onnx_reader import is_onnx, read_onnx
 from srgan_cli.weights.tensor_files import read_tensor_file
 
 SCALE_IN_NAME = re.compile(r"(?<![a-z0-9])(?:x([1-8])|([1-8])x)(?![0-9])", re.IGNORECASE)
+
+SPANDREL = "spandrel"
+INSTALL_SPANDREL = "pip install spandrel"
+
+SPANDREL_CONTEXT = 64
+"""Assumed receptive field in low-resolution pixels: spandrel does not provide it."""
 
 
 def load_weights(path: Path, scale: int | None = None, activation: str | None = None) -> Weights:
@@ -55,10 +67,10 @@ def _load_foreign(
     try:
         return from_foreign(found, scale, activation, guess=scale_in_name(path.stem))
     except UnknownNetworkError as error:
-        if not spandrel_models.installed():
-            more = f"{error}; with spandrel more kinds load: {spandrel_models.INSTALL}"
+        if not _has_spandrel():
+            more = f"{error}; with spandrel more kinds load: {INSTALL_SPANDREL}"
             raise WeightsError(more) from error
-        return spandrel_models.spandrel_weights(unwrap_state(found))
+        return _spandrel_weights(unwrap_state(found))
 
 
 def scale_in_name(name: str) -> int | None:
@@ -72,8 +84,8 @@ def load_generator(weights: Weights) -> nn.Module:
 
     Raises WeightsError that lists everything that does not fit.
     """
-    if weights.architecture == spandrel_models.ARCHITECTURE:
-        return spandrel_models.generator(weights.state)
+    if weights.architecture == SPANDREL:
+        return _build_with_spandrel(weights.state)
     try:
         network = build_from_state(weights.architecture, weights.hyperparameters, weights.state)
         problems = fit_problems(network, weights.state, weights.metadata.scale)
@@ -85,3 +97,60 @@ def load_generator(weights: Weights) -> nn.Module:
     state = {name: weights.state[name].to(types[name], copy=True) for name in types}
     network.load_state_dict(state, assign=True)
     return network
+
+
+class SpandrelNetwork(nn.Module):
+    """RGB in [0, 1], (B, 3, H, W) -> RGB, (B, 3, sH, sW): a network built by spandrel."""
+
+    def __init__(self, descriptor: Any) -> None:
+        super().__init__()
+        self.descriptor = descriptor
+        self.model = descriptor.model
+        self.name = str(descriptor.architecture.name)
+        self.scale = int(descriptor.scale)
+        self.alignment = max(1, int(descriptor.size_requirements.multiple_of))
+        self.receptive_field = -(-SPANDREL_CONTEXT // self.alignment) * self.alignment
+
+    def forward(self, low_res: Tensor) -> Tensor:
+        high_res: Tensor = self.descriptor(low_res)  # pads to the sizes it can do, crops and clips
+        return high_res
+
+
+def _spandrel_weights(state: State) -> Weights:
+    """Raises WeightsError as `_build_with_spandrel` does."""
+    network = _build_with_spandrel(state)
+    sizes = {"scale": network.scale, "network": network.name}
+    family = f"{network.name}, by spandrel"
+    metadata = Metadata(scale=network.scale, training={"family": family})
+    return Weights(SPANDREL, sizes, state, metadata, family)
+
+
+def _build_with_spandrel(state: State) -> SpandrelNetwork:
+    """Raises WeightsError where spandrel is missing, does not know it, or it is not RGB to RGB."""
+    spandrel = _import_spandrel()
+    unsupported = (spandrel.UnsupportedModelError, LookupError, RuntimeError, TypeError, ValueError)
+    try:
+        found = spandrel.ModelLoader().load_from_state_dict(dict(state))
+    except (*unsupported, AssertionError) as error:
+        raise WeightsError(f"spandrel does not know this network either ({error})") from error
+    if not isinstance(found, spandrel.ImageModelDescriptor):
+        raise WeightsError("spandrel knows this network, but it does not make images larger")
+    if (found.input_channels, found.output_channels) != (3, 3):
+        raise WeightsError(f"{found.architecture.name} networks are used here for RGB alone")
+    return SpandrelNetwork(found).eval()
+
+
+def _has_spandrel() -> bool:
+    try:
+        _import_spandrel()
+    except WeightsError:
+        return False
+    return True
+
+
+def _import_spandrel() -> ModuleType:
+    """Importing it also fails with a torchvision that does not fit torch."""
+    try:
+        return import_module("spandrel")
+    except (ImportError, RuntimeError) as error:
+        raise WeightsError(f"this network needs spandrel: {INSTALL_SPANDREL} ({error})") from error

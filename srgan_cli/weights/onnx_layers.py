@@ -79,7 +79,8 @@ class OnnxLayers:
             if self._bytes_left < 0:
                 raise UnsupportedNodeError
             if found.arrays:
-                self.arrays[output] = finite_float32(node, found.arrays)
+                arrays = found.arrays.items()
+                self.arrays[output] = {n: np.ascontiguousarray(a, np.float32) for n, a in arrays}
 
     def _add_shape(self, node: OnnxNode) -> bool:
         """Whether the node computes a shape, of whose entries most are not known."""
@@ -136,10 +137,3 @@ class OnnxLayers:
         if node.kind == "Transpose":
             return shuffle(node, self._axes[node.inputs[0]])
         return STEPS[node.kind](node, self._constants)
-
-
-def finite_float32(node: OnnxNode, arrays: Arrays) -> Arrays:
-    found = {name: np.ascontiguousarray(each, np.float32) for name, each in arrays.items()}
-    if not all(np.isfinite(each).all() for each in found.values()):
-        raise WeightsError(f"{node} holds values that are not finite numbers")
-    return found

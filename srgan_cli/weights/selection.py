@@ -10,9 +10,8 @@ from typing import Generic, TypeVar
 
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.settings import BICUBIC, ModelChoice
-from srgan_cli.weights.blending import blend_related
+from srgan_cli.weights.blending import blend_related, mix_family
 from srgan_cli.weights.container import Weights
-from srgan_cli.weights.family import mix_family
 from srgan_cli.weights.loading import load_weights
 from srgan_cli.weights.zoo import (
     DEFAULT_BLEND,

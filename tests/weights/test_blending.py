@@ -1,10 +1,22 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
-from srgan_cli.weights.blending import describe_blend, different_lineage, distance, lineage_warning
+from srgan_cli.errors import OptionError, WeightsError
+from srgan_cli.weights.blending import (
+    describe_blend,
+    different_lineage,
+    distance,
+    has_family,
+    lineage_warning,
+    mix_family,
+)
+from srgan_cli.weights.container import Weights, read_weights, write_weights
 from srgan_cli.weights.generators import build_generator
+from srgan_cli.weights.metadata import ModelFamily
+from srgan_cli.weights.zoo import bundled_folder
 
 
 def nudged(weights, amount, **metadata):
@@ -66,3 +78,118 @@ def test_only_strangers_meet_an_objection_and_it_shows_their_blend(make_weights)
     assert "not trained from one another" in found
     assert describe_blend([a, far], (0.7, 0.3)) in found
     assert describe_blend([a, far], (0.5, 0.5)) in lineage_warning([a, far], (1, 0))
+
+
+CORNERS = {
+    "clean-x4-psnr": (0, 0),
+    "clean-x4-gan": (1, 0),
+    "photo-x4-psnr": (0, 1),
+    "photo-x4-gan": (1, 1),
+}
+"""File -> its blend and denoise."""
+
+
+def read(folder: Path, name: str) -> Weights:
+    return read_weights(folder / f"{name}.safetensors")
+
+
+def change(folder: Path, name: str, **metadata: object) -> None:
+    weights = read(folder, name)
+    changed = replace(weights, metadata=replace(weights.metadata, **metadata))  # type: ignore[arg-type]
+    write_weights(changed, folder / f"{name}.safetensors")
+
+
+@pytest.mark.parametrize(("blend", "denoise"), [(0.3, 0.6), (0.5, 0.5), (0, 0.25), (0.75, 0)])
+def test_a_point_between_the_four_is_their_bilinear_mix(family, blend, denoise) -> None:
+    mix = mix_family(blend, denoise).state
+
+    a, b, c, d = (read(family, name).state for name in CORNERS)
+    for name, values in mix.items():
+        clean = torch.lerp(a[name], b[name], blend)
+        photo = torch.lerp(c[name], d[name], blend)
+        torch.testing.assert_close(values, torch.lerp(clean, photo, denoise))
+
+
+@pytest.mark.parametrize(("name", "point"), CORNERS.items())
+def test_a_corner_is_its_file_with_all_that_it_says(family, name, point) -> None:
+    change(family, name, figures={"set5": {"psnr_y": 30.5}})
+
+    mix, file = mix_family(*point), read(family, name)
+
+    assert mix.metadata == file.metadata
+    assert all(torch.equal(mix.state[key], values) for key, values in file.state.items())
+
+
+def test_a_mix_says_where_in_the_family_it_stands_and_of_what_it_is(family) -> None:
+    metadata = mix_family(0.5, 0.25).metadata
+
+    assert metadata.family == ModelFamily("photo-clean", 0.25)
+    assert (metadata.objective, metadata.lineage) == ("blend", "family")
+    assert [part["share"] for part in metadata.training["blend"]] == [0.375, 0.375, 0.125, 0.125]
+
+
+@pytest.mark.parametrize("name", CORNERS)
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        (None, "{name} declares none"),
+        (ModelFamily("other", 0), "'photo-clean'|'other'|denoise 0, not 1"),
+        (ModelFamily("photo-clean", 0.5), "{name} declares denoise 0.5"),
+    ],
+)
+def test_all_four_must_declare_their_place_in_one_family(family, name, declared, said) -> None:
+    change(family, name, family=declared)
+
+    assert not has_family()
+    with pytest.raises(OptionError, match=said.format(name=name)):
+        mix_family(0.5, 0.5)
+
+
+def test_all_four_must_be_alike(family, make_weights) -> None:
+    place = ModelFamily("photo-clean", 0)
+    write_weights(
+        make_weights(scale=2, family=place, objective="gan"), family / "clean-x4-gan.safetensors"
+    )
+
+    with pytest.raises(OptionError, match="clean-x4-gan enlarges by 2"):
+        mix_family(0.5, 0.5)
+
+
+def test_another_architecture_is_told_with_its_sizes(family) -> None:
+    network = read_weights(bundled_folder() / "photo-x4-gan.safetensors")
+    write_weights(network, family / "photo-x4-gan.safetensors")
+
+    with pytest.raises(OptionError, match=r"photo-x4-gan differs from clean-x4-psnr: .*blocks"):
+        mix_family(0.5, 0.5)
+
+
+def test_a_missing_end_is_told(family, monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr("srgan_cli.weights.zoo.bundled_folder", lambda: tmp_path / "none")
+    (family / "clean-x4-gan.safetensors").unlink()
+
+    assert not has_family()
+    with pytest.raises(OptionError, match="'clean' has no x4 gan network"):
+        mix_family(0.5, 0.5)
+
+
+def test_a_damaged_file_is_named(family) -> None:
+    (family / "clean-x4-psnr.safetensors").write_bytes(b"nothing")
+
+    with pytest.raises(WeightsError, match="clean-x4-psnr"):
+        mix_family(0.5, 1)
+
+
+def test_strangers_are_not_mixed_whatever_they_declare(family) -> None:
+    change(family, "photo-x4-gan", lineage="elsewhere")
+
+    with pytest.raises(WeightsError, match="not trained from one another"):
+        mix_family(0.5, 0.5)
+    assert mix_family(0, 0.5).metadata.objective == "blend"  # without the stranger
+
+
+def test_shipped_files_are_a_family_or_the_reason_is_told() -> None:
+    if has_family():
+        assert mix_family(0.5, 0.5).metadata.family == ModelFamily("photo-clean", 0.5)
+    else:
+        with pytest.raises(OptionError, match="no family"):
+            mix_family(0.5, 0.5)

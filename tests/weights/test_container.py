@@ -18,9 +18,8 @@ from srgan_cli.weights.container import (
     to_half,
     write_weights,
 )
-from srgan_cli.weights.foreign import spandrel_models
 from srgan_cli.weights.generators import build_generator
-from srgan_cli.weights.loading import load_generator, load_weights
+from srgan_cli.weights.loading import SPANDREL, load_generator, load_weights
 from srgan_cli.weights.metadata import Metadata
 
 SMALL = {
@@ -279,9 +278,7 @@ def test_statistics_of_any_size_survive_halving():
 
 def test_parameters_are_counted_of_networks_that_only_others_can_build():
     state = {"a.weight": torch.zeros(2, 3), "a.running_var": torch.ones(2)}
-    assert (
-        count_parameters(Weights(spandrel_models.ARCHITECTURE, {}, state, Metadata(scale=4))) == 6
-    )
+    assert count_parameters(Weights(SPANDREL, {}, state, Metadata(scale=4))) == 6
 
 
 def test_missing_and_foreign_files_are_named(tmp_path):

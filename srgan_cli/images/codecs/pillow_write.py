@@ -1,13 +1,20 @@
-"""Files that Pillow encodes: settings, metadata and timing of each format."""
+"""Files that Pillow encodes: settings, metadata and timing of each format.
+
+Of GIF animations Pillow's own writer would hold all frames in memory.
+"""
 
 import io
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, BinaryIO
 
+import numpy as np
+import PIL.GifImagePlugin
 import PIL.Image
+import PIL.ImageChops
 import PIL.ImageFile
 
-from srgan_cli.images.codecs.gif import to_palette
 from srgan_cli.images.codecs.plugins import register_plugin
 from srgan_cli.images.exif import PREFIX, jpeg_segment
 from srgan_cli.images.formats import Encoding
@@ -20,6 +27,14 @@ COMMENT_FORMATS = ("jpeg", "gif", "jpeg2000")
 EXIF_FORMATS = ("jpeg", "webp", "avif", "heif", "jxl")  # XMP and profile too
 """What Pillow's encoders can store of the metadata."""
 
+KEEP, CLEAR = 1, 2
+"""Disposal: the next frame is drawn over this one, or over nothing."""
+
+GIF_TRANSPARENT = 255  # the palette index of transparent pixels
+GIF_THRESHOLD = 128  # alpha from which a pixel is shown
+MAX_GIF_DURATION = 10 * (2**16 - 1)
+"""Milliseconds."""
+
 
 def encode_with_pillow(image: Image, format: str, encoding: Encoding) -> bytes:
     """The bytes of a file."""
@@ -28,7 +43,7 @@ def encode_with_pillow(image: Image, format: str, encoding: Encoding) -> bytes:
     if format == "jpeg":  # Pillow gives up where a scan is larger than its buffer, as of noise
         needed = 2 * image.pixels.nbytes + (1 << 16)
         PIL.ImageFile.MAXBLOCK = max(PIL.ImageFile.MAXBLOCK, needed)
-    frame = to_palette(image) if format == "gif" else _to_pil(image)
+    frame = _to_palette(image) if format == "gif" else _to_pil(image)
     frame.save(file, format.upper(), **_settings(image, format, encoding))
     return file.getvalue()
 
@@ -40,10 +55,13 @@ def write_animation_with_pillow(
     format: str,
     encoding: Encoding,
 ) -> None:
-    """One frame is in memory at a time. format: "webp" or "avif".
+    """One frame is in memory at a time, of GIF two. format: "webp", "avif" or "gif".
 
-    sequence: all but the samples, which `frames` brings.
+    sequence: all but the samples, which `frames` brings one after another.
     """
+    if format == "gif":
+        _write_gif(file, sequence, frames)
+        return
     settings = _settings(sequence.images[0], format, encoding)
     timing = {"duration": list(sequence.durations), "loop": sequence.loop or 0}
     images = _Frames(map(_to_pil, frames), len(sequence.images))
@@ -126,3 +144,86 @@ def _metadata(image: Image, format: str) -> dict[str, Any]:
     if format == "jpeg" and image.iptc is not None:
         metadata["extra"] = jpeg_segment(image.iptc)
     return {name: value for name, value in metadata.items() if value is not None}
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """The rectangle that a frame changes, in palette indices.
+
+    offset: of its top left pixel. duration: in ms. transparent: the index that shows nothing.
+    """
+
+    pixels: PIL.Image.Image
+    offset: tuple[int, int]
+    duration: int
+    transparent: int | None
+
+
+def _write_gif(file: BinaryIO, sequence: ImageSequence, frames: Iterable[Image]) -> None:
+    image, loop = sequence.images[0], sequence.loop or 0
+    disposal = KEEP if image.alpha is None else CLEAR
+    parts = _changes(map(_to_palette, frames), sequence.durations, whole=disposal == CLEAR)
+    first = next(parts)
+    repeats = None if loop == 1 else max(0, loop - 1)  # after the first time; 0 for ever
+    info = {"loop": repeats, "duration": first.duration, "comment": image.text.get(COMMENT)}
+    file.writelines(PIL.GifImagePlugin.getheader(first.pixels, info=info)[0])
+    for part in chain([first], parts):
+        settings = {"duration": part.duration, "disposal": disposal, "include_color_table": True}
+        if part.transparent is not None:
+            settings["transparency"] = part.transparent
+        file.writelines(PIL.GifImagePlugin.getdata(part.pixels, part.offset, **settings))
+    file.write(b";")  # the end of the file
+
+
+def _changes(
+    frames: Iterable[PIL.Image.Image], durations: Iterable[int], *, whole: bool
+) -> Iterator[_Part]:
+    """What each frame changes; equal frames are one, shown as long as all of them.
+
+    whole: do not crop, as the next frame is not drawn over the last one.
+    """
+    part: _Part | None = None
+    shown: PIL.Image.Image | None = None
+    for frame, duration in zip(frames, durations, strict=True):
+        colors = frame.convert("RGBA")
+        box: tuple[int, int, int, int] | None = (0, 0, *frame.size)
+        if shown is not None:  # None: nothing differs
+            box = PIL.ImageChops.difference(shown, colors).getbbox(alpha_only=False)
+        if part is not None:
+            if box is None and part.duration + duration <= MAX_GIF_DURATION:
+                part = replace(part, duration=part.duration + duration)
+                continue
+            yield part
+        box = (0, 0, *frame.size) if whole else box or (0, 0, 1, 1)
+        pixels = _indices(frame).crop(box)
+        part = _Part(pixels, box[:2], duration, frame.info.get("transparency"))
+        shown = colors
+    if part is not None:
+        yield part
+
+
+def _indices(frame: PIL.Image.Image) -> PIL.Image.Image:
+    """Of mode P, with a palette in RGB and nothing else: Pillow adds alpha to it otherwise."""
+    palette = frame.getpalette("RGB") or [level for level in range(256) for _ in range(3)]
+    indices = PIL.Image.frombytes("P", frame.size, frame.tobytes())
+    indices.putpalette(palette)
+    return indices
+
+
+def _to_palette(image: Image) -> PIL.Image.Image:
+    """Reduce to 256 colors, one of them transparent if there is alpha; gray stays exact."""
+    if image.gray and image.alpha is None:
+        return PIL.Image.fromarray(np.ascontiguousarray(image.pixels[..., 0]))
+    rgb = np.broadcast_to(image.pixels, (image.height, image.width, 3))
+    colors = 256 if image.alpha is None else GIF_TRANSPARENT
+    frame = PIL.Image.fromarray(np.ascontiguousarray(rgb)).quantize(
+        colors, PIL.Image.Quantize.MEDIANCUT, dither=PIL.Image.Dither.FLOYDSTEINBERG
+    )
+    if image.alpha is None:
+        return frame
+    palette = (frame.getpalette() or [])[: 3 * colors]
+    indices = np.where(image.alpha < GIF_THRESHOLD, GIF_TRANSPARENT, np.asarray(frame))
+    frame = PIL.Image.fromarray(indices.astype(np.uint8), "P")
+    frame.putpalette(palette + [0] * (768 - len(palette)))
+    frame.info["transparency"] = GIF_TRANSPARENT
+    return frame

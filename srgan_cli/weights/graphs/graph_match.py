@@ -9,6 +9,7 @@ from torch import Tensor
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.weights.container import Weights
+from srgan_cli.weights.generators import join_problems, non_finite
 from srgan_cli.weights.graphs.architectures import build_graph
 from srgan_cli.weights.graphs.candidates import TITLES, Candidate, list_candidates
 from srgan_cli.weights.graphs.graph import Arrays, Graph, GraphLayer, Size, canonical
@@ -34,6 +35,8 @@ def match_network(layers: Layers, arrays: Mapping[str, Arrays], origin: str) -> 
     best = max((_match(layers, arrays, one) for one in candidates), key=lambda match: match.layers)
     if best.problem:
         raise WeightsError(f"an unsupported model: {best.problem}; {SUPPORTED}")
+    if problems := non_finite(best.state):
+        raise WeightsError(join_problems(problems))
     kind, sizes = best.candidate.architecture, best.candidate.hyperparameters
     family = f"{TITLES[kind]}, from {origin}"
     metadata = Metadata(scale=sizes["scale"], training={"family": family})
@@ -68,7 +71,7 @@ def fold_batch_norm(conv: Arrays, norm: Arrays, epsilon: float) -> Arrays:
         bias = (conv["bias"] - norm["running_mean"]) * gain + norm["bias"]
         weight = conv["weight"] * gain[:, None, None, None]
     if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
-        raise WeightsError("a BatchNorm whose variances are zero")
+        raise WeightsError("a BatchNorm whose results are not finite numbers")
     return {"weight": weight, "bias": bias}
 
 

@@ -14,8 +14,14 @@ from srgan_cli.files import open_regular, read_regular
 from srgan_cli.weights.container import Weights
 from srgan_cli.weights.graphs.graph import Arrays, GraphLayer, Steps, resize_step, step, summary
 from srgan_cli.weights.graphs.graph_match import match_network
-from srgan_cli.weights.ncnn.bin_file import BATCH_NORM_EPSILON, TYPES, first_dtype, parse_bin
-from srgan_cli.weights.ncnn.param_file import NcnnLayer, parse_param
+from srgan_cli.weights.ncnn.pair_files import (
+    BATCH_NORM_EPSILON,
+    TYPES,
+    NcnnLayer,
+    first_dtype,
+    parse_bin,
+    parse_param,
+)
 from srgan_cli.weights.tensor_files import BINARY_GRAPH, BINARY_MAGIC, MAX_FILE
 
 SUFFIXES = (".param", ".bin")

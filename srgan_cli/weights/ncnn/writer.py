@@ -20,13 +20,15 @@ from srgan_cli.weights.graphs.architectures import build_graph
 from srgan_cli.weights.graphs.graph import Graph, Operation
 from srgan_cli.weights.graphs.graph_match import fold_batch_norm
 from srgan_cli.weights.loading import load_generator
-from srgan_cli.weights.ncnn.bin_file import (
+from srgan_cli.weights.ncnn.pair_files import (
     BATCH_NORM,
     BATCH_NORM_EPSILON,
+    NcnnLayer,
+    Value,
+    format_param,
     format_plain,
     format_weight,
 )
-from srgan_cli.weights.ncnn.param_file import NcnnLayer, Value, format_param
 
 INSTALL = "pip install ncnn"
 
