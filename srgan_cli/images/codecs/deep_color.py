@@ -1,4 +1,4 @@
-"""Samples of more than 8 bits, which Pillow would cut to 8: PNG, AVIF and JPEG 2000 by OpenCV, PNM.
+"""Samples of more than 8 bits, which Pillow would cut: PNG, AVIF, JPEG 2000 and PNM, by OpenCV.
 
 https://netpbm.sourceforge.net/doc/ppm.html
 """
@@ -18,12 +18,8 @@ HEAD_BYTES = 1 << 16  # at the start of a file, in which its depth is stated
 PNG_GRAY, PNG_GRAY_ALPHA = 0, 4  # color types; Pillow can read the first one's 16 bits
 PNG_PIXEL_CHUNKS = (b"IHDR", b"tRNS", b"IDAT", b"IEND")
 AV1_CONFIGURATION = b"av1C"
-PNM_CHANNELS = {b"2": 1, b"3": 3, b"5": 1, b"6": 3}
-PNM_ASCII = (b"2", b"3")
 PNM_GAP = rb"(?:\s|#[^\n]*\n)+"
-PNM_HEADER = re.compile(
-    rb"P([2356])" + PNM_GAP + rb"(\d+)" + PNM_GAP + rb"(\d+)" + PNM_GAP + rb"(\d+)\s"
-)
+PNM_HEADER = re.compile(rb"P[2356]" + 2 * (PNM_GAP + rb"\d+") + PNM_GAP + rb"(\d+)\s")
 
 
 def stored_bits(format: str, head: bytes) -> int:
@@ -34,7 +30,7 @@ def stored_bits(format: str, head: bytes) -> int:
         return max(8, jpeg2000_depth(head))
     if format == "PPM":
         header = PNM_HEADER.match(head)
-        return 16 if header and int(header.group(4)) > 255 else 8
+        return 16 if header and int(header.group(1)) > 255 else 8
     if format == "AVIF":
         at = head.find(AV1_CONFIGURATION)
         flags = head[at + 6] if 0 <= at < len(head) - 6 else 0
@@ -44,8 +40,6 @@ def stored_bits(format: str, head: bytes) -> int:
 
 def decode_deep(format: str, data: bytes) -> Image:
     """The samples as they are stored, fewer bits stretched to 16; without metadata."""
-    if format == "PPM":
-        return _decode_pnm(data)
     encoded = _pixel_chunks(data) if format == "PNG" else data
     samples = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
     if samples is None or samples.dtype != np.uint16:
@@ -53,8 +47,10 @@ def decode_deep(format: str, data: bytes) -> Image:
     samples = _swap_red_and_blue(samples)
     if format == "PNG" and data[25] == PNG_GRAY_ALPHA:  # OpenCV repeats the gray
         samples = np.ascontiguousarray(samples[..., (0, 3)])
-    bits = stored_bits(format, data[:HEAD_BYTES])
-    return Image.from_samples(samples if bits == 16 else to_uint16(samples, 2**bits - 1))
+    white = 2 ** stored_bits(format, data[:HEAD_BYTES]) - 1
+    if format == "PPM" and (header := PNM_HEADER.match(data)):
+        white = int(header.group(1))
+    return Image.from_samples(samples if white == 65535 else to_uint16(samples, white))
 
 
 def _pixel_chunks(png: bytes) -> bytes:
@@ -68,20 +64,6 @@ def _swap_red_and_blue(samples: Pixels) -> Pixels:
     if samples.ndim == 2 or samples.shape[2] < 3:
         return samples
     return np.ascontiguousarray(samples[..., (2, 1, 0, 3)[: samples.shape[2]]])
-
-
-def _decode_pnm(data: bytes) -> Image:
-    header = PNM_HEADER.match(data)
-    if header is None:
-        raise ValueError("no header of a portable map")
-    kind, (width, height, white) = header.group(1), map(int, header.groups()[1:])
-    shape = (height, width, PNM_CHANNELS[kind])
-    count, start = height * width * PNM_CHANNELS[kind], header.end()
-    if kind in PNM_ASCII:
-        samples = np.array(data[start:].split()[:count], np.uint16)
-    else:
-        samples = np.frombuffer(data, ">u2", count, start).astype(np.uint16)
-    return Image(to_uint16(samples.reshape(shape), white))
 
 
 def encode_pnm(image: Image) -> bytes:
