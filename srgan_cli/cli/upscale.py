@@ -1,5 +1,6 @@
 """`srgan upscale`."""
 
+import glob
 import os
 import sys
 from collections.abc import Sequence
@@ -13,30 +14,33 @@ from typing import TYPE_CHECKING
 import click
 
 from srgan_cli.batch.output_names import STREAM, OutputNames
-from srgan_cli.batch.plan import BatchOptions, Job, other_files, plan, with_shard
-from srgan_cli.cli.batch_flags import (
-    batch_options,
-    check_batch,
-    check_encoding,
-    max_bytes_option,
-    max_pixels_option,
-)
+from srgan_cli.batch.plan import BatchOptions, Job, exists, other_files, plan, with_shard
 from srgan_cli.cli.batch_report import BatchReport, settings_of
 from srgan_cli.cli.command import Command
 from srgan_cli.cli.console import Output
-from srgan_cli.cli.flags import (
+from srgan_cli.cli.hints import is_url
+from srgan_cli.cli.progress_bars import batch_progress, tracked
+from srgan_cli.cli.signals import handle_signals
+from srgan_cli.cli.upscale_flags import (
+    batch_options,
     choice_options,
     conversion_options,
     encoding_options,
     machine_options,
+    max_bytes_option,
+    max_pixels_option,
     output_options,
     postprocess_options,
     size_options,
 )
-from srgan_cli.cli.progress_bars import batch_progress, tracked
-from srgan_cli.cli.signals import handle_signals
-from srgan_cli.errors import SrganError
-from srgan_cli.images.formats import Encoding
+from srgan_cli.errors import OptionError, SrganError
+from srgan_cli.images.formats import (
+    CAPABILITIES,
+    COMPRESSION_FORMATS,
+    QUALITY_FORMATS,
+    Encoding,
+    format_of,
+)
 from srgan_cli.settings import (
     Conversion,
     ImageSize,
@@ -98,7 +102,7 @@ def upscale_command(
     max_bytes: float,
 ) -> None:
     """Make images larger and sharper."""
-    check_batch(batch, output)
+    _check_batch(batch, output)
     to_stdout = batch.out == str(STREAM)
     with handle_signals("nothing was written" if to_stdout else CONTINUE_HINT):
         from srgan_cli.api import build_pipeline
@@ -109,7 +113,7 @@ def upscale_command(
         model.check_scale(size.scale)
         pipeline = build_pipeline(model.weights, machine, size, postprocess, output.info)
         jobs = plan(with_shard(batch, os.environ), _output_names(model, pipeline, encoding))
-        check_encoding(jobs, encoding)
+        _check_encoding(jobs, encoding)
         kept = (batch.skip_existing, batch.keep_time)
         options = JobOptions(pipeline, encoding, max_pixels, *kept, conversion, max_bytes=max_bytes)
         records_speed = not (choice.files or machine.tta or machine.exact)
@@ -118,6 +122,48 @@ def upscale_command(
         sys.exit(
             _print_plan(jobs, options, report) if batch.dry_run else _run(jobs, options, report)
         )
+
+
+def _check_batch(batch: BatchOptions, output: Output) -> None:
+    """Raises OptionError for likely mistakes, with a hint."""
+    if batch.out == str(STREAM):
+        if output.json:
+            raise OptionError("--json and -o - both write to stdout: use one of them")
+        if sys.stdout is not None and sys.stdout.isatty():
+            raise OptionError("-o - would write an image to the terminal: redirect or pipe it")
+    if str(STREAM) in batch.inputs and sys.stdin is not None and sys.stdin.isatty():
+        raise OptionError("- reads an image from standard input: pipe one into it, or name a file")
+    for text in batch.inputs:
+        if is_url(text):
+            raise OptionError(f"{text} is a URL: download the image first")
+        if "{" in text and "," in text and not exists(Path(text)):
+            raise OptionError(f"{text}: quoted braces do not expand; name each pattern")
+    _check_second_name(batch)
+
+
+def _check_second_name(batch: BatchOptions) -> None:
+    """`srgan upscale photo.jpg large.png` is how other programs name the output."""
+    if len(batch.inputs) != 2 or batch.out is not None:
+        return
+    first, second = batch.inputs
+    is_new = second != str(STREAM) and not exists(Path(second)) and not glob.has_magic(second)
+    if is_new and exists(Path(first)):
+        raise OptionError(
+            f"{second}: no such file; to name the output, use -o: srgan upscale {first} -o {second}"
+        )
+
+
+def _check_encoding(jobs: Sequence[Job], encoding: Encoding) -> None:
+    """Raises OptionError for an option that applies to no output of the batch."""
+    formats = {format_of(job.target, encoding) for job in jobs if job.problem is None}
+    for name, value, supported in (
+        ("--quality", encoding.quality, QUALITY_FORMATS),
+        ("--compression", encoding.compression, COMPRESSION_FORMATS),
+    ):
+        if value is not None and formats and not formats & supported:
+            titles = ", ".join(sorted(CAPABILITIES[each].title for each in formats))
+            known = ", ".join(sorted(supported))
+            raise OptionError(f"{name} does not apply to {titles}; it is for {known}")
 
 
 def _print_plan(jobs: Sequence[Job], options: "JobOptions", report: BatchReport) -> int:
