@@ -56,7 +56,7 @@ class WeightsSubjects:
             weights = Weights(name, sizes, state, Metadata(sizes["scale"], training={"steps": 3}))
             write_weights(weights, self._made / f"{name}.safetensors")
             if name in OF_NCNN:
-                text, data = format_pair(name, sizes, state, half=True)
+                text, data = format_pair(weights, half=True)
                 (self._made / f"{name}.param").write_text(text)
                 (self._made / f"{name}.bin").write_bytes(data)
                 torch.save({"params_ema": state}, self._made / f"{name}.pth")

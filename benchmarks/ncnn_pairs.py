@@ -45,10 +45,8 @@ def main() -> None:
 
 
 def pairs(file: Path, weights: Weights) -> Iterator[tuple[str, Pair]]:
-    sizes, state = weights.hyperparameters, weights.state
     for half in (False, True):
-        made = format_pair(weights.architecture, sizes, state, half=half)
-        yield ("float16" if half else "float32"), made
+        yield ("float16" if half else "float32"), format_pair(weights, half=half)
     if file.suffix == ".param":
         yield "itself", (file.read_text(), file.with_suffix(".bin").read_bytes())
 

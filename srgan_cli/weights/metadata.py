@@ -92,9 +92,8 @@ class Metadata:
         """Raises TypeError or ValueError: the values may come from a file."""
         pixels = [n for n in (self.measured_receptive_field, self.reflect_padding) if n is not None]
         whole = all(type(number) is int for number in (self.scale, *pixels))
-        if not whole or not 1 <= self.scale <= MAX_SCALE:
-            raise ValueError(f"a scale {self.scale!r}, reaches {pixels!r}")
-        if not all(0 <= number <= MAX_PIXELS for number in pixels):
+        in_range = whole and all(0 <= number <= MAX_PIXELS for number in pixels)
+        if not in_range or not 1 <= self.scale <= MAX_SCALE:
             raise ValueError(f"a scale {self.scale!r}, reaches {pixels!r}")
         texts = isinstance(self.objective, str) and isinstance(self.lineage, str)
         if not (texts and isinstance(self.training, dict) and isinstance(self.figures, dict)):
@@ -107,30 +106,34 @@ class Metadata:
         _check_depth(self.training)
 
 
-def _check_int8(ranges: object, psnr: object) -> None:
+def _check_int8(ranges: Any, psnr: Any) -> None:
     if psnr is not None and not _is_finite(psnr):
         raise ValueError(f"a PSNR of int8 of {psnr!r}")
     if ranges is None:
         return
-    pairs = isinstance(ranges, tuple) and all(isinstance(pair, tuple) for pair in ranges)
-    if not pairs or not all(len(pair) == 2 and all(map(_is_finite, pair)) for pair in ranges):  # type: ignore[attr-defined]
+    if not _is_rows(ranges) or not all(len(pair) == 2 for pair in ranges):
         raise ValueError("activation ranges that are not pairs of numbers")
-    if not all(low <= 0 <= high for low, high in ranges):  # type: ignore[attr-defined]
+    if not all(low <= 0 <= high for low, high in ranges):
         raise ValueError("activation ranges without 0")
 
 
-def _check_channels(scales: object, layers: object) -> None:
+def _check_channels(scales: Any, layers: Any) -> None:
     if not (isinstance(layers, tuple) and all(type(n) is int and n >= 0 for n in layers)):
         raise ValueError(f"layers in floats of {layers!r}")
     if scales is None:
         return
-    rows = isinstance(scales, tuple) and all(isinstance(row, tuple) for row in scales)
-    if not rows or not all(_is_finite(one) and one > 0 for row in scales for one in row):  # type: ignore[attr-defined]
+    if not _is_rows(scales) or not all(one > 0 for row in scales for one in row):
         raise ValueError("channel scales that are not positive numbers")
 
 
-def _is_finite(value: object) -> bool:
-    return type(value) in (int, float) and abs(value) < MAX_ACTIVATION  # type: ignore[arg-type]
+def _is_rows(value: Any) -> bool:
+    """Whether it is tuples of finite numbers in a tuple."""
+    rows = isinstance(value, tuple) and all(isinstance(row, tuple) for row in value)
+    return rows and all(_is_finite(number) for row in value for number in row)
+
+
+def _is_finite(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < MAX_ACTIVATION
 
 
 def _check_figures(figures: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import re
 import sys
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ READABLE = [each for each in NETWORKS if each[0] not in ("srcnn", "vdsr")]
 
 def as_pair(architecture, sizes, half=False):
     weights = random_weights(architecture, sizes)
-    return format_pair(architecture, sizes, weights.state, half=half)
+    return format_pair(weights, half=half)
 
 
 def write_pair(folder, text, data):
@@ -51,7 +52,7 @@ def outputs(weights, low):
 @pytest.mark.parametrize(("architecture", "sizes"), READABLE)
 def test_a_written_pair_reads_as_the_same_network(architecture, sizes, tmp_path):
     weights = random_weights(architecture, sizes)
-    path = write_pair(tmp_path, *format_pair(architecture, sizes, weights.state, half=False))
+    path = write_pair(tmp_path, *format_pair(weights, half=False))
     low = torch.rand(1, 3, 8, 12)
     found = load_weights(path)
     assert found.architecture == architecture
@@ -63,7 +64,7 @@ def test_a_written_pair_reads_as_the_same_network(architecture, sizes, tmp_path)
 def test_ncnn_makes_the_same_of_a_written_pair_at_any_size(architecture, sizes):
     pytest.importorskip("ncnn")
     weights = random_weights(architecture, sizes)
-    text, data = format_pair(architecture, sizes, weights.state, half=False)
+    text, data = format_pair(weights, half=False)
     for shape in ((3, 24, 20), (3, 12, 36), (3, 8, 4)):
         low = torch.rand(shape).transpose(1, 2)  # not contiguous
         made = run_ncnn(text, data, low)
@@ -75,8 +76,7 @@ def test_ncnn_makes_the_same_of_a_written_pair_at_any_size(architecture, sizes):
 def test_the_default_network_written_for_ncnn_makes_the_same_picture_there(half, photo_file):
     pytest.importorskip("ncnn")
     weights = load_weights(zoo.find_weights_file(zoo.default_model(), 4, "gan"))
-    sizes, state = weights.hyperparameters, weights.state
-    text, data = format_pair(weights.architecture, sizes, state, half=half)
+    text, data = format_pair(weights, half=half)
     photo = read_image(photo_file).pixels[20:84, 30:110].copy()
     low = torch.from_numpy(photo).permute(2, 0, 1).float() / 255
     made, ours = (
@@ -91,7 +91,7 @@ def test_batch_norm_is_folded_with_its_statistics():
     state = {name: tensor.clone() for name, tensor in weights.state.items()}
     state["body.0.norm1.running_var"].uniform_(0.5, 2)
     state["end_body.running_mean"].normal_()
-    found = read_pair(*format_pair("srresnet", weights.hyperparameters, state, half=False))
+    found = read_pair(*format_pair(replace(weights, state=state), half=False))
     assert found.hyperparameters["norm"] is False
     expected = state["end_body.bias"] - state["end_body.running_mean"] / (1 + 1e-5) ** 0.5
     torch.testing.assert_close(found.state["conv_body.bias"], expected)
@@ -100,8 +100,8 @@ def test_batch_norm_is_folded_with_its_statistics():
 def test_float16_is_the_default_and_half_the_size(pair):
     sizes = {"scale": 2, "features": 32, "convolutions": 2}
     weights = random_weights("compact", sizes)
-    _, full = format_pair("compact", sizes, weights.state, half=False)
-    text, half = format_pair("compact", sizes, weights.state)
+    _, full = format_pair(weights, half=False)
+    text, half = format_pair(weights)
     assert len(half) < 0.55 * len(full)
     found = read_pair(text, half).state["body.2.weight"]
     assert torch.equal(found, weights.state["body.2.weight"].half().float())
@@ -109,10 +109,11 @@ def test_float16_is_the_default_and_half_the_size(pair):
 
 def test_weights_beyond_float16_are_refused():
     sizes = {"scale": 2, "features": 3, "convolutions": 1}
-    state = dict(random_weights("compact", sizes).state)
+    weights = random_weights("compact", sizes)
+    state = dict(weights.state)
     state["body.0.weight"] = torch.full_like(state["body.0.weight"], 1e5)
     with pytest.raises(WeightsError, match="float16"):
-        format_pair("compact", sizes, state)
+        format_pair(replace(weights, state=state))
 
 
 def test_int8_weights_are_scaled(pair):

@@ -183,11 +183,11 @@ def _steps(layer: NcnnLayer, arrays: Arrays) -> Steps | None:
 def _convolution(layer: NcnnLayer, arrays: Arrays) -> Steps | None:
     kernel = layer.integer(1, 0)
     padding = layer.integer(4, 0)
-    uniform = {(11, 1): kernel, (14, 4): padding, (15, 4): padding, (16, 14): padding}
-    if any(layer.integer(key, expected) != expected for (key, _), expected in uniform.items()):
+    sides = {11: kernel, 14: padding, 15: padding, 16: padding}
+    defaults = sides | dict.fromkeys((2, 12, 3, 13), 1)  # dilation and stride
+    if any(layer.integer(key, expected) != expected for key, expected in defaults.items()):
         return None
-    ones = [layer.integer(key, 1) for key in (2, 12, 3, 13)]  # dilation and stride
-    if ones != [1, 1, 1, 1] or layer.number(18, 0.0) or layer.integer(19, 0):
+    if layer.number(18, 0.0) or layer.integer(19, 0):
         return None
     outputs, inputs = arrays["weight"].shape[:2]
     conv = ("conv", (inputs, outputs, kernel, padding))
@@ -226,13 +226,11 @@ def _padding(layer: NcnnLayer) -> Steps | None:
 def _pooling(layer: NcnnLayer) -> Steps | None:
     """Means of 2 x 2 with stride 1 that count the border of zeros."""
     padding = layer.integer(3, 0)
-    uniform = {0: 1, 1: 2, 11: 2, 2: 1, 12: 1, 13: padding, 14: padding, 15: padding, 5: 1, 6: 1}
-    defaults = {11: layer.integer(1, 0), 12: layer.integer(2, 1)}
-    for key, expected in uniform.items():
-        default = defaults.get(key, padding if key in (13, 14, 15) else 0)
-        if layer.integer(key, default) != expected:
-            return None
-    if any(layer.integer(key, 0) for key in (4, 7)):  # global or adaptive
+    required = {0: 1, 1: 2, 4: 0, 5: 1, 6: 1, 7: 0}  # 4 and 7: global or adaptive
+    defaults = {2: 1, 11: 2, 12: 1, 13: padding, 14: padding, 15: padding}
+    if any(layer.integer(key, 0) != expected for key, expected in required.items()):
+        return None
+    if any(layer.integer(key, expected) != expected for key, expected in defaults.items()):
         return None
     return step("average_pool", padding)
 

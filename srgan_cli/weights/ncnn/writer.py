@@ -7,7 +7,6 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import torch
@@ -54,9 +53,7 @@ def export_ncnn(weights: Weights, path: Path, half: bool = True) -> float | None
     The float32 form is run by ncnn first: returns its largest difference from torch, None without
     the package. Raises WeightsError if that is above TOLERANCE, and then writes nothing.
     """
-    text, data = format_pair(
-        weights.architecture, weights.hyperparameters, weights.state, half=half
-    )
+    text, data = format_pair(weights, half=half)
     difference = max_difference(weights) if find_spec("ncnn") else None
     if difference is not None and not difference <= TOLERANCE:
         raise WeightsError(f"{path}: ncnn would differ by {difference:.2g} from torch; not written")
@@ -70,8 +67,7 @@ def export_ncnn(weights: Weights, path: Path, half: bool = True) -> float | None
 @torch.inference_mode()
 def max_difference(weights: Weights) -> float:
     """Between torch and ncnn in float32, over random images of TEST_SIZES."""
-    kind, sizes, state = weights.architecture, weights.hyperparameters, weights.state
-    text, data = format_pair(kind, sizes, state, half=False)
+    text, data = format_pair(weights, half=False)
     network = load_generator(weights)
     generator = torch.Generator().manual_seed(0)
     images = [torch.rand((3, *size), generator=generator) for size in TEST_SIZES]
@@ -79,22 +75,18 @@ def max_difference(weights: Weights) -> float:
     return max(float((a - b).abs().max()) for a, b in made)
 
 
-def format_pair(
-    architecture: str,
-    hyperparameters: Mapping[str, Any],
-    state: Mapping[str, Tensor],
-    *,
-    half: bool = True,
-) -> tuple[str, bytes]:
+def format_pair(weights: Weights, *, half: bool = True) -> tuple[str, bytes]:
     """The contents of NAME.param and NAME.bin; half: weights as float16.
 
     Raises WeightsError for an architecture that has no graph here, and for weights beyond float16.
     """
     try:
-        graph = build_graph(architecture, hyperparameters)
+        graph = build_graph(weights.architecture, weights.hyperparameters)
     except KeyError as error:
-        raise WeightsError(f"{architecture} networks cannot be written for ncnn") from error
-    arrays = _folded(graph, {name: tensor.float().numpy() for name, tensor in state.items()})
+        text = f"{weights.architecture} networks cannot be written for ncnn"
+        raise WeightsError(text) from error
+    state = {name: tensor.float().numpy() for name, tensor in weights.state.items()}
+    arrays = _folded(graph, state)
     numbers = range(len(graph.operations))
     layers = _fuse_activations([_layer(graph, number) for number in numbers])
     data = b"".join(_format_arrays(graph, number, arrays, half) for number in numbers)
