@@ -1,7 +1,6 @@
 """Architecture and hyperparameters -> a generator network, and what does not fit it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from inspect import signature
 from math import isfinite
 from typing import Any
@@ -58,42 +57,32 @@ def _hyperparameter_problems(architecture: str, given: Hyperparameters, state: S
 
     Every layer has tensors and every width is a side of one, so `state` limits them all.
     """
-    defaults, limits = default_hyperparameters(architecture), _limits(state)
+    defaults = default_hyperparameters(architecture)
+    sides = [side for tensor in state.values() for side in tensor.shape]
+    depth, width = min(len(state), MAX_DEPTH), max(sides, default=1)
     return [
         f"{name} {_summary(value)} is out of range"
         if type(value) is _json_type(defaults[name])
         else f"{name} {_summary(value)} is not of type {_json_type(defaults[name]).__name__}"
         for name, value in given.items()
-        if name in defaults and not _is_allowed(name, value, defaults[name], limits)
+        if name in defaults and not _is_allowed(name, value, defaults[name], depth, width)
     ]
 
 
-@dataclass(frozen=True)
-class _Limits:
-    """The largest numbers of layers and of features that a state dict can be of."""
-
-    depth: int
-    width: int
-
-
-def _limits(state: State) -> _Limits:
-    sides = [side for tensor in state.values() for side in tensor.shape]
-    return _Limits(min(len(state), MAX_DEPTH), max(sides, default=1))
-
-
-def _is_allowed(name: str, value: object, default: object, limits: _Limits) -> bool:
+def _is_allowed(name: str, value: object, default: object, depth: int, width: int) -> bool:
+    """depth, width: the largest numbers of layers and of features."""
     if type(default) is float:
         return type(value) in (int, float) and isfinite(value)  # type: ignore[arg-type]
     if type(value) is not _json_type(default):
         return False
     if isinstance(value, list):
-        widths = all(type(one) is int and 1 <= one <= limits.width for one in value)
-        return widths and len(value) <= limits.depth
+        widths = all(type(one) is int and 1 <= one <= width for one in value)
+        return widths and len(value) <= depth
     if type(value) is not int:
         return True  # flags, and texts that the network itself checks
     if name in DEPTHS:
-        return 0 <= value <= limits.depth
-    return 1 <= value <= (MAX_SCALE if name in FACTORS else limits.width)
+        return 0 <= value <= depth
+    return 1 <= value <= (MAX_SCALE if name in FACTORS else width)
 
 
 def _json_type(default: object) -> type:
