@@ -19,11 +19,10 @@ from srgan_cli.images.codecs.plugins import (
     read_jxl_xmp,
     register_plugin,
 )
-from srgan_cli.images.codecs.png_color import png_profile
 from srgan_cli.images.codecs.tiff_read import SMALL
 from srgan_cli.images.exif import PNG_KEYWORD, find_iptc
 from srgan_cli.images.formats import kind_of_suffix
-from srgan_cli.images.icc import INVALID_PROFILE, can_convert, srgb_profile, to_srgb
+from srgan_cli.images.icc import INVALID_PROFILE, can_convert, png_profile, srgb_profile, to_srgb
 from srgan_cli.images.image import Image
 
 # Never those that run an interpreter (EPS, PDF) or another system's drawing calls (WMF).
