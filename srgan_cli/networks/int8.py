@@ -7,6 +7,7 @@ where they are missing or do not work. Tried with PyTorch 2.13.
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu_
 
-from srgan_cli.networks.calibration import Calibration, Range, equalize
+from srgan_cli.networks.calibration import Calibration, Range
 from srgan_cli.networks.fast import Block, Fast, UpsamplingStage, filter_and_activate
 from srgan_cli.networks.layers import depth_to_space
 from srgan_cli.networks.precision import bicubic
@@ -26,22 +27,35 @@ SAFE_WEIGHT_LEVELS = 63
 """For processors without VNNI, which add two products in 16 bits: 2 x 255 x 63 still fits."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Quantization:
-    """real = scale (quantized - zero_point), quantized from 0 to 255."""
+    """real = channels scale (quantized - zero_point), quantized from 0 to 255.
+
+    channels: (C,), a factor for each channel; none: 1.
+    """
 
     scale: float
     zero_point: int
+    channels: Tensor | None = None
 
     @classmethod
-    def of_range(cls, values: Range) -> "Quantization":
-        """Zero, with which images are padded, is always represented exactly."""
+    def of_range(cls, values: Range, channels: Sequence[float] = ()) -> "Quantization":
+        """values: of the tensor once it is divided by `channels`.
+
+        Zero, with which images are padded, is always represented exactly.
+        """
         low, high = min(values[0], 0.0), max(values[1], 0.0)
         scale = (high - low) / LEVELS or 1.0
-        return cls(scale, round(-low / scale))
+        return cls(scale, round(-low / scale), torch.tensor(channels) if channels else None)
 
     def quantize(self, x: Tensor) -> Tensor:
-        """float32 -> uint8, in the same layout; values out of range are clipped."""
+        """(B, C, H, W) floats -> uint8, in the same layout; values out of range are clipped."""
+        x = x.float()
+        divided = x if self.channels is None else x / self.channels.view(1, -1, 1, 1)
+        return self.quantize_divided(divided)
+
+    def quantize_divided(self, x: Tensor) -> Tensor:
+        """As `quantize`, of what was divided by `channels` before."""
         made = torch.quantize_per_tensor(x, self.scale, self.zero_point, torch.quint8)
         integers = torch.empty(0, dtype=torch.uint8)
         return integers.set_(made.untyped_storage(), 0, made.size(), made.stride())
@@ -66,6 +80,8 @@ class Int8Conv(nn.Module):
         super().__init__()
         self.inputs = inputs
         weight = layer.weight.detach().float()[order]  # (O, I, k, k)
+        if inputs.channels is not None:
+            weight = weight * inputs.channels.view(1, -1, 1, 1)
         largest = weight.abs().amax(dim=(1, 2, 3))
         scales = largest.where(largest > 0, 1.0) / weight_levels
         rounded = (weight / scales.view(-1, 1, 1, 1)).round_().to(torch.int8)
@@ -77,26 +93,33 @@ class Int8Conv(nn.Module):
             rounded, scales, inputs.scale, inputs.zero_point, [1, 1], self._padding, [1, 1], 1, None
         )
 
-    def quantized(self, x: Tensor) -> Tensor:
-        """Floats -> uint8, as it takes them."""
-        return x if x.dtype == torch.uint8 else self.inputs.quantize(x.float())
-
     def forward(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """uint8 or floats -> float32, or bfloat16 on processors that have it.
 
         Others take seconds for it.
         """
-        return self._run(self.quantized(x), 1.0, 0, dtype, "none")
+        return self._run(x, self._scales, self._bias, 1.0, 0, dtype, "none")
 
-    def relu(self, x: Tensor, outputs: Quantization) -> Tensor:
-        """uint8 -> uint8 of max(0, convolution); what `outputs` cannot hold is clipped."""
-        return self._run(x, outputs.scale, outputs.zero_point, torch.uint8, "relu")
+    def activated(self, x: Tensor, slope: float, outputs: Quantization) -> Tensor:
+        """-> uint8 of leaky_relu(convolution); what `outputs` cannot hold is clipped.
 
-    def _run(self, x: Tensor, *outputs: Any) -> Tensor:
+        oneDNN fuses a ReLU, and no LeakyReLU.
+        """
+        scales, bias = self._scales, self._bias
+        if outputs.channels is not None:
+            scales = scales / outputs.channels
+            bias = None if bias is None else bias / outputs.channels
+        if slope:
+            divided = self._run(x, scales, bias, 1.0, 0, torch.float32, "none")
+            return outputs.quantize_divided(leaky_relu_(divided, slope))
+        return self._run(x, scales, bias, outputs.scale, outputs.zero_point, torch.uint8, "relu")
+
+    def _run(self, x: Tensor, scales: Tensor, bias: Tensor | None, *outputs: Any) -> Tensor:
         scale, zero_point, dtype, activation = outputs
         made: Tensor = torch.ops.onednn.qconv2d_pointwise(
-            *(x, self.inputs.scale, self.inputs.zero_point),
-            *(self._packed, self._scales, self._zeros, self._bias),
+            x if x.dtype == torch.uint8 else self.inputs.quantize(x),
+            *(self.inputs.scale, self.inputs.zero_point),
+            *(self._packed, scales, self._zeros, bias),
             *([1, 1], self._padding, [1, 1], 1),
             *(scale, zero_point, dtype, activation, [], ""),
         )
@@ -120,10 +143,10 @@ class Int8Block(nn.Module):
         return x.add_(self.conv2(self._activate(x)))
 
     def _activate(self, x: Tensor) -> Tensor:
-        """For `conv2`; oneDNN fuses a ReLU, and no LeakyReLU."""
+        """For `conv2`."""
         conv1, conv2 = self.conv1, self.conv2
-        if isinstance(conv1, Int8Conv) and isinstance(conv2, Int8Conv) and not self.slope:
-            return conv1.relu(conv1.quantized(x), conv2.inputs)
+        if isinstance(conv1, Int8Conv) and isinstance(conv2, Int8Conv):
+            return conv1.activated(x, self.slope, conv2.inputs)
         return leaky_relu_(conv1(x), self.slope)
 
 
@@ -152,7 +175,7 @@ class Int8Stage(nn.Module):
         """(B, inputs, H, W) -> (B, outputs, sH, sW)."""
         upscaled = depth_to_space(self.conv(x, self.dtype), self.factor)
         made = filter_and_activate(upscaled, self.binomial)
-        return made if self.outputs is None else self.outputs.quantize(made.float())
+        return made if self.outputs is None else self.outputs.quantize(made)
 
 
 class Int8Fast(nn.Module):
@@ -165,10 +188,9 @@ class Int8Fast(nn.Module):
         self, network: Fast, calibration: Calibration, dtype: torch.dtype, weight_levels: int
     ) -> None:
         super().__init__()
-        network = equalize(network, calibration.scales)
         self.head, self.to_rgb, self.dtype = network.head, network.to_rgb, dtype
         self.scale, self.receptive_field = network.scale, network.receptive_field
-        inputs = [Quantization.of_range(values) for values in calibration.ranges]
+        inputs = list(map(Quantization.of_range, calibration.ranges, calibration.scales))
 
         def convolution(index: int, layer: nn.Conv2d) -> Int8Conv | nn.Conv2d:
             if index in calibration.floats:

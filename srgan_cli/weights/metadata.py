@@ -73,8 +73,7 @@ class Metadata:
     """Least and largest input of each convolution that can run in int8, in forward order."""
 
     channel_scales: tuple[tuple[float, ...], ...] | None = None
-    """What channels are divided by in int8: those between blocks, then those inside each block.
-    Files of earlier versions have none, and ranges that hold without."""
+    """What the input channels of each of these convolutions are divided by in int8."""
 
     float_layers: tuple[int, ...] = ()
     """Which of these convolutions do not run in int8, counted from 0."""

@@ -1,67 +1,55 @@
-"""Scaled channels: the same function, and channels that are alike."""
+"""Scales of channels: large channels are divided by more."""
+
+from dataclasses import replace
 
 import torch
-from torch import nn
 
 from srgan_cli.networks.calibration import (
+    KEPT_RANGE,
     LEAST_SHARE,
+    Calibration,
+    calibrate,
     channel_scales,
-    equalize,
-    fit_channels,
     int8_layers,
-    scales_of_inputs,
 )
 from srgan_cli.networks.fast import Fast
 
 
-def network(scale: int = 4, slope: float = 0.1, middle: tuple[int, ...] = ()) -> Fast:
+def network(scale: int = 4, middle: tuple[int, ...] = ()) -> Fast:
     torch.manual_seed(3)
-    made = Fast(scale, 8, 2, 4, negative_slope=slope, binomial=True, middle=middle).eval()
-    nn.init.normal_(made.to_rgb.weight, std=0.05)
-    return made
+    return Fast(scale, 8, 2, 4, negative_slope=0.1, binomial=True, middle=middle).eval()
 
 
-def some_scales(net: Fast) -> tuple[tuple[float, ...], ...]:
-    generator = torch.Generator().manual_seed(0)
-    widths = [8, *(block.conv1.out_channels for block in net.body)]
-    return tuple(tuple((torch.rand(n, generator=generator) + 0.2).tolist()) for n in widths)
-
-
-@torch.no_grad()
-def test_an_equalized_network_is_the_same_function_at_every_scale_and_pruned():
-    x = torch.rand(1, 3, 20, 23)
-    for net in (network(), network(3), network(1), network(2, 0.0), network(4, 0.1, (5, 7))):
-        before = {name: value.clone() for name, value in net.state_dict().items()}
-        equal = equalize(net, some_scales(net))
-        torch.testing.assert_close(equal(x), net(x), rtol=1e-4, atol=1e-5)
-        assert (equal.head.weight != net.head.weight).any()
-        assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
-
-
-@torch.no_grad()
-def test_inputs_of_layers_are_divided_by_the_scales():
-    net, x = network(), torch.rand(1, 3, 20, 23)
-    scales = some_scales(net)
-    seen: dict[str, list[torch.Tensor]] = {"plain": [], "equal": []}
-    for name, one in (("plain", net), ("equal", equalize(net, scales))):
-        for layer in int8_layers(one):
-            layer.register_forward_pre_hook(
-                lambda _, inputs, name=name: seen[name].append(inputs[0].clone())
-            )
-        one(x)
-    divisors = scales_of_inputs(scales, len(seen["plain"]))
-    for plain, equal, divisor in zip(seen["plain"], seen["equal"], divisors, strict=True):
-        expected = plain / divisor.view(1, -1, 1, 1)
-        torch.testing.assert_close(equal, expected, rtol=1e-4, atol=1e-5)
+def calibration(net: Fast) -> Calibration:
+    return calibrate(net, [torch.rand(1, 3, 20, 23)])
 
 
 def test_large_channels_are_divided_by_more_and_silent_ones_harm_nothing():
-    maxima = [torch.ones(8) for _ in int8_layers(network())]
-    maxima[1] = torch.tensor([100.0, 1, 1, 1, 1, 1, 1, 0])
-    maxima[3] = torch.zeros(8)
-    stream, first, second = channel_scales(network(), maxima)
-    assert stream == second == (1.0,) * 8
-    assert first[0] > 10 * first[1] > 0
-    assert first[7] >= first[0] * LEAST_SHARE
-    assert fit_channels((stream, first, second), network())
-    assert not fit_channels((stream, first), network())
+    scales = channel_scales(torch.tensor([100.0, 1, 1, 1, 1, 1, 1, 0]))
+    assert scales[0] > 10 * scales[1] > 0
+    assert scales[7] >= scales[0] * LEAST_SHARE
+    assert channel_scales(torch.ones(8)) == channel_scales(torch.zeros(8)) == (1.0,) * 8
+
+
+def test_every_layer_has_scales_of_its_own():
+    for net in (network(), network(3), network(1), network(4, (5, 7))):
+        made = calibration(net)
+        assert made.fits(net)
+        assert len({made.scales[0], made.scales[2], made.scales[4]}) == 3  # of one residual stream
+        assert not replace(made, scales=made.scales[:-1]).fits(net)
+        assert not replace(made, scales=((1.0,), *made.scales[1:])).fits(net)
+        assert not replace(made, floats=frozenset([5])).fits(net)
+    assert not calibration(network()).fits(network(4, (5, 7)))
+
+
+@torch.no_grad()
+def test_ranges_are_of_inputs_divided_by_the_scales():
+    net, image = network(), torch.rand(1, 3, 20, 23)
+    seen: list[torch.Tensor] = []
+    for layer in int8_layers(net):
+        layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
+    made = calibrate(net, [image])
+    for x, scales, (low, high) in zip(seen, made.scales, made.ranges, strict=True):
+        divided = x / torch.tensor(scales).view(1, -1, 1, 1)
+        expected = torch.stack([divided.amin().clamp(max=0), divided.amax().clamp(min=0)])
+        torch.testing.assert_close(torch.tensor([low, high]), KEPT_RANGE * expected)

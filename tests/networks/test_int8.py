@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv2d, leaky_relu
 
 from srgan_cli.networks import int8
 from srgan_cli.networks.calibration import Calibration, calibrate, int8_layers
@@ -67,6 +67,32 @@ def test_a_convolution_is_that_of_the_rounded_numbers_borders_included():
     weight = (layer.weight / scale).round() * scale
     rounded = (integers.float() - inputs.zero_point) * inputs.scale
     torch.testing.assert_close(made, conv2d(rounded, weight, layer.bias, padding=1))
+
+
+@needs_int8
+@pytest.mark.parametrize("slope", [0.0, 0.1])
+@torch.inference_mode()
+def test_channels_are_divided_by_their_factors_before_they_are_rounded(slope):
+    torch.manual_seed(0)
+    channels = [0.1, 10.0, 1.0, 0.5] * 4
+    factors = torch.tensor(channels).view(1, -1, 1, 1)
+    inputs = Quantization.of_range((-3.0, 3.0), channels)
+    outputs = Quantization.of_range((-2.0, 4.0), channels)
+    x = torch.randn(1, 16, 9, 11).clamp(-3, 3).contiguous(memory_format=torch.channels_last)
+    assert torch.equal(inputs.quantize(x * factors), inputs.quantize_divided(x))
+    layer = nn.Conv2d(16, 16, 3, padding=1)
+    layer.weight /= factors
+    layer.weight *= factors.view(-1, 1, 1, 1)
+    layer.bias *= factors.flatten()
+    one = Int8Conv(layer, inputs, weight_levels())
+    expected = leaky_relu(layer(x * factors), slope)
+    made = one.activated(x * factors, slope, outputs)
+    assert made.dtype == torch.uint8
+    back = (made.float() - outputs.zero_point) * outputs.scale
+    torch.testing.assert_close(back, expected / factors, atol=0.05, rtol=0.02)
+    torch.testing.assert_close(
+        one(x * factors) / factors, layer(x * factors) / factors, atol=0.04, rtol=0.02
+    )
 
 
 @needs_int8
@@ -140,7 +166,7 @@ def test_channels_of_very_different_size_cost_nothing_once_they_are_equalized():
     net.body_end.bias *= factors
     net.up[0][0].weight /= factors.view(1, -1, 1, 1)
     calibration = calibrate(net, [image()])
-    plain = Calibration(calibration.ranges, tuple((1.0,) * 16 for _ in calibration.scales))
+    plain = Calibration(calibration.ranges, tuple((1.0,) * len(row) for row in calibration.scales))
     uneven = psnr(net, Int8Fast(net, calibration, torch.float32, weight_levels()))
     assert uneven > even - 3
     assert psnr(net, Int8Fast(net, plain, torch.float32, weight_levels())) < uneven - 6
