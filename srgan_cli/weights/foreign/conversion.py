@@ -233,7 +233,7 @@ def to_foreign(
     Raises WeightsError where those programs have no such network.
     """
     layout = esrgan_keys.layout_in(layout_name, architecture, hyperparameters, state)
-    return {layout.source_key(key): tensor for key, tensor in state.items()}
+    return {layout.source_key(key): state[key] for key in sorted(state)}
 
 
 def export_foreign(weights: Weights, path: Path, layout_name: str) -> None:
