@@ -100,7 +100,7 @@ class Int8Conv(nn.Module):
         """
         return self._run(x, self._scales, self._bias, 1.0, 0, dtype, "none")
 
-    def activated(self, x: Tensor, slope: float, outputs: Quantization) -> Tensor:
+    def with_activation(self, x: Tensor, slope: float, outputs: Quantization) -> Tensor:
         """-> uint8 of leaky_relu(convolution); what `outputs` cannot hold is clipped.
 
         oneDNN fuses a ReLU, and no LeakyReLU.
@@ -146,7 +146,7 @@ class Int8Block(nn.Module):
         """For `conv2`."""
         conv1, conv2 = self.conv1, self.conv2
         if isinstance(conv1, Int8Conv) and isinstance(conv2, Int8Conv):
-            return conv1.activated(x, self.slope, conv2.inputs)
+            return conv1.with_activation(x, self.slope, conv2.inputs)
         return leaky_relu_(conv1(x), self.slope)
 
 

@@ -23,7 +23,7 @@ MAX_SATURATION = 4.0
 """Largest factor of saturation: few photographs have strongly saturated colors."""
 
 STRONG_SHARE = 0.7
-"""Share of painted blocks whose channels are all 0 or 255."""
+"""Share of color blocks whose channels are all 0 or 255."""
 
 CANDIDATES = 4
 """Random places of which one is chosen, with a probability by its detail."""
@@ -90,7 +90,7 @@ class PatchOptions:
     color_augmentation: float = 0.0
     """The share of patches whose colors are changed, see ColorChange."""
     color_blocks: float = 0.0
-    """The share of patches of which a part is painted in one color, see `paint_block`."""
+    """The share of patches that get a block of one color, see `add_color_block`."""
 
     @property
     def padded_side(self) -> int:
@@ -125,7 +125,7 @@ class GeneratedPairs:
         planes = random_orientation(self._downscaled(self._region(rng)), rng)
         change = draw_color_change(self.options.color_augmentation, rng)
         changed = planes if change is None else change(planes)
-        return paint_block(changed, self.options.color_blocks, rng)
+        return add_color_block(changed, self.options.color_blocks, rng)
 
     def _downscaled(self, region: np.ndarray) -> Tensor:
         padded = self.options.padded_side
@@ -207,7 +207,7 @@ def draw_color_change(share: float, rng: np.random.Generator) -> ColorChange | N
     return ColorChange(tuple(int(n) for n in rng.permutation(3)), saturation)
 
 
-def paint_block(planes: Tensor, share: float, rng: np.random.Generator) -> Tensor:
+def add_color_block(planes: Tensor, share: float, rng: np.random.Generator) -> Tensor:
     """With probability `share` a random rectangle is filled with a random, often strong color.
 
     BatchNorm distorts plain strong colors, which photographs hardly have, unless it meets them.
@@ -220,9 +220,9 @@ def paint_block(planes: Tensor, share: float, rng: np.random.Generator) -> Tenso
     top, left = int(rng.integers(side - height)), int(rng.integers(side - width))
     strong = 255.0 * rng.integers(2, size=3)
     color = strong if rng.random() < STRONG_SHARE else rng.integers(256, size=3)
-    painted = planes.clone()
-    painted[:, top : top + height, left : left + width] = torch.from_numpy(color).view(3, 1, 1)
-    return painted
+    changed = planes.clone()
+    changed[:, top : top + height, left : left + width] = torch.from_numpy(color).view(3, 1, 1)
+    return changed
 
 
 def pick_detailed_crop(image: np.ndarray, side: int, rng: np.random.Generator) -> tuple[int, int]:

@@ -86,7 +86,7 @@ def test_channels_are_divided_by_their_factors_before_they_are_rounded(slope):
     layer.bias *= factors.flatten()
     one = Int8Conv(layer, inputs, weight_levels())
     expected = leaky_relu(layer(x * factors), slope)
-    made = one.activated(x * factors, slope, outputs)
+    made = one.with_activation(x * factors, slope, outputs)
     assert made.dtype == torch.uint8
     back = (made.float() - outputs.zero_point) * outputs.scale
     torch.testing.assert_close(back, expected / factors, atol=0.05, rtol=0.02)

@@ -19,10 +19,10 @@ from srgan_cli.training.patches import (
     GeneratedPairs,
     PatchOptions,
     StoredPairs,
+    add_color_block,
     as_planes,
     detail,
     draw_color_change,
-    paint_block,
     pick_detailed_crop,
     random_orientation,
     round_levels,
@@ -219,7 +219,7 @@ def test_color_blocks_paint_a_rectangle_of_one_color_often_a_strong_one() -> Non
     plain = as_planes(random_image(0, 40, 40))
     strong = 0
     for seed in range(60):
-        painted = paint_block(plain, 1.0, np.random.default_rng(seed))
+        painted = add_color_block(plain, 1.0, np.random.default_rng(seed))
         rows, columns = (painted != plain).any(dim=0).nonzero(as_tuple=True)
         block = painted[:, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
         assert min(block.shape[1:]) >= 9
@@ -231,9 +231,9 @@ def test_color_blocks_paint_a_rectangle_of_one_color_often_a_strong_one() -> Non
 
 def test_as_many_patches_as_asked_for_get_a_color_block() -> None:
     plain = as_planes(random_image(0, 24, 24))
-    made = [paint_block(plain, 0.25, np.random.default_rng(seed)) for seed in range(300)]
+    made = [add_color_block(plain, 0.25, np.random.default_rng(seed)) for seed in range(300)]
     assert 180 < sum(torch.equal(one, plain) for one in made) < 260
-    assert paint_block(plain, 0.0, np.random.default_rng(0)) is plain
+    assert add_color_block(plain, 0.0, np.random.default_rng(0)) is plain
 
 
 def test_the_low_patch_is_made_of_the_painted_high_one(images) -> None:
