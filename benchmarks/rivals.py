@@ -107,7 +107,7 @@ def _runtimes(workload: Workload, folder: Path, pixels: np.ndarray) -> dict[str,
         export_onnx(workload.weights, folder / "network.onnx")
         found["ONNX Runtime, fp32"] = _onnxruntime(folder / "network.onnx")
         if _installed("openvino"):
-            for precision in ("f32", "bf16"):
+            for precision in ("f32", "bf16") if BF16 in dict(_precisions(workload)) else ("f32",):
                 found[f"OpenVINO, {precision}"] = _openvino(folder / "network.onnx", precision)
     if _installed("ncnn"):
         found[NCNN] = _ncnn(workload, folder)
