@@ -32,15 +32,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from artifacts import (
-    Grid,
-    Shift,
-    color_shift,
-    dots,
-    flat_blocks,
-    grid,
-    roughness,
-)
+from artifacts import Grid, Shift, color_shift, dots, flat_blocks, grid, roughness
 
 from srgan_cli.device import pick_device
 from srgan_cli.errors import SrganError

@@ -10,14 +10,8 @@ from typing import Any
 import click
 
 from srgan_cli.cli.command import OTHER, Option, option
-from srgan_cli.cli.parameter_types import (
-    DEVICE,
-    FROM_0_TO_1,
-)
-from srgan_cli.settings import (
-    PRECISION_NAMES,
-    Machine,
-)
+from srgan_cli.cli.parameter_types import DEVICE, FROM_0_TO_1
+from srgan_cli.settings import PRECISION_NAMES, Machine
 
 Function = Callable[..., Any]
 Decorator = Callable[[Function], Function]

@@ -41,14 +41,7 @@ from srgan_cli.images.formats import (
     Encoding,
     format_of,
 )
-from srgan_cli.settings import (
-    Conversion,
-    ImageSize,
-    Machine,
-    ModelChoice,
-    OutputSize,
-    Postprocess,
-)
+from srgan_cli.settings import Conversion, ImageSize, Machine, ModelChoice, OutputSize, Postprocess
 
 if TYPE_CHECKING:
     from srgan_cli.batch.run import JobOptions

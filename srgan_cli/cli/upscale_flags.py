@@ -26,14 +26,7 @@ from srgan_cli.cli.parameter_types import (
 )
 from srgan_cli.errors import OptionError
 from srgan_cli.images.formats import Encoding
-from srgan_cli.settings import (
-    MAX_PIXELS,
-    Conversion,
-    Machine,
-    ModelChoice,
-    OutputSize,
-    Postprocess,
-)
+from srgan_cli.settings import MAX_PIXELS, Conversion, Machine, ModelChoice, OutputSize, Postprocess
 from srgan_cli.training.train_options import size as size_in_bytes
 from srgan_cli.weights.zoo import DEFAULT_BLEND, PREFERRED, default_model
 

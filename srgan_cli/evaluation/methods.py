@@ -19,13 +19,7 @@ from srgan_cli.settings import (
 )
 from srgan_cli.weights.blending import has_family
 from srgan_cli.weights.selection import SelectedModel, select_model
-from srgan_cli.weights.zoo import (
-    DEFAULT_BLEND,
-    DENOISE_ENDS,
-    ENDS,
-    default_model,
-    paths_by_scale,
-)
+from srgan_cli.weights.zoo import DEFAULT_BLEND, DENOISE_ENDS, ENDS, default_model, paths_by_scale
 
 SCALE = 4  # where nothing tells it
 

@@ -13,12 +13,7 @@ from srgan_cli.device import pick_precision
 from srgan_cli.errors import DeviceError
 from srgan_cli.networks.calibration import Calibration
 from srgan_cli.networks.fast import Fast
-from srgan_cli.networks.int8 import (
-    WEIGHT_LEVELS,
-    Int8Fast,
-    int8_problem,
-    weight_levels,
-)
+from srgan_cli.networks.int8 import WEIGHT_LEVELS, Int8Fast, int8_problem, weight_levels
 from srgan_cli.networks.orientations import ORIENTATIONS, upscale_rotated
 
 

@@ -16,12 +16,7 @@ from srgan_cli.figures import plots
 from srgan_cli.networks import DISCRIMINATORS
 from srgan_cli.networks.srcnn import is_luma_only
 from srgan_cli.training.callbacks import TrainingCallback, scalar_writer
-from srgan_cli.training.data import (
-    Data,
-    downsample_function,
-    load_batches,
-    pair_sampler,
-)
+from srgan_cli.training.data import Data, downsample_function, load_batches, pair_sampler
 from srgan_cli.training.distillation import TeacherEnsemble, effective_teacher_weight, load_teachers
 from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.feature_extractors import FeatureExtractor, LoadedVgg, metric_extractor
@@ -41,12 +36,7 @@ from srgan_cli.training.patches import Batches, Pair
 from srgan_cli.training.recipes import Recipe, Stage, declared_family
 from srgan_cli.training.report import draw_curves, draw_sheet
 from srgan_cli.training.run_folder import write_options
-from srgan_cli.training.schedule import (
-    StageLength,
-    chosen_stages,
-    stage_budget,
-    stage_steps,
-)
+from srgan_cli.training.schedule import StageLength, chosen_stages, stage_budget, stage_steps
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_step import (
     GanObjective,

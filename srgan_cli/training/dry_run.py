@@ -21,12 +21,7 @@ from srgan_cli.training.initial_weights import starting_weights
 from srgan_cli.training.memory_estimate import estimate_memory, stage_networks
 from srgan_cli.training.patches import Pair
 from srgan_cli.training.recipes import RECIPES, Recipe, Stage
-from srgan_cli.training.schedule import (
-    TRAINING_SHARE,
-    chosen_stages,
-    stage_budget,
-    stage_steps,
-)
+from srgan_cli.training.schedule import TRAINING_SHARE, chosen_stages, stage_budget, stage_steps
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.loading import load_generator
 

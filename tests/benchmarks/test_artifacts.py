@@ -2,16 +2,7 @@
 
 import numpy as np
 import pytest
-from artifacts import (
-    BLOCK,
-    FLAT,
-    SIDE,
-    color_shift,
-    dots,
-    flat_blocks,
-    grid,
-    roughness,
-)
+from artifacts import BLOCK, FLAT, SIDE, color_shift, dots, flat_blocks, grid, roughness
 
 from srgan_cli.errors import ImageError
 

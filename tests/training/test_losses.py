@@ -12,13 +12,7 @@ from srgan_cli.networks import DISCRIMINATORS, GENERATORS
 from srgan_cli.networks.vgg import VGG
 from srgan_cli.training.feature_extractors import perceptual_loss
 from srgan_cli.training.loss_terms import PerceptualTerm
-from srgan_cli.training.losses import (
-    DISTANCES,
-    GAN_LOSSES,
-    PerceptualLoss,
-    accuracy,
-    of_luma,
-)
+from srgan_cli.training.losses import DISTANCES, GAN_LOSSES, PerceptualLoss, accuracy, of_luma
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.train_step import (
     GanObjective,

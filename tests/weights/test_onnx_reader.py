@@ -11,13 +11,7 @@ import torch
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference_networks import (
-    CompactReference,
-    OldestRRDB,
-    PaperReference,
-    RRDBReference,
-    varied,
-)
+from reference_networks import CompactReference, OldestRRDB, PaperReference, RRDBReference, varied
 from small_networks import NETWORKS, RRDB, random_weights
 
 from srgan_cli.cli import main

@@ -10,11 +10,7 @@ import pytest
 import torch
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.weights.pickle_check import (
-    MAX_STACK,
-    ForbiddenCallError,
-    check_pickle,
-)
+from srgan_cli.weights.pickle_check import MAX_STACK, ForbiddenCallError, check_pickle
 from srgan_cli.weights.tensor_files import LEGACY_MAGIC, read_tensors
 
 PROTO = b"\x80\x02"
