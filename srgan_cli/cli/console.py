@@ -4,6 +4,7 @@ Nothing that comes from a file or its name reaches a terminal unescaped, and not
 rich markup. Where stderr is not a terminal there are plain lines only.
 """
 
+import io
 import json
 import os
 import sys
@@ -77,11 +78,14 @@ class Output:
         """On stdout; as wide as it needs to be where that is not a terminal."""
         from rich.console import Console
 
-        terminal = _is_terminal(sys.stdout)
-        width = None if terminal else WIDTH_OF_PIPES
-        console = Console(highlight=False, force_terminal=terminal, width=width)
+        if not _is_terminal(sys.stdout):
+            plain = io.StringIO()
+            Console(file=plain, highlight=False, width=WIDTH_OF_PIPES).print(table)
+            for line in plain.getvalue().splitlines():
+                self.result(line.rstrip())
+            return
         try:
-            console.print(table)
+            Console(highlight=False, force_terminal=True).print(table)
         except OSError as error:
             self._handle_write_error(error)
 

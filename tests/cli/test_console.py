@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from PIL import Image as Pillow
 
 from srgan_cli.cli import main
+from srgan_cli.cli.console import Output, cell
 from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 
@@ -150,3 +151,14 @@ def test_what_libraries_print_of_damaged_images_is_not_shown(folder: Path) -> No
     assert done.returncode == 1
     heads = [line.split(":")[0] for line in done.stderr.splitlines()]
     assert heads == ["Error", "Error", "Error", "3 of 3 images failed"]
+
+
+def test_a_table_in_a_pipe_is_neither_wrapped_nor_padded(capsys):
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False)
+    table.add_row(cell("short"), cell("1"))
+    table.add_row(cell("long"), cell("x" * 300))
+    Output().table(table)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [" short  1", " long   " + "x" * 300]
