@@ -12,7 +12,7 @@ from srgan_cli.networks import calibration as measured
 from srgan_cli.networks.calibration import Calibration, int8_layers
 from srgan_cli.networks.fast import Fast
 from srgan_cli.networks.int8 import WEIGHT_LEVELS, Int8Fast, int8_problem, weight_levels
-from srgan_cli.weights.container import Weights, read_weights, write_weights
+from srgan_cli.weights.container import Weights, change_weights_file
 from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.measured_field import output_psnr, pattern_image
 from srgan_cli.weights.metadata import MAX_ACTIVATION, without_int8
@@ -111,10 +111,7 @@ def measure_int8(weights: Weights, images: Sequence[Tensor]) -> Weights:
 
 def complete_ranges_of_file(path: Path, images: Sequence[Tensor] = ()) -> None:
     """Complete the metadata of our weights file at `path`: see `complete_ranges`."""
-    weights = read_weights(path)
-    completed = complete_ranges(weights, images)
-    if completed is not weights:
-        write_weights(completed, path)
+    change_weights_file(path, lambda weights: complete_ranges(weights, images))
 
 
 def _sums_are_exact(network: Fast) -> bool:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -120,6 +120,14 @@ def write_weights(weights: Weights, path: Path) -> None:
     header[HEADER_CHECKSUM] = _header_checksum(header)
     with atomic_write(path, WeightsError) as file:
         file.write(save(state, metadata=header))
+
+
+def change_weights_file(path: Path, change: Callable[[Weights], Weights]) -> None:
+    """Replace our weights file at `path` by what `change` makes of it; not if that is the same."""
+    weights = read_weights(path)
+    changed = change(weights)
+    if changed is not weights:
+        write_weights(changed, path)
 
 
 def state_checksum(state: State) -> str:

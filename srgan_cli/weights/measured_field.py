@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from srgan_cli.weights.container import Weights, read_weights, write_weights
+from srgan_cli.weights.container import Weights, change_weights_file
 from srgan_cli.weights.loading import load_generator
 
 MAX_ANALYTIC = 64
@@ -130,7 +130,4 @@ def complete_metadata(weights: Weights, log: Log) -> Weights:
 
 def complete_file(path: Path, log: Log) -> None:
     """Complete the metadata of our weights file at `path`: see `complete_metadata`."""
-    weights = read_weights(path)
-    completed = complete_metadata(weights, log)
-    if completed is not weights:
-        write_weights(completed, path)
+    change_weights_file(path, lambda weights: complete_metadata(weights, log))
