@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from srgan_cli.errors import ImageError
-from srgan_cli.images.formats import Encoding, Requirements, check_target
+from srgan_cli.images.formats import Encoding, ImageProperties, check_target
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_bytes
 
@@ -37,7 +37,7 @@ def chunk(name: bytes, data: bytes) -> bytes:
 def fits(name, height, width, channels, dtype) -> bool:
     try:
         depth = np.dtype(dtype).itemsize * 8
-        needs = Requirements(height, width, depth, alpha=channels in (2, 4))
+        needs = ImageProperties(height, width, depth, alpha=channels in (2, 4))
         check_target(Path("x"), Encoding(name), needs)
     except ImageError:
         return False

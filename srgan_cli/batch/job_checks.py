@@ -7,8 +7,8 @@ from srgan_cli.batch.plan import Job, exists
 from srgan_cli.batch.run import JobOptions, Outcome
 from srgan_cli.batch.upscale_job import convert_header
 from srgan_cli.files import writable_target
-from srgan_cli.images.formats import Requirements, check_target
-from srgan_cli.images.header import read_header
+from srgan_cli.images.formats import check_target
+from srgan_cli.images.read import read_header
 from srgan_cli.settings import ImageSize
 
 
@@ -38,15 +38,8 @@ def _dry_run(outcome: Outcome, options: JobOptions) -> Outcome:
         read_header(job.source, max_pixels=options.max_pixels), options.conversion
     )
     size = options.pipeline.output_size(header.height, header.width)
-    needs = Requirements(
-        size.height,
-        size.width,
-        header.depth,
-        alpha=header.alpha,
-        frames=header.frames,
-        animated=header.animated,
-    )
-    check_target(job.target, options.encoding, needs)
+    result = replace(header, height=size.height, width=size.width)
+    check_target(job.target, options.encoding, result)
     if job.target != STREAM:
         writable_target(job.target)
     before = ImageSize(header.height, header.width)

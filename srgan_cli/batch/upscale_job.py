@@ -14,7 +14,6 @@ from srgan_cli.batch.plan import Job
 from srgan_cli.errors import ImageError
 from srgan_cli.files import printable
 from srgan_cli.images.formats import CAPABILITIES, Encoding, check_target, format_of
-from srgan_cli.images.header import Header
 from srgan_cli.images.image import (
     AnyImage,
     Image,
@@ -25,11 +24,12 @@ from srgan_cli.images.image import (
     to_uint8,
     to_uint16,
 )
+from srgan_cli.images.read import Header
 from srgan_cli.images.write import (
     ROW_FORMATS,
     RowWriter,
     encode,
-    requirements_of,
+    properties_of,
     row_writer,
     write_animation,
     write_image,
@@ -217,7 +217,7 @@ def check_output(
     """Output size of the first frame. Raises ImageError for what the format cannot hold."""
     results = output_frames(image, pipeline)
     for result in results:
-        check_target(target, encoding, requirements_of(result, len(results), is_animated(image)))
+        check_target(target, encoding, properties_of(result, len(results), is_animated(image)))
     return ImageSize(results[0].height, results[0].width)
 
 

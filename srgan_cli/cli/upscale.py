@@ -199,7 +199,7 @@ def _checked_jobs(jobs: Sequence[Job], options: "JobOptions", report: BatchRepor
 
 def _output_size(pipeline: "UpscalePipeline", path: Path) -> ImageSize:
     """Reads the header only. Raises ImageError."""
-    from srgan_cli.images.header import read_header
+    from srgan_cli.images.read import read_header
 
     header = read_header(path)
     return pipeline.output_size(header.height, header.width)

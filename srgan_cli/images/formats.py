@@ -3,7 +3,7 @@
 Standard library only: the command line reads this before anything heavy is imported.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -176,8 +176,8 @@ CAPABILITIES = {
 
 
 @dataclass(frozen=True)
-class Requirements:
-    """Properties of an image that a file is to hold.
+class ImageProperties:
+    """What is known of an image without its samples; sizes as it is shown, upright.
 
     depth: 8 or 16. frames: of an animation or, if not `animated`, pages. profile: whether the
     samples cannot do without theirs: see `icc.needs_profile`.
@@ -190,10 +190,9 @@ class Requirements:
     frames: int = 1
     animated: bool = False
     profile: bool = False
-    lossless: bool = False
 
-    def missing_in(self, format: Format) -> str | None:
-        """The first thing that the format does not hold."""
+    def missing_in(self, format: Format, lossless: bool) -> str | None:
+        """The first thing that the format does not hold. lossless: whether it is to be so."""
         short, long = sorted((self.height, self.width))
         area, is_deep = self.height * self.width, self.depth > 8
         missing = {
@@ -201,7 +200,7 @@ class Requirements:
             f"no {self.depth} bits a sample": self.depth > format.depth,
             f"no side of {long:,} pixels": long > format.side,
             f"no {area:,} pixels": area > format.area,
-            "nothing lossless": self.lossless and not format.lossless,
+            "nothing lossless": lossless and not format.lossless,
             "no animation": self.animated and not format.animated,
             "no pages": self.frames > 1 and not self.animated and not format.pages,
             "no animation of 16 bits": self.animated and is_deep,
@@ -211,15 +210,15 @@ class Requirements:
         return next((what for what, is_missing in missing.items() if is_missing), None)
 
 
-def check_target(path: Path, encoding: Encoding, needs: Requirements) -> None:
+def check_target(path: Path, encoding: Encoding, image: ImageProperties) -> None:
     """ImageError if the format of `path` cannot hold such an image, saying which one can."""
     name = format_of(path, encoding)
     check_package(name)
-    needs = replace(needs, lossless=encoding.lossless)
-    missing = needs.missing_in(CAPABILITIES[name])
+    lacks = {each: image.missing_in(CAPABILITIES[each], encoding.lossless) for each in FORMAT_NAMES}
+    missing = lacks[name]
     if missing is None:
         return
-    others = [name for name, format in CAPABILITIES.items() if needs.missing_in(format) is None]
+    others = [each for each, lack in lacks.items() if lack is None]
     hint = f"give --format or a name for one of: {', '.join(others)}"
     hint = (hint if others else NO_DEEP_ANIMATION) + HINTS.get(missing, "")
     raise ImageError(f"{printable(path)}: {CAPABILITIES[name].title} holds {missing}; {hint}")

@@ -1,4 +1,4 @@
-"""A file -> an upright Image or ImageSequence with its metadata, or a LazyImage of a large TIFF."""
+"""A file -> its header, an upright Image or ImageSequence, or a LazyImage of a large TIFF."""
 
 import io
 import os
@@ -18,8 +18,8 @@ from srgan_cli.images.codec_errors import check_pixels, read_errors
 from srgan_cli.images.codecs import pillow_read, tiff_read
 from srgan_cli.images.codecs.plugins import develop_raw, is_raw, raw_size, read_jxl_header
 from srgan_cli.images.codecs.tiff_read import TiffPage
-from srgan_cli.images.exif import exif_from_page
-from srgan_cli.images.formats import NO_DEEP_ANIMATION
+from srgan_cli.images.exif import exif_from_page, read_orientation, valid_exif
+from srgan_cli.images.formats import NO_DEEP_ANIMATION, ImageProperties
 from srgan_cli.images.image import (
     AnyImage,
     Image,
@@ -38,6 +38,56 @@ LARGE = 1 << 26
 
 MAX_PART_BYTES = 1 << 24
 """Largest strip, or row of tiles: with larger ones, reading by parts saves no memory."""
+
+
+FORMAT_OF_PILLOW = {"PPM": "pnm", "MPO": "jpeg", "DIB": "bmp"}
+"""Pillow's name of a format -> ours, where that is not the same in lower case."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header(ImageProperties):
+    """What a file states about its image. format: of FORMAT_NAMES, or "raw"."""
+
+    format: str
+
+
+def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> Header:
+    """Decodes nothing. ImageError if it is no image, as far as its beginning tells.
+
+    `max_pixels` limits a single frame here; to count all, multiply by `frames`.
+    """
+    with read_errors(path, max_pixels), open_regular(path) as file:
+        if is_raw(file, path.name):
+            return Header(*raw_size(file), 16, alpha=False, format="raw")
+        if file.read(4) in tiff_read.MAGIC:
+            return _tiff_header(tiff_read.parse_pages(TiffStructure(file)))
+        with pillow_read.open_pillow(file, path.name, max_pixels) as opened:
+            return _pillow_header(opened, pillow_read.read_head(file))
+
+
+def _tiff_header(pages: list[TiffPage]) -> Header:
+    page = pages[0]
+    size = _upright_size(page.height, page.width, page.orientation)
+    depth = 16 if page.bits > 8 else 8
+    return Header(*size, depth, alpha=page.alpha, frames=len(pages), format="tiff")
+
+
+def _pillow_header(opened: PIL.Image.Image, head: bytes) -> Header:
+    frames, format = len(pillow_read.frames_of(opened)), str(opened.format)
+    exif = valid_exif(opened.info.get("exif"))
+    orientation = 1 if format == "JXL" else read_orientation(exif, opened.info.get("xmp"))
+    return Header(
+        *_upright_size(opened.height, opened.width, orientation),
+        pillow_read.depth_of(opened, head),
+        alpha="transparency" in opened.info or opened.mode in pillow_read.ALPHA_MODES,
+        frames=frames,
+        animated=frames > 1,
+        format=FORMAT_OF_PILLOW.get(format, format.lower()),
+    )
+
+
+def _upright_size(height: int, width: int, orientation: int) -> tuple[int, int]:
+    return (width, height) if orientation >= 5 else (height, width)
 
 
 def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> Image:

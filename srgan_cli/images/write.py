@@ -13,8 +13,7 @@ from typing import BinaryIO
 from srgan_cli.errors import ImageError
 from srgan_cli.files import atomic_write, printable
 from srgan_cli.images.codec_errors import encode_errors
-from srgan_cli.images.codecs.deep_color import encode_deep_jpeg2000, encode_pnm
-from srgan_cli.images.codecs.jpeg2000 import add_jpeg2000_metadata
+from srgan_cli.images.codecs.jpeg2000 import add_jpeg2000_metadata, encode_deep_jpeg2000
 from srgan_cli.images.codecs.pillow_write import encode_with_pillow, write_animation_with_pillow
 from srgan_cli.images.codecs.png import PngWriter, write_apng
 from srgan_cli.images.codecs.tiff_write import TiffWriter
@@ -23,7 +22,7 @@ from srgan_cli.images.formats import (
     CAPABILITIES,
     METADATA,
     Encoding,
-    Requirements,
+    ImageProperties,
     check_target,
     format_of,
 )
@@ -103,9 +102,9 @@ def encode(image: AnyImage, encoding: Encoding) -> bytes:
     return _encode(_as_sequence(image), _stream_name(encoding), encoding)
 
 
-def requirements_of(image: Image, frames: int = 1, animated: bool = False) -> Requirements:
+def properties_of(image: Image, frames: int = 1, animated: bool = False) -> ImageProperties:
     """For a file of so many frames, or pages, like this one."""
-    return Requirements(
+    return ImageProperties(
         image.height,
         image.width,
         image.depth,
@@ -168,11 +167,18 @@ def _encode_image(image: Image, encoding: Encoding) -> bytes:
     if not CAPABILITIES[format].profile:
         image = convert_to_srgb(image)
     if format == "pnm":
-        return encode_pnm(image)
+        return _encode_pnm(image)
     if format == "jpeg2000" and image.depth == 16:
         return add_jpeg2000_metadata(encode_deep_jpeg2000(image), image)
     data = encode_with_pillow(image, format, encoding)
     return add_jpeg2000_metadata(data, image) if format == "jpeg2000" else data
+
+
+def _encode_pnm(image: Image) -> bytes:
+    """Gray becomes P5, RGB P6; 16 bits have their high byte first."""
+    kind, white = (5 if image.pixels.shape[2] == 1 else 6), 2**image.depth - 1
+    samples = image.pixels.astype(image.pixels.dtype.newbyteorder(">"))
+    return f"P{kind}\n{image.width} {image.height}\n{white}\n".encode() + samples.tobytes()
 
 
 def write_animation(
@@ -207,7 +213,7 @@ def _write_frames(
 def _prepare(sequence: ImageSequence, path: Path, encoding: Encoding) -> ImageSequence:
     """Set the file's metadata. ImageError for images that its format cannot hold."""
     first, frames = sequence.images[0], len(sequence.images)
-    check_target(path, encoding, requirements_of(first, frames, sequence.animated))
+    check_target(path, encoding, properties_of(first, frames, sequence.animated))
     images = tuple(_update_metadata(image, encoding.strip) for image in sequence.images)
     return replace(sequence, images=images)
 

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from srgan_cli.device import pick_device, pick_precision
 from srgan_cli.errors import DatasetError, ImageError, OptionError
-from srgan_cli.images.header import read_header
 from srgan_cli.images.image import Image
+from srgan_cli.images.read import read_header
 from srgan_cli.images.write import write_image
 from srgan_cli.networks.orientations import ORIENTATIONS, upscale_rotated
 from srgan_cli.training.dataset import ImageSet, min_side_check

@@ -12,9 +12,8 @@ from srgan_cli.batch.run import JobOptions, run_jobs
 from srgan_cli.batch.upscale_job import convert_header, convert_image
 from srgan_cli.errors import ImageError, OptionError
 from srgan_cli.images.formats import Encoding
-from srgan_cli.images.header import Header
 from srgan_cli.images.image import Image, ImageSequence, LazyImage, blank
-from srgan_cli.images.read import read_bytes, read_frames
+from srgan_cli.images.read import Header, read_bytes, read_frames
 from srgan_cli.images.write import write_image
 from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.settings import Conversion, OutputSize
@@ -66,9 +65,9 @@ def test_rows_of_a_large_file_are_converted_when_they_are_read():
 
 
 def test_a_header_changes_alike():
-    header = Header("GIF", 4, 5, 16, alpha=True, frames=9, animated=True)
+    header = Header(4, 5, 16, alpha=True, frames=9, animated=True, format="GIF")
     found = convert_header(header, Conversion(frame=9, background=(0, 0, 0), depth=8))
-    assert found == Header("GIF", 4, 5, 8, alpha=False)
+    assert found == Header(4, 5, 8, alpha=False, format="GIF")
     with pytest.raises(ImageError, match="9 frames"):
         convert_header(header, Conversion(frame=10))
 

@@ -15,10 +15,9 @@ from PIL import ImageCms, ImageOps
 from srgan_cli.cli import main
 from srgan_cli.images.exif import ORIENTATION
 from srgan_cli.images.formats import CAPABILITIES, FORMAT_BY_SUFFIX, Encoding
-from srgan_cli.images.header import read_header
 from srgan_cli.images.icc import srgb_profile
 from srgan_cli.images.image import Image, ImageSequence
-from srgan_cli.images.read import read_frames, read_image
+from srgan_cli.images.read import read_frames, read_header, read_image
 from srgan_cli.images.write import write_image
 from srgan_cli.resample import resize_array
 

@@ -18,9 +18,8 @@ from srgan_cli.batch.plan import Job
 from srgan_cli.batch.run import JobOptions, run_jobs
 from srgan_cli.cli import main
 from srgan_cli.images.formats import FORMAT_NAMES, Encoding
-from srgan_cli.images.header import read_header
 from srgan_cli.images.image import Image
-from srgan_cli.images.read import read_image
+from srgan_cli.images.read import read_header, read_image
 from srgan_cli.images.write import write_image
 from srgan_cli.inference.engine import ProgressCallback, no_progress
 from srgan_cli.inference.pipeline import UpscalePipeline

@@ -20,9 +20,8 @@ from PIL import ImageFile
 from srgan_cli.errors import ImageError, SrganError
 from srgan_cli.images.codec_errors import read_errors
 from srgan_cli.images.formats import FORMAT_NAMES, Encoding
-from srgan_cli.images.header import read_header
 from srgan_cli.images.image import Image, ImageSequence
-from srgan_cli.images.read import read_bytes, read_frames, read_image
+from srgan_cli.images.read import read_bytes, read_frames, read_header, read_image
 from srgan_cli.images.write import encode, write_image
 
 DEEP = ("png", "tiff", "jpeg2000", "pnm")

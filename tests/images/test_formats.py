@@ -10,7 +10,7 @@ from srgan_cli.images.formats import (
     FORMAT_BY_SUFFIX,
     FORMAT_NAMES,
     Encoding,
-    Requirements,
+    ImageProperties,
     check_target,
     format_note,
     format_of,
@@ -35,11 +35,11 @@ from srgan_cli.images.formats import (
 def test_what_a_format_cannot_hold_is_said_before_the_work(name, asked, says):
     plain = {"height": 100, "width": 100, "depth": 8, "alpha": False}
     with pytest.raises(ImageError, match=says):
-        check_target(Path(name), Encoding(), Requirements(**{**plain, **asked}))
+        check_target(Path(name), Encoding(), ImageProperties(**{**plain, **asked}))
 
 
 def test_lossless_jpeg_is_refused():
-    needs = Requirements(1, 1, depth=8, alpha=False)
+    needs = ImageProperties(1, 1, depth=8, alpha=False)
     with pytest.raises(ImageError, match="nothing lossless"):
         check_target(Path("a.jpg"), Encoding(lossless=True), needs)
 

@@ -11,8 +11,7 @@ from PIL import Image as Pillow
 from PIL import ImageOps, PngImagePlugin
 
 from srgan_cli.images.formats import Encoding
-from srgan_cli.images.header import read_header
-from srgan_cli.images.read import read_bytes, read_image
+from srgan_cli.images.read import read_bytes, read_header, read_image
 from srgan_cli.images.write import encode
 
 HOLDS = {

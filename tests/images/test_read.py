@@ -1,21 +1,35 @@
-"""Animations and pages keep their looks, times and number; large files are read by parts."""
+"""Headers tell what is read; animations and pages keep their looks; large files come by parts."""
 
 import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+from image_helpers import fits
 from PIL import Image as Pillow
 
 from srgan_cli.errors import ImageError
 from srgan_cli.images.codecs import tiff_read
-from srgan_cli.images.formats import Encoding
-from srgan_cli.images.header import read_header
+from srgan_cli.images.formats import FORMAT_BY_SUFFIX, Encoding
 from srgan_cli.images.image import Image, ImageSequence
-from srgan_cli.images.read import LARGE, open_lazy, read_bytes, read_frames, read_image
+from srgan_cli.images.read import LARGE, open_lazy, read_bytes, read_frames, read_header, read_image
 from srgan_cli.images.write import encode, write_image
 
 TIMES = (40, 120, 1000)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("suffix", sorted(FORMAT_BY_SUFFIX))
+def test_a_header_tells_what_reading_finds(make, tmp_path, suffix, channels, dtype):
+    path = tmp_path / f"a{suffix}"
+    if not fits(FORMAT_BY_SUFFIX[suffix], 33, 47, channels, dtype):
+        pytest.skip("the format holds no such image")
+    write_image(make(33, 47, channels, dtype), path)
+    found, image = read_header(path), read_image(path)
+    assert (found.format, found.width, found.height) == (FORMAT_BY_SUFFIX[suffix], 47, 33)
+    assert (found.depth, found.alpha) == (image.depth, image.alpha is not None)
+    assert (found.frames, found.animated) == (1, False)
 
 
 def moving(channels: int = 3, frames: int = 3) -> tuple[Image, ...]:

@@ -1,17 +1,22 @@
-"""Files that Pillow opens: which formats it may, their depth, frames, samples and metadata."""
+"""Files that Pillow opens: which formats it may, their depth, frames, samples and metadata.
 
+Samples of more than 8 bits, which Pillow would cut, are decoded by OpenCV: PNG, AVIF, JPEG 2000
+and PNM (https://netpbm.sourceforge.net/doc/ppm.html).
+"""
+
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import cv2
 import numpy as np
 import PIL.Image
 
 from srgan_cli.errors import ImageError
-from srgan_cli.images.codecs.deep_color import HEAD_BYTES, decode_deep, stored_bits
-from srgan_cli.images.codecs.jpeg2000 import read_jpeg2000_metadata
+from srgan_cli.images.codecs.jpeg2000 import jpeg2000_depth, read_jpeg2000_metadata
 from srgan_cli.images.codecs.plugins import (
     check_jxl,
     decode_deep_heif,
@@ -19,11 +24,13 @@ from srgan_cli.images.codecs.plugins import (
     read_jxl_xmp,
     register_plugin,
 )
+from srgan_cli.images.codecs.png import SIGNATURE as PNG_SIGNATURE
+from srgan_cli.images.codecs.png import split_chunks
 from srgan_cli.images.codecs.tiff_read import SMALL
 from srgan_cli.images.exif import PNG_KEYWORD, find_iptc
 from srgan_cli.images.formats import kind_of_suffix
 from srgan_cli.images.icc import INVALID_PROFILE, can_convert, png_profile, srgb_profile, to_srgb
-from srgan_cli.images.image import Image
+from srgan_cli.images.image import Image, to_uint16
 
 # Never those that run an interpreter (EPS, PDF) or another system's drawing calls (WMF).
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "AVIF", "JPEG2000", "PPM", "ICO")
@@ -40,6 +47,15 @@ BAND_PIXELS = 1 << 24
 GRAY_MODES = ("1", "L", "LA", "La")
 COLOR_MODES = ("RGB", "P", "PA", "RGBA", "RGBa", "RGBX", "YCbCr", "HSV")
 ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
+
+HEAD_BYTES = 1 << 16  # at the start of a file, in which its depth is stated
+PNG_GRAY, PNG_GRAY_ALPHA = 0, 4  # color types; Pillow can read the first one's 16 bits
+PNG_PIXEL_CHUNKS = (b"IHDR", b"tRNS", b"IDAT", b"IEND")
+AV1_CONFIGURATION = b"av1C"
+PNM_GAP = rb"(?:\s|#[^\n]*\n)+"
+PNM_HEADER = re.compile(rb"P[2356]" + 2 * (PNM_GAP + rb"\d+") + PNM_GAP + rb"(\d+)\s")
+BLUE_FIRST = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}  # by the number of channels
+
 PNG_EXIF_KEYWORDS = ("Raw profile type exif", "Raw profile type APP1")  # of ImageMagick
 
 
@@ -81,7 +97,23 @@ def bits_of(opened: PIL.Image.Image, head: bytes) -> int:
     """Of a sample; more than 8 where Pillow would cut the samples."""
     if opened.format == "HEIF":
         return int(opened.info.get("bit_depth", 8))
-    return stored_bits(str(opened.format), head)
+    return _stored_bits(str(opened.format), head)
+
+
+def _stored_bits(format: str, head: bytes) -> int:
+    """Bits of a sample, 8 where Pillow reads all. format: Pillow's name. head: HEAD_BYTES."""
+    if format == "PNG":
+        return head[24] if head[24] == 16 and head[25] != PNG_GRAY else 8
+    if format == "JPEG2000":
+        return max(8, jpeg2000_depth(head))
+    if format == "PPM":
+        header = PNM_HEADER.match(head)
+        return 16 if header and int(header.group(1)) > 255 else 8
+    if format == "AVIF":
+        at = head.find(AV1_CONFIGURATION)
+        flags = head[at + 6] if 0 <= at < len(head) - 6 else 0
+        return (12 if flags & 32 else 10) if flags & 64 else 8
+    return 8
 
 
 def depth_of(opened: PIL.Image.Image, head: bytes) -> int:
@@ -115,8 +147,30 @@ def decode_stored(opened: PIL.Image.Image, file: BinaryIO, head: bytes) -> Image
         return decode(opened)
     file.seek(0)
     data = file.read()
-    image = decode_deep_heif(data, bits) if format == "HEIF" else decode_deep(format, data)
+    image = decode_deep_heif(data, bits) if format == "HEIF" else _decode_deep(format, data)
     return replace(image, icc_profile=opened.info.get("icc_profile"))
+
+
+def _decode_deep(format: str, data: bytes) -> Image:
+    """The samples as they are stored, fewer bits stretched to 16; without metadata."""
+    encoded = _pixel_chunks(data) if format == "PNG" else data
+    samples = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
+    if samples is None or samples.dtype != np.uint16:
+        raise ValueError("its samples of more than 8 bits cannot be decoded")
+    if samples.ndim == 3 and samples.shape[2] in BLUE_FIRST:
+        samples = cv2.cvtColor(samples, BLUE_FIRST[samples.shape[2]])
+    if format == "PNG" and data[25] == PNG_GRAY_ALPHA:  # OpenCV repeats the gray
+        samples = np.ascontiguousarray(samples[..., (0, 3)])
+    white = 2 ** _stored_bits(format, data[:HEAD_BYTES]) - 1
+    if format == "PPM" and (header := PNM_HEADER.match(data)):
+        white = int(header.group(1))
+    return Image.from_samples(samples if white == 65535 else to_uint16(samples, white))
+
+
+def _pixel_chunks(png: bytes) -> bytes:
+    """libpng prints what it thinks of profiles, and OpenCV may act on other metadata."""
+    kept = (chunk for name, chunk in split_chunks(png) if name in PNG_PIXEL_CHUNKS)
+    return b"".join((PNG_SIGNATURE, *kept))
 
 
 def decode(opened: PIL.Image.Image) -> Image:

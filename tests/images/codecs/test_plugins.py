@@ -11,9 +11,8 @@ from srgan_cli.errors import ImageError
 from srgan_cli.images import formats
 from srgan_cli.images.codecs.plugins import CODESTREAM, CONTAINER, read_jxl_header
 from srgan_cli.images.formats import Encoding, input_suffixes
-from srgan_cli.images.header import read_header
 from srgan_cli.images.icc import srgb_profile
-from srgan_cli.images.read import open_lazy, read_bytes, read_image
+from srgan_cli.images.read import open_lazy, read_bytes, read_header, read_image
 from srgan_cli.images.tiff_tags import (
     BYTE,
     LONG,
