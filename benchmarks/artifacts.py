@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from srgan_cli.errors import ImageError
-from srgan_cli.metrics.fidelity import levels
+from srgan_cli.metrics import levels
 
 SIGMA = 8.0
 """Of the Gaussian after which a local shift of color is looked for, in low-resolution pixels."""

@@ -41,7 +41,7 @@ from srgan_cli.evaluation.image_pairs import ImagePair, LoadedPair, pair_up, rea
 from srgan_cli.evaluation.measure import FIDELITY, Metric, feature_metric, figures
 from srgan_cli.evaluation.methods import Method, build_methods, scale_of
 from srgan_cli.images.image import Image
-from srgan_cli.metrics.fidelity import levels
+from srgan_cli.metrics import levels
 from srgan_cli.networks.vgg import VGG, available_layers
 from srgan_cli.settings import MethodOptions
 from srgan_cli.training.degradation import Degradation, apply

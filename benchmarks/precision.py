@@ -7,7 +7,7 @@ from workload import Workload, photograph
 
 from srgan_cli.device import PRECISIONS
 from srgan_cli.images.image import Image
-from srgan_cli.metrics.fidelity import psnr
+from srgan_cli.metrics import psnr
 
 
 def precision(workload: Workload) -> Table:

@@ -12,8 +12,7 @@ from srgan_cli.errors import describe_error
 from srgan_cli.evaluation.image_pairs import Failure, ImagePair, LoadedPair, read_pair
 from srgan_cli.evaluation.methods import Method
 from srgan_cli.images.image import Image
-from srgan_cli.metrics import Extractor, feature_distance, psnr, ssim
-from srgan_cli.metrics.perceptual import Distance, lpips_distance
+from srgan_cli.metrics import Distance, Extractor, feature_distance, lpips_distance, psnr, ssim
 
 
 @dataclass(frozen=True, eq=False)
