@@ -6,8 +6,8 @@ import numpy as np
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.files import printable
-from srgan_cli.weights.graphs.graph import Arrays, GraphLayer
-from srgan_cli.weights.graphs.graph_match import SUPPORTED
+from srgan_cli.weights.graph import Arrays, GraphLayer
+from srgan_cli.weights.graph_match import SUPPORTED
 from srgan_cli.weights.onnx_nodes import (
     BINARY,
     FOLDED,

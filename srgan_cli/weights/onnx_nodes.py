@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from srgan_cli.weights.graphs.graph import Arrays, Steps, resize_step, step, summary
+from srgan_cli.weights.graph import Arrays, Steps, resize_step, step, summary
 
 BINARY = ("Add", "Sub", "Mul", "Div")
 NORM = ("weight", "bias", "running_mean", "running_var")  # inputs of BatchNormalization

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.weights.graphs.graph import Arrays, summary
+from srgan_cli.weights.graph import Arrays, summary
 
 MAGIC = "7767517"
 ARRAY = -23300  # an array's id is written as ARRAY - id, its value as LENGTH,first,second,..

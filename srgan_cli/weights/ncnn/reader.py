@@ -12,8 +12,8 @@ from pathlib import Path
 from srgan_cli.errors import WeightsError
 from srgan_cli.files import open_regular, read_regular
 from srgan_cli.weights.container import Weights
-from srgan_cli.weights.graphs.graph import Arrays, GraphLayer, Steps, resize_step, step, summary
-from srgan_cli.weights.graphs.graph_match import match_network
+from srgan_cli.weights.graph import Arrays, GraphLayer, Steps, resize_step, step, summary
+from srgan_cli.weights.graph_match import match_network
 from srgan_cli.weights.ncnn.pair_files import (
     BATCH_NORM_EPSILON,
     TYPES,

@@ -15,9 +15,8 @@ from torch import Tensor
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.files import atomic_write
 from srgan_cli.weights.container import Weights
-from srgan_cli.weights.graphs.architectures import build_graph
-from srgan_cli.weights.graphs.graph import Graph, Operation
-from srgan_cli.weights.graphs.graph_match import fold_batch_norm
+from srgan_cli.weights.graph import Graph, Operation, build_graph
+from srgan_cli.weights.graph_match import fold_batch_norm
 from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.ncnn.pair_files import (
     BATCH_NORM,
@@ -96,21 +95,14 @@ def format_pair(weights: Weights, *, half: bool = True) -> tuple[str, bytes]:
 def _folded(graph: Graph, state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The state with every BatchNorm folded into the convolution before it."""
     made = dict(state)
-    for name in graph.weights.values():
-        norm = _norm_after(name)
-        if f"{norm}.running_var" not in state:
-            continue
+    for number, norm in graph.norms.items():
+        name = graph.weights[number]
         zero = np.zeros(len(state[f"{name}.weight"]), np.float32)
         conv = {"weight": state[f"{name}.weight"], "bias": state.get(f"{name}.bias", zero)}
         arrays = {key: state[f"{norm}.{key}"] for key in BATCH_NORM}
         folded = fold_batch_norm(conv, arrays, BATCH_NORM_EPSILON)
         made |= {f"{name}.{key}": values for key, values in folded.items()}
     return made
-
-
-def _norm_after(name: str) -> str:
-    """SRResNet's names: body.0.conv1 and body.0.norm1, conv_body and end_body."""
-    return "end_body" if name == "conv_body" else name.replace(".conv", ".norm")
 
 
 def _format_arrays(graph: Graph, number: int, state: Mapping[str, np.ndarray], half: bool) -> bytes:

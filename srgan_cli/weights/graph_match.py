@@ -1,7 +1,7 @@
 """A file's layers and their arrays -> the network of ours whose graph is exactly theirs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -10,9 +10,8 @@ from torch import Tensor
 from srgan_cli.errors import WeightsError
 from srgan_cli.weights.container import Weights
 from srgan_cli.weights.generators import join_problems, non_finite
-from srgan_cli.weights.graphs.architectures import build_graph
-from srgan_cli.weights.graphs.candidates import TITLES, Candidate, list_candidates
-from srgan_cli.weights.graphs.graph import Arrays, Graph, GraphLayer, Size, canonical
+from srgan_cli.weights.graph import Arrays, GraphLayer, Size, build_graph, canonical
+from srgan_cli.weights.graph_candidates import TITLES, Candidate, list_candidates
 from srgan_cli.weights.metadata import Metadata
 
 Layers = Sequence[GraphLayer]
@@ -32,7 +31,8 @@ def match_network(layers: Layers, arrays: Mapping[str, Arrays], origin: str) -> 
     candidates = list_candidates(layers, arrays)
     if not candidates:
         raise WeightsError(f"an unsupported model: its graph is of no known kind; {SUPPORTED}")
-    best = max((_match(layers, arrays, one) for one in candidates), key=lambda match: match.layers)
+    matches = [_Match(candidate, layers, arrays) for candidate in candidates]
+    best = max(matches, key=lambda match: match.count)
     if best.problem:
         raise WeightsError(f"an unsupported model: {best.problem}; {SUPPORTED}")
     if problems := non_finite(best.state):
@@ -75,53 +75,43 @@ def fold_batch_norm(conv: Arrays, norm: Arrays, epsilon: float) -> Arrays:
     return {"weight": weight, "bias": bias}
 
 
-@dataclass(frozen=True, eq=False)
 class _Match:
-    """Number of first layers that fit a candidate; `problem` names the first that does not."""
+    """A candidate's graph beside a file's layers: which operation each layer is.
 
-    candidate: Candidate
-    layers: int
-    state: Mapping[str, Tensor]
-    problem: str | None = None
-
-
-def _match(layers: Layers, arrays: Mapping[str, Arrays], candidate: Candidate) -> _Match:
-    graph = build_graph(candidate.architecture, candidate.hyperparameters)
-    walk = _Walk(graph, arrays)
-    for count, layer in enumerate(layers):
-        if not walk.follow(layer):
-            where = f"{candidate}, and layer {layer} has no place there"
-            return _Match(candidate, count, {}, f"it is most like {where}")
-    missing = len(graph.weights) + len(graph.constants) - len(walk.used)
-    if missing or walk.places[layers[-1].outputs[0]] != graph.output:
-        return _Match(candidate, len(layers), {}, f"it ends before {candidate} does")
-    return _Match(candidate, len(layers) + 1, walk.state)
-
-
-@dataclass
-class _Walk:
-    """Goes through a file's layers and finds each one's operation in the graph expected.
-
-    places: a layer's output -> operation. used: operations whose parameters were found.
+    count: the number of first layers that fit. problem: names the first that does not. state: the
+    network's tensors, complete if there is no problem.
     """
 
-    graph: Graph
-    arrays: Mapping[str, Arrays]
-    places: dict[str, int] = field(default_factory=dict)
-    used: set[int] = field(default_factory=set)
-    state: dict[str, Tensor] = field(default_factory=dict)
+    def __init__(self, candidate: Candidate, layers: Layers, arrays: Mapping[str, Arrays]) -> None:
+        self.candidate = candidate
+        self.state: dict[str, Tensor] = {}
+        self.problem: str | None = None
+        self.count = 0
+        self._graph = build_graph(candidate.architecture, candidate.hyperparameters)
+        self._arrays = arrays
+        self._places: dict[str, int] = {}  # a layer's output -> operation
+        self._used: set[int] = set()  # operations whose parameters were found
+        self._compare(layers)
 
-    def follow(self, layer: GraphLayer) -> bool:
-        made = self._find(layer) if layer.inputs else 0
-        if made is None:
-            return False
-        self.places |= dict.fromkeys(layer.outputs, made)
-        return True
+    def _compare(self, layers: Layers) -> None:
+        for layer in layers:
+            made = self._find(layer) if layer.inputs else 0
+            if made is None:
+                where = f"{self.candidate}, and layer {layer} has no place there"
+                self.problem = f"it is most like {where}"
+                return
+            self._places |= dict.fromkeys(layer.outputs, made)
+            self.count += 1
+        missing = len(self._graph.weights) + len(self._graph.constants) - len(self._used)
+        if missing or self._places[layers[-1].outputs[0]] != self._graph.output:
+            self.problem = f"it ends before {self.candidate} does"
+        else:
+            self.count += 1
 
     def _find(self, layer: GraphLayer) -> int | None:
-        inputs = [self.places[name] for name in layer.inputs]
+        inputs = [self._places[name] for name in layer.inputs]
         scaled = [
-            self.graph.find(canonical("times", [x], [factor])) if factor != 1 else x
+            self._graph.find(canonical("times", [x], [factor])) if factor != 1 else x
             for x, factor in zip(inputs, layer.factors or [1.0] * len(inputs), strict=True)
         ]
         current = [x for x in scaled if x is not None]
@@ -129,46 +119,47 @@ class _Walk:
             return None
         for kind, sizes in layer.steps:
             found = self._find_operation(kind, current, sizes)
-            if found is None or not self._take(found, self.arrays.get(layer.outputs[0], {})):
+            if found is None or not self._take(found, self._arrays.get(layer.outputs[0], {})):
                 return None
             current = [found]
         return current[0] if len(current) == 1 else None
 
     def _find_operation(self, kind: str, inputs: list[int], sizes: Sequence[Size]) -> int | None:
+        operations = self._graph.operations
         if kind == "concat":
-            inputs = [part for x in inputs for part in self._parts(x)]
-        found = self.graph.find(canonical(kind, inputs, sizes))
+            parts = [operations[x] for x in inputs]
+            nested = [
+                p.inputs if p.kind == "concat" else (x,) for p, x in zip(parts, inputs, strict=True)
+            ]
+            inputs = [part for group in nested for part in group]
+        found = self._graph.find(canonical(kind, inputs, sizes))
         if found is None and kind == "prelu":  # one slope for all channels, or equal ones
-            other = [n for n in self.graph.weights if self.graph.operations[n].inputs == (*inputs,)]
-            return next((n for n in other if self.graph.operations[n].kind == "prelu"), None)
+            other = [n for n in self._graph.weights if operations[n].inputs == (*inputs,)]
+            return next((n for n in other if operations[n].kind == "prelu"), None)
         return found
-
-    def _parts(self, x: int) -> tuple[int, ...]:
-        operation = self.graph.operations[x]
-        return operation.inputs if operation.kind == "concat" else (x,)
 
     def _take(self, number: int, arrays: Arrays) -> bool:
         """Keep the arrays of an operation that has some; False where they are not its own."""
-        operation = self.graph.operations[number]
+        operation = self._graph.operations[number]
         if operation.kind not in ("conv", "prelu"):
             return True
-        if number in self.used:
+        if number in self._used:
             return False
-        self.used.add(number)
-        if number in self.graph.constants:
+        self._used.add(number)
+        if number in self._graph.constants:
             return self._is_constant(number, arrays)
-        name = self.graph.weights[number]
         if operation.kind == "prelu":
             slopes = _fit_slopes(arrays["weight"], int(operation.sizes[0]))
             if slopes is None:
                 return False
             arrays = {"weight": slopes}
+        name = self._graph.weights[number]
         for key, values in arrays.items():
             self.state[f"{name}.{key}"] = torch.from_numpy(values.copy())
         return True
 
     def _is_constant(self, number: int, arrays: Arrays) -> bool:
-        expected = self.graph.constants[number]
+        expected = self._graph.constants[number]
         given = (arrays["weight"], arrays["bias"])
         return all(
             np.allclose(a, b, rtol=0, atol=CONSTANT_TOLERANCE)
