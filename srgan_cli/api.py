@@ -17,10 +17,9 @@ from srgan_cli.device import keep_memory, pick_devices, pick_precision
 from srgan_cli.errors import ImageError, OptionError
 from srgan_cli.images.arrays import convert_back, open_image
 from srgan_cli.images.image import Image
-from srgan_cli.inference.engine import Replica, TiledEngine
+from srgan_cli.inference.engine import LogCallback, Replica, TiledEngine, once, warn
 from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.inference.variants import Ensemble, quantize, takes_int8
-from srgan_cli.inference.worker import LogCallback, once, warn
 from srgan_cli.settings import NATIVE, NO_POSTPROCESS, Machine, ModelChoice, OutputSize, Postprocess
 from srgan_cli.weights.activation_ranges import calibrate, recorded_calibration, recorded_psnr
 from srgan_cli.weights.container import Weights

@@ -1,6 +1,7 @@
-"""One small network of each architecture and variant, with random numbers."""
+"""One small network of each architecture and variant, with random numbers, and two stand-ins."""
 
 import torch
+from torch import nn
 
 from srgan_cli.networks import GENERATORS
 from srgan_cli.networks.srresnet import FORMS
@@ -42,3 +43,30 @@ def random_weights(architecture: str, sizes: dict) -> Weights:
         if values.dim() > 1:
             torch.nn.init.normal_(values, std=0.1)
     return Weights(architecture, sizes, network.state_dict(), Metadata(scale=sizes["scale"]))
+
+
+class Blur(nn.Sequential):
+    """A stand-in that really looks 2 pixels around: 5x5 mean, then enlarge."""
+
+    scale, receptive_field = 2, 2
+
+    def __init__(self) -> None:
+        super().__init__(nn.AvgPool2d(5, stride=1, padding=2), nn.Upsample(scale_factor=2))
+
+
+class Starved(nn.Module):
+    """Runs out of memory on more than so many pixels."""
+
+    def __init__(self, generator: nn.Module, limit: int) -> None:
+        super().__init__()
+        self.generator, self.limit = generator, limit
+        self.scale, self.receptive_field = generator.scale, generator.receptive_field
+        self.alignment = getattr(generator, "alignment", 1)
+        self.seen: list[tuple[int, int]] = []
+
+    def forward(self, low: torch.Tensor) -> torch.Tensor:
+        height, width = low.shape[2:]
+        self.seen.append((height, width))
+        if height * width > self.limit:
+            raise torch.OutOfMemoryError("more than there is")
+        return self.generator(low)

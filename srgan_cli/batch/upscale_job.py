@@ -35,8 +35,8 @@ from srgan_cli.images.write import (
     write_image,
 )
 from srgan_cli.inference.engine import ProgressCallback
-from srgan_cli.inference.fit import row_source
 from srgan_cli.inference.pipeline import UpscalePipeline, partial_progress
+from srgan_cli.inference.row_streams import row_source
 from srgan_cli.settings import Conversion, ImageSize
 
 

@@ -11,7 +11,7 @@ from srgan_cli.folders import image_name, scan_folder
 from srgan_cli.images.formats import input_suffixes
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
-from srgan_cli.inference.fit import resize_image
+from srgan_cli.inference.pipeline import resize_image
 from srgan_cli.settings import ImageSize
 
 

@@ -1,6 +1,7 @@
 """Image and network -> upscaled image, tile by tile, on one or several devices."""
 
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from itertools import groupby, islice
 from queue import SimpleQueue
+from threading import Lock
 
 import numpy as np
 import torch
@@ -26,15 +28,36 @@ from srgan_cli.inference.tiling import (
     reflect_indices,
     tile_side,
 )
-from srgan_cli.inference.worker import MIN_CONTEXT, LogCallback, TileInput, Worker, warn
+from srgan_cli.inference.worker import MIN_CONTEXT, TileInput, Worker
 
 CPU = torch.device("cpu")
+
+LogCallback = Callable[[str], None]
+"""Called with messages that need no action."""
 
 ProgressCallback = Callable[[int, int], None]
 """Called with the number of tiles done, and of all."""
 
 
 def no_progress(done: int, total: int) -> None: ...
+
+
+def warn(text: str) -> None:
+    warnings.warn(text, stacklevel=3)
+
+
+def once(log: LogCallback) -> LogCallback:
+    """A callback that passes each text on to `log` only the first time."""
+    messages: set[str] = set()
+    lock = Lock()
+
+    def log_once(text: str) -> None:
+        with lock:
+            if text not in messages:
+                messages.add(text)
+                log(text)
+
+    return log_once
 
 
 @cache

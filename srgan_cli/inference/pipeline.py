@@ -1,23 +1,40 @@
-"""From an image to the requested size: passes of networks, then a bicubic."""
+"""From an image to the requested size: passes of networks, then an antialiased bicubic.
+
+Shrinking weights each pixel by its alpha, so that edges get no fringe of hidden colors.
+"""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from itertools import combinations_with_replacement
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from srgan_cli.errors import OptionError
-from srgan_cli.images.image import Image, LazyImage
+from srgan_cli.images.image import Image, LazyImage, Pixels
 from srgan_cli.inference.engine import ProgressCallback, TiledEngine, no_progress
-from srgan_cli.inference.fit import resize_sink, row_source
 from srgan_cli.inference.postprocess import postprocess_sink
-from srgan_cli.inference.row_streams import ImageSink, RowSink, RowSource, TemporaryImage, copy_rows
+from srgan_cli.inference.row_streams import (
+    CHUNK_SAMPLES,
+    ImageSink,
+    ImageSource,
+    RowSink,
+    RowSource,
+    RowTransformSink,
+    TemporaryImage,
+    copy_rows,
+    row_source,
+)
+from srgan_cli.resample import BLOCK, RowRange, input_rows, resize_band, resize_rows
 from srgan_cli.settings import NATIVE, NO_POSTPROCESS, ImageSize, OutputSize, Postprocess
+
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -151,3 +168,98 @@ def plan_passes(
         if sufficient:
             return min(sufficient, key=math.prod)
     raise OptionError(f"{float(need):.0f} times larger is more than {MOST_PASSES} passes reach")
+
+
+def alpha_weighted(
+    pixels: Pixels, alpha: Pixels, plain: Pixels, resized: Callable[[Floats], Floats]
+) -> Pixels:
+    """(H, W, C) pixels downscaled with weights by alpha.
+
+    alpha: (H, W, 1). plain: pixels downscaled without weights, used where nothing is visible.
+    resized: downscales (H, W, any).
+    """
+    top = np.iinfo(pixels.dtype).max
+    opaque = alpha.astype(np.float32) / np.float32(top)
+    share = resized(opaque)
+    light = resized(pixels.astype(np.float32) * opaque)
+    visible = share > 0.5 / top
+    colors = np.divide(light, share, out=np.zeros_like(light), where=visible)
+    return np.where(visible, np.rint(colors).clip(0, top).astype(pixels.dtype), plain)
+
+
+@dataclass(frozen=True)
+class ResizeRows:
+    """Resizing of an image from `source_size` to `target`.
+
+    is_gray_rgb: red, green and blue are equal everywhere. chunk: samples to compute at once.
+    """
+
+    source_size: ImageSize
+    target: ImageSize
+    channels: int
+    is_gray_rgb: bool = False
+    chunk: int = CHUNK_SAMPLES
+
+    @property
+    def height(self) -> int:
+        return self.target.height
+
+    @property
+    def band(self) -> int:
+        """A multiple of the resampling's block size."""
+        rows = self.chunk // (self.target.width * self.channels)
+        return max(1, rows // BLOCK) * BLOCK
+
+    def input_rows(self, output: RowRange) -> RowRange:
+        return input_rows(output, self.source_size.height)
+
+    def compute(self, inputs: np.ndarray, output: RowRange) -> np.ndarray:
+        colors = self.channels - (self.channels in (2, 4))
+        pixels, alpha = inputs[..., :colors], inputs[..., colors:]
+        if self.is_gray_rgb:
+            one = self._resize_colors(pixels[..., :1], alpha, output)
+            parts = [np.repeat(one, colors, axis=2)]
+        else:
+            parts = [self._resize_colors(pixels, alpha, output)]
+        if alpha.shape[2]:
+            parts.append(self._resize_layers(alpha, output))
+        return np.concatenate(parts, axis=2)
+
+    def _resize_colors(self, pixels: np.ndarray, alpha: np.ndarray, output: RowRange) -> np.ndarray:
+        source_size, after = self.source_size, self.target
+        unweighted = self._resize_layers(pixels, output)
+        if (
+            not alpha.shape[2]
+            or after.height * after.width >= source_size.height * source_size.width
+        ):
+            return unweighted
+        return alpha_weighted(
+            pixels, alpha, unweighted, partial(self._resize_floats, output=output)
+        )
+
+    def _resize_layers(self, layers: np.ndarray, output: RowRange) -> np.ndarray:
+        return resize_band(layers, self.input_rows(output), output, self.target.width)
+
+    def _resize_floats(self, layers: Floats, output: RowRange) -> Floats:
+        planes = torch.from_numpy(layers).permute(2, 0, 1).contiguous()
+        available, width = self.input_rows(output), self.target.width
+        resized = [resize_rows(plane, available, output, width) for plane in planes]
+        return torch.stack(resized, dim=2).numpy()
+
+
+def resize_sink(
+    sink: RowSink, source: RowSource, source_size: ImageSize, target: ImageSize
+) -> RowSink:
+    """A sink that resizes an image like `source` from `source_size` to `target` before `sink`."""
+    if source_size == target:
+        return sink
+    is_gray_rgb = source.gray and source.channels > 2
+    return RowTransformSink(ResizeRows(source_size, target, source.channels, is_gray_rgb), sink)
+
+
+def resize_image(image: Image, target: ImageSize) -> Image:
+    """`image` resized to `target` by an antialiased bicubic, if it has not that size."""
+    source, source_size = ImageSource(image), ImageSize(image.height, image.width)
+    sink = ImageSink(target.height, target.width, source.channels, source.depth)
+    copy_rows(source, resize_sink(sink, source, source_size, target))
+    return sink.image(image)

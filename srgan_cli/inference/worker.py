@@ -1,4 +1,8 @@
-"""Runs a network on one device, tile by tile, within the memory there is."""
+"""Runs a network on one device, tile by tile, within the memory there is.
+
+Integers travel to a device and back, 8 or 16 bits a value, never floats. On CUDA they are copied
+through pinned memory in their own streams, so that copying and computing overlap.
+"""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -14,13 +18,6 @@ from torch import Tensor, nn
 from srgan_cli.device import dtype_name, out_of_memory
 from srgan_cli.errors import DeviceError, WeightsError
 from srgan_cli.inference.tiling import MIN_CORE, Box, empty_cache
-from srgan_cli.inference.transfer import (
-    DeviceTransfer,
-    PendingCopy,
-    as_bytes,
-    as_floats,
-    as_integers,
-)
 from srgan_cli.resample import upscale_bicubic
 
 MIN_CONTEXT = 128
@@ -33,27 +30,85 @@ tiny tile could differ by a level from the whole image.
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in gray: ITU-R BT.601."""
 
-LogCallback = Callable[[str], None]
-"""Called with messages that need no action."""
+
+@dataclass(frozen=True, eq=False)
+class PendingCopy:
+    """An asynchronous copy to the host."""
+
+    values: Tensor
+    event: torch.cuda.Event | None = None
+
+    def wait(self) -> np.ndarray:
+        if self.event is not None:
+            self.event.synchronize()
+        return self.values.numpy()
 
 
-def warn(text: str) -> None:
-    warnings.warn(text, stacklevel=3)
+@dataclass(frozen=True, eq=False)
+class DeviceTransfer:
+    """Between the host and `device`."""
+
+    device: torch.device
+
+    @property
+    def pinned(self) -> bool:
+        return self.device.type == "cuda"
+
+    @cached_property
+    def _upload_stream(self) -> torch.cuda.Stream:
+        return torch.cuda.Stream(self.device)
+
+    @cached_property
+    def _download_stream(self) -> torch.cuda.Stream:
+        return torch.cuda.Stream(self.device)
+
+    def up(self, values: np.ndarray) -> Tensor:
+        """The same integers on the device."""
+        host = torch.from_numpy(values)
+        if not self.pinned:
+            return host.to(self.device)
+        with torch.cuda.stream(self._upload_stream):
+            on_device = host.pin_memory().to(self.device, non_blocking=True)
+        compute_stream = torch.cuda.current_stream(self.device)
+        compute_stream.wait_stream(self._upload_stream)
+        on_device.record_stream(compute_stream)  # its memory is not given away before it was read
+        return on_device
+
+    def down(self, values: Tensor) -> PendingCopy:
+        """Start to copy the integers to the host."""
+        if not self.pinned:
+            return PendingCopy(values.cpu())
+        values = values.contiguous()
+        host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+        self._download_stream.wait_stream(torch.cuda.current_stream(self.device))
+        with torch.cuda.stream(self._download_stream):
+            host.copy_(values, non_blocking=True)
+            values.record_stream(self._download_stream)
+            return PendingCopy(host, self._download_stream.record_event())
 
 
-def once(log: LogCallback) -> LogCallback:
-    """A callback that passes each text on to `log` only the first time."""
-    messages: set[str] = set()
-    lock = Lock()
+def as_bytes(pixels: np.ndarray) -> np.ndarray:
+    """uint8 or uint16 -> uint8 or int16, same bits: few devices know unsigned 16-bit integers."""
+    return pixels.view(np.int16) if pixels.dtype == np.uint16 else pixels
 
-    def log_once(text: str) -> None:
-        with lock:
-            new = text not in messages
-            messages.add(text)
-        if new:
-            log(text)
 
-    return log_once
+def as_floats(values: Tensor) -> Tensor:
+    """The result of `as_bytes` -> float32 in [0, 1], same shape."""
+    if values.dtype == torch.int16:
+        return (values.int() & 0xFFFF).float() / 0xFFFF
+    return values.float() / 0xFF
+
+
+def as_integers(floats: Tensor, depth: np.dtype) -> Tensor:
+    """Floats -> what `as_bytes` gives for `depth`, same shape; values are clipped to [0, 1].
+
+    Laid out in the order of the shape, which numpy would do with one thread.
+    """
+    top = np.iinfo(depth).max
+    levels = floats.clamp(0, 1).mul_(top).round_()
+    if depth == np.uint8:
+        return levels.to(torch.uint8, memory_format=torch.contiguous_format)
+    return levels.int().to(torch.int16, memory_format=torch.contiguous_format)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +149,7 @@ class Worker:
     dtype: torch.dtype
     margin: int
     """Context around a core, in input pixels."""
-    log: LogCallback = warn
+    log: Callable[[str], None] = warnings.warn
     quantized: nn.Module | None = None
     """The same generator in int8, where `dtype` is torch.int8."""
     _failed: dict[torch.dtype, int] = field(default_factory=dict)

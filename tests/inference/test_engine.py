@@ -1,4 +1,5 @@
-import math
+"""Tiles give what the whole image gives; depth, alpha and metadata are kept."""
+
 import os
 import subprocess
 import sys
@@ -7,11 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from helpers import noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_networks import Blur, Starved
 from torch import nn
 
-from srgan_cli.errors import DeviceError, WeightsError
 from srgan_cli.images.image import Image
 from srgan_cli.inference.engine import TiledEngine, read_context
 from srgan_cli.inference.row_streams import ImageSource
@@ -37,20 +39,6 @@ def tiny_generator(name: str, scale: int = 2) -> nn.Module:
     return network.eval()
 
 
-def make_image(height: int, width: int, seed: int = 0) -> Image:
-    rng = np.random.default_rng(seed)
-    return Image(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
-
-
-class Blur(nn.Sequential):
-    """A stand-in that really looks 2 pixels around: 5x5 mean, then enlarge."""
-
-    scale, receptive_field = 2, 2
-
-    def __init__(self) -> None:
-        super().__init__(nn.AvgPool2d(5, stride=1, padding=2), nn.Upsample(scale_factor=2))
-
-
 def test_every_generator_is_tried():
     assert TINY.keys() == GENERATORS.keys()
 
@@ -59,7 +47,7 @@ def test_every_generator_is_tried():
 @settings(max_examples=4, deadline=None)
 @given(height=st.integers(1, 40), width=st.integers(1, 40), tile=st.integers(5, 40))
 def test_tiles_give_what_the_whole_image_gives(name, height, width, tile):
-    generator, image = tiny_generator(name), make_image(height, width)
+    generator, image = tiny_generator(name), noise(height, width)
     whole = TiledEngine(generator, tile=1000).upscale(image)
     tiled = TiledEngine(generator, tile=tile).upscale(image)
     assert whole.pixels.shape == (2 * height, 2 * width, 3)
@@ -70,7 +58,7 @@ def test_tiles_give_what_the_whole_image_gives(name, height, width, tile):
 def test_networks_that_unshuffle_pixels_leave_no_seams_either(unshuffle):
     torch.manual_seed(3)
     generator = GENERATORS["rrdbnet"](scale=1, unshuffle=unshuffle, **TINY["rrdbnet"]).eval()
-    image = make_image(37, 41)
+    image = noise(37, 41)
     whole = TiledEngine(generator, tile=1000).upscale(image)
     tiled = TiledEngine(generator, tile=9).upscale(image)
     np.testing.assert_array_equal(tiled.pixels, whole.pixels)
@@ -79,7 +67,7 @@ def test_networks_that_unshuffle_pixels_leave_no_seams_either(unshuffle):
 @pytest.mark.parametrize("name", GENERATORS)
 def test_in_float64_tiles_differ_by_rounding_alone(name):
     generator = tiny_generator(name).double()
-    source = ImageSource(make_image(23, 31))
+    source = ImageSource(noise(23, 31))
     reach = generator.receptive_field
 
     def run(box: Box) -> torch.Tensor:
@@ -95,8 +83,8 @@ def test_in_float64_tiles_differ_by_rounding_alone(name):
 
 
 def test_a_context_that_is_too_small_shows_seams():
-    whole = TiledEngine(Blur(), tile=1000).upscale(make_image(37, 50))
-    tiled = TiledEngine(Blur(), tile=16, margin=1).upscale(make_image(37, 50))
+    whole = TiledEngine(Blur(), tile=1000).upscale(noise(37, 50))
+    tiled = TiledEngine(Blur(), tile=16, margin=1).upscale(noise(37, 50))
     assert (tiled.pixels != whole.pixels).any()
 
 
@@ -108,26 +96,18 @@ def test_an_image_is_mirrored_no_farther_beyond_its_edges_than_it_shows():
         TiledEngine(far, tile=1000, edge_padding=3),
         TiledEngine(far, tile=1000, edge_padding=3, margin=2),
     ):
-        upscaler.upscale(make_image(150, 200))
+        upscaler.upscale(noise(150, 200))
     assert far.seen == [(250, 300), (156, 206), (154, 204)]
 
 
 @pytest.mark.parametrize("name", GENERATORS)
 @pytest.mark.parametrize("sides", [(3, 200), (37, 41), (150, 140)])
 def test_tiles_leave_no_seams_where_images_are_mirrored_less_far_than_networks_look(name, sides):
-    generator, image = tiny_generator(name), make_image(*sides)
+    generator, image = tiny_generator(name), noise(*sides)
     whole = TiledEngine(generator, tile=1000, edge_padding=1).upscale(image)
     for tile in (16, 64):
         tiled = TiledEngine(generator, tile=tile, edge_padding=1).upscale(image)
         np.testing.assert_array_equal(tiled.pixels, whole.pixels)
-
-
-@pytest.mark.parametrize("limit", [36 * 36, 80 * 80, 130 * 130])
-def test_little_memory_changes_nothing_where_images_are_mirrored_less_far(limit):
-    image = make_image(150, 141)
-    whole = TiledEngine(Blur(), tile=1000, edge_padding=1).upscale(image)
-    limited = TiledEngine(Starved(Blur(), limit), tile=1000, edge_padding=1).upscale(image)
-    np.testing.assert_array_equal(limited.pixels, whole.pixels)
 
 
 def test_the_border_is_no_darker_than_the_middle():
@@ -137,14 +117,14 @@ def test_the_border_is_no_darker_than_the_middle():
 
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 def test_bit_depth_is_kept_even_in_a_dark_image(depth):
-    dark = Image((make_image(9, 9).pixels // 16).astype(depth))
+    dark = Image((noise(9, 9).pixels // 16).astype(depth))
     bright = TiledEngine(Blur()).upscale(dark)
     assert bright.pixels.dtype == depth
     assert bright.pixels.max() <= dark.pixels.max()
 
 
 def test_a_gray_image_comes_out_gray():
-    gray = make_image(12, 12).pixels[..., :1]
+    gray = noise(12, 12).pixels[..., :1]
     generator = tiny_generator("fast")
     one = TiledEngine(generator).upscale(Image(gray)).pixels
     three = TiledEngine(generator).upscale(Image(np.repeat(gray, 3, axis=2))).pixels
@@ -154,7 +134,7 @@ def test_a_gray_image_comes_out_gray():
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_transparency_grows_with_the_image(channels):
-    image = make_image(12, 10)
+    image = noise(12, 10)
     alpha = np.zeros((12, 10), np.uint8)
     alpha[6:] = 255
     faded = Image(image.pixels[..., :channels], alpha)
@@ -166,123 +146,15 @@ def test_transparency_grows_with_the_image(channels):
 
 
 def test_metadata_passes_through():
-    image = replace(make_image(4, 4), icc_profile=b"profile", dpi=(72.0, 72.0))
+    image = replace(noise(4, 4), icc_profile=b"profile", dpi=(72.0, 72.0))
     upscaled = TiledEngine(Blur()).upscale(image)
     assert upscaled.icc_profile == b"profile"
     assert upscaled.dpi == (72.0, 72.0)
 
 
-class Starved(nn.Module):
-    """Runs out of memory on more than so many pixels."""
-
-    def __init__(self, generator: nn.Module, limit: int) -> None:
-        super().__init__()
-        self.generator, self.limit = generator, limit
-        self.scale, self.receptive_field = generator.scale, generator.receptive_field
-        self.alignment = getattr(generator, "alignment", 1)
-        self.seen: list[tuple[int, int]] = []
-
-    def forward(self, low: torch.Tensor) -> torch.Tensor:
-        height, width = low.shape[2:]
-        self.seen.append((height, width))
-        if height * width > self.limit:
-            raise torch.OutOfMemoryError("more than there is")
-        return self.generator(low)
-
-
-@settings(deadline=None, max_examples=30)
-@given(
-    height=st.integers(1, 150),
-    width=st.integers(1, 150),
-    tile=st.integers(16, 200),
-    limit=st.integers(36 * 36, 200 * 200),
-)
-def test_too_little_memory_makes_smaller_tiles_not_wrong_pixels(height, width, tile, limit):
-    image = make_image(height, width)
-    whole = TiledEngine(Blur(), tile=1000).upscale(image)
-    limited = TiledEngine(Starved(Blur(), limit), tile=tile).upscale(image)
-    np.testing.assert_array_equal(limited.pixels, whole.pixels)
-
-
-def test_networks_that_unshuffle_pixels_survive_too_little_memory():
-    torch.manual_seed(3)
-    generator = GENERATORS["rrdbnet"](scale=1, unshuffle=2, **TINY["rrdbnet"]).eval()
-    image = make_image(150, 141)
-    whole = TiledEngine(generator, tile=1000).upscale(image)
-    limited = TiledEngine(Starved(generator, 136 * 136), tile=1000).upscale(image)
-    np.testing.assert_array_equal(limited.pixels, whole.pixels)
-
-
-def test_memory_for_not_even_the_smallest_tile_is_an_error():
-    with pytest.raises(DeviceError, match="not enough memory on cpu"):
-        TiledEngine(Starved(Blur(), 36 * 36 - 1), tile=64).upscale(make_image(64, 64))
-
-
-def test_the_size_that_fits_is_remembered_for_all_tiles_and_images():
-    starved = Starved(Blur(), 150 * 150)
-    upscaler = TiledEngine(starved, tile=256)
-    upscaler.upscale(make_image(512, 512))
-    upscaler.upscale(make_image(512, 512, seed=1))
-    too_large = [sides for sides in starved.seen if math.prod(sides) > 150 * 150]
-    assert too_large == [(260, 260), (132, 260)]
-
-
-def test_tiles_are_halved_no_further_than_needed():
-    starved = Starved(Blur(), 132 * 260)
-    TiledEngine(starved, tile=256).upscale(make_image(256, 256))
-    assert starved.seen == [(260, 260), (132, 260), (132, 260)]
-
-
-@pytest.mark.gpu
-def test_a_gpu_gives_back_what_it_kept_when_its_memory_does_not_suffice(monkeypatch):
-    given_back: list[None] = []
-    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: given_back.append(None))
-    TiledEngine(Starved(Blur(), 150 * 150), torch.device("cuda"), tile=256).upscale(
-        make_image(256, 256)
-    )
-    assert given_back
-
-
-class BadInHalf(Blur):
-    """Overflows under autocast where the image is bright, as some networks do in float16."""
-
-    def forward(self, low: torch.Tensor) -> torch.Tensor:
-        high = super().forward(low)
-        bright = torch.is_autocast_enabled("cpu") and low.max() > 0.9
-        return high * torch.nan if bright else high
-
-
-def test_what_overflows_in_half_precision_is_done_again_in_full():
-    image = make_image(300, 300)
-    image.pixels[:, :150] //= 2
-    whole = TiledEngine(Blur()).upscale(image)
-    messages: list[str] = []
-    upscaler = TiledEngine(BadInHalf(), dtype=torch.bfloat16, tile=100, log=messages.append)
-    np.testing.assert_array_equal(upscaler.upscale(image).pixels, whole.pixels)
-    assert set(messages) == {
-        "the network overflows in bfloat16: tiles in which it does are redone in float32"
-    }
-    assert 0 < len(messages) < 9  # dark tiles do not overflow
-
-
-def test_without_anyone_to_tell_python_warns():
-    with pytest.warns(UserWarning, match="overflows in bfloat16"):
-        TiledEngine(BadInHalf(), dtype=torch.bfloat16).upscale(make_image(9, 9))
-
-
-class Bad(Blur):
-    def forward(self, low: torch.Tensor) -> torch.Tensor:
-        return super().forward(low) * torch.nan
-
-
-def test_a_network_that_makes_no_numbers_is_an_error_not_a_black_image():
-    with pytest.raises(WeightsError, match="not numbers"):
-        TiledEngine(Bad()).upscale(make_image(8, 8))
-
-
 def test_progress_counts_the_tiles():
     seen: list[tuple[int, int]] = []
-    TiledEngine(Blur(), tile=16).upscale(make_image(20, 40), lambda *step: seen.append(step))
+    TiledEngine(Blur(), tile=16).upscale(noise(20, 40), lambda *step: seen.append(step))
     assert seen == [(i, 6) for i in range(1, 7)]
 
 

@@ -26,8 +26,7 @@ from srgan_cli.images.image import Image, ImageSequence
 from srgan_cli.images.read import read_image
 from srgan_cli.images.write import encode, row_writer, write_image
 from srgan_cli.inference.engine import TiledEngine
-from srgan_cli.inference.fit import ResizeRows
-from srgan_cli.inference.pipeline import UpscalePipeline
+from srgan_cli.inference.pipeline import ResizeRows, UpscalePipeline
 from srgan_cli.inference.row_streams import ImageSink, ImageSource, RowTransformSink, TemporaryImage
 from srgan_cli.resample import resize_array
 from srgan_cli.settings import ImageSize, OutputSize, Postprocess

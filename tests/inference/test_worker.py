@@ -10,8 +10,14 @@ from srgan_cli.inference import tiling
 from srgan_cli.inference.engine import CPU, TiledEngine, read_context
 from srgan_cli.inference.row_streams import ImageSource
 from srgan_cli.inference.tiling import MAX_BATCH_PIXELS, batch_size_for, empty_cache, plan_tiles
-from srgan_cli.inference.transfer import DeviceTransfer, as_bytes, as_floats, as_integers
-from srgan_cli.inference.worker import TileInput, Worker, once
+from srgan_cli.inference.worker import (
+    DeviceTransfer,
+    TileInput,
+    Worker,
+    as_bytes,
+    as_floats,
+    as_integers,
+)
 from srgan_cli.networks.fast import Fast
 
 CUDA = torch.device("cuda")
@@ -108,14 +114,6 @@ def test_all_levels_travel_there_and_back(depth):
 def test_what_overshoots_becomes_black_or_white():
     levels = as_integers(torch.tensor([-0.5, 1.5]), np.dtype(np.uint16)).numpy().view(np.uint16)
     assert levels.tolist() == [0, 65535]
-
-
-def test_a_thing_is_said_once():
-    messages: list[str] = []
-    log = once(messages.append)
-    for text in ("a", "b", "a", "a"):
-        log(text)
-    assert messages == ["a", "b"]
 
 
 @pytest.mark.gpu

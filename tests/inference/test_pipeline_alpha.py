@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from srgan_cli.images.image import Image
-from srgan_cli.inference.fit import resize_image, spread_visible_colors
+from srgan_cli.inference.pipeline import resize_image
+from srgan_cli.inference.row_streams import spread_visible_colors
 from srgan_cli.resample import resize_array
 from srgan_cli.settings import ImageSize
 
