@@ -7,7 +7,7 @@ import click
 
 from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.console import Output
-from srgan_cli.cli.parameter_types import POSITIVE, folder
+from srgan_cli.cli.flags import POSITIVE, folder
 from srgan_cli.training.train_options import TrainOptions
 
 

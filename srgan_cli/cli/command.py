@@ -1,8 +1,9 @@
 """Click's classes with grouped options, examples and one-line errors."""
 
+import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -18,7 +19,8 @@ OTHER = "Other"
 
 CONTEXT = {"show_default": True, "help_option_names": ["-h", "--help"]}
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+Function = Callable[..., Any]
+Decorator = Callable[[Function], Function]
 
 
 class Option(click.Option):
@@ -68,7 +70,7 @@ def option(
     name: str | None = None,
     heading: str = OTHER,
     **settings: Any,
-) -> Callable[[Function], Function]:
+) -> Decorator:
     """`click.option` of the class `Option`, declared as the help shows it: "-s, --scale N".
 
     name: of the command's parameter, where it is not the option's.
@@ -78,6 +80,35 @@ def option(
     settings |= {"help": help, "metavar": metavar or None, "heading": heading}
     names = [*short, long, *([] if name is None else [name])]
     return click.option(*names, cls=Option, **settings)
+
+
+def option_group(
+    name: str, build: Callable[..., Any], *options: Decorator, heading: str = OTHER
+) -> Decorator:
+    """`options` as one decorator that hands the command `build(...)` of them, as `name`.
+
+    heading: above these options in the help.
+    """
+
+    def decorate(command: Function) -> Function:
+        own: list[click.Parameter] = []
+
+        @functools.wraps(command)
+        def with_value(*args: Any, **given: Any) -> Any:
+            value = build(**{str(one.name): given.pop(str(one.name)) for one in own})
+            return command(*args, **given, **{name: value})
+
+        earlier = len(getattr(command, "__click_params__", ()))
+        decorated: Function = with_value
+        for each in reversed(options):
+            decorated = each(decorated)
+        own += decorated.__click_params__[earlier:]  # type: ignore[attr-defined]
+        for parameter in own:
+            if isinstance(parameter, Option) and parameter.heading == OTHER:
+                parameter.heading = heading
+        return decorated
+
+    return decorate
 
 
 class Command(click.Command):

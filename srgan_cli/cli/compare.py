@@ -19,7 +19,7 @@ from srgan_cli.cli.comparison_options import (
     report_failures,
 )
 from srgan_cli.cli.console import Output
-from srgan_cli.cli.parameter_types import POSITIVE, any_path, check_outputs, lock_outputs, new_file
+from srgan_cli.cli.flags import POSITIVE, any_path, check_outputs, lock_outputs, new_file
 from srgan_cli.cli.progress_bars import tracked
 from srgan_cli.errors import OptionError
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX

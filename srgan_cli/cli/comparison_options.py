@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from srgan_cli.cli.command import option
+from srgan_cli.cli.command import Decorator, option, option_group
 from srgan_cli.cli.console import Output
 from srgan_cli.cli.flags import (
-    Decorator,
+    FROM_0_TO_1,
+    MODEL,
+    any_path,
     denoise_option,
     device_option,
-    option_group,
     precision_option,
+    weights_file,
 )
-from srgan_cli.cli.parameter_types import FROM_0_TO_1, MODEL, any_path, weights_file
 from srgan_cli.errors import OptionError
 from srgan_cli.settings import Machine, MethodOptions
 from srgan_cli.weights.zoo import DEFAULT_BLEND, PREFERRED

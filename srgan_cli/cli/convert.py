@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from srgan_cli.cli.command import Command, option
+from srgan_cli.cli.command import Command, option, option_group
 from srgan_cli.cli.console import Output
-from srgan_cli.cli.flags import option_group
-from srgan_cli.cli.parameter_types import (
+from srgan_cli.cli.flags import (
     ParsedType,
     any_path,
     check_outputs,

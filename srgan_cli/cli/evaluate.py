@@ -20,7 +20,7 @@ from srgan_cli.cli.comparison_options import (
     report_failures,
 )
 from srgan_cli.cli.console import Output, cell
-from srgan_cli.cli.parameter_types import NOT_NEGATIVE, POSITIVE, any_path
+from srgan_cli.cli.flags import NOT_NEGATIVE, POSITIVE, any_path
 from srgan_cli.cli.progress_bars import tracked
 from srgan_cli.files import printable
 from srgan_cli.settings import FLOAT32_MACHINE, MethodOptions

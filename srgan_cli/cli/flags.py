@@ -1,55 +1,163 @@
-"""Options that more than one command takes.
+"""Types of option values, the options that several commands take, and checks of output files."""
 
-Those that belong together are one decorator, which hands the command one frozen value.
-"""
-
-import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from srgan_cli.cli.command import OTHER, Option, option
-from srgan_cli.cli.parameter_types import DEVICE, FROM_0_TO_1
-from srgan_cli.settings import PRECISION_NAMES, Machine
+from srgan_cli.cli.command import Decorator, option
+from srgan_cli.cli.hints import explain_model, is_url
+from srgan_cli.errors import ImageError, OptionError, SrganError
+from srgan_cli.files import locked_target
+from srgan_cli.images.formats import FORMAT_BY_SUFFIX, FORMAT_NAMES
+from srgan_cli.settings import LEAST_TILE, MAX_SCALE, PRECISION_NAMES, Machine
+from srgan_cli.weights.zoo import model_names
 
-Function = Callable[..., Any]
-Decorator = Callable[[Function], Function]
+DEVICE_KINDS = ("auto", "cpu", "cuda", "mps", "xpu")
+
+any_path = click.Path(path_type=Path)
+new_file = click.Path(dir_okay=False, path_type=Path)
+new_folder = click.Path(file_okay=False, path_type=Path)
+folder = click.Path(exists=True, file_okay=False, path_type=Path)
+POSITIVE = click.IntRange(min=1)
+NOT_NEGATIVE = click.IntRange(min=0)
+ABOVE_0 = click.FloatRange(min=0, min_open=True)
+FROM_0_TO_1 = click.FloatRange(0, 1)
 
 
-def option_group(
-    name: str, build: Callable[..., Any], *options: Decorator, heading: str = OTHER
-) -> Decorator:
-    """`options` as one decorator that hands the command `build(...)` of them, as `name`.
+class WeightsType(click.Path):
+    """A weights file that exists."""
 
-    heading: above these options in the help.
+    def __init__(self) -> None:
+        super().__init__(exists=True, dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if is_url(str(value)):
+            self.fail(f"{value} is a URL: download the file first", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+weights_file = WeightsType()
+
+
+def complete_file(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """For texts that begin with the name of a file; the shell finds the files."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+class ParsedType(click.ParamType):  # type: ignore[type-arg]
+    """A value that `parse` reads from text; a default need not be text.
+
+    parse: raises ValueError with a message for people. choices: texts that the shell completes.
     """
 
-    def decorate(command: Function) -> Function:
-        names = [parameter.name for parameter in _parameters(options)]
+    def __init__(
+        self, name: str, parse: Callable[[str], Any], choices: Callable[[], Iterable[str]] = tuple
+    ) -> None:
+        self.name, self.parse, self.choices = name, parse, choices
 
-        @functools.wraps(command)
-        def with_value(*args: Any, **given: Any) -> Any:
-            value = build(**{key: given.pop(key) for key in names})
-            return command(*args, **given, **{name: value})
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self.parse(value) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
-        decorated: Function = with_value
-        for each in reversed(options):
-            decorated = each(decorated)
-        for parameter in decorated.__click_params__:  # type: ignore[attr-defined]
-            if isinstance(parameter, Option) and parameter.name in names:
-                parameter.heading = heading if parameter.heading == OTHER else parameter.heading
-        return decorated
-
-    return decorate
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return [CompletionItem(name) for name in self.choices() if name.startswith(incomplete)]
 
 
-def _parameters(options: tuple[Decorator, ...]) -> list[click.Parameter]:
-    def empty() -> None: ...
+def _parse_model(text: str) -> str:
+    """The name of a shipped or personal model."""
+    known = model_names()
+    if text not in known:
+        raise ValueError(f"there is no model {text!r}: {explain_model(text, known)}")
+    return text
 
-    for each in options:
-        each(empty)
-    return empty.__click_params__  # type: ignore[attr-defined]
+
+def _parse_scale(text: str) -> Fraction:
+    """An exact number from text such as 4, 2.5 or 8/3.
+
+    By way of float: Fraction would write out all zeros of 1e999999999.
+    """
+    try:
+        scale = Fraction(text if "/" in text else repr(float(text)))
+    except (ValueError, ZeroDivisionError) as error:
+        raise ValueError(f"{text!r} is not a number such as 4 or 2.5") from error
+    if not 0 < scale <= MAX_SCALE:
+        raise ValueError(f"{text} is not between 0 (excluded) and {MAX_SCALE}")
+    return scale
+
+
+def _parse_box(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise ValueError(f"{text!r} is not a size such as 1920x1080")
+    return int(width), int(height)
+
+
+def _parse_color(text: str) -> tuple[int, int, int]:
+    """A name such as white, or #rrggbb, as 8-bit RGB."""
+    from PIL import ImageColor
+
+    try:
+        red, green, blue = ImageColor.getrgb(text)[:3]
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a color such as white or #8080ff") from error
+    return red, green, blue
+
+
+def _parse_format(text: str) -> str | None:
+    name = text.lower().removeprefix(".")
+    if name == "auto":
+        return None
+    found = name if name in FORMAT_NAMES else FORMAT_BY_SUFFIX.get(f".{name}")
+    if found is None:
+        raise ValueError(f"{text!r} is not one of {', '.join(FORMAT_NAMES)}")
+    return found
+
+
+def _parse_tile(text: str) -> int | None:
+    if text in ("auto", "0"):  # 0 as in Real-ESRGAN
+        return None
+    if not text.isdecimal() or int(text) < LEAST_TILE:
+        raise ValueError(f"{text!r} is neither auto nor a number of pixels from {LEAST_TILE}")
+    return int(text)
+
+
+def _parse_devices(text: str) -> str:
+    """A device of PyTorch, several with commas, or the numbers of GPUs; -1 is the CPU."""
+    devices = [_device(part.strip().lower()) for part in text.split(",")]
+    if not all(devices):
+        known = "auto, cpu, cuda, cuda:1, mps, or several with commas"
+        raise ValueError(f"{text!r} is no device: {known}")
+    return ",".join(devices)
+
+
+def _device(name: str) -> str:
+    """PyTorch's name of the device; "" for what cannot be one."""
+    if name == "-1":
+        return "cpu"
+    if name.isdecimal():
+        return f"cuda:{name}"
+    kind, _, number = name.partition(":")
+    known = kind in DEVICE_KINDS and (number.isdecimal() or ":" not in name)
+    return name if known else ""
+
+
+MODEL = ParsedType("name", _parse_model, model_names)
+SCALE = ParsedType("number", _parse_scale)
+BOX = ParsedType("WxH", _parse_box)
+COLOR = ParsedType("color", _parse_color)
+FORMAT = ParsedType("name", _parse_format, lambda: FORMAT_NAMES)
+TILE = ParsedType("N", _parse_tile)
+DEVICE = ParsedType("name", _parse_devices, lambda: DEVICE_KINDS)
 
 
 def denoise_option(name: str = "denoise", *, multiple: bool = False) -> Decorator:
@@ -87,3 +195,30 @@ def precision_option(default: str, names: tuple[str, ...] = PRECISION_NAMES) -> 
 
 
 json_option = option("--json", "Print JSON lines instead of a table", name="as_json", is_flag=True)
+
+
+def check_outputs(outputs: Sequence[Path], inputs: Iterable[Path]) -> None:
+    """Raises OptionError where an output is an input, through links too, or is named twice."""
+    read = [path.resolve() for path in inputs]
+    for number, output in enumerate(outputs):
+        if output.resolve() in read or any(_same(output, path) for path in read):
+            raise OptionError(f"{output} is an input: give another name with -o")
+        if output in outputs[:number]:
+            raise OptionError(f"{output} would be written twice: give different numbers")
+
+
+def lock_outputs(outputs: Iterable[Path], error: type[SrganError] = ImageError) -> None:
+    """Reserve the files until the command ends.
+
+    Raises `error` where another process has one of them, or where one cannot be written.
+    """
+    context = click.get_current_context()
+    for output in outputs:
+        context.with_resource(locked_target(output, error))
+
+
+def _same(a: Path, b: Path) -> bool:
+    try:
+        return a.samefile(b)
+    except OSError:
+        return False

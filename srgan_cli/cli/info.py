@@ -10,8 +10,7 @@ import click
 from srgan_cli.cli.command import Command
 from srgan_cli.cli.console import Output, cell
 from srgan_cli.cli.convert import WeightsProperties, weights_property_options
-from srgan_cli.cli.flags import json_option
-from srgan_cli.cli.parameter_types import weights_file
+from srgan_cli.cli.flags import json_option, weights_file
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from srgan_cli.cli.command import Command, option
+from srgan_cli.cli.command import Command, option, option_group
 from srgan_cli.cli.comparison_options import (
     LPIPS_NOTE,
     ExtraMetrics,
@@ -18,8 +18,7 @@ from srgan_cli.cli.comparison_options import (
     originals_options,
 )
 from srgan_cli.cli.console import Output
-from srgan_cli.cli.flags import option_group
-from srgan_cli.cli.parameter_types import (
+from srgan_cli.cli.flags import (
     ParsedType,
     any_path,
     check_outputs,

@@ -10,7 +10,7 @@ import click
 
 from srgan_cli.cli.command import Command, option
 from srgan_cli.cli.console import Output, cell
-from srgan_cli.cli.parameter_types import folder, lock_outputs, new_file
+from srgan_cli.cli.flags import folder, lock_outputs, new_file
 from srgan_cli.errors import DatasetError, OptionError
 
 if TYPE_CHECKING:

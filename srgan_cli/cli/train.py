@@ -9,17 +9,18 @@ from typing import Any, get_args
 
 import click
 
-from srgan_cli.cli.command import Command, option
+from srgan_cli.cli.command import Command, option, option_group
 from srgan_cli.cli.console import Output
-from srgan_cli.cli.flags import device_option, option_group, precision_option
-from srgan_cli.cli.parameter_types import (
+from srgan_cli.cli.flags import (
     ABOVE_0,
     NOT_NEGATIVE,
     POSITIVE,
     ParsedType,
     complete_file,
+    device_option,
     folder,
     new_folder,
+    precision_option,
     weights_file,
 )
 from srgan_cli.cli.progress_bars import training_progress

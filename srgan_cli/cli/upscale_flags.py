@@ -8,10 +8,9 @@ from typing import Any
 import click
 
 from srgan_cli.batch.plan import BatchOptions
-from srgan_cli.cli.command import option
+from srgan_cli.cli.command import option, option_group
 from srgan_cli.cli.console import Output
-from srgan_cli.cli.flags import denoise_option, device_option, option_group, precision_option
-from srgan_cli.cli.parameter_types import (
+from srgan_cli.cli.flags import (
     ABOVE_0,
     BOX,
     COLOR,
@@ -22,6 +21,9 @@ from srgan_cli.cli.parameter_types import (
     SCALE,
     TILE,
     ParsedType,
+    denoise_option,
+    device_option,
+    precision_option,
     weights_file,
 )
 from srgan_cli.errors import OptionError

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from srgan_cli.cli import main
 from srgan_cli.cli.completion import SHELLS, VARIABLE
-from srgan_cli.cli.parameter_types import DEVICE_KINDS
+from srgan_cli.cli.flags import DEVICE_KINDS
 
 ROOT = Path(__file__).parents[2]
 
