@@ -15,8 +15,7 @@ from srgan_cli.files import read_regular
 from srgan_cli.weights.container import Weights
 from srgan_cli.weights.graph import summary
 from srgan_cli.weights.graph_match import match_network
-from srgan_cli.weights.onnx_layers import OnnxLayers
-from srgan_cli.weights.onnx_nodes import OnnxNode
+from srgan_cli.weights.onnx_layers import OnnxLayers, OnnxNode
 from srgan_cli.weights.tensor_files import MAX_FILE
 
 INSTALL = "pip install onnx"
