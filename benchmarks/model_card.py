@@ -37,11 +37,10 @@ from artifacts import Grid, Shift, color_shift, dots, flat_blocks, grid, roughne
 from srgan_cli.device import pick_device
 from srgan_cli.errors import SrganError
 from srgan_cli.evaluation.comparison import ALPHAS, ORIGINAL
-from srgan_cli.evaluation.image_pairs import ImagePair, LoadedPair, pair_up, read_pair
-from srgan_cli.evaluation.measure import FIDELITY, Metric, feature_metric, figures
+from srgan_cli.evaluation.measure import ImagePair, LoadedPair, figures, pair_up, read_pair
 from srgan_cli.evaluation.methods import Method, build_methods, scale_of
 from srgan_cli.images.image import Image
-from srgan_cli.metrics import levels
+from srgan_cli.metrics import FIDELITY, Metric, feature_metric, levels
 from srgan_cli.networks.vgg import VGG, available_layers
 from srgan_cli.settings import MethodOptions
 from srgan_cli.training.degradation import Degradation, apply
@@ -151,7 +150,9 @@ def _measured(
         example = read_pair(pair, scale_of(ways))
         flat = flat_blocks(example.low_res.pixels)
         shown = (
-            replace(example, low=spoiled(example.low_res, pair.high_res.name)) if spoil else example
+            replace(example, low_res=spoiled(example.low_res, pair.high_res.name))
+            if spoil
+            else example
         )
         for name, output in _pictures(shown, ways):
             taken = {}

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-from srgan_cli.evaluation.measure import FIDELITY, figures
+from srgan_cli.evaluation.measure import figures
 from srgan_cli.images.read import read_image
+from srgan_cli.metrics import FIDELITY
 
 DEFAULT = ("bicubic", "photo:0", "photo:1", "realesrgan-x4plus")
 

@@ -9,16 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from srgan_cli.cli.comparison_options import ExtraMetrics, metrics_of
-from srgan_cli.evaluation.image_pairs import ImagePair, pair_up, read_pair
 from srgan_cli.evaluation.measure import (
-    FIDELITY,
     ImageMeasurements,
+    ImagePair,
     Measurement,
-    Metric,
     means,
     measure_all,
+    pair_up,
+    read_pair,
 )
 from srgan_cli.evaluation.methods import SCALE, Method, build_methods
+from srgan_cli.metrics import FIDELITY, Metric
 from srgan_cli.settings import MethodOptions
 
 

@@ -23,9 +23,15 @@ from pathlib import Path
 from torch import Tensor
 
 from srgan_cli.evaluation.crops import center_crops
-from srgan_cli.evaluation.image_pairs import ImagePair, pair_up
-from srgan_cli.evaluation.measure import FIDELITY, ImageMeasurements, means, measure_all
+from srgan_cli.evaluation.measure import (
+    ImageMeasurements,
+    ImagePair,
+    means,
+    measure_all,
+    pair_up,
+)
 from srgan_cli.evaluation.methods import network_method
+from srgan_cli.metrics import FIDELITY
 from srgan_cli.resample import resize
 from srgan_cli.settings import FLOAT32_MACHINE
 from srgan_cli.training.run_folder import load_state

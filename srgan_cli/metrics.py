@@ -8,6 +8,8 @@ depth; gray equals R = G = B.
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import cv2
@@ -161,3 +163,33 @@ def distance_by(network: Callable[[Tensor, Tensor], Tensor]) -> Distance:
         return float(network(2 * to_tensor(image) - 1, 2 * to_tensor(reference) - 1))
 
     return measure
+
+
+@dataclass(frozen=True, eq=False)
+class Metric:
+    """measure: ours and the original, (H, W, C) integers of one size, border already cropped.
+
+    key: its name for programs. label: for people; PSNR is in dB. higher: whether more is better.
+    """
+
+    key: str
+    label: str
+    measure: Distance
+    digits: int = 4
+    higher: bool = False
+
+
+FIDELITY = (
+    Metric("psnr_y", "PSNR Y", psnr, digits=2, higher=True),
+    Metric("ssim_y", "SSIM Y", ssim, higher=True),
+    Metric("psnr_rgb", "PSNR RGB", partial(psnr, channel="rgb"), digits=2, higher=True),
+    Metric("ssim_rgb", "SSIM RGB", partial(ssim, channel="rgb"), higher=True),
+)
+
+
+def feature_metric(extract: Extractor) -> Metric:
+    return Metric("features", "features", partial(feature_distance, extract))
+
+
+def lpips_metric() -> Metric:
+    return Metric("lpips", "LPIPS", lpips_distance())

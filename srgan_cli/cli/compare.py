@@ -28,7 +28,7 @@ from srgan_cli.weights.zoo import FAMILY_SCALE
 
 if TYPE_CHECKING:
     from srgan_cli.evaluation.comparison import CropComparison, CropOptions
-    from srgan_cli.evaluation.measure import Metric
+    from srgan_cli.metrics import Metric
 
 PAGES = (".html", ".htm")
 PAGE_SIDE = 256  # low-resolution pixels a side of the part that a page shows
@@ -91,9 +91,9 @@ def compare_command(
     lock_outputs([target])
 
     from srgan_cli.evaluation.comparison import compare_all
-    from srgan_cli.evaluation.image_pairs import Failure
-    from srgan_cli.evaluation.measure import FIDELITY
+    from srgan_cli.evaluation.measure import Failure
     from srgan_cli.evaluation.methods import build_methods, scale_of
+    from srgan_cli.metrics import FIDELITY
 
     crop_options = _crop_options(crops, target, len(photos))
     grid = originals.high is None and scale in (None, FAMILY_SCALE)

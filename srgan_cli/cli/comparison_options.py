@@ -23,10 +23,8 @@ from srgan_cli.settings import Machine, MethodOptions
 from srgan_cli.weights.zoo import DEFAULT_BLEND, PREFERRED
 
 if TYPE_CHECKING:
-    from srgan_cli.evaluation.comparison import ComparisonInput
-    from srgan_cli.evaluation.image_pairs import Failure
-    from srgan_cli.evaluation.measure import Metric
-    from srgan_cli.metrics import Extractor
+    from srgan_cli.evaluation.measure import Failure, ImagePair
+    from srgan_cli.metrics import Extractor, Metric
 
 LPIPS_NOTE = (
     "--vgg and --lpips are distances: less is closer. The package lpips downloads AlexNet "
@@ -104,7 +102,7 @@ def metrics_of(
 
     Raises WeightsError or OptionError for a missing file or package.
     """
-    from srgan_cli.evaluation.measure import feature_metric, lpips_metric
+    from srgan_cli.metrics import feature_metric, lpips_metric
 
     metrics = [*base]
     if extra_metrics.vgg is not None:
@@ -140,14 +138,13 @@ class Originals:
                 "--high and --shrink exclude each other: the original is one or other"
             )
 
-    def sources(self, photos: Sequence[Path]) -> "Iterator[ComparisonInput]":
+    def sources(self, photos: Sequence[Path]) -> "Iterator[ImagePair]":
         """Raises SrganError for an original that is not there."""
-        from srgan_cli.evaluation.comparison import ComparisonInput
-        from srgan_cli.evaluation.image_pairs import find_original
+        from srgan_cli.evaluation.measure import ImagePair, find_original
 
         for photo in photos:
             high = None if self.high is None else find_original(photo, self.high)
-            yield ComparisonInput(photo, high, self.shrink)
+            yield ImagePair(photo) if self.shrink else ImagePair(high, photo)
 
 
 originals_options = option_group(

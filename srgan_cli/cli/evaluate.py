@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from srgan_cli.evaluation.measure import ImageMeasurements, Measurement, Metric
+    from srgan_cli.evaluation.measure import ImageMeasurements, Measurement
     from srgan_cli.evaluation.methods import Method
+    from srgan_cli.metrics import Metric
 
 MEAN = "mean"
 
@@ -99,9 +100,9 @@ def eval_command(
     form: str | None,
 ) -> None:
     """Measure how close models come to original images."""
-    from srgan_cli.evaluation.image_pairs import Failure, pair_up
-    from srgan_cli.evaluation.measure import FIDELITY, means, measure_all
+    from srgan_cli.evaluation.measure import Failure, means, measure_all, pair_up
     from srgan_cli.evaluation.methods import build_methods, scale_of
+    from srgan_cli.metrics import FIDELITY
 
     pairing = pair_up(high, low)
     methods = build_methods(options, scale)

@@ -31,7 +31,7 @@ from srgan_cli.images.formats import FORMAT_BY_SUFFIX
 from srgan_cli.weights.zoo import SUFFIX
 
 if TYPE_CHECKING:
-    from srgan_cli.evaluation.comparison import ComparisonInput
+    from srgan_cli.evaluation.measure import ImagePair
     from srgan_cli.weights.container import Weights
 
 RECOMMENDED = 0.8
@@ -246,15 +246,16 @@ def _write(
 
 def _write_sweep(
     ends: "Sequence[Weights]",
-    source: "ComparisonInput",
+    source: "ImagePair",
     sheet: Path,
     alphas: tuple[float, ...] | None,
     extra_metrics: ExtraMetrics,
 ) -> None:
-    from srgan_cli.evaluation.comparison import ALPHAS, read_subject, sweep
+    from srgan_cli.evaluation.comparison import ALPHAS, sweep
+    from srgan_cli.evaluation.measure import read_pair
     from srgan_cli.images.write import write_image
 
-    subject = read_subject(source, ends[0].metadata.scale)
+    subject = read_pair(source, ends[0].metadata.scale)
     perceptual = next(iter(metrics_of(extra_metrics, "auto", ())), None)
     write_image(sweep((ends[0], ends[1]), subject, alphas or ALPHAS, perceptual), sheet)
     Output().info(f"{source.photo} -> {sheet}")

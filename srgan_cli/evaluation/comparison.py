@@ -2,42 +2,21 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from srgan_cli.errors import describe_error
 from srgan_cli.evaluation.crops import Crop, cut, detailed_crops
-from srgan_cli.evaluation.image_pairs import Failure, ImagePair, read_pair
-from srgan_cli.evaluation.measure import FIDELITY, Metric, figures
+from srgan_cli.evaluation.measure import Failure, ImagePair, LoadedPair, figures, read_pair
 from srgan_cli.evaluation.methods import Method, bicubic, network_method
 from srgan_cli.figures import Cell, Curve, Panel, Row, plot_curves, sheet, stack
 from srgan_cli.images.icc import srgb_pixels
 from srgan_cli.images.image import Image
-from srgan_cli.images.read import read_image
+from srgan_cli.metrics import FIDELITY, Metric
 from srgan_cli.settings import Machine
 from srgan_cli.weights.blending import interpolate
 from srgan_cli.weights.container import Weights
 from srgan_cli.weights.selection import SelectedModel
 
 ORIGINAL = "original"
-
-
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """A photograph to upscale, and its original, `scale` times as large."""
-
-    name: str
-    low_res: Image
-    scale: int
-    high_res: Image | None = None
-
-
-@dataclass(frozen=True)
-class ComparisonInput:
-    """Files of a subject. is_high_res: `photo` is the original, to be downscaled first."""
-
-    photo: Path
-    high_res: Path | None = None
-    is_high_res: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,43 +67,31 @@ class CropComparison:
 
 
 def compare_all(
-    sources: Iterable[ComparisonInput],
+    pairs: Iterable[ImagePair],
     methods: Sequence[Method],
     metrics: Sequence[Metric],
     options: CropOptions,
     scale: int,
 ) -> Iterator[list[CropComparison] | Failure]:
     """The crops of each photograph in order; a photograph that cannot be used is a Failure."""
-    for source in sources:
+    for pair in pairs:
+        name = pair.photo.name
         try:
-            subject = read_subject(source, scale)
-            crops = _crops(subject, options, scale if source.is_high_res else 1)
+            subject = read_pair(pair, scale)
+            crops = _crops(subject, options, scale if pair.low_res is None else 1)
             yield [compare_crop(subject, crop, methods, metrics) for crop in crops]
         except Exception as error:
-            yield Failure(source.photo.name, describe_error(source.photo.name, error))
+            yield Failure(name, describe_error(name, error))
 
 
-def read_subject(source: ComparisonInput, scale: int) -> Subject:
-    """Read the images. scale: unless the sizes of both determine it. Raises ImageError."""
-    name = source.photo.name
-    if source.high_res is not None:
-        pair = ImagePair(source.high_res, source.photo)
-    elif source.is_high_res:
-        pair = ImagePair(source.photo)
-    else:
-        return Subject(name, read_image(source.photo), scale)
-    example = read_pair(pair, scale)
-    return Subject(name, example.low_res, example.scale, example.high_res)
-
-
-def _crops(subject: Subject, options: CropOptions, downscale: int) -> list[Crop]:
+def _crops(subject: LoadedPair, options: CropOptions, downscale: int) -> list[Crop]:
     if options.crops:
         return [crop.downscaled(downscale) for crop in options.crops]
     return detailed_crops(subject.low_res, options.side, options.count)
 
 
 def compare_crop(
-    subject: Subject, crop: Crop, methods: Sequence[Method], metrics: Sequence[Metric]
+    subject: LoadedPair, crop: Crop, methods: Sequence[Method], metrics: Sequence[Metric]
 ) -> CropComparison:
     """The crop by every method; the original last, if there is one.
 
@@ -142,7 +109,7 @@ def compare_crop(
     return CropComparison(subject.name, crop, subject.scale, low_res, tuple(results))
 
 
-def upscale_crop(subject: Subject, crop: Crop, method: Method) -> Image:
+def upscale_crop(subject: LoadedPair, crop: Crop, method: Method) -> Image:
     """The crop as in the whole upscaled image; only the crop and its context are computed."""
     cut(subject.low_res, crop)  # raises if it lies outside
     around = crop.with_margin(method.context, subject.low_res)
@@ -188,7 +155,7 @@ PSNR = FIDELITY[0]
 
 def sweep(
     ends: tuple[Weights, Weights],
-    photo: Subject,
+    photo: LoadedPair,
     alphas: Sequence[float] = ALPHAS,
     perceptual: Metric | None = None,
 ) -> Image:

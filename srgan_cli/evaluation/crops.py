@@ -5,14 +5,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from torch import Tensor
 
 from srgan_cli.errors import ImageError, OptionError
-from srgan_cli.evaluation.image_pairs import list_images
+from srgan_cli.evaluation.measure import list_images
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
-from srgan_cli.metrics import to_y
+from srgan_cli.metrics import to_tensor, to_y
 
 
 @dataclass(frozen=True)
@@ -86,10 +85,8 @@ def center_crops(place: Path, side: int, count: int) -> list[Tensor]:
 
 
 def _center(image: Image, side: int) -> Tensor:
-    pixels = image.pixels
-    top, left = (max(0, (length - side) // 2) for length in pixels.shape[:2])
-    crop = pixels[top : top + side, left : left + side] / np.iinfo(pixels.dtype).max
-    return torch.from_numpy(crop.astype(np.float32)).permute(2, 0, 1)[None].expand(-1, 3, -1, -1)
+    top, left = (max(0, (length - side) // 2) for length in image.pixels.shape[:2])
+    return to_tensor(image.pixels[top : top + side, left : left + side])
 
 
 def detailed_crops(image: Image, side: int, count: int) -> list[Crop]:

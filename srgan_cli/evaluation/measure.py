@@ -1,48 +1,169 @@
-"""Metrics of upscaling methods on image pairs."""
+"""Pairs of high- and low-resolution images, and metrics of upscaling methods on them.
 
+Files are matched by name, and cropped to sizes that fit.
+"""
+
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 
-from srgan_cli.errors import describe_error
-from srgan_cli.evaluation.image_pairs import Failure, ImagePair, LoadedPair, read_pair
+from srgan_cli.errors import ImageError, describe_error
 from srgan_cli.evaluation.methods import Method
+from srgan_cli.files import printable
+from srgan_cli.folders import image_name, scan_folder
+from srgan_cli.images.formats import input_suffixes
 from srgan_cli.images.image import Image
-from srgan_cli.metrics import Distance, Extractor, feature_distance, lpips_distance, psnr, ssim
+from srgan_cli.images.read import read_image
+from srgan_cli.inference.pipeline import resize_image
+from srgan_cli.metrics import Metric
+from srgan_cli.settings import ImageSize
+
+
+@dataclass(frozen=True)
+class ImagePair:
+    """Files of one image, at least one. Without low_res, it is downscaled from high_res."""
+
+    high_res: Path | None
+    low_res: Path | None = None
+
+    @property
+    def photo(self) -> Path:
+        """What is upscaled, or downscaled first."""
+        photo = self.low_res or self.high_res
+        assert photo is not None
+        return photo
+
+    @property
+    def original(self) -> Path:
+        return self.high_res or self.photo
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An image that could not be used, and why."""
+
+    name: str
+    reason: str
+
+    @property
+    def line(self) -> str:
+        """Names the image once: many reasons begin with its path."""
+        name = printable(self.name)
+        folder, found, rest = self.reason.partition(f"{name}: ")
+        repeated = found and (not folder or folder.endswith(os.sep))
+        return f"{name}: {rest if repeated else self.reason}"
+
+
+@dataclass(frozen=True)
+class MatchedImages:
+    pairs: tuple[ImagePair, ...]
+    failures: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
-class Metric:
-    """measure: ours and the original, (H, W, C) integers of one size, border already cropped.
+class LoadedPair:
+    """An image to upscale, and its original, `scale` times as large, if there is one."""
 
-    key: its name for programs. label: for people; PSNR is in dB. higher: whether more is better.
+    low_res: Image
+    scale: int
+    high_res: Image | None = None
+    name: str = ""
+
+
+def pair_up(high_res: Path, low_res: Path | None = None) -> MatchedImages:
+    """A file with a file, or the images of folders by name: `a.png` with `a.png` or `a_x4.png`.
+
+    Images without a counterpart are failures. Raises ImageError if nothing can be measured.
     """
-
-    key: str
-    label: str
-    measure: Distance
-    digits: int = 4
-    higher: bool = False
-
-
-FIDELITY = (
-    Metric("psnr_y", "PSNR Y", psnr, digits=2, higher=True),
-    Metric("ssim_y", "SSIM Y", ssim, higher=True),
-    Metric("psnr_rgb", "PSNR RGB", partial(psnr, channel="rgb"), digits=2, higher=True),
-    Metric("ssim_rgb", "SSIM RGB", partial(ssim, channel="rgb"), higher=True),
-)
+    if low_res is None:
+        return MatchedImages(tuple(ImagePair(path) for path in list_images(high_res)))
+    if not high_res.is_dir() and not low_res.is_dir():
+        return MatchedImages((ImagePair(high_res, low_res),))
+    return _match_by_name(list_images(high_res), list_images(low_res), low_res)
 
 
-def feature_metric(extract: Extractor) -> Metric:
-    return Metric("features", "features", partial(feature_distance, extract))
+def list_images(path: Path) -> list[Path]:
+    """A file itself; a folder's files with an image's suffix, by name."""
+    if not path.is_dir():
+        return [path]
+    found = list(scan_folder(path, input_suffixes()).images)
+    if not found:
+        raise ImageError(f"{path} has no images: name a folder with PNG, JPEG or similar files")
+    return found
 
 
-def lpips_metric() -> Metric:
-    return Metric("lpips", "LPIPS", lpips_distance())
+def find_reference(path: Path, candidates: Iterable[Path]) -> Path | None:
+    """The file of the same image, by its name; None if there is none."""
+    others = {image_name(other): other for other in candidates}
+    return others.get(path.stem) or others.get(image_name(path))
+
+
+def find_original(photo: Path, high_res: Path) -> Path:
+    """`high_res` itself, or the file in that folder; one that is not there if none fits."""
+    if not high_res.is_dir():
+        return high_res
+    return find_reference(photo, list_images(high_res)) or high_res / photo.name
+
+
+def _match_by_name(
+    high_res_paths: list[Path], low_res_paths: list[Path], path: Path
+) -> MatchedImages:
+    found = {high_res: find_reference(high_res, low_res_paths) for high_res in high_res_paths}
+    missing = {
+        **{
+            one: f"{path} has no low-resolution image of {one}"
+            for one, low in found.items()
+            if not low
+        },
+        **{
+            low: f"there is no high-resolution image for {low}"
+            for low in low_res_paths
+            if low not in found.values()
+        },
+    }
+    pairs = tuple(ImagePair(high_res, low_res) for high_res, low_res in found.items() if low_res)
+    return MatchedImages(pairs, tuple(Failure(one.name, why) for one, why in missing.items()))
+
+
+def read_pair(pair: ImagePair, scale: int) -> LoadedPair:
+    """Read both images; high_res is cropped at the bottom right to a multiple of the scale.
+
+    scale: used unless the sizes of both tell it. Raises ImageError.
+    """
+    name = pair.photo.name
+    if pair.high_res is None:
+        return LoadedPair(read_image(pair.photo), scale, name=name)
+    high_res = read_image(pair.high_res)
+    if pair.low_res is None:
+        return downscale(high_res, scale, name)
+    low_res = read_image(pair.low_res)
+    scale = high_res.width // low_res.width
+    height, width = low_res.height * scale, low_res.width * scale
+    if scale < 1 or not (0 <= high_res.height - height < scale > high_res.width - width):
+        raise ImageError(
+            f"{pair.high_res} is {high_res.width} x {high_res.height}, which is no multiple of "
+            f"{low_res.width} x {low_res.height} of {pair.low_res}: give images of one view"
+        )
+    return LoadedPair(low_res, scale, _crop(high_res, height, width), name)
+
+
+def downscale(high_res: Image, scale: int, name: str = "") -> LoadedPair:
+    """Downscale with MATLAB's bicubic. Raises ImageError for an image that is too small."""
+    height, width = high_res.height // scale, high_res.width // scale
+    if not height * width:
+        size = f"{high_res.width} x {high_res.height}"
+        raise ImageError(f"{size} pixels cannot be downscaled {scale} times")
+    cropped = _crop(high_res, height * scale, width * scale)
+    return LoadedPair(resize_image(cropped, ImageSize(height, width)), scale, cropped, name)
+
+
+def _crop(image: Image, height: int, width: int) -> Image:
+    return replace(image, pixels=image.pixels[:height, :width], alpha=None)
 
 
 @dataclass(frozen=True)
@@ -71,11 +192,11 @@ def measure_all(
 ) -> Iterator[ImageMeasurements | Failure]:
     """Image by image; one that cannot be measured by all methods is a failure."""
     for pair in pairs:
+        name = pair.original.name
         try:
-            example = read_pair(pair, scale)
-            yield ImageMeasurements(pair.high_res.name, measure(example, methods, metrics, border))
+            yield ImageMeasurements(name, measure(read_pair(pair, scale), methods, metrics, border))
         except Exception as error:
-            yield Failure(pair.high_res.name, describe_error(pair.high_res.name, error))
+            yield Failure(name, describe_error(name, error))
 
 
 def measure(
@@ -92,6 +213,7 @@ def measure(
 def _measure(
     example: LoadedPair, method: Method, metrics: Sequence[Metric], border: int
 ) -> Measurement:
+    assert example.high_res is not None
     started = time.perf_counter()
     output = method.upscale(example.low_res, example.scale)
     seconds = time.perf_counter() - started

@@ -73,12 +73,12 @@ def list_candidates(layers: Sequence[GraphLayer], arrays: Mapping[str, Arrays]) 
         return []
     summary = _Summary(convolutions, sizes)
     found = [*_rrdbnet(summary), *_compact(summary), *_fast(summary), *_srresnet(summary)]
-    return [one for one in found if _is_buildable(one.hyperparameters)]
+    return [one for one in found if _is_possible(one.hyperparameters)]
 
 
-def _is_buildable(sizes: Hyperparameters) -> bool:
-    deepest = max(sizes.get("blocks", 0), sizes.get("convolutions", 0))
-    return 1 <= sizes["scale"] <= LARGEST_FACTOR and deepest <= MAX_DEPTH
+def _is_possible(sizes: Hyperparameters) -> bool:
+    depth = max(sizes.get("blocks", 0), sizes.get("convolutions", 0))
+    return 1 <= sizes["scale"] <= LARGEST_FACTOR and depth <= MAX_DEPTH
 
 
 def _rrdbnet(summary: _Summary) -> Iterator[Candidate]:
