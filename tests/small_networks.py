@@ -1,5 +1,7 @@
 """One small network of each architecture and variant, with random numbers, and two stand-ins."""
 
+from pathlib import Path
+
 import torch
 from torch import nn
 
@@ -70,3 +72,10 @@ class Starved(nn.Module):
         if height * width > self.limit:
             raise torch.OutOfMemoryError("more than there is")
         return self.generator(low)
+
+
+def write_pair(folder: Path, text: str, data: bytes) -> Path:
+    """An ncnn pair of that content."""
+    (folder / "one.param").write_text(text)
+    (folder / "one.bin").write_bytes(data)
+    return folder / "one.param"

@@ -9,7 +9,6 @@ from safetensors.torch import load, save, save_file
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.networks import GENERATORS
-from srgan_cli.weights.blending import blend_all, blend_problems, interpolate
 from srgan_cli.weights.container import (
     Weights,
     count_parameters,
@@ -76,74 +75,6 @@ def test_halved_weights_come_back_as_float32(tiny, tmp_path):
     again = read_weights(tmp_path / "half.safetensors")
     assert {tensor.dtype for tensor in again.state.values()} == {torch.float16}
     assert {p.dtype for p in load_generator(again).parameters()} == {torch.float32}
-
-
-def numbers(tiny: Weights, number: float, **metadata: object) -> Weights:
-    """A float and a counter, as a BatchNorm has both."""
-    state = {"w": torch.tensor(number), "mean": torch.tensor(-number), "n": torch.tensor(3)}
-    return replace(tiny, state=state, metadata=replace(tiny.metadata, **metadata))
-
-
-def test_a_blend_lies_between_its_parents(tiny):
-    blended = interpolate(numbers(tiny, 2.0), numbers(tiny, 6.0), 0.25)
-    assert (blended.state["w"], blended.state["mean"], blended.state["n"]) == (3.0, -3.0, 3)
-
-
-def test_a_blend_of_many_goes_by_their_shares(tiny):
-    three = [numbers(tiny, number) for number in (1.0, 10.0, 100.0)]
-    assert blend_all(three, (0.5, 0.25, 0.25)).state["w"] == 28.0
-
-
-def test_an_end_of_a_blend_is_that_network_itself(tiny):
-    faithful, vivid = numbers(tiny, 2.0), numbers(tiny, 6.0)
-    assert interpolate(faithful, vivid, 0) is faithful
-    assert interpolate(faithful, vivid, 1) is vivid
-
-
-def test_a_blend_tells_what_it_is_made_of_and_claims_no_figures(tiny):
-    faithful = numbers(
-        tiny, 2.0, training={"steps": 7}, measured_receptive_field=9, figures={"set5": {}}
-    )
-    vivid = numbers(tiny, 6.0, objective="gan", measured_receptive_field=11)
-    metadata = interpolate(faithful, vivid, 0.25).metadata
-    assert (metadata.objective, metadata.lineage, metadata.measured_receptive_field) == (
-        "blend",
-        "family",
-        11,
-    )
-    assert metadata.figures == {}
-    assert metadata.training["blend"] == [
-        {"share": 0.75, "objective": "psnr", "training": {"steps": 7}},
-        {"share": 0.25, "objective": "gan", "training": {}},
-    ]
-    stranger = numbers(tiny, 6.0, lineage="other", measured_receptive_field=None)
-    metadata = interpolate(faithful, stranger, 0.25).metadata
-    assert (metadata.lineage, metadata.measured_receptive_field) == ("", None)
-
-
-def test_networks_that_use_equal_tensors_differently_do_not_blend():
-    torch.manual_seed(0)
-    sizes = {"scale": 2, "features": 3, "convolutions": 1, "activation": "relu"}
-    state = build_generator("compact", sizes).state_dict()
-    relu = Weights("compact", sizes, state, Metadata(scale=2))
-    leaky = replace(relu, hyperparameters={**sizes, "activation": "leakyrelu"})
-    with pytest.raises(WeightsError, match="activation is leakyrelu, not relu"):
-        interpolate(relu, leaky, 0.5)
-
-
-def test_a_size_left_at_its_default_is_no_difference(tiny):
-    given = {"scale": 4, "features": 4, "blocks": 1, "thin": 8}
-    told, untold = (
-        replace(tiny, hyperparameters=h) for h in (given, dict(list(given.items())[:3]))
-    )
-    assert blend_problems(told, untold) == []
-
-
-def test_networks_of_different_size_do_not_blend(tiny):
-    state = dict(tiny.state)
-    state["head.weight"] = torch.zeros(9, 3, 3, 3)
-    with pytest.raises(WeightsError, match=r"head.weight has shape \[9, 3, 3, 3\]"):
-        interpolate(tiny, replace(tiny, state=state), 0.5)
 
 
 def test_all_that_does_not_fit_is_reported_at_once(tiny):
