@@ -63,6 +63,13 @@ class NcnnLayer:
             raise WeightsError(f"layer {self}: {key}= is not a single number")
         return float(value)
 
+    def has(self, expected: Mapping[int, int], default: int | None = None) -> bool:
+        """Whether these are its values. default: of those not stated; None: the expected ones."""
+        return all(
+            self.integer(key, value if default is None else default) == value
+            for key, value in expected.items()
+        )
+
     def array(self, key: int) -> tuple[float, ...]:
         value = self.values.get(key, ())
         return value if isinstance(value, tuple) else (float(value),)

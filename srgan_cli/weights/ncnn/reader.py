@@ -5,7 +5,7 @@ https://github.com/Tencent/ncnn/blob/master/docs/developer-guide/operators.md.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,13 +43,6 @@ NAMES = {
 
 ALIASES = ("Split", "Noop", "Dropout")
 """Layers that pass on what they are given."""
-
-LAYER_TYPES = {
-    "Input",
-    *ALIASES,
-    *("Convolution", "BatchNorm", "PReLU", "ReLU", "TanH", "Interp", "PixelShuffle", "Reorg"),
-    *("Concat", "Eltwise", "BinaryOp", "Padding", "Pooling"),
-}
 
 INTERP = {1: "nearest", 2: "bilinear"}
 
@@ -125,7 +118,7 @@ def _without_reduction(layers: list[NcnnLayer]) -> tuple[list[NcnnLayer], float 
 
 
 def check_layer_types(layers: Sequence[NcnnLayer]) -> None:
-    unknown = {summary(layer.type): layer for layer in layers if layer.type not in LAYER_TYPES}
+    unknown = {summary(layer.type): layer for layer in layers if layer.type not in STEPS}
     if unknown:
         first = next(iter(unknown.values()))
         kinds = ", ".join(list(unknown)[:4]) + (", ..." if len(unknown) > 4 else "")
@@ -148,44 +141,13 @@ def graph_layer(layer: NcnnLayer, arrays: Arrays) -> GraphLayer:
     inputs = () if layer.type == "Input" else layer.inputs
     factors = layer.array(1) if layer.type == "Eltwise" else ()
     factors = tuple(float(f"{factor:.5g}") for factor in factors)
-    return GraphLayer(str(layer), inputs, layer.outputs, _steps(layer, arrays), factors)
-
-
-def _steps(layer: NcnnLayer, arrays: Arrays) -> Steps | None:
-    """None for a layer that no network of ours has."""
-    match layer.type:
-        case "Convolution":
-            return _convolution(layer, arrays)
-        case "BatchNorm":
-            return step("batch_norm", layer.number(1, BATCH_NORM_EPSILON))
-        case "PReLU":
-            return step("prelu", *arrays["weight"].shape)
-        case "ReLU":
-            return step("leaky_relu", layer.number(0, 0.0))
-        case "TanH":
-            return step("tanh")
-        case "Interp" | "PixelShuffle" | "Reorg":
-            return _resize(layer)
-        case "Padding":
-            return _padding(layer)
-        case "Pooling":
-            return _pooling(layer)
-        case "Concat":
-            return step("concat") if layer.integer(0, 0) == 0 else None
-        case "Eltwise":
-            is_sum = layer.integer(0, 0) == 1 and len(layer.array(1)) in (0, len(layer.inputs))
-            return step("add") if is_sum else None
-        case "BinaryOp":
-            return _binary(layer)
-    return () if layer.type == "Input" or layer.number(0, 1.0) != 0.0 else None
+    return GraphLayer(str(layer), inputs, layer.outputs, STEPS[layer.type](layer, arrays), factors)
 
 
 def _convolution(layer: NcnnLayer, arrays: Arrays) -> Steps | None:
-    kernel = layer.integer(1, 0)
-    padding = layer.integer(4, 0)
+    kernel, padding = layer.integer(1, 0), layer.integer(4, 0)
     sides = {11: kernel, 14: padding, 15: padding, 16: padding}
-    defaults = sides | dict.fromkeys((2, 12, 3, 13), 1)  # dilation and stride
-    if any(layer.integer(key, expected) != expected for key, expected in defaults.items()):
+    if not layer.has(sides | dict.fromkeys((2, 12, 3, 13), 1)):  # dilation and stride
         return None
     if layer.number(18, 0.0) or layer.integer(19, 0):
         return None
@@ -201,46 +163,45 @@ def _convolution(layer: NcnnLayer, arrays: Arrays) -> Steps | None:
     return None
 
 
-def _resize(layer: NcnnLayer) -> Steps | None:
-    if layer.type == "Interp":
-        kind = INTERP.get(layer.integer(0, 0))
-        factors = {layer.number(1, 1.0), layer.number(2, 1.0)}
-        if kind is None or len(factors) > 1 or any(layer.integer(key, 0) for key in (3, 4, 6)):
-            return None
-        factor = factors.pop()
-    else:
-        kind = "pixel_shuffle" if layer.type == "PixelShuffle" else "pixel_unshuffle"
-        factor = float(layer.integer(0, 1))
-        if layer.integer(1, 0):  # another order of channels
-            return None
-    return resize_step(kind, factor)
-
-
-def _padding(layer: NcnnLayer) -> Steps | None:
-    sides = {layer.integer(key, 0) for key in (0, 1, 2, 3)}
-    if len(sides) > 1 or layer.integer(4, 0) != 1 or any(layer.integer(key, 0) for key in (7, 8)):
+def _interpolation(layer: NcnnLayer, _: Arrays) -> Steps | None:
+    kind = INTERP.get(layer.integer(0, 0))
+    factors = {layer.number(1, 1.0), layer.number(2, 1.0)}
+    if kind is None or len(factors) > 1 or not layer.has({3: 0, 4: 0, 6: 0}):
         return None
-    return step("replicate_padding", sides.pop())
+    return resize_step(kind, factors.pop())
 
 
-def _pooling(layer: NcnnLayer) -> Steps | None:
+def _shuffle(layer: NcnnLayer, _: Arrays) -> Steps | None:
+    kind = "pixel_shuffle" if layer.type == "PixelShuffle" else "pixel_unshuffle"
+    factor = float(layer.integer(0, 1))
+    return None if layer.integer(1, 0) else resize_step(kind, factor)  # another order of channels
+
+
+def _padding(layer: NcnnLayer, _: Arrays) -> Steps | None:
+    pixels = layer.integer(0, 0)
+    plain = layer.has({1: pixels, 2: pixels, 3: pixels, 4: 1, 7: 0, 8: 0}, default=0)
+    return step("replicate_padding", pixels) if plain else None
+
+
+def _pooling(layer: NcnnLayer, _: Arrays) -> Steps | None:
     """Means of 2 x 2 with stride 1 that count the border of zeros."""
     padding = layer.integer(3, 0)
-    required = {0: 1, 1: 2, 4: 0, 5: 1, 6: 1, 7: 0}  # 4 and 7: global or adaptive
-    defaults = {2: 1, 11: 2, 12: 1, 13: padding, 14: padding, 15: padding}
-    if any(layer.integer(key, 0) != expected for key, expected in required.items()):
-        return None
-    if any(layer.integer(key, expected) != expected for key, expected in defaults.items()):
-        return None
-    return step("average_pool", padding)
+    plain = layer.has({0: 1, 1: 2, 4: 0, 5: 1, 6: 1, 7: 0}, default=0)  # 4, 7: global or adaptive
+    square = layer.has({2: 1, 11: 2, 12: 1, 13: padding, 14: padding, 15: padding})
+    return step("average_pool", padding) if plain and square else None
 
 
-def _binary(layer: NcnnLayer) -> Steps | None:
+def _sum(layer: NcnnLayer, _: Arrays) -> Steps | None:
+    is_sum = layer.integer(0, 0) == 1 and len(layer.array(1)) in (0, len(layer.inputs))
+    return step("add") if is_sum else None
+
+
+def _binary(layer: NcnnLayer, _: Arrays) -> Steps | None:
     """A BinaryOp; where parameter 1 is set, parameter 2 is the second operand, a number."""
     kind, number = layer.integer(0, 0), layer.number(2, 0.0)
     if not layer.integer(1, 0):
         names = {0: "add", 1: "sub"}
-        return ((names[kind], ()),) if kind in names and len(layer.inputs) == 2 else None
+        return step(names[kind]) if kind in names and len(layer.inputs) == 2 else None
     if len(layer.inputs) != 1:
         return None
     match kind:
@@ -251,3 +212,23 @@ def _binary(layer: NcnnLayer) -> Steps | None:
         case 3 if number:
             return step("times", 1 / number)
     return None
+
+
+STEPS: Mapping[str, Callable[[NcnnLayer, Arrays], Steps | None]] = {
+    "Input": lambda *_: (),
+    **dict.fromkeys(ALIASES, lambda layer, _: () if layer.number(0, 1.0) != 0.0 else None),
+    "Convolution": _convolution,
+    "BatchNorm": lambda layer, _: step("batch_norm", layer.number(1, BATCH_NORM_EPSILON)),
+    "PReLU": lambda _, arrays: step("prelu", *arrays["weight"].shape),
+    "ReLU": lambda layer, _: step("leaky_relu", layer.number(0, 0.0)),
+    "TanH": lambda *_: step("tanh"),
+    "Interp": _interpolation,
+    "PixelShuffle": _shuffle,
+    "Reorg": _shuffle,
+    "Padding": _padding,
+    "Pooling": _pooling,
+    "Concat": lambda layer, _: step("concat") if layer.integer(0, 0) == 0 else None,
+    "Eltwise": _sum,
+    "BinaryOp": _binary,
+}
+"""Layer type -> its function of a layer and its arrays; None for what no network of ours has."""
