@@ -8,7 +8,7 @@ from itertools import zip_longest
 
 import numpy as np
 from PIL import Image as Pillow
-from PIL import ImageDraw, ImageFont
+from PIL import ImageDraw, ImageFont, ImageOps
 
 from srgan_cli.images.image import Image, to_uint8
 
@@ -59,7 +59,7 @@ def sheet(rows: Sequence[Row], title: str = "") -> Image:
     for row in rows:
         parts += [_heading(row.title, across, LABEL + 2)] if row.title else []
         parts.append(_draw_row(row.cells, widths))
-    return _to_image(_with_border(_stacked(parts)))
+    return _to_image(ImageOps.expand(_stacked(parts), MARGIN, BACKGROUND))
 
 
 def stack(images: Iterable[Image]) -> Image:
@@ -116,13 +116,6 @@ def _stacked(parts: Sequence[Pillow.Image], gap: int = GAP) -> Pillow.Image:
     for part in parts:
         canvas.paste(part, (0, top))
         top += part.height + gap
-    return canvas
-
-
-def _with_border(image: Pillow.Image) -> Pillow.Image:
-    size = (image.width + 2 * MARGIN, image.height + 2 * MARGIN)
-    canvas = Pillow.new("RGB", size, BACKGROUND)
-    canvas.paste(image, (MARGIN, MARGIN))
     return canvas
 
 

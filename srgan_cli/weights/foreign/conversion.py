@@ -42,6 +42,9 @@ WRAPPERS = (
 PREFIXES = ("module.", "_orig_mod.", "netG.", "generator.", "net_g.")
 MAX_DEPTH = 8
 
+TRANSFORMER = "a transformer"
+"""Which spandrel may know; the other kinds upscale no images."""
+
 KINDS = (
     (
         r"(weight_orig$|\.original\d?$|^(conv0_0|linear1|classifier)\.|^net\.\d+\.weight)",
@@ -56,10 +59,9 @@ KINDS = (
         r"^features\.\d+\.(weight|bias)$",
         "a VGG network of features, which belongs to `srgan train --vgg`",
     ),
+    (r"(relative_position_bias_table|relative_position_index|\.attn\.qkv\.)", TRANSFORMER),
 )
 """Pattern of a key -> what such a file is."""
-
-TRANSFORMER = r"(relative_position_bias_table|relative_position_index|\.attn\.qkv\.)"
 
 SUPPORTED_HINT = "give a generator of the families of ESRGAN, Compact (Real-ESRGAN's) or SRResNet"
 SIMILAR = 0.5
@@ -154,12 +156,8 @@ def check_supported(state: State) -> None:
     for pattern, what in KINDS:
         key = next((key for key in state if re.search(pattern, key)), None)
         if key is not None:
-            raise WeightsError(f"this looks like {what} (it holds {key}); {SUPPORTED_HINT}")
-    key = next((key for key in state if re.search(TRANSFORMER, key)), None)
-    if key is not None:
-        raise UnknownNetworkError(
-            f"this looks like a transformer (it holds {key}); {SUPPORTED_HINT}"
-        )
+            kind = UnknownNetworkError if what == TRANSFORMER else WeightsError
+            raise kind(f"this looks like {what} (it holds {key}); {SUPPORTED_HINT}")
 
 
 def patterns(keys: Iterable[str]) -> set[str]:

@@ -1,6 +1,7 @@
 """ESRGAN's networks under their three namings, and Real-ESRGAN's compact ones."""
 
 from functools import partial
+from itertools import product
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.weights.foreign.layout import (
@@ -36,29 +37,24 @@ DEFAULT_SIZES = {"scale": 4, "features": 64, "blocks": 2, "growth": 32, "unshuff
 
 
 def rrdbnet_layout(layout_name: str, hyperparameters: Hyperparameters) -> Layout:
-    factor = hyperparameters["scale"] * hyperparameters["unshuffle"]
-    sizes = hyperparameters["blocks"], factor.bit_length() - 1
-    ours, source = layer_names("real-esrgan", *sizes), layer_names(layout_name, *sizes)
-    return Layout("rrdbnet", hyperparameters, dict(zip(ours, source, strict=True)))
-
-
-def layer_names(layout_name: str, blocks: int, upsamplings: int) -> list[str]:
-    """In the order of RRDBNET_NAMES. place: a layer's number in the sequence of 2018."""
+    """place: a layer's number in the sequence of 2018."""
     first, body, up, hr, last, dense = RRDBNET_NAMES[layout_name]
-    end = 3 * upsamplings + 2
-    return [
-        first,
-        body.format(blocks=blocks),
-        *(up.format(number=n, place=3 * n) for n in range(1, upsamplings + 1)),
-        hr.format(place=end),
-        last.format(place=end + 2),
-        *(
-            dense.format(block=block, part=part, layer=layer)
-            for block in range(blocks)
-            for part in (1, 2, 3)
-            for layer in range(1, 6)
-        ),
-    ]
+    blocks = hyperparameters["blocks"]
+    factor = hyperparameters["scale"] * hyperparameters["unshuffle"]
+    upsamplings = factor.bit_length() - 1
+    parts = product(range(blocks), (1, 2, 3), range(1, 6))
+    names = {
+        "conv_first": first,
+        "conv_body": body.format(blocks=blocks),
+        **{f"conv_up{n}": up.format(number=n, place=3 * n) for n in range(1, upsamplings + 1)},
+        "conv_hr": hr.format(place=3 * upsamplings + 2),
+        "conv_last": last.format(place=3 * upsamplings + 4),
+        **{
+            f"body.{block}.rdb{part}.conv{layer}": dense.format(block=block, part=part, layer=layer)
+            for block, part, layer in parts
+        },
+    }
+    return Layout("rrdbnet", hyperparameters, names)
 
 
 def measure_rrdbnet(layout_name: str, state: State, _: UserProperties) -> Layout:
