@@ -83,18 +83,14 @@ def score(results: Sequence[Result]) -> StudyScores:
         raise DatasetError("there is no rating in these results")
     draws = _Draws.of(ratings)
     scores = [
-        MethodScore(method, draws.estimate(ratings[..., index]), _count(ratings[..., index]))
+        MethodScore(method, *draws.estimate(ratings[..., index]))
         for index, method in enumerate(methods)
     ]
     order = sorted(range(len(methods)), key=lambda index: _rank(scores[index]))
-    differences = []
-    for first, second in combinations(order, 2):
-        difference = ratings[..., first] - ratings[..., second]
-        differences.append(
-            Difference(
-                methods[first], methods[second], draws.estimate(difference), _count(difference)
-            )
-        )
+    differences = [
+        Difference(methods[a], methods[b], *draws.estimate(ratings[..., a] - ratings[..., b]))
+        for a, b in combinations(order, 2)
+    ]
     return StudyScores(
         raters=len(results),
         images=len(results[0].images),
@@ -117,18 +113,22 @@ class _Draws:
         raters, images = ratings.shape[:2]
         return cls(_counts(random, raters), _counts(random, images))
 
-    def estimate(self, values: Floats) -> Estimate | None:
-        """values: (R, P), NaN where there is none. Draws that took no value do not count."""
+    def estimate(self, values: Floats) -> tuple[Estimate | None, int]:
+        """The mean of (R, P), and of how many it is; NaN where there is none.
+
+        Draws that took no value do not count.
+        """
         present = ~np.isnan(values)
-        if not present.any():
-            return None
+        count = int(present.sum())
+        if not count:
+            return None, 0
         mean = float(values[present].mean())
-        if present.sum() == 1:
-            return Estimate(mean, None, None)
+        if count == 1:
+            return Estimate(mean, None, None), 1
         numbers, sums = self._sums(present.astype(float)), self._sums(np.where(present, values, 0))
         means = sums[numbers > 0] / numbers[numbers > 0]
         low, high = np.quantile(means, (OUTSIDE, 1 - OUTSIDE))
-        return Estimate(mean, float(low), float(high))
+        return Estimate(mean, float(low), float(high)), count
 
     def _sums(self, values: Floats) -> Floats:
         """(R, P) -> (D,)"""
@@ -149,10 +149,6 @@ def _table(results: Sequence[Result]) -> Floats:
         for trial, rating in result.ratings.items():
             table[rater, images[trial.image], methods[trial.method]] = rating
     return table
-
-
-def _count(values: Floats) -> int:
-    return int((~np.isnan(values)).sum())
 
 
 def _rank(score: MethodScore) -> tuple[float, str]:

@@ -143,7 +143,7 @@ class _Machine:
             case "MARK":
                 self._mark()
             case "TUPLE":
-                items = self._pop_mark()
+                items = self._pop_mark()  # first: it changes the stack
                 self.stack.append(_tuple(items))
             case "APPEND":
                 self._pop(1)
@@ -154,11 +154,6 @@ class _Machine:
             case "SETITEMS":
                 for key in self._pop_mark()[::2]:
                     _check_key(key)
-            case _:
-                self._build(name, argument)
-
-    def _build(self, name: str, argument: Any) -> None:
-        match name:
             case "GLOBAL":
                 self.stack.append(_named(argument))
             case "BINPERSID":
