@@ -9,9 +9,8 @@ import torch
 from PIL import Image as Pillow
 from PIL import ImageCms
 
-from srgan_cli.batch.job_checks import dry_run
 from srgan_cli.batch.plan import Job
-from srgan_cli.batch.run import JobOptions, Outcome, run_jobs
+from srgan_cli.batch.run import JobOptions, Outcome, dry_run, run_jobs
 from srgan_cli.images.formats import CAPABILITIES, FORMAT_BY_SUFFIX, Encoding
 from srgan_cli.images.image import Image, ImageSequence
 from srgan_cli.images.write import write_image

@@ -1,6 +1,7 @@
 """Runs jobs: while one is computed, the next is read and the last is written.
 
-Any failure is that job's outcome and does not stop the batch.
+Any failure is that job's outcome and does not stop the batch. A dry run tells what becomes of a
+job as far as the header of its input does, and writes nothing.
 """
 
 import math
@@ -22,6 +23,7 @@ from srgan_cli.batch.plan import Job, exists
 from srgan_cli.batch.upscale_job import (
     JobUpscaler,
     check_output,
+    convert_header,
     convert_image,
     frames_of,
     make_folder,
@@ -29,10 +31,10 @@ from srgan_cli.batch.upscale_job import (
 )
 from srgan_cli.device import free_bytes
 from srgan_cli.errors import ImageError, SrganError, describe_error
-from srgan_cli.files import FileLock, lock_target, printable, remove_stale_parts
-from srgan_cli.images.formats import Encoding, format_of
+from srgan_cli.files import FileLock, lock_target, printable, remove_stale_parts, writable_target
+from srgan_cli.images.formats import Encoding, check_target, format_of
 from srgan_cli.images.image import AnyImage, Image, LazyImage
-from srgan_cli.images.read import open_lazy, read_bytes, read_frames
+from srgan_cli.images.read import open_lazy, read_bytes, read_frames, read_header
 from srgan_cli.images.write import list_losses
 from srgan_cli.inference.engine import CPU, ProgressCallback, no_progress
 from srgan_cli.inference.pipeline import UpscalePipeline
@@ -159,7 +161,7 @@ class _JobRunner:
         skipped = replace(state, outcome=replace(state.outcome, skipped=True))
         if job.target != STREAM:
             remove_stale_parts(Path(os.path.realpath(job.target)))
-        if self._is_done(job):
+        if _is_done(job, options):
             return skipped
         limit = min(options.max_bytes, options.free() // 2)
         original = read_input(job.source, options.max_pixels, limit)
@@ -175,7 +177,7 @@ class _JobRunner:
         )
         if job.target != STREAM and not self._lock(job):
             return replace(skipped, outcome=replace(skipped.outcome, locked=True))
-        if self._is_done(job):  # by another process, meanwhile
+        if _is_done(job, options):  # by another process, meanwhile
             return skipped
         return replace(state, outcome=outcome, image=image)
 
@@ -183,9 +185,6 @@ class _JobRunner:
         encoding = self.options.encoding
         kept = Image(image.pixels, converted_from=image.converted_from) if encoding.strip else image
         return list_losses(kept, format_of(job.target, encoding))
-
-    def _is_done(self, job: Job) -> bool:
-        return self.options.skip_existing and job.target != STREAM and exists(job.target)
 
     def _lock(self, job: Job) -> bool:
         make_folder(job)
@@ -236,6 +235,10 @@ class _JobRunner:
             self.locks.popitem()[1].release()
 
 
+def _is_done(job: Job, options: JobOptions) -> bool:
+    return options.skip_existing and job.target != STREAM and exists(job.target)
+
+
 def _copy_time(job: Job) -> None:
     status = job.source.stat()
     os.utime(job.target, ns=(status.st_atime_ns, status.st_mtime_ns))
@@ -255,3 +258,37 @@ def read_input(source: Path, max_pixels: int, max_bytes: float) -> AnyImage | La
     if not data:
         raise ImageError("-: standard input is empty: the command before the pipe wrote nothing")
     return read_bytes(bytes(data), "-", max_pixels=max_pixels)
+
+
+def dry_run(job: Job, options: JobOptions) -> Outcome:
+    """What `run_jobs` would report, from the header of the input."""
+    outcome = Outcome(job, error=job.problem)
+    if outcome.error is not None or job.source == STREAM:
+        return outcome
+    if _is_done(job, options):
+        return replace(outcome, skipped=True)
+    try:
+        return _dry_run(outcome, options)
+    except Exception as error:
+        return outcome.failed(error)
+
+
+def _dry_run(outcome: Outcome, options: JobOptions) -> Outcome:
+    job, pipeline = outcome.job, options.pipeline
+    header = read_header(job.source, max_pixels=options.max_pixels)
+    header = convert_header(header, options.conversion)
+    before = ImageSize(header.height, header.width)
+    after = pipeline.output_size(header.height, header.width)
+    result = replace(header, height=after.height, width=after.width)
+    check_target(job.target, options.encoding, result)
+    if job.target != STREAM:
+        writable_target(job.target)
+    passes = pipeline.passes(header.height, header.width)
+    return replace(outcome, before=before, after=after, passes=passes)
+
+
+def check_job(job: Job, options: JobOptions) -> Job:
+    """The job; with its problem, where the header of its input or its output tells one."""
+    outcome = dry_run(job, options)
+    expected = outcome.trace is None  # others are reported when the job runs
+    return replace(job, problem=outcome.error) if expected else job

@@ -161,7 +161,7 @@ def _check_encoding(jobs: Sequence[Job], encoding: Encoding) -> None:
 
 def _print_plan(jobs: Sequence[Job], options: "JobOptions", report: BatchReport) -> int:
     """The exit code; nothing is written."""
-    from srgan_cli.batch.job_checks import dry_run
+    from srgan_cli.batch.run import dry_run
 
     outcomes = [dry_run(job, options) for job in jobs]
     for outcome in outcomes:
@@ -190,7 +190,7 @@ def _run(jobs: Sequence[Job], options: "JobOptions", report: BatchReport) -> int
 
 def _checked_jobs(jobs: Sequence[Job], options: "JobOptions", report: BatchReport) -> Sequence[Job]:
     """The jobs with the problems of their headers and outputs, which are printed."""
-    from srgan_cli.batch.job_checks import check_job
+    from srgan_cli.batch.run import check_job
 
     checked = list(tracked((check_job(job, options) for job in jobs), len(jobs), report.output))
     report.print_problems(checked)

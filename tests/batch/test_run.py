@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 
 from srgan_cli.batch import run, upscale_job
-from srgan_cli.batch.job_checks import dry_run
 from srgan_cli.batch.plan import Job
-from srgan_cli.batch.run import JobOptions, Outcome, read_input, run_jobs
+from srgan_cli.batch.run import JobOptions, Outcome, dry_run, read_input, run_jobs
 from srgan_cli.files import try_lock
 from srgan_cli.images.formats import Encoding
 from srgan_cli.images.image import Image, LazyImage, blank
