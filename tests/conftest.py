@@ -91,3 +91,9 @@ def no_personal_networks(
     folder = tmp_path_factory.mktemp("weights")
     monkeypatch.setenv("SRGAN_WEIGHTS", str(folder))
     return folder
+
+
+@pytest.fixture
+def in_tmp_path(tmp_path, monkeypatch) -> None:
+    """Work in a folder of the test's own."""
+    monkeypatch.chdir(tmp_path)

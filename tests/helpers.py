@@ -8,8 +8,10 @@ from click.testing import CliRunner, Result
 from PIL import Image as Pillow
 
 from srgan_cli.cli import main
-from srgan_cli.images.image import Image
+from srgan_cli.images.image import Image, ImageSequence
+from srgan_cli.images.read import read_frames
 from srgan_cli.images.write import write_image
+from srgan_cli.resample import resize_array
 
 DISCRIMINATOR_SIZES: dict[str, dict[str, int]] = {
     "srgan": {"features": 4, "dense": 8},
@@ -49,3 +51,49 @@ def noise_file(path: Path, side: int = 5) -> Path:
     drawn = np.random.default_rng(side).integers(0, 256, (side, side + 1, 3), dtype=np.uint8)
     Pillow.fromarray(drawn).save(path)
     return path
+
+
+def upscale(*words: object, model: str = "bicubic", **options: Any) -> Result:
+    """`srgan upscale` by a model that needs no network, unless another is named."""
+    return srgan("upscale", "-m", model, *words, **options)
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Pillow.open(path) as opened:
+        return np.asarray(opened)
+
+
+def enlarged(path: Path) -> np.ndarray:
+    """The pixels of the file, four times larger by bicubic."""
+    low_res = pixels(path)
+    return resize_array(low_res, 4 * low_res.shape[0], 4 * low_res.shape[1])
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def made(source: str, target: str, *words: object) -> Image | ImageSequence:
+    result = upscale(source, "-o", target, *words)
+    assert result.exit_code == 0, result.output
+    return read_frames(Path(target))
+
+
+def larger(pixels: np.ndarray, scale: int = 4) -> np.ndarray:
+    return resize_array(pixels, scale * pixels.shape[0], scale * pixels.shape[1])
+
+
+def refusal(source: str) -> str:
+    """The only line that is said of it."""
+    result = upscale(source, "-o", "out/")
+    assert result.exit_code == 1
+    assert not list(Path().glob("out/*"))
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"Error: {source}: ")
+    return line
+
+
+def smooth(height: int, width: int, channels: int, dtype: type = np.uint8) -> np.ndarray:
+    down, across = np.linspace(0.2, 0.8, height)[:, None], np.linspace(0.1, 0.9, width)
+    planes = [(down + across * i) / (1 + i) for i in range(channels)]
+    return np.rint(np.stack(planes, axis=2) * np.iinfo(dtype).max).astype(dtype)

@@ -4,7 +4,6 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from doctest import DocTestFinder, DocTestRunner
 from threading import Barrier
 
@@ -15,21 +14,15 @@ import torch
 from click.testing import CliRunner
 
 import srgan_cli
-from srgan_cli import api as assembly
-from srgan_cli.api import Upscaler, build_engine, build_pipeline
+from srgan_cli.api import Upscaler
 from srgan_cli.cli import main
 from srgan_cli.errors import ImageError, OptionError, WeightsError
 from srgan_cli.images.icc import srgb_profile
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
-from srgan_cli.networks.rrdbnet import RRDBNet
-from srgan_cli.settings import NATIVE, Machine
-from srgan_cli.weights import measured_field
+from srgan_cli.settings import Machine
 from srgan_cli.weights.blending import mix_family
-from srgan_cli.weights.container import Weights, write_weights
-from srgan_cli.weights.loading import load_generator
-from srgan_cli.weights.measured_field import complete_metadata
-from srgan_cli.weights.metadata import Metadata
+from srgan_cli.weights.container import write_weights
 
 ON_CPU = Machine("cpu", "fp32")
 ORIENTATION, ARTIST, WIDTH = 274, 315, 256
@@ -279,68 +272,3 @@ def test_everything_public_has_a_docstring_and_its_examples_run(photo_file, tmp_
             assert result.failed == 0
             ran += result.attempted
     assert ran >= 10
-
-
-@pytest.fixture
-def deep(monkeypatch) -> Weights:
-    """A network that sees farther than is paid for without a measurement."""
-    monkeypatch.setattr(measured_field, "MAX_ANALYTIC", 8)
-    torch.manual_seed(1)
-    sizes = {"scale": 1, "features": 2, "blocks": 1, "growth": 1}
-    return Weights("rrdbnet", sizes, RRDBNet(**sizes).state_dict(), Metadata(scale=1))
-
-
-def known(weights: Weights, reach: int) -> Weights:
-    return replace(weights, metadata=replace(weights.metadata, measured_receptive_field=reach))
-
-
-def test_a_tile_sees_what_matters_or_what_is_paid_for_or_all_with_exact(deep, tiny):
-    whole = load_generator(deep).receptive_field
-    assert whole > measured_field.MAX_ANALYTIC
-    assert build_engine(deep, ON_CPU).context == measured_field.MAX_ANALYTIC
-    assert build_engine(known(deep, 7), ON_CPU).context == 7
-    assert build_engine(known(deep, 0), ON_CPU).context == 0
-    assert build_engine(known(deep, 7), replace(ON_CPU, exact=True)).context == whole
-    assert build_engine(tiny, ON_CPU).context == load_generator(tiny).receptive_field
-
-
-def test_an_image_is_padded_as_far_as_was_measured(tiny):
-    found = complete_metadata(tiny, pytest.fail)
-    assert build_engine(found, ON_CPU).edge == found.metadata.reflect_padding
-    assert build_engine(tiny, ON_CPU).edge == build_engine(tiny, ON_CPU).context
-
-
-def test_several_devices_have_a_network_each(tiny, noise):
-    both = build_engine(tiny, replace(ON_CPU, device="cpu,cpu", tile=32))
-    assert len(both.devices) == 2
-    assert both.generator is not both.replicas[0].generator
-    alone = build_engine(tiny, ON_CPU).upscale(noise)
-    np.testing.assert_array_equal(both.upscale(noise).pixels, alone.pixels)
-
-
-def test_that_half_precision_overflows_is_said_once_and_the_image_is_right(
-    tiny, noise, monkeypatch
-):
-    class Overflowing(torch.nn.Module):
-        def __init__(self, generator: torch.nn.Module) -> None:
-            super().__init__()
-            self.generator, self.scale, self.receptive_field = (
-                generator,
-                generator.scale,
-                generator.receptive_field,
-            )
-
-        def forward(self, low: torch.Tensor) -> torch.Tensor:
-            high = self.generator(low)
-            return high * torch.inf if torch.is_autocast_enabled("cpu") else high
-
-    right = build_pipeline({4: tiny}, ON_CPU, NATIVE)(noise)
-    monkeypatch.setattr(assembly, "load_generator", lambda it: Overflowing(load_generator(it)))
-    messages: list[str] = []
-    machine = Machine("cpu,cpu", "bf16", tile=32)
-    grow = build_pipeline({4: tiny}, machine, NATIVE, log=messages.append)
-    for _ in range(2):
-        np.testing.assert_array_equal(grow(noise).pixels, right.pixels)
-    assert messages == [
-        "the network overflows in bfloat16: tiles in which it does are redone in float32"
-    ]
