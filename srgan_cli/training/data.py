@@ -154,8 +154,13 @@ def pair_sampler(
 ) -> PairSampler:
     """Samples the pairs of a stage."""
     if source.low_res is not None:
-        augmentation = recipe.color_augmentation if options.pool is not None else 0.0
-        patch_options = PatchOptions(stage.patch, options.scale, color_augmentation=augmentation)
+        patch_options = PatchOptions(stage.patch, options.scale)
+        if options.pool is not None:
+            patch_options = replace(
+                patch_options,
+                color_augmentation=recipe.color_augmentation,
+                color_blocks=recipe.color_blocks,
+            )
         return StoredPairs(source.low_res, source.high_res, patch_options, source.teacher)
     patch_options = _patch_options(options, recipe, stage)
     return GeneratedPairs(source.high_res, patch_options, downsample_function(recipe))

@@ -53,7 +53,7 @@ def describe_run(options: TrainOptions, vggs: list[LoadedVgg]) -> Iterator[str]:
         yield f"trained on a pool of {options.pool_size} crops: {options.pool}"
     if recipe.color_augmentation and options.low is None:
         yield f"color augmentation: {recipe.color_augmentation:.0%} of the patches"
-    if recipe.color_blocks and options.low is None and options.pool is None:
+    if recipe.color_blocks and options.low is None:
         yield f"with a block of one color: {recipe.color_blocks:.0%} of the patches"
     for stage in stages:
         steps = stage_steps(options, stages)[stage.end]

@@ -90,7 +90,7 @@ class PatchOptions:
     color_augmentation: float = 0.0
     """The share of patches whose colors are changed, see ColorChange."""
     color_blocks: float = 0.0
-    """The share of patches that get a block of one color, see `add_color_block`."""
+    """The share of patches that get a block of one color, see `ColorBlock`."""
 
     @property
     def padded_side(self) -> int:
@@ -125,7 +125,8 @@ class GeneratedPairs:
         planes = random_orientation(self._downscaled(self._region(rng)), rng)
         change = draw_color_change(self.options.color_augmentation, rng)
         changed = planes if change is None else change(planes)
-        return add_color_block(changed, self.options.color_blocks, rng)
+        block = draw_color_block(planes.shape[-1], self.options.color_blocks, rng)
+        return changed if block is None else block(changed)
 
     def _downscaled(self, region: np.ndarray) -> Tensor:
         padded = self.options.padded_side
@@ -164,11 +165,13 @@ class StoredPairs:
         top, left = pick_detailed_crop(low_res, side, rng)
         rotations, flip = int(rng.integers(4)), bool(rng.integers(2))
         change = draw_color_change(self.options.color_augmentation, rng)
+        block = draw_color_block(side, self.options.color_blocks, rng)
 
         def patch(image: np.ndarray, scale: int) -> Tensor:
             y, x, length = top * scale, left * scale, side * scale
             region = _orient(as_planes(image[y : y + length, x : x + length]), rotations, flip)
-            return (region if change is None else change(region)).byte()
+            changed = region if change is None else change(region)
+            return (changed if block is None else block(changed, scale)).byte()
 
         pair: Pair = {"low_res": patch(low_res, 1), "high_res": patch(self.high_res[number], scale)}
         if self.teacher is not None:
@@ -207,22 +210,45 @@ def draw_color_change(share: float, rng: np.random.Generator) -> ColorChange | N
     return ColorChange(tuple(int(n) for n in rng.permutation(3)), saturation)
 
 
-def add_color_block(planes: Tensor, share: float, rng: np.random.Generator) -> Tensor:
-    """With probability `share` a random rectangle is filled with a random, often strong color.
+@dataclass(frozen=True)
+class ColorBlock:
+    """A rectangle of one color, in pixels.
 
-    BatchNorm distorts plain strong colors, which photographs hardly have, unless it meets them.
-    planes: (3, P, P) levels, not changed.
+    BatchNorm distorts plain strong colors, which photographs hardly have, unless it meets them;
+    teachers distort plain colors as well.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+    color: tuple[int, int, int]
+    """From 0 to 255."""
+
+    def __call__(self, planes: Tensor, scale: int = 1) -> Tensor:
+        """A copy of (3, P, P) levels with the block, `scale` times as large."""
+        changed = planes.clone()
+        rows, columns = (
+            slice(start * scale, (start + length) * scale)
+            for start, length in ((self.top, self.height), (self.left, self.width))
+        )
+        changed[:, rows, columns] = torch.tensor(self.color).to(planes).view(3, 1, 1)
+        return changed
+
+
+def draw_color_block(side: int, share: float, rng: np.random.Generator) -> ColorBlock | None:
+    """A random block, often of a strong color, with probability `share`, else None.
+
+    side: of the patch, in pixels.
     """
     if not share or rng.random() >= share:
-        return planes
-    side = planes.shape[-1]
-    height, width = rng.integers(side // 4, side, size=2)
+        return None
+    height, width = map(int, rng.integers(side // 4, side, size=2))
     top, left = int(rng.integers(side - height)), int(rng.integers(side - width))
-    strong = 255.0 * rng.integers(2, size=3)
+    strong = 255 * rng.integers(2, size=3)
     color = strong if rng.random() < STRONG_SHARE else rng.integers(256, size=3)
-    changed = planes.clone()
-    changed[:, top : top + height, left : left + width] = torch.from_numpy(color).view(3, 1, 1)
-    return changed
+    red, green, blue = map(int, color)
+    return ColorBlock(top, left, height, width, (red, green, blue))
 
 
 def pick_detailed_crop(image: np.ndarray, side: int, rng: np.random.Generator) -> tuple[int, int]:

@@ -60,7 +60,7 @@ class Recipe:
     that are rare in training.
     """
     color_blocks: float = 0.0
-    """The share of patches that get a block of one color: see `patches.add_color_block`."""
+    """The share of patches that get a block of one color: see `patches.ColorBlock`."""
     degrade: bool = False
     """Low-resolution images are blurred, noisy and compressed, not only downsampled."""
     family: ModelFamily | None = None
