@@ -16,7 +16,13 @@ from srgan_cli.networks.layers import depth_to_space
 from srgan_cli.networks.precision import bicubic
 
 RANGE_RATE = 10.0
-"""Ranges are trained so many times as fast as weights: each has two numbers only."""
+"""Ranges are trained so many times as fast as weights: each is two numbers."""
+
+DIGITS = 6
+"""Of the ends of a range, in files too."""
+
+LEAST_STEP = 1e-6
+"""Between two levels, where a range is empty."""
 
 
 class QuantizationAware(nn.Module):
@@ -29,6 +35,7 @@ class QuantizationAware(nn.Module):
     def __init__(self, network: Fast, calibration: Calibration) -> None:
         super().__init__()
         self.network, self.scale = network, network.scale
+        self.channel_scales = calibration.scales
         self.layers = int8_layers(network)  # a list: they are in `network`
         self.inputs = nn.ModuleList(
             FakeQuantization(*parts)
@@ -56,19 +63,22 @@ class QuantizationAware(nn.Module):
     def _conv(self, index: int, x: Tensor, order: Tensor | slice = slice(None)) -> Tensor:
         """order: of the outputs, by their indices in the layer."""
         layer, inputs = convolution(self.layers[index]), self.inputs[index]
+        assert isinstance(inputs, FakeQuantization)
         weight = layer.weight[order] * inputs.channels
         bias = None if layer.bias is None else layer.bias[order]
         return conv2d(inputs(x), _round_weight(weight), bias, padding=layer.padding)
 
     def calibration(self) -> Calibration:
         """With the ranges as trained so far."""
-        ranges = [inputs.range for inputs in self.inputs]
-        scales = [tuple(inputs.channels.flatten().tolist()) for inputs in self.inputs]
-        return Calibration(tuple(ranges), tuple(scales))
+        inputs = [part for part in self.inputs if isinstance(part, FakeQuantization)]
+        return Calibration(tuple(part.range for part in inputs), self.channel_scales)
 
 
 class FakeQuantization(nn.Module):
     """Divides (B, C, H, W) by a factor for each channel, and rounds it to 256 levels of a range."""
+
+    start: Tensor
+    channels: Tensor
 
     def __init__(self, values: Range, channels: tuple[float, ...]) -> None:
         super().__init__()
@@ -83,12 +93,12 @@ class FakeQuantization(nn.Module):
 
     @property
     def range(self) -> Range:
-        low, high = self.ends().tolist()
+        low, high = (float(f"{end:.{DIGITS}g}") for end in self.ends().tolist())
         return low, high
 
     def forward(self, x: Tensor) -> Tensor:
         low, high = self.ends().unbind()
-        step = ((high - low) / LEVELS).clamp_min(torch.finfo(torch.float32).tiny)
+        step = ((high - low) / LEVELS).clamp_min(LEAST_STEP)
         zero_point = _round(-low / step)
         levels = _round(x / (self.channels * step)) + zero_point
         return (levels.clamp(0, LEVELS) - zero_point) * step

@@ -1,12 +1,12 @@
 """Builds the trainer of a stage: networks, train step, batches, validation, outputs."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Adam
 
 from srgan_cli import __version__
@@ -14,6 +14,8 @@ from srgan_cli.device import pick_precision
 from srgan_cli.errors import OptionError
 from srgan_cli.figures import plots
 from srgan_cli.networks import DISCRIMINATORS
+from srgan_cli.networks.fast import Fast
+from srgan_cli.networks.quantization_aware import QuantizationAware
 from srgan_cli.networks.srcnn import is_luma_only
 from srgan_cli.training.callbacks import TrainingCallback, scalar_writer
 from srgan_cli.training.data import Data, downsample_function, load_batches, pair_sampler
@@ -28,7 +30,7 @@ from srgan_cli.training.initial_weights import (
     weights_file,
     without_folders,
 )
-from srgan_cli.training.loss_terms import GanTerm, LossInputs
+from srgan_cli.training.loss_terms import GanTerm, LossInputs, Target
 from srgan_cli.training.losses import GAN_LOSSES
 from srgan_cli.training.muon import Muon
 from srgan_cli.training.net2net import reinit_silent_, silent_share
@@ -47,9 +49,10 @@ from srgan_cli.training.train_step import (
 )
 from srgan_cli.training.trainer import SaveBest, StageOutputs, StageProgress, Trainer
 from srgan_cli.training.validation import Sample, Score, ValidationResult, center_samples, validator
+from srgan_cli.weights.activation_ranges import calibrate
 from srgan_cli.weights.container import Weights, write_weights
 from srgan_cli.weights.loading import load_generator
-from srgan_cli.weights.metadata import without_int8
+from srgan_cli.weights.metadata import Metadata, without_int8
 
 OPTIMIZERS: dict[str, type[Adam]] = {"adam": Adam, "muon": Muon}
 
@@ -71,17 +74,17 @@ class TrainRun:
     def stages(self) -> tuple[Stage, ...]:
         return chosen_stages(self.options, self.recipe)
 
-    @property
-    def numerics(self) -> Numerics:
-        return Numerics(self.device, pick_precision(self.options.precision, self.device))
+    def numerics(self, stage: Stage) -> Numerics:
+        return Numerics(self.device, stage_precision(self.options, stage, self.device))
 
 
 def build_trainer(run: TrainRun, stage: Stage) -> Trainer:
     """The trainer of a stage at its first step."""
     torch.manual_seed(run.options.seed)
     weights = stage_weights(run.options, run.recipe, stage.end)
-    network = to_channels_last(load_generator(weights), run.device)
     samples = validation_samples(run)
+    low_res = [sample.low_res for sample in samples]
+    network = to_channels_last(stage_network(weights, stage, low_res), run.device)
     if weights.metadata.training.get(CARRIED_OVER):
         count = reinit_silent_(network, samples)
         run.callback.message(
@@ -104,6 +107,22 @@ def build_trainer(run: TrainRun, stage: Stage) -> Trainer:
     )
 
 
+def stage_precision(options: TrainOptions, stage: Stage, device: torch.device) -> torch.dtype:
+    return pick_precision("fp32" if stage.full_precision else options.precision, device)
+
+
+def stage_network(weights: Weights, stage: Stage, low_res: Sequence[Tensor] = ()) -> nn.Module:
+    """The network that a stage trains, with the parameters of `weights`.
+
+    low_res: (1, 3, H, W), images that it is calibrated on for int8; none: a built-in one.
+    """
+    network = load_generator(weights)
+    if stage.end != "int8":
+        return network
+    assert isinstance(network, Fast)
+    return QuantizationAware(network, calibrate(network, low_res))
+
+
 def to_channels_last(network: nn.Module, device: torch.device) -> nn.Module:
     return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -111,15 +130,27 @@ def to_channels_last(network: nn.Module, device: torch.device) -> nn.Module:
 def build_step(run: TrainRun, stage: Stage, network: nn.Module) -> TrainStep:
     """The train step of `network`, with a discriminator if the stage has a GAN loss."""
     inputs = LossInputs(run.vggs, run.device, is_luma_only(network))
-    needs_teacher = any(t.target == "teacher" for t in stage.losses) and stage.end == "psnr"
     return TrainStep(
         generator=_optimized(run, stage, "generator", network),
         terms=[WeightedLoss(t.name, t.weight, t.build(inputs), t.target) for t in stage.losses],
-        numerics=run.numerics,
+        numerics=run.numerics(stage),
         gan=_gan_objective(run, stage),
-        teacher=_teacher(run) if needs_teacher and run.options.pool is None else None,
+        target_networks=_target_networks(run, stage, network),
         processes=run.processes,
     )
+
+
+def _target_networks(
+    run: TrainRun, stage: Stage, network: nn.Module
+) -> dict[Target, Callable[[Tensor], Tensor]]:
+    """Those of the loss terms' targets that are made at each step."""
+    targets = {term.target for term in stage.losses}
+    found: dict[Target, Callable[[Tensor], Tensor]] = {}
+    if "teacher" in targets and stage.end == "psnr" and run.options.pool is None:
+        found["teacher"] = _teacher(run)
+    if "start" in targets and isinstance(network, QuantizationAware):
+        found["start"] = copy.deepcopy(network.network)
+    return found
 
 
 def _gan_objective(run: TrainRun, stage: Stage) -> GanObjective | None:
@@ -209,10 +240,16 @@ def _outputs(
         folder,
         run.callback,
         save_best,
-        keep_latest=stage.end == "psnr" and effective_teacher_weight(run.options, stage) == 1,
+        keep_latest=_keeps_latest(run, stage),
         draw=draw,
         write_scalars=scalar_writer(folder) if is_main else lambda stage, step, figures: None,
     )
+
+
+def _keeps_latest(run: TrainRun, stage: Stage) -> bool:
+    """Of a stage that learns from other networks' outputs alone."""
+    by_teacher = stage.end == "psnr" and effective_teacher_weight(run.options, stage) == 1
+    return by_teacher or stage.end == "int8"
 
 
 def _save_best(
@@ -220,14 +257,7 @@ def _save_best(
 ) -> SaveBest:
     """Writes the stage's weights file. weights: those that the stage starts from."""
     record = _record(run, stage, collect_history(weights), extractor)
-    metadata = replace(
-        without_int8(weights.metadata),
-        objective=stage.end,
-        family=declared_family(run.recipe, weights.architecture, weights.hyperparameters),
-        measured_receptive_field=None,
-        reflect_padding=None,
-        figures={},
-    )
+    metadata = _new_metadata(run, stage, weights)
 
     def save_best(average: nn.Module, progress: StageProgress, best: Score) -> None:
         training = record | {
@@ -236,12 +266,39 @@ def _save_best(
             "skipped": progress.skipped,
             "validation": {k: v for k, v in asdict(best).items() if v is not None},
         }
-        result = replace(
-            weights, state=average.state_dict(), metadata=replace(metadata, training=training)
+        result = with_network(
+            replace(weights, metadata=replace(metadata, training=training)), average
         )
         write_weights(result, weights_file(run.options.out, stage.end))
 
     return save_best
+
+
+def _new_metadata(run: TrainRun, stage: Stage, weights: Weights) -> Metadata:
+    """Of the stage's weights file. int8 changes neither end nor place in the family."""
+    metadata = replace(
+        without_int8(weights.metadata),
+        measured_receptive_field=None,
+        reflect_padding=None,
+        figures={},
+    )
+    if stage.end == "int8":
+        return metadata
+    family = declared_family(run.recipe, weights.architecture, weights.hyperparameters)
+    return replace(metadata, objective=stage.end, family=family)
+
+
+def with_network(weights: Weights, network: nn.Module) -> Weights:
+    """`weights` with the parameters of a trained network, and how it runs in int8 if it says so."""
+    if not isinstance(network, QuantizationAware):
+        return replace(weights, state=network.state_dict())
+    calibration = network.calibration()
+    metadata = replace(
+        weights.metadata,
+        activation_ranges=calibration.ranges,
+        channel_scales=calibration.scales,
+    )
+    return replace(weights, state=network.network.state_dict(), metadata=metadata)
 
 
 def _record(
@@ -252,7 +309,8 @@ def _record(
 ) -> dict[str, Any]:
     """The training record of a weights file. history: records of the runs before it."""
     areas = [entry.area for entry in run.data.training.high_res.entries]
-    teachers = [path.name for path in run.options.teachers]
+    pool = [run.options.pool] if run.options.pool else []
+    teachers = [path.name for path in run.options.teachers or pool]
     record = {
         "command": run.command,
         "recipe": run.recipe.name,

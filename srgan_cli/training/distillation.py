@@ -61,7 +61,7 @@ def draw_orientation() -> tuple[int, bool]:
 def effective_teacher_weight(options: TrainOptions, stage: Stage) -> float:
     """Share of the pixel loss whose target is the teachers' output, from 0 to 1. A GAN stage only
     uses those of a pool: running teachers at each step would cost more than the step."""
-    if not options.teachers or (stage.end != "psnr" and options.pool is None):
+    if not options.has_teacher or (stage.end != "psnr" and options.pool is None):
         return 0.0
     return TEACHER_WEIGHT if options.teacher_weight is None else options.teacher_weight
 
@@ -109,11 +109,14 @@ def fill_pool(
     """Make the missing crops from `images`. Crop i is a function of the seed and i, so an
     interrupted pool is continued.
 
-    Raises DatasetError for photographs too small for a crop.
+    Raises DatasetError for photographs too small for a crop, and for an empty pool without a
+    teacher.
     """
     assert options.pool is not None
     existing = len(pool_names(options.pool))
-    if existing >= options.pool_size:
+    if not existing and not options.teachers:
+        raise DatasetError(f"{options.pool} holds no crops: name the --teacher that makes them")
+    if existing >= options.pool_size or not options.teachers:
         return
     patch_options = PatchOptions(SIDE * options.scale, options.scale, shrink=0.25)
     if min(min(entry.height, entry.width) for entry in images.entries) < patch_options.padded_side:

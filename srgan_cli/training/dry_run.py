@@ -8,12 +8,19 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from srgan_cli.device import dtype_name, keep_memory, out_of_memory, pick_device, pick_precision
+from srgan_cli.device import dtype_name, keep_memory, out_of_memory, pick_device
 from srgan_cli.errors import DatasetError
-from srgan_cli.training.builder import TrainRun, build_step, to_channels_last
+from srgan_cli.training.builder import (
+    TrainRun,
+    build_step,
+    stage_network,
+    stage_precision,
+    to_channels_last,
+)
 from srgan_cli.training.callbacks import NoCallback
 from srgan_cli.training.data import Data, Source
 from srgan_cli.training.dataset import ImageSet
+from srgan_cli.training.distillation import pool_names
 from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.feature_extractors import LoadedVgg, metric_extractor
 from srgan_cli.training.image_checks import check_dataset, skipped_lines
@@ -50,7 +57,8 @@ def describe_run(options: TrainOptions, vggs: list[LoadedVgg]) -> Iterator[str]:
         yield f"  {line}"
     yield f"low-resolution images: {_describe_low_res(options, recipe)}"
     if options.pool is not None:
-        yield f"trained on a pool of {options.pool_size} crops: {options.pool}"
+        crops = options.pool_size if options.teachers else len(pool_names(options.pool))
+        yield f"trained on a pool of {crops} crops: {options.pool}"
     if recipe.color_augmentation and options.low is None:
         yield f"color augmentation: {recipe.color_augmentation:.0%} of the patches"
     if recipe.color_blocks and options.low is None:
@@ -79,7 +87,7 @@ def _stage_lines(
     budget: float | None,
 ) -> Iterator[str]:
     device = pick_device(options.device)
-    dtype = pick_precision(options.precision, device)
+    dtype = stage_precision(options, stage, device)
     length = f"{steps} steps" if steps else f"as many steps as fit {budget:.0f} seconds"
     batches = f" x {options.accumulate}" if options.accumulate > 1 else ""
     yield (
@@ -132,7 +140,7 @@ def _measure(options: TrainOptions, stage: Stage, vggs: list[LoadedVgg]) -> floa
     nothing = Source(ImageSet(Path(), []))
     data, single = Data(nothing, nothing, []), ProcessGroup()
     run = TrainRun(options, recipe, data, vggs, device, single, NoCallback(), "")
-    network = to_channels_last(load_generator(starting_weights(options, recipe)), device)
+    network = to_channels_last(stage_network(starting_weights(options, recipe), stage), device)
     step = build_step(run, stage, network)
     pairs = [_random_pair(options, stage)] * options.accumulate
     started = time.monotonic()

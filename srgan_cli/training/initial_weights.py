@@ -37,6 +37,8 @@ def starting_weights(options: TrainOptions, recipe: Recipe) -> Weights:
     if options.start is None:
         return _random(options, recipe)
     file = read_weights(options.start)
+    if options.stages == "int8":
+        return _finished(options, file)
     given = _at_depth(options, _carried_over(options, recipe, file))
     training: dict[str, Any] = {HISTORY: collect_history(file)}
     if given.metadata.training.get(CARRIED_OVER):
@@ -47,6 +49,25 @@ def starting_weights(options: TrainOptions, recipe: Recipe) -> Weights:
         given, lineage, family = _for_another_scale(options, given), options.lineage, None
     metadata = Metadata(scale=options.scale, lineage=lineage, family=family, training=training)
     return replace(given, metadata=metadata)
+
+
+def _finished(options: TrainOptions, file: Weights) -> Weights:
+    """A trained network that keeps its place and learns to run in int8."""
+    if file.architecture != "fast":
+        raise OptionError(f"{options.start} is a network that does not run in int8: {file}")
+    if file.metadata.scale != options.scale:
+        scale = file.metadata.scale
+        raise OptionError(f"{options.start} enlarges by {scale}: train it with --scale {scale}")
+    return replace(
+        file,
+        metadata=Metadata(
+            scale=options.scale,
+            objective=file.metadata.objective,
+            lineage=file.metadata.lineage or options.lineage,
+            family=file.metadata.family,
+            training={HISTORY: collect_history(file)},
+        ),
+    )
 
 
 def _carried_over(options: TrainOptions, recipe: Recipe, given: Weights) -> Weights:

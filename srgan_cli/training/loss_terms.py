@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from srgan_cli.training.feature_extractors import LoadedVgg
 
-Target = Literal["original", "teacher"]
-"""Target of a loss. Without a teacher, "teacher" means the original."""
+Target = Literal["original", "teacher", "start"]
+"""Target of a loss: "start" is the output of the network that the stage starts from. Without a
+teacher, "teacher" means the original."""
 
 PixelDistance = Literal["l1", "mse"]
 
@@ -98,6 +99,22 @@ class PerceptualTerm(LossTerm):
 
 
 @dataclass(frozen=True, kw_only=True)
+class QuantizationTerm(LossTerm):
+    """What a network in int8 is trained with: see `losses.quantization_loss`."""
+
+    name: str = "quantization"
+    target: Target = "start"
+
+    def build(self, inputs: LossInputs) -> Callable[[Tensor, Tensor], Tensor]:
+        from srgan_cli.training.losses import quantization_loss
+
+        return quantization_loss
+
+    def describe(self, extractors: Sequence[LoadedVgg]) -> str:
+        return f"mse x {self.weight:g} of int8 and float32 to the {self.target} and to one another"
+
+
+@dataclass(frozen=True, kw_only=True)
 class GanTerm:
     """A discriminator, and the loss that it and the generator are trained with."""
 
@@ -119,10 +136,12 @@ class GanTerm:
 def with_teacher(terms: Sequence[LossTerm], teacher_weight: float) -> tuple[LossTerm, ...]:
     """Split the pixel loss between the original and the teacher's image.
 
-    With a weight of 0 there is no teacher: every target is the original.
+    With a weight of 0 there is no teacher: its targets are the original.
     """
     if not teacher_weight:
-        return tuple(replace(term, target="original") for term in terms)
+        return tuple(
+            replace(term, target="original") if term.target == "teacher" else term for term in terms
+        )
     return tuple(part for term in terms for part in _split(term, teacher_weight))
 
 

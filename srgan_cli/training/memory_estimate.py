@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from srgan_cli.device import pick_precision
-from srgan_cli.training.builder import build_discriminator
+from srgan_cli.training.builder import build_discriminator, stage_network, stage_precision
 from srgan_cli.training.distillation import effective_teacher_weight, load_teachers
 from srgan_cli.training.feature_extractors import LoadedVgg, perceptual_loss, perceptual_terms
 from srgan_cli.training.initial_weights import starting_weights
@@ -88,7 +87,7 @@ class StageNetworks:
 def stage_networks(options: TrainOptions, stage: Stage, vggs: Sequence[LoadedVgg]) -> StageNetworks:
     recipe = RECIPES[options.recipe]
     weights = starting_weights(options, recipe)
-    generator = load_generator(weights).to("meta")
+    generator = stage_network(weights, stage).to("meta")
     discriminator = build_discriminator(stage.gan).to("meta") if stage.gan else None
     terms = perceptual_terms(stage)
     perceptual = perceptual_loss(vggs, terms[0]).to("meta") if terms else None
@@ -147,7 +146,7 @@ class MemoryRequest:
 def stage_memory(
     options: TrainOptions, stage: Stage, vggs: Sequence[LoadedVgg], device: torch.device
 ) -> MemoryEstimate:
-    dtype = pick_precision(options.precision, device)
+    dtype = stage_precision(options, stage, device)
     networks = stage_networks(options, stage, vggs)
     return estimate_memory(networks, stage.patch, options.scale, dtype)
 

@@ -5,11 +5,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from srgan_cli.errors import OptionError
-from srgan_cli.training.loss_terms import GanTerm, LossTerm, PerceptualTerm, PixelTerm
+from srgan_cli.training.loss_terms import (
+    GanTerm,
+    LossTerm,
+    PerceptualTerm,
+    PixelTerm,
+    QuantizationTerm,
+)
 from srgan_cli.weights.metadata import ModelFamily
 from srgan_cli.weights.zoo import FAMILY_SCALE
 
-End = Literal["psnr", "gan"]
+End = Literal["psnr", "gan", "int8"]
 
 OptimizerName = Literal["adam", "muon"]
 
@@ -42,6 +48,8 @@ class Stage:
     freeze_norms_at: float = 1.0
     """Share of the run after which the generator's BatchNorms use their running statistics, as in
     inference, instead of each batch's."""
+    full_precision: bool = False
+    """Whether it computes in float32, whatever --precision says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +61,8 @@ class Recipe:
     architecture: str
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     stages: tuple[Stage, ...]
+    int8: Stage | None = None
+    """The stage that trains a finished network for int8, where it can run in it."""
     shrink: float = 0.25
     """Photographs are shrunk by a random factor between this and 1 before a patch is cut."""
     color_augmentation: float = 0.0
@@ -78,6 +88,8 @@ class Recipe:
 
     def chosen(self, stages: str | None) -> tuple[Stage, ...]:
         """The stages that a run goes through; `stages` as in TrainOptions."""
+        if stages == "int8":
+            return (self._int8_stage(),)
         if stages is None or (stages == "both" and len(self.stages) > 1):
             return self.stages
         chosen = tuple(stage for stage in self.stages if stage.end == stages)
@@ -86,6 +98,14 @@ class Recipe:
                 f"--stages {stages} does not go with --recipe {self.name}: it has no GAN stage"
             )
         return chosen
+
+    def _int8_stage(self) -> Stage:
+        if self.int8 is None:
+            raise OptionError(
+                f"--stages int8 does not go with --recipe {self.name}: its network does not run in "
+                "int8"
+            )
+        return self.int8
 
 
 def depth_name(hyperparameters: Mapping[str, Any]) -> str | None:
@@ -136,6 +156,18 @@ OUR_GAN = Stage(
     freeze_norms_at=0.0,
 )
 
+OUR_INT8 = Stage(
+    end="int8",
+    losses=(QuantizationTerm(weight=1e4),),
+    steps=500,
+    batch_size=8,
+    patch=192,
+    lr=2e-4,
+    betas=(0.9, 0.99),
+    ema=0.99,
+    full_precision=True,
+)
+
 PHOTO_CLEAN = "photo-clean"
 """The family of `clean` and `photo`: each is trained from the other, or both from one network."""
 
@@ -151,6 +183,7 @@ CLEAN = Recipe(
         "binomial": True,
     },
     stages=(OUR_PSNR, OUR_GAN),
+    int8=OUR_INT8,
     color_augmentation=0.15,
     family=ModelFamily(PHOTO_CLEAN, denoise=0),
 )
@@ -161,6 +194,7 @@ PHOTO = Recipe(
     architecture="fast",
     hyperparameters=CLEAN.hyperparameters,
     stages=(OUR_PSNR, OUR_GAN),
+    int8=OUR_INT8,
     degrade=True,
     color_augmentation=CLEAN.color_augmentation,
     family=ModelFamily(PHOTO_CLEAN, denoise=1),

@@ -170,7 +170,7 @@ def _parse_row(line: bytes) -> dict[str, Any] | None:
     return row if is_row else None
 
 
-CHECKPOINT_NAME = re.compile(r"checkpoint-([a-z]+)-(\d{8,18})\.pt")
+CHECKPOINT_NAME = re.compile(r"checkpoint-([a-z0-9]+)-(\d{8,18})\.pt")
 KEPT_CHECKPOINTS = 2
 """Checkpoints that are kept."""
 

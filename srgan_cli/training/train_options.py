@@ -13,7 +13,7 @@ from srgan_cli.settings import FLOAT_PRECISION_NAMES
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
 
-STAGES = ("psnr", "gan", "both")
+STAGES = ("psnr", "gan", "both", "int8")
 
 TEACHER_WEIGHT = 0.7
 
@@ -91,7 +91,7 @@ class TrainOptions:
     recipe: str = "clean"
     scale: int = 4
     stages: str | None = None
-    """"psnr", "gan" or "both"; None for all that the recipe has."""
+    """"psnr", "gan", "both" or "int8"; None for both, or the one that the recipe has."""
     steps: int | None = None
     """Steps of all stages, divided among them in proportion to the recipe's steps."""
     budget: float | None = None
@@ -106,10 +106,10 @@ class TrainOptions:
     """The share of the pixel loss with the teachers' images as its target, from 0 to 1; the
     originals' is the rest."""
     pool: Path | None = None
-    """A folder with low/, teacher/ and high/, crops of the same names, made by the teachers once;
-    both stages are trained on it."""
+    """A folder with low/, teacher/ and high/, crops of the same names, made by the teachers once,
+    or by another program; both stages are trained on it."""
     pool_size: int = 2000
-    """Crops that are made where the pool has fewer."""
+    """Crops that the teachers make where the pool has fewer."""
     val: Path | None = None
     """Images to validate on; without them, one in twenty of `folders` is held out."""
     low: Path | None = None
@@ -159,6 +159,8 @@ class TrainOptions:
             raise OptionError(f"--precision is one of {', '.join(FLOAT_PRECISION_NAMES)}")
         if self.stages == "gan":
             self._check_gan_stage()
+        if self.stages == "int8":
+            self._check_int8_stage()
         self._check_distillation()
         self.vgg_files()
 
@@ -177,19 +179,35 @@ class TrainOptions:
                 "--stages both"
             )
 
+    def _check_int8_stage(self) -> None:
+        """Check the options of a run that trains a finished network for int8."""
+        if self.start is None:
+            raise OptionError("--stages int8 begins with a trained network: name it with --from")
+        for name in ("teachers", "low", "loss", "optimizer", "blocks", "vgg"):
+            if getattr(self, name):
+                raise OptionError(
+                    f"{flag(name.removesuffix('s'))} does not go with --stages int8: the network "
+                    "keeps its form and learns from its own output"
+                )
+
     def _check_distillation(self) -> None:
-        if self.pool is not None and not self.teachers:
-            raise OptionError("--pool holds what a --teacher makes: name the teacher")
         if self.pool is not None and self.low is not None:
             raise OptionError("--pool and --low exclude each other: a pool has its own pairs")
         if self.teacher_weight is None:
             return
-        if not self.teachers:
-            raise OptionError("--teacher-weight says how much a --teacher counts: name one")
+        if not self.has_teacher:
+            raise OptionError(
+                "--teacher-weight says how much a --teacher or a --pool counts: name one"
+            )
         if not 0 < self.teacher_weight <= 1:
             raise OptionError(
                 f"--teacher-weight must be more than 0 and at most 1, not {self.teacher_weight}"
             )
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether there are images of a teacher, which may have filled the pool elsewhere."""
+        return bool(self.teachers) or self.pool is not None
 
     def vgg_files(self) -> list[VggFile]:
         return [VggFile.parse(text) for text in self.vgg]

@@ -1,7 +1,7 @@
 """One optimization step: forward, losses, backward, optimizer."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -121,8 +121,8 @@ class TrainStep:
     terms: Sequence[WeightedLoss]
     numerics: Numerics
     gan: GanObjective | None = None
-    teacher: Callable[[Tensor], Tensor] | None = None
-    """Makes the teacher's target of low_res, for batches that hold none."""
+    target_networks: Mapping[Target, Callable[[Tensor], Tensor]] = field(default_factory=dict)
+    """Each makes a target of low_res."""
     processes: ProcessGroup = field(default_factory=ProcessGroup)
 
     def __post_init__(self) -> None:
@@ -168,7 +168,7 @@ class TrainStep:
         with gradient_sync(self.generator.network, last):
             with self.numerics.autocast():
                 generated = self.generator.network(batch.low_res).float()
-            self._add_teacher(batch)
+            self._add_targets(batch)
             logged: Losses = {}
             if self.gan is not None:
                 real = batch.target(self.gan.target)
@@ -181,10 +181,10 @@ class TrainStep:
             self.scaler.scale(total * share).backward()
         return {name: loss.item() for name, loss in losses.items()} | logged
 
-    def _add_teacher(self, batch: TrainBatch) -> None:
-        if self.teacher is not None and "teacher" not in batch.targets:
+    def _add_targets(self, batch: TrainBatch) -> None:
+        for name, network in self.target_networks.items():
             with torch.no_grad(), self.numerics.autocast():
-                batch.targets["teacher"] = self.teacher(batch.low_res).float()
+                batch.targets[name] = network(batch.low_res).float()
 
     def _accumulate_discriminator(
         self, real: Tensor, generated: Tensor, share: float, last: bool

@@ -85,10 +85,9 @@ def complete_ranges(weights: Weights, images: Sequence[Tensor] = ()) -> Weights:
     calibration = recorded or calibrate(network, images)
     if psnr is None and images and _sums_are_exact(network):
         expected = _outputs(network, images)
-        if recorded is None:
-            calibration = _with_floats(network, calibration, images, expected)
+        calibration = _with_floats(network, calibration, images, expected)
         psnr = int8_psnr(network, calibration, images, expected)
-    if recorded is not None and psnr == weights.metadata.int8_psnr:
+    if calibration == recorded and psnr == weights.metadata.int8_psnr:
         return weights
     return _record(weights, calibration, psnr)
 
