@@ -58,7 +58,7 @@ train_options = option_group(
     ),
     run_option("-s, --scale N", "Scale to train for", type=POSITIVE, default=TrainOptions.scale),
     run_option(
-        "--stages NAME", "psnr, gan or both", type=click.Choice(STAGES), show_default=BY_RECIPE
+        "--stages NAME", "psnr, gan, both or int8", type=click.Choice(STAGES), show_default=BY_RECIPE
     ),
     run_option("--steps N", "Steps of all stages", type=POSITIVE, show_default=BY_RECIPE),
     run_option(
@@ -94,7 +94,7 @@ train_options = option_group(
     ),
     network_option(
         "--pool FOLDER",
-        "Crops upscaled once by the teacher",
+        "Crops upscaled once, by the teacher or elsewhere",
         type=new_folder,
     ),
     network_option(
@@ -162,6 +162,7 @@ SAVE_TEXT = "finishing the step and saving"
         "repeated; --vgg download fetches torchvision's file once.",
         "RUN/psnr.safetensors (faithful) and RUN/gan.safetensors (vivid) are the best networks so "
         "far: srgan upscale -w reads them, srgan interp blends them.",
+        "--stages int8 trains --from FILE to run in int8 as it runs in floats: RUN/int8.safetensors.",
         "Several GPUs: torchrun --nproc-per-node N -m srgan_cli train ...",
     ),
 )

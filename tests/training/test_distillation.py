@@ -270,6 +270,18 @@ def test_a_crop_of_another_size_is_refused_before_it_is_decoded(
         loaded(pool_by_hand(tmp_path / "pool", teacher_side=48))
 
 
-def test_a_pool_without_its_teacher_is_refused(make, tmp_path) -> None:
-    with pytest.raises(OptionError, match="name the teacher"):
-        make(pool=tmp_path)
+def test_a_full_pool_needs_no_teacher_and_gives_its_name_to_the_record(make, run, tmp_path) -> None:
+    options = make(pool=pool_by_hand(tmp_path / "hit-srf"), teacher_weight=0.5, steps=2)
+    run(options)
+    training = read_weights(options.out / "psnr.safetensors").metadata.training
+    assert training["teachers"] == ["hit-srf"]
+    assert all(
+        {"pixel", "distillation"} <= set(row) for row in read_log(options.out) if "lr" in row
+    )
+    lines = [*describe_run(options, [])]
+    assert f"trained on a pool of 2 crops: {options.pool}" in lines
+
+
+def test_an_empty_pool_without_a_teacher_is_refused(make, run, tmp_path) -> None:
+    with pytest.raises(DatasetError, match="name the --teacher"):
+        run(make(pool=tmp_path / "pool"))

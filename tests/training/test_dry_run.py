@@ -28,6 +28,19 @@ def test_a_plan_says_it_all(make) -> None:
     assert not options.out.exists()
 
 
+def test_a_plan_of_the_int8_stage(make, run, tmp_path: Path) -> None:
+    run(make(steps=1))
+    start = tmp_path / "run" / "psnr.safetensors"
+    options = make(
+        stages="int8", start=start, out=tmp_path / "second", precision="auto", blocks=None, vgg=()
+    )
+    text = "\n".join(describe_run(options, check(options)))
+    assert "stage int8: 6 steps of 2 patches" in text
+    assert "mse x 10000 of int8 and float32 to the start and to one another" in text
+    assert "computing in fp32" in text
+    assert "time: about" in text
+
+
 def test_a_plan_tells_of_color_augmentation_where_patches_are_made(make, tmp_path: Path) -> None:
     line = "color augmentation: 25% of the patches"
     assert line in [*describe_run(make(recipe="srresnet", stages="psnr"), [])]

@@ -19,9 +19,9 @@ from srgan_cli.training.patches import (
     GeneratedPairs,
     PatchOptions,
     StoredPairs,
-    add_color_block,
     as_planes,
     detail,
+    draw_color_block,
     draw_color_change,
     pick_detailed_crop,
     random_orientation,
@@ -219,7 +219,9 @@ def test_color_blocks_paint_a_rectangle_of_one_color_often_a_strong_one() -> Non
     plain = as_planes(random_image(0, 40, 40))
     strong = 0
     for seed in range(60):
-        painted = add_color_block(plain, 1.0, np.random.default_rng(seed))
+        drawn = draw_color_block(40, 1.0, np.random.default_rng(seed))
+        assert drawn is not None
+        painted = drawn(plain)
         rows, columns = (painted != plain).any(dim=0).nonzero(as_tuple=True)
         block = painted[:, rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
         assert min(block.shape[1:]) >= 9
@@ -230,10 +232,9 @@ def test_color_blocks_paint_a_rectangle_of_one_color_often_a_strong_one() -> Non
 
 
 def test_as_many_patches_as_asked_for_get_a_color_block() -> None:
-    plain = as_planes(random_image(0, 24, 24))
-    made = [add_color_block(plain, 0.25, np.random.default_rng(seed)) for seed in range(300)]
-    assert 180 < sum(torch.equal(one, plain) for one in made) < 260
-    assert add_color_block(plain, 0.0, np.random.default_rng(0)) is plain
+    made = [draw_color_block(24, 0.25, np.random.default_rng(seed)) for seed in range(300)]
+    assert 180 < made.count(None) < 260
+    assert draw_color_block(24, 0.0, np.random.default_rng(0)) is None
 
 
 def test_the_low_patch_is_made_of_the_painted_high_one(images) -> None:
@@ -254,6 +255,34 @@ def test_the_low_patch_is_made_of_the_augmented_high_one(images) -> None:
         pair = cut(np.random.default_rng(seed))
         expected = round_levels(resize(pair["high_res"].float(), 8, 8))
         assert (pair["low_res"] - expected)[..., 2:-2, 2:-2].abs().max() <= 1
+
+
+def test_a_color_block_is_scale_times_as_large_in_the_high_patch(tmp_path: Path) -> None:
+    for folder, side in (("low", 16), ("high", 32)):
+        (tmp_path / folder).mkdir()
+        save_image(tmp_path / folder / "0.png", 0, height=side, width=side)
+    low_res, high_res = (
+        load_images(
+            [tmp_path / folder / "0.png"],
+            CacheFile(tmp_path / f"{folder}.bytes"),
+            min_side_check(1),
+            [],
+        )[0]
+        for folder in ("low", "high")
+    )
+    painted = StoredPairs(low_res, high_res, PatchOptions(32, 2, color_blocks=1), high_res)
+    plain = StoredPairs(low_res, high_res, PatchOptions(32, 2))
+    for seed in range(5):
+        pair, unchanged = (one(np.random.default_rng(seed)) for one in (painted, plain))
+        low_block = (pair["low_res"] != unchanged["low_res"]).any(dim=0)
+        high_block = (pair["high_res"] != unchanged["high_res"]).any(dim=0)
+        twice = low_block.repeat_interleave(2, 0).repeat_interleave(2, 1)
+        assert high_block.any()
+        assert torch.equal(twice, high_block)
+        assert torch.equal(pair["high_res"], pair["teacher"])
+        colors = [pair["low_res"][:, low_block], pair["high_res"][:, high_block]]
+        assert torch.equal(colors[0].unique(dim=1), colors[1].unique(dim=1))
+        assert len(colors[0].unique(dim=1).T) == 1
 
 
 def test_pairs_and_their_teacher_are_augmented_alike(images) -> None:

@@ -28,6 +28,12 @@ from srgan_cli.training.train_options import TrainOptions, VggFile, seconds, siz
         ({"precision": "int8"}, "--precision is one of"),
         ({"patch": 15}, "multiple of the scale 2"),
         ({"stages": "gan"}, "--from"),
+        ({"stages": "int8", "blocks": None, "vgg": ()}, "--from"),
+        ({"stages": "int8", "start": Path("a")}, "--blocks does not go with --stages int8"),
+        (
+            {"stages": "int8", "start": Path("a"), "blocks": None, "vgg": (), "teachers": ("b",)},
+            "--teacher does not go with --stages int8",
+        ),
         ({"vgg": ("f.pth:conv2_2=x",)}, "is a number"),
         ({"vgg": ("f.pth:conv2_2=0",)}, "more than 0"),
         ({"blocks": 10**6}, "--blocks must be from 0 to"),
