@@ -69,8 +69,8 @@ def rows(description: "WeightsDescription") -> Iterator[tuple[str, str]]:
     yield "reflect padding", _format_pixels(description.reflect_padding)
     yield "parameters", f"{description.parameters:,}"
     yield "cost", f"{description.flop_per_megapixel / 1e9:,.1f} GFLOP per megapixel of input"
-    psnr = description.int8_psnr
-    yield "int8", "not measured" if psnr is None else f"{psnr:.1f} dB from float32"
+    yield "int8", _format_psnr(description.int8_psnr)
+    yield "int8 without VNNI", _format_psnr(description.int8_psnr_7bit)
     yield "objective", description.objective
     yield "lineage", description.lineage or "not known"
     if description.family is not None:
@@ -81,6 +81,10 @@ def rows(description: "WeightsDescription") -> Iterator[tuple[str, str]]:
         name = "training" if len(description.history) == 1 else f"training {number}"
         yield from flatten(name, record)
     yield from flatten("figures", description.figures)
+
+
+def _format_psnr(psnr: float | None) -> str:
+    return "not measured" if psnr is None else f"{psnr:.1f} dB from float32"
 
 
 def _format_pixels(number: int | None) -> str:

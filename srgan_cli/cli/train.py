@@ -58,7 +58,10 @@ train_options = option_group(
     ),
     run_option("-s, --scale N", "Scale to train for", type=POSITIVE, default=TrainOptions.scale),
     run_option(
-        "--stages NAME", "psnr, gan, both or int8", type=click.Choice(STAGES), show_default=BY_RECIPE
+        "--stages NAME",
+        "psnr, gan, both or int8",
+        type=click.Choice(STAGES),
+        show_default=BY_RECIPE,
     ),
     run_option("--steps N", "Steps of all stages", type=POSITIVE, show_default=BY_RECIPE),
     run_option(
@@ -162,7 +165,7 @@ SAVE_TEXT = "finishing the step and saving"
         "repeated; --vgg download fetches torchvision's file once.",
         "RUN/psnr.safetensors (faithful) and RUN/gan.safetensors (vivid) are the best networks so "
         "far: srgan upscale -w reads them, srgan interp blends them.",
-        "--stages int8 trains --from FILE to run in int8 as it runs in floats: RUN/int8.safetensors.",
+        "--stages int8 trains --from FILE to run in int8 as in floats: RUN/int8.safetensors.",
         "Several GPUs: torchrun --nproc-per-node N -m srgan_cli train ...",
     ),
 )

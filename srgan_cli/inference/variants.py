@@ -13,7 +13,7 @@ from srgan_cli.device import pick_precision
 from srgan_cli.errors import DeviceError
 from srgan_cli.networks.calibration import Calibration
 from srgan_cli.networks.fast import Fast
-from srgan_cli.networks.int8 import WEIGHT_LEVELS, Int8Fast, int8_problem, weight_levels
+from srgan_cli.networks.int8 import Int8Fast, int8_problem, weight_levels
 from srgan_cli.networks.orientations import ORIENTATIONS, upscale_rotated
 
 
@@ -41,7 +41,8 @@ def takes_int8(
 ) -> bool:
     """Whether the network runs in int8 on these devices.
 
-    precision: an option value. psnr: dB from float32 that the network's file records, if it does.
+    precision: an option value. psnr: dB from float32 that the network's file records for this
+    processor, if it does.
     Raises DeviceError where int8 is asked for and cannot be had.
     """
     if precision not in ("auto", "int8"):
@@ -49,8 +50,8 @@ def takes_int8(
     if precision == "auto" and (psnr is None or psnr < MIN_PSNR):
         return False
     problem = _problem(network, devices)
-    if precision == "auto":  # with shorter weights the recorded figure does not hold
-        return problem is None and weight_levels() == WEIGHT_LEVELS
+    if precision == "auto":
+        return problem is None
     if problem is not None:
         raise DeviceError(f"{problem}: take --precision auto")
     return True

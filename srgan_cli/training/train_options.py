@@ -183,10 +183,11 @@ class TrainOptions:
         """Check the options of a run that trains a finished network for int8."""
         if self.start is None:
             raise OptionError("--stages int8 begins with a trained network: name it with --from")
-        for name in ("teachers", "low", "loss", "optimizer", "blocks", "vgg"):
+        for name in ("teachers", "pool", "low", "loss", "optimizer", "blocks", "vgg"):
             if getattr(self, name):
+                given = "--teacher" if name == "teachers" else flag(name)
                 raise OptionError(
-                    f"{flag(name.removesuffix('s'))} does not go with --stages int8: the network "
+                    f"{given} does not go with --stages int8: the network "
                     "keeps its form and learns from its own output"
                 )
 

@@ -11,7 +11,13 @@ from srgan_cli.errors import WeightsError
 from srgan_cli.networks import calibration as measured
 from srgan_cli.networks.calibration import Calibration, int8_layers
 from srgan_cli.networks.fast import Fast
-from srgan_cli.networks.int8 import WEIGHT_LEVELS, Int8Fast, int8_problem, weight_levels
+from srgan_cli.networks.int8 import (
+    SAFE_WEIGHT_LEVELS,
+    WEIGHT_LEVELS,
+    Int8Fast,
+    int8_problem,
+    weight_levels,
+)
 from srgan_cli.weights.container import Weights, change_weights_file
 from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.measured_field import output_psnr, pattern_image
@@ -63,11 +69,19 @@ def recorded_calibration(weights: Weights, network: nn.Module) -> Calibration | 
 
 
 def recorded_psnr(weights: Weights, network: nn.Module) -> float | None:
-    """Of int8, in dB from float32; None if the file has none, or one of other layers."""
+    """Of int8 on this processor, in dB from float32.
+
+    None if the file has none, or one of other layers.
+    """
     metadata = weights.metadata
-    if metadata.activation_ranges is None or not isinstance(network, Fast):
-        return metadata.int8_psnr
-    return metadata.int8_psnr if recorded_calibration(weights, network) else None
+    of_other_layers = (
+        metadata.activation_ranges is not None
+        and isinstance(network, Fast)
+        and recorded_calibration(weights, network) is None
+    )
+    if of_other_layers:
+        return None
+    return metadata.int8_psnr if weight_levels() == WEIGHT_LEVELS else metadata.int8_psnr_7bit
 
 
 def complete_ranges(weights: Weights, images: Sequence[Tensor] = ()) -> Weights:
@@ -81,31 +95,28 @@ def complete_ranges(weights: Weights, images: Sequence[Tensor] = ()) -> Weights:
     if not isinstance(network, Fast):
         return weights
     recorded = recorded_calibration(weights, network)
-    psnr = recorded_psnr(weights, network)
-    calibration = recorded or calibrate(network, images)
-    if psnr is None and images and _sums_are_exact(network):
-        expected = _outputs(network, images)
-        calibration = _with_floats(network, calibration, images, expected)
-        psnr = int8_psnr(network, calibration, images, expected)
-    if calibration == recorded and psnr == weights.metadata.int8_psnr:
+    if recorded is not None and (not images or recorded_psnr(weights, network) is not None):
         return weights
-    return _record(weights, calibration, psnr)
-
-
-def _record(weights: Weights, calibration: Calibration, psnr: float | None) -> Weights:
-    metadata = replace(
-        weights.metadata,
-        activation_ranges=calibration.ranges,
-        channel_scales=calibration.scales,
-        float_layers=tuple(sorted(calibration.floats)),
-        int8_psnr=psnr,
-    )
-    return replace(weights, metadata=metadata)
+    made = _measured(weights, network, recorded or calibrate(network, images), images)
+    return weights if made.metadata == weights.metadata else made
 
 
 def measure_int8(weights: Weights, images: Sequence[Tensor]) -> Weights:
-    """As `complete_ranges`, of whatever the metadata has about int8 already."""
-    return complete_ranges(replace(weights, metadata=without_int8(weights.metadata)), images)
+    """As `complete_ranges`, but measured anew.
+
+    A recorded calibration, which may have been trained, is kept where it is better.
+    """
+    network = load_generator(weights)
+    unknown = replace(weights, metadata=without_int8(weights.metadata))
+    if not isinstance(network, Fast):
+        return unknown
+    new = calibrate(network, images)
+    recorded = recorded_calibration(weights, network)
+    if recorded is not None and images and int8_problem(network) is None:
+        expected = _outputs(network, images)
+        options = [replace(one, floats=frozenset()) for one in (new, recorded)]
+        new = max(options, key=lambda one: int8_psnr(network, one, images, expected))
+    return _measured(unknown, network, new, images)
 
 
 def complete_ranges_of_file(path: Path, images: Sequence[Tensor] = ()) -> None:
@@ -113,8 +124,27 @@ def complete_ranges_of_file(path: Path, images: Sequence[Tensor] = ()) -> None:
     change_weights_file(path, lambda weights: complete_ranges(weights, images))
 
 
-def _sums_are_exact(network: Fast) -> bool:
-    return int8_problem(network) is None and weight_levels() == WEIGHT_LEVELS
+def _measured(
+    weights: Weights, network: Fast, calibration: Calibration, images: Sequence[Tensor]
+) -> Weights:
+    """With the calibration, and its PSNR for the weights of each length that this processor can
+    compute with."""
+    psnr: dict[int, float] = {}
+    if images and int8_problem(network) is None:
+        expected = _outputs(network, images)
+        calibration = _with_floats(network, calibration, images, expected)
+        for levels in (WEIGHT_LEVELS, SAFE_WEIGHT_LEVELS):
+            if levels <= (weight_levels() or 0):
+                psnr[levels] = int8_psnr(network, calibration, images, expected, levels)
+    metadata = replace(
+        weights.metadata,
+        activation_ranges=calibration.ranges,
+        channel_scales=calibration.scales,
+        float_layers=tuple(sorted(calibration.floats)),
+        int8_psnr=psnr.get(WEIGHT_LEVELS),
+        int8_psnr_7bit=psnr.get(SAFE_WEIGHT_LEVELS),
+    )
+    return replace(weights, metadata=metadata)
 
 
 @torch.inference_mode()
@@ -124,10 +154,19 @@ def _outputs(network: nn.Module, images: Sequence[Tensor]) -> list[Tensor]:
 
 @torch.inference_mode()
 def int8_psnr(
-    network: Fast, calibration: Calibration, images: Sequence[Tensor], expected: Sequence[Tensor]
+    network: Fast,
+    calibration: Calibration,
+    images: Sequence[Tensor],
+    expected: Sequence[Tensor],
+    levels: int | None = None,
 ) -> float:
-    """dB of all outputs together from `expected`, those in float32; where sums are exact."""
-    quantized = Int8Fast(network, calibration, torch.float32, WEIGHT_LEVELS)
+    """dB of all outputs together from `expected`, those in float32.
+
+    levels: of the weights; none: those of this processor.
+    """
+    quantized = Int8Fast(
+        network, calibration, torch.float32, levels or weight_levels() or WEIGHT_LEVELS
+    )
     return output_psnr(map(quantized, images), expected)
 
 

@@ -7,7 +7,14 @@ from typing import Any
 JSON_NAMES = {"measured_receptive_field": "effective_reach", "reflect_padding": "mirrored"}
 """Field of Metadata -> its key in weights files. The other fields have the same name in both."""
 
-OPTIONAL = ("family", "activation_ranges", "channel_scales", "float_layers", "int8_psnr")
+OPTIONAL = (
+    "family",
+    "activation_ranges",
+    "channel_scales",
+    "float_layers",
+    "int8_psnr",
+    "int8_psnr_7bit",
+)
 """Fields that files have only where they say something."""
 
 MAX_SCALE = 64
@@ -81,6 +88,9 @@ class Metadata:
     int8_psnr: float | None = None
     """dB between the output in int8 and in float32, as measured on validation crops."""
 
+    int8_psnr_7bit: float | None = None
+    """The same with weights of 7 bits, as on processors without VNNI."""
+
     training: dict[str, Any] = field(default_factory=dict)
     """Recipe, options, steps, data, version, validation results."""
 
@@ -99,15 +109,20 @@ class Metadata:
             raise TypeError("facts of a wrong type")
         if not isinstance(self.family, ModelFamily | None):
             raise TypeError("a family of a wrong type")
-        _check_int8(self.activation_ranges, self.int8_psnr)
+        _check_psnr(self.int8_psnr)
+        _check_psnr(self.int8_psnr_7bit)
+        _check_ranges(self.activation_ranges)
         _check_channels(self.channel_scales, self.float_layers)
         _check_figures(self.figures)
         _check_depth(self.training)
 
 
-def _check_int8(ranges: Any, psnr: Any) -> None:
+def _check_psnr(psnr: Any) -> None:
     if psnr is not None and not _is_finite(psnr):
         raise ValueError(f"a PSNR of int8 of {psnr!r}")
+
+
+def _check_ranges(ranges: Any) -> None:
     if ranges is None:
         return
     if not _is_rows(ranges) or not all(len(pair) == 2 for pair in ranges):
@@ -159,7 +174,12 @@ def _check_depth(record: object, most: int = MAX_NESTING) -> None:
 def without_int8(metadata: Metadata) -> Metadata:
     """For other parameters, or another calibration."""
     return replace(
-        metadata, activation_ranges=None, channel_scales=None, float_layers=(), int8_psnr=None
+        metadata,
+        activation_ranges=None,
+        channel_scales=None,
+        float_layers=(),
+        int8_psnr=None,
+        int8_psnr_7bit=None,
     )
 
 

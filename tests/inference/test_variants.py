@@ -14,7 +14,7 @@ from srgan_cli.images.image import Image
 from srgan_cli.inference import variants
 from srgan_cli.inference.variants import MIN_PSNR, Ensemble, takes_int8
 from srgan_cli.networks.fast import Fast
-from srgan_cli.networks.int8 import SAFE_WEIGHT_LEVELS, WEIGHT_LEVELS, int8_problem
+from srgan_cli.networks.int8 import int8_problem
 from srgan_cli.networks.srcnn import SRCNN
 from srgan_cli.settings import NATIVE, Machine
 from srgan_cli.weights.activation_ranges import complete_ranges
@@ -49,9 +49,8 @@ needs_int8 = pytest.mark.skipif(int8_problem(TINY) is not None, reason="no int8 
 
 @pytest.fixture
 def works(monkeypatch):
-    """A processor that has int8 with exact sums."""
+    """A processor that has int8."""
     monkeypatch.setattr(variants, "int8_problem", lambda network: None)
-    monkeypatch.setattr(variants, "weight_levels", lambda: WEIGHT_LEVELS)
 
 
 @pytest.mark.usefixtures("works")
@@ -67,13 +66,6 @@ def test_int8_is_taken_when_asked_for_and_not_where_another_precision_is():
     assert takes_int8("int8", TINY, [CPU], None)
     for name in ("fp32", "bf16", "fp16"):
         assert not takes_int8(name, TINY, [CPU], 99.0)
-
-
-@pytest.mark.usefixtures("works")
-def test_auto_leaves_processors_alone_for_which_the_figure_does_not_hold(monkeypatch):
-    monkeypatch.setattr(variants, "weight_levels", lambda: SAFE_WEIGHT_LEVELS)
-    assert not takes_int8("auto", TINY, [CPU], 99.0)
-    assert takes_int8("int8", TINY, [CPU], 99.0)
 
 
 def test_without_operators_auto_goes_on_and_int8_is_an_error_with_a_remedy(monkeypatch):

@@ -118,7 +118,7 @@ def test_the_weight_is_a_share(make, teacher, weight) -> None:
 
 
 def test_a_weight_of_no_teacher_is_refused(make) -> None:
-    with pytest.raises(OptionError, match="--teacher-weight says how much a --teacher counts"):
+    with pytest.raises(OptionError, match="a --teacher or a --pool counts: name one"):
         make(teacher_weight=0.5)
 
 
