@@ -184,7 +184,8 @@ CLEAN = Recipe(
     },
     stages=(OUR_PSNR, OUR_GAN),
     int8=OUR_INT8,
-    color_augmentation=0.15,
+    color_augmentation=0.3,
+    color_blocks=0.15,
     family=ModelFamily(PHOTO_CLEAN, denoise=0),
 )
 
@@ -197,6 +198,7 @@ PHOTO = Recipe(
     int8=OUR_INT8,
     degrade=True,
     color_augmentation=CLEAN.color_augmentation,
+    color_blocks=CLEAN.color_blocks,
     family=ModelFamily(PHOTO_CLEAN, denoise=1),
 )
 

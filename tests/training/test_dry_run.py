@@ -24,7 +24,7 @@ def test_a_plan_says_it_all(make) -> None:
         "judged by",
     ):
         assert expected in text
-    assert "color augmentation: 15% of the patches" in text
+    assert "color augmentation: 30% of the patches" in text
     assert not options.out.exists()
 
 
