@@ -24,7 +24,8 @@ from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.feature_extractors import load_vggs
 from srgan_cli.training.initial_weights import weights_file
 from srgan_cli.training.loss_terms import PerceptualTerm
-from srgan_cli.training.recipes import RECIPES, Recipe, Stage
+from srgan_cli.training.recipes import RECIPES, Recipe
+from srgan_cli.training.stages import Stage
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.validation import Sample, ValidationResult, center_samples, crop_center
 from srgan_cli.weights.container import read_weights, write_weights

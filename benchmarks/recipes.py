@@ -34,7 +34,8 @@ from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.feature_extractors import load_vggs
 from srgan_cli.training.initial_weights import stage_weights, weights_file
 from srgan_cli.training.patches import Batches, Pair
-from srgan_cli.training.recipes import RECIPES, Stage
+from srgan_cli.training.recipes import RECIPES
+from srgan_cli.training.stages import Stage
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.trainer import Trainer
 from srgan_cli.training.validation import center_samples

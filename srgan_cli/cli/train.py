@@ -28,7 +28,8 @@ from srgan_cli.cli.signals import handle_signals
 from srgan_cli.errors import OptionError
 from srgan_cli.settings import FLOAT_PRECISION_NAMES
 from srgan_cli.training.loss_terms import PixelDistance
-from srgan_cli.training.recipes import RECIPES, OptimizerName
+from srgan_cli.training.recipes import RECIPES
+from srgan_cli.training.stages import OptimizerName
 from srgan_cli.training.train_options import STAGES, TEACHER_WEIGHT, TrainOptions, seconds, size
 
 BY_RECIPE = "by recipe"

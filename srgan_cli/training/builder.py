@@ -10,11 +10,9 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from srgan_cli import __version__
-from srgan_cli.device import pick_precision
 from srgan_cli.errors import OptionError
 from srgan_cli.figures import plots
 from srgan_cli.networks import DISCRIMINATORS
-from srgan_cli.networks.fast import Fast
 from srgan_cli.networks.quantization_aware import QuantizationAware
 from srgan_cli.networks.srcnn import is_luma_only
 from srgan_cli.training.callbacks import TrainingCallback, scalar_writer
@@ -30,15 +28,17 @@ from srgan_cli.training.initial_weights import (
     weights_file,
     without_folders,
 )
+from srgan_cli.training.int8_stage import stage_network, stage_precision, with_network
 from srgan_cli.training.loss_terms import GanTerm, LossInputs, Target
 from srgan_cli.training.losses import GAN_LOSSES
 from srgan_cli.training.muon import Muon
 from srgan_cli.training.net2net import reinit_silent_, silent_share
 from srgan_cli.training.patches import Batches, Pair
-from srgan_cli.training.recipes import Recipe, Stage, declared_family
+from srgan_cli.training.recipes import Recipe, declared_family
 from srgan_cli.training.report import draw_curves, draw_sheet
 from srgan_cli.training.run_folder import write_options
 from srgan_cli.training.schedule import StageLength, chosen_stages, stage_budget, stage_steps
+from srgan_cli.training.stages import Stage
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_step import (
     GanObjective,
@@ -49,7 +49,6 @@ from srgan_cli.training.train_step import (
 )
 from srgan_cli.training.trainer import SaveBest, StageOutputs, StageProgress, Trainer
 from srgan_cli.training.validation import Sample, Score, ValidationResult, center_samples, validator
-from srgan_cli.weights.activation_ranges import calibrate
 from srgan_cli.weights.container import Weights, write_weights
 from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.metadata import Metadata, without_int8
@@ -105,22 +104,6 @@ def build_trainer(run: TrainRun, stage: Stage) -> Trainer:
         accumulate=run.options.accumulate,
         silent_share=lambda network: silent_share(network, samples),
     )
-
-
-def stage_precision(options: TrainOptions, stage: Stage, device: torch.device) -> torch.dtype:
-    return pick_precision("fp32" if stage.full_precision else options.precision, device)
-
-
-def stage_network(weights: Weights, stage: Stage, low_res: Sequence[Tensor] = ()) -> nn.Module:
-    """The network that a stage trains, with the parameters of `weights`.
-
-    low_res: (1, 3, H, W), images that it is calibrated on for int8; none: a built-in one.
-    """
-    network = load_generator(weights)
-    if stage.end != "int8":
-        return network
-    assert isinstance(network, Fast)
-    return QuantizationAware(network, calibrate(network, low_res))
 
 
 def to_channels_last(network: nn.Module, device: torch.device) -> nn.Module:
@@ -286,19 +269,6 @@ def _new_metadata(run: TrainRun, stage: Stage, weights: Weights) -> Metadata:
         return metadata
     family = declared_family(run.recipe, weights.architecture, weights.hyperparameters)
     return replace(metadata, objective=stage.end, family=family)
-
-
-def with_network(weights: Weights, network: nn.Module) -> Weights:
-    """`weights` with the parameters of a trained network, and how it runs in int8 if it says so."""
-    if not isinstance(network, QuantizationAware):
-        return replace(weights, state=network.state_dict())
-    calibration = network.calibration()
-    metadata = replace(
-        weights.metadata,
-        activation_ranges=calibration.ranges,
-        channel_scales=calibration.scales,
-    )
-    return replace(weights, state=network.network.state_dict(), metadata=metadata)
 
 
 def _record(

@@ -37,8 +37,9 @@ from srgan_cli.training.patches import (
     PatchOptions,
     StoredPairs,
 )
-from srgan_cli.training.recipes import Recipe, Stage
+from srgan_cli.training.recipes import Recipe
 from srgan_cli.training.schedule import chosen_stages
+from srgan_cli.training.stages import Stage
 from srgan_cli.training.train_options import TrainOptions
 
 Batch = TypeVar("Batch")

@@ -32,7 +32,7 @@ from srgan_cli.training.patches import (
     PatchOptions,
     crop_border,
 )
-from srgan_cli.training.recipes import Stage
+from srgan_cli.training.stages import Stage
 from srgan_cli.training.train_options import TEACHER_WEIGHT, TrainOptions
 from srgan_cli.training.train_step import Numerics
 from srgan_cli.weights.container import Weights

@@ -10,13 +10,7 @@ from torch import nn
 
 from srgan_cli.device import dtype_name, keep_memory, out_of_memory, pick_device
 from srgan_cli.errors import DatasetError
-from srgan_cli.training.builder import (
-    TrainRun,
-    build_step,
-    stage_network,
-    stage_precision,
-    to_channels_last,
-)
+from srgan_cli.training.builder import TrainRun, build_step, to_channels_last
 from srgan_cli.training.callbacks import NoCallback
 from srgan_cli.training.data import Data, Source
 from srgan_cli.training.dataset import ImageSet
@@ -25,10 +19,12 @@ from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.feature_extractors import LoadedVgg, metric_extractor
 from srgan_cli.training.image_checks import check_dataset, skipped_lines
 from srgan_cli.training.initial_weights import starting_weights
+from srgan_cli.training.int8_stage import stage_network, stage_precision
 from srgan_cli.training.memory_estimate import estimate_memory, stage_networks
 from srgan_cli.training.patches import Pair
-from srgan_cli.training.recipes import RECIPES, Recipe, Stage
+from srgan_cli.training.recipes import RECIPES, Recipe
 from srgan_cli.training.schedule import TRAINING_SHARE, chosen_stages, stage_budget, stage_steps
+from srgan_cli.training.stages import Stage
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.loading import load_generator
 

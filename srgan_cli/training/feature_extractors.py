@@ -20,7 +20,7 @@ from srgan_cli.folders import cache_folder
 from srgan_cli.networks.vgg import VGG, available_layers
 from srgan_cli.training.loss_terms import PerceptualTerm
 from srgan_cli.training.losses import DISTANCES, PerceptualLoss, WeightedFeatures
-from srgan_cli.training.recipes import Stage
+from srgan_cli.training.stages import Stage
 from srgan_cli.training.train_options import VggFile
 from srgan_cli.weights.tensor_files import read_tensors
 

@@ -8,11 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from srgan_cli.training.builder import build_discriminator, stage_network, stage_precision
+from srgan_cli.training.builder import build_discriminator
 from srgan_cli.training.distillation import effective_teacher_weight, load_teachers
 from srgan_cli.training.feature_extractors import LoadedVgg, perceptual_loss, perceptual_terms
 from srgan_cli.training.initial_weights import starting_weights
-from srgan_cli.training.recipes import RECIPES, Stage
+from srgan_cli.training.int8_stage import stage_network, stage_precision
+from srgan_cli.training.recipes import RECIPES
+from srgan_cli.training.stages import Stage
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.loading import load_generator
 

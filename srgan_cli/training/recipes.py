@@ -2,54 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from srgan_cli.errors import OptionError
-from srgan_cli.training.loss_terms import (
-    GanTerm,
-    LossTerm,
-    PerceptualTerm,
-    PixelTerm,
-    QuantizationTerm,
-)
+from srgan_cli.training.loss_terms import GanTerm, PerceptualTerm, PixelTerm, QuantizationTerm
+from srgan_cli.training.stages import Stage
 from srgan_cli.weights.metadata import ModelFamily
 from srgan_cli.weights.zoo import FAMILY_SCALE
-
-End = Literal["psnr", "gan", "int8"]
-
-OptimizerName = Literal["adam", "muon"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """A stage of training: losses, optimizer, schedule; see schedule.resolve_stage."""
-
-    end: End = "psnr"
-    losses: tuple[LossTerm, ...] = (PixelTerm(),)
-    """The generator's loss terms besides the GAN loss."""
-    gan: GanTerm | None = None
-    steps: int
-    batch_size: int = 16
-    patch: int = 128
-    """Side of the high-resolution crop at scale 4, in pixels."""
-    optimizer: OptimizerName = "adam"
-    lr: float
-    """Adam's; Muon takes more, see RATES."""
-    betas: tuple[float, float] = (0.9, 0.999)
-    warmup: int = 0
-    """Steps of linear warmup."""
-    milestones: tuple[float, ...] | None = None
-    """Shares of the run at which the rate is multiplied by `drop`; None is a cosine schedule."""
-    drop: float = 0.5
-    max_grad_norm: float | None = None
-    """Largest norm of the gradient."""
-    ema: float = 0.999
-    """Decay of the exponential moving average of the weights; 0 for none."""
-    freeze_norms_at: float = 1.0
-    """Share of the run after which the generator's BatchNorms use their running statistics, as in
-    inference, instead of each batch's."""
-    full_precision: bool = False
-    """Whether it computes in float32, whatever --precision says."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,8 @@ from torch import nn
 from srgan_cli.training.distillation import effective_teacher_weight
 from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.loss_terms import LossTerm, PixelDistance, PixelTerm, with_teacher
-from srgan_cli.training.recipes import OptimizerName, Recipe, Stage
+from srgan_cli.training.recipes import Recipe
+from srgan_cli.training.stages import OptimizerName, Stage
 from srgan_cli.training.train_options import TrainOptions
 
 RATES = {"adam": 1.0, "muon": 2.0}

@@ -28,8 +28,9 @@ from srgan_cli.training.memory_estimate import (
     memory_hint,
     stage_memory,
 )
-from srgan_cli.training.recipes import RECIPES, Recipe, Stage
+from srgan_cli.training.recipes import RECIPES, Recipe
 from srgan_cli.training.run_folder import checkpoints, load_state
+from srgan_cli.training.stages import Stage
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.activation_ranges import complete_ranges_of_file
 from srgan_cli.weights.container import write_weights

@@ -20,9 +20,9 @@ from srgan_cli.training.callbacks import (
     catch_signals,
 )
 from srgan_cli.training.patches import Pair
-from srgan_cli.training.recipes import Stage
 from srgan_cli.training.run_folder import TrainingState, append_log, save_state, truncate_log
 from srgan_cli.training.schedule import StageLength, average_, freeze_norms_, learning_rate
+from srgan_cli.training.stages import Stage
 from srgan_cli.training.train_step import Losses, NonFiniteError, TrainStep
 from srgan_cli.training.validation import Score, ValidationResult
 

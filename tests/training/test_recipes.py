@@ -16,8 +16,9 @@ from srgan_cli.training.degradation import bicubic_downsample
 from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.feature_extractors import load_vggs
 from srgan_cli.training.patches import as_planes
-from srgan_cli.training.recipes import RECIPES, Recipe, Stage, declared_family
+from srgan_cli.training.recipes import RECIPES, Recipe, declared_family
 from srgan_cli.training.schedule import resolve_stage
+from srgan_cli.training.stages import Stage
 from srgan_cli.training.train_step import Losses, TrainStep
 from srgan_cli.weights.metadata import ModelFamily
 

@@ -10,9 +10,10 @@ from srgan_cli.errors import TrainingError
 from srgan_cli.networks import DISCRIMINATORS, GENERATORS
 from srgan_cli.training.losses import DISTANCES, GAN_LOSSES
 from srgan_cli.training.patches import Pair
-from srgan_cli.training.recipes import RECIPES, Stage
+from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.run_folder import checkpoints, load_state
 from srgan_cli.training.schedule import average_, freeze_norms_, learning_rate, norms
+from srgan_cli.training.stages import Stage
 from srgan_cli.training.train_step import (
     GanObjective,
     NonFiniteError,
