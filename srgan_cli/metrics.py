@@ -74,14 +74,12 @@ def _planes(
         raise ImageError(f"the images differ in size: {_size(image)} and {_size(reference)}")
     if min(image.shape[:2]) <= 2 * border:
         raise ImageError(f"nothing is left of {_size(image)} pixels inside a border of {border}")
-    convert = _luma if channel == "y" else levels
-    a, b = np.broadcast_arrays(convert(image), convert(reference))
+    if channel == "y":
+        a, b = to_y(image)[..., None], to_y(reference)[..., None]
+    else:
+        a, b = np.broadcast_arrays(levels(image), levels(reference))
     inside = np.s_[border : a.shape[0] - border, border : a.shape[1] - border]
     return a[inside], b[inside]
-
-
-def _luma(pixels: np.ndarray) -> np.ndarray:
-    return to_y(pixels)[..., None]
 
 
 def levels(pixels: np.ndarray) -> np.ndarray:

@@ -97,7 +97,8 @@ def fill_template(name: str, title: str, data: object, package: str = "srgan_cli
         "title": html.escape(title),
         "style": _template("page.css") + _template(f"{name}.css", package),
         "body": _template(f"{name}.html", package),
-        "data": _json_in_html(data),
+        # without "<", which could end the script element or open a comment
+        "data": json.dumps(data, ensure_ascii=False).replace("<", "\\u003c"),
         "script": _template(f"{name}.js", package),
     }
     page = _substitute(_template("page.html"), parts)
@@ -112,11 +113,6 @@ def _substitute(skeleton: str, parts: dict[str, str]) -> str:
 
 def _template(name: str, package: str = "srgan_cli.figures") -> str:
     return files(package).joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _json_in_html(data: object) -> str:
-    """JSON without "<", which could end the script element or open a comment."""
-    return json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
 
 
 PAGE_LIMIT = 60_000_000  # bytes: what a phone's browser still opens

@@ -169,15 +169,13 @@ def _one_per_rater(results: Sequence[Result], notes: list[str]) -> list[Result]:
         if known is None:
             best[result.rater] = result
             continue
-        kept, other = sorted((known, result), key=_preference, reverse=True)
+        kept, other = sorted(
+            (known, result), key=lambda one: (len(one.ratings), one.saved), reverse=True
+        )
         best[result.rater] = kept
         same = "a copy of" if kept.ratings == other.ratings else "by the same rater as"
         notes.append(f"left out: {other.path} is {same} {kept.path} ({result.rater})")
     return list(best.values())
-
-
-def _preference(result: Result) -> tuple[int, str]:
-    return len(result.ratings), result.saved
 
 
 def _warnings(result: Result) -> list[str]:

@@ -121,13 +121,10 @@ def lineage_warning(networks: Sequence[Weights], shares: Sequence[float]) -> str
 def different_lineage(networks: Sequence[Weights]) -> bool:
     """Whether two of them share no lineage and lie far apart. All must have the same shapes."""
     return any(
-        not _same_lineage(a, b) and distance(a.state, b.state) > MAX_DISTANCE
+        not (a.metadata.lineage and a.metadata.lineage == b.metadata.lineage)
+        and distance(a.state, b.state) > MAX_DISTANCE
         for a, b in combinations(networks, 2)
     )
-
-
-def _same_lineage(a: Weights, b: Weights) -> bool:
-    return bool(a.metadata.lineage) and a.metadata.lineage == b.metadata.lineage
 
 
 def distance(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
