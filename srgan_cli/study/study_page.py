@@ -69,15 +69,16 @@ def read_study(folders: Sequence[Path], examples: Path | None = None, side: int 
     their middle. Raises DatasetError where folders do not match.
     """
     methods = match_folders(folders)
-    images = tuple(methods[0].files)
+    first = next(iter(methods.values()))
+    images = tuple(first)
     trials = [
         trial
         for name in images
-        for trial in _trials(name, {method.name: method.files[name] for method in methods}, side)
+        for trial in _trials(name, {method: files[name] for method, files in methods.items()}, side)
     ]
-    perfect = _perfect(examples, methods[0].files)
+    perfect = _perfect(examples, first)
     return Study(
-        methods=tuple(method.name for method in methods),
+        methods=tuple(methods),
         images=images,
         trials=tuple(trials),
         examples=tuple(_example(image, side) for image in perfect),
@@ -152,16 +153,8 @@ def _block_means(pixels: Pixels) -> Pixels:
     return means
 
 
-@dataclass(frozen=True)
-class MethodFolder:
-    """files: under the name of the image, the same names for every method of a study."""
-
-    name: str
-    files: Mapping[str, Path]
-
-
-def match_folders(folders: Sequence[Path]) -> tuple[MethodFolder, ...]:
-    """A method for each folder, with its name; images in the order of their names.
+def match_folders(folders: Sequence[Path]) -> dict[str, dict[str, Path]]:
+    """Name of the method of each folder -> name of the image -> its file, by the images' names.
 
     An image's name is its file's without suffix and without the _x4 that upscaling appends.
     Raises DatasetError naming every image that one of the folders lacks.
@@ -179,10 +172,10 @@ def match_folders(folders: Sequence[Path]) -> tuple[MethodFolder, ...]:
         raise DatasetError(
             f"missing: {_summarize(missing)}; give every folder the same images and names"
         )
-    return tuple(
-        MethodFolder(name, {image: files[image] for image in all_names})
+    return {
+        name: {image: files[image] for image in all_names}
         for name, files in zip(names, found, strict=True)
-    )
+    }
 
 
 def images_by_name(folder: Path) -> dict[str, Path]:

@@ -93,31 +93,28 @@ def read_tensor_file(path: Path) -> TensorFile:
     """
     try:
         with open_regular(path) as file:
-            found = _read(file)
-    except FileNotFoundError as error:
-        raise _file_error(path, "no such file") from error
-    except IsADirectoryError as error:
-        raise _file_error(path, "a folder; give a weights file in it") from error
-    except NotRegularFileError as error:
-        raise _file_error(path, f"{error.strerror}") from error
-    except OSError as error:
-        raise _file_error(path, f"cannot be read ({_first_line(error)})") from error
-    except WeightsError as error:
-        raise _file_error(path, str(error)) from error
-    except ForbiddenCallError as error:
-        code = f"would run {error.name}, and code in weights files is not run; {SUGGESTION}"
-        raise _file_error(path, code) from error
-    except UnsupportedOpcodeError as error:
-        raise _file_error(path, str(_load_error(error))) from error
-    except READ_ERRORS as error:
-        raise _file_error(
-            path, f"damaged or cut off; get it again ({_first_line(error)})"
-        ) from error
-    return found
+            return _read(file)
+    except (OSError, WeightsError, *READ_ERRORS) as error:
+        raise WeightsError(printable(f"{path}: {_problem(error)}")) from error
 
 
-def _file_error(path: Path, problem: str) -> WeightsError:
-    return WeightsError(printable(f"{path}: {problem}"))
+def _problem(error: Exception) -> str:
+    match error:
+        case FileNotFoundError():
+            return "no such file"
+        case IsADirectoryError():
+            return "a folder; give a weights file in it"
+        case NotRegularFileError():
+            return str(error.strerror)
+        case OSError():
+            return f"cannot be read ({_first_line(error)})"
+        case WeightsError():
+            return str(error)
+        case ForbiddenCallError():
+            return f"would run {error.name}, and code in weights files is not run; {SUGGESTION}"
+        case UnsupportedOpcodeError():
+            return str(_load_error(error))
+    return f"damaged or cut off; get it again ({_first_line(error)})"
 
 
 def _first_line(error: BaseException) -> str:

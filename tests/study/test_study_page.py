@@ -22,7 +22,7 @@ def test_every_image_by_every_method_is_a_trial(folders: list[Path]) -> None:
 def test_names_match_without_suffix_and_scale(folders: list[Path]) -> None:
     (folders[1] / "bus.png").unlink()
     write_image(noise(24, 32), folders[1] / "bus_x2.5.bmp")
-    assert match_folders(folders)[1].files["bus"].name == "bus_x2.5.bmp"
+    assert list(match_folders(folders).values())[1]["bus"].name == "bus_x2.5.bmp"
 
 
 def test_every_missing_image_is_named(folders: list[Path]) -> None:
@@ -57,7 +57,7 @@ def test_folders_of_one_name_are_distinguished_by_their_parents(tmp_path: Path) 
     for folder in folders:
         folder.mkdir(parents=True)
         write_image(noise(4, 4), folder / "ant.png")
-    assert [method.name for method in match_folders(folders)] == ["first/out", "second/out"]
+    assert list(match_folders(folders)) == ["first/out", "second/out"]
     with pytest.raises(DatasetError, match="the same name"):
         match_folders([folders[0], folders[0]])
 
