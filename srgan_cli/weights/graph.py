@@ -157,7 +157,10 @@ class Graph:
                 return self.resize("pixel_shuffle", x, layer.upscale_factor)
             case nn.BatchNorm2d():
                 self.norms[x] = self._names[layer]
-        return x
+                return x
+            case nn.Identity():
+                return x
+        raise TypeError(f"a layer that graphs do not have: {layer}")
 
     def _named(self, number: int, layer: nn.Module) -> int:
         self.weights[number] = self._names[layer]
