@@ -104,6 +104,25 @@ def output_psnr(outputs: Iterable[Tensor], expected: Iterable[Tensor]) -> float:
     return min(MAX_PSNR, -10 * math.log10(error)) if error else MAX_PSNR
 
 
+@torch.inference_mode()
+def max_difference(
+    weights: Weights, run: Callable[[Tensor], Tensor], sizes: Iterable[tuple[int, int]]
+) -> float:
+    """Between the network's outputs in torch and those of `run`, over random images.
+
+    sizes: heights and widths of the images, (1, 3, H, W) in [0, 1]. Infinite for outputs of another
+    shape, NaN for outputs that are not numbers.
+    """
+    network, generator = load_generator(weights), torch.Generator().manual_seed(0)
+    images = [torch.rand((1, 3, *size), generator=generator) for size in sizes]
+    outputs = [(network(image), run(image)) for image in images]
+    return float(
+        torch.tensor(
+            [(a - b).abs().max() if a.shape == b.shape else math.inf for a, b in outputs]
+        ).max()
+    )
+
+
 def tile_padding(weights: Weights, analytic: int) -> int:
     """Low-resolution pixels around a tile that suffice, as far as they were measured."""
     measured = weights.metadata.measured_receptive_field

@@ -1,6 +1,7 @@
 """Export to ONNX, compared with torch before the file is written."""
 
 import warnings
+from functools import partial
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +15,7 @@ from srgan_cli.files import atomic_write
 from srgan_cli.networks.precision import bicubic_kernels
 from srgan_cli.weights.container import Weights
 from srgan_cli.weights.loading import load_generator
+from srgan_cli.weights.measured_field import max_difference
 
 OPSET = 17
 TOLERANCE = 1e-4  # of values in [0, 1]
@@ -28,9 +30,9 @@ def export_onnx(weights: Weights, path: Path) -> float:
     TOLERANCE. Raises WeightsError, and OptionError if onnx or onnxruntime is missing.
     """
     onnx, runtime = _import_optional("onnx"), _import_optional("onnxruntime")
-    network = load_generator(weights)
-    model = _with_properties(onnx, weights, _trace(network))
-    difference = max_difference(runtime, network, model)
+    model = _with_properties(onnx, weights, _trace(load_generator(weights)))
+    session = runtime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    difference = max_difference(weights, partial(_run, session), TEST_SIZES)
     if not difference <= TOLERANCE:
         raise WeightsError(f"{path}: ONNX would differ by {difference:.2g} from torch; not written")
     with atomic_write(path, WeightsError) as file:
@@ -80,15 +82,5 @@ def _with_properties(onnx: Any, weights: Weights, traced: bytes) -> bytes:
     return serialized
 
 
-@torch.inference_mode()
-def max_difference(runtime: Any, network: nn.Module, model: bytes) -> float:
-    """Between the outputs of torch and of the ONNX model for random images of TEST_SIZES."""
-    session = runtime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    generator = torch.Generator().manual_seed(0)
-    images = [torch.rand((1, 3, *size), generator=generator) for size in TEST_SIZES]
-    outputs = [torch.from_numpy(session.run(None, {"low": image.numpy()})[0]) for image in images]
-    return max(_difference(network(a), b) for a, b in zip(images, outputs, strict=True))
-
-
-def _difference(a: Tensor, b: Tensor) -> float:
-    return float((a - b).abs().max()) if a.shape == b.shape else float("inf")
+def _run(session: Any, low_res: Tensor) -> Tensor:
+    return torch.from_numpy(session.run(None, {"low": low_res.numpy()})[0])

@@ -1,5 +1,7 @@
 """How far a deep network sees so that it shows."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from srgan_cli.weights.measured_field import (
     CENTER,
     complete_file,
     complete_metadata,
+    max_difference,
     measure_receptive_field,
     pattern_image,
 )
@@ -116,3 +119,15 @@ def test_of_shallow_networks_only_the_padding_is_measured_without_a_word(tiny):
     assert found.metadata.measured_receptive_field is None
     assert 0 <= found.metadata.reflect_padding <= load_generator(tiny).receptive_field
     assert complete_metadata(found, pytest.fail) is found
+
+
+def test_the_largest_difference_is_of_all_images_and_not_hidden_by_nan(tiny):
+    network, sizes = load_generator(tiny), ((6, 5), (4, 8), (3, 3))
+    added = iter([0.25, 0.0, 0.125, 0.0, math.nan, 0.0])
+
+    def run(low):
+        return network(low) + next(added)
+
+    assert max_difference(tiny, run, sizes) == pytest.approx(0.25, rel=1e-5)
+    assert math.isnan(max_difference(tiny, run, sizes))
+    assert max_difference(tiny, lambda low: low, sizes) == math.inf

@@ -17,7 +17,7 @@ from srgan_cli.files import atomic_write
 from srgan_cli.weights.container import Weights
 from srgan_cli.weights.graph import Graph, Operation, build_graph
 from srgan_cli.weights.graph_match import fold_batch_norm
-from srgan_cli.weights.loading import load_generator
+from srgan_cli.weights.measured_field import max_difference
 from srgan_cli.weights.ncnn.pair_files import (
     BATCH_NORM,
     BATCH_NORM_EPSILON,
@@ -53,7 +53,7 @@ def export_ncnn(weights: Weights, path: Path, half: bool = True) -> float | None
     the package. Raises WeightsError if that is above TOLERANCE, and then writes nothing.
     """
     text, data = format_pair(weights, half=half)
-    difference = max_difference(weights) if find_spec("ncnn") else None
+    difference = _difference(weights) if find_spec("ncnn") else None
     if difference is not None and not difference <= TOLERANCE:
         raise WeightsError(f"{path}: ncnn would differ by {difference:.2g} from torch; not written")
     with atomic_write(path.with_suffix(".bin"), WeightsError) as file:
@@ -63,15 +63,9 @@ def export_ncnn(weights: Weights, path: Path, half: bool = True) -> float | None
     return difference
 
 
-@torch.inference_mode()
-def max_difference(weights: Weights) -> float:
-    """Between torch and ncnn in float32, over random images of TEST_SIZES."""
+def _difference(weights: Weights) -> float:
     text, data = format_pair(weights, half=False)
-    network = load_generator(weights)
-    generator = torch.Generator().manual_seed(0)
-    images = [torch.rand((3, *size), generator=generator) for size in TEST_SIZES]
-    made = [(run_ncnn(text, data, image), network(image[None])[0]) for image in images]
-    return max(float((a - b).abs().max()) for a, b in made)
+    return max_difference(weights, lambda low: run_ncnn(text, data, low[0])[None], TEST_SIZES)
 
 
 def format_pair(weights: Weights, *, half: bool = True) -> tuple[str, bytes]:
