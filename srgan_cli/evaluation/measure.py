@@ -38,10 +38,6 @@ class ImagePair:
         assert photo is not None
         return photo
 
-    @property
-    def original(self) -> Path:
-        return self.high_res or self.photo
-
 
 @dataclass(frozen=True)
 class Failure:
@@ -192,7 +188,7 @@ def measure_all(
 ) -> Iterator[ImageMeasurements | Failure]:
     """Image by image; one that cannot be measured by all methods is a failure."""
     for pair in pairs:
-        name = pair.original.name
+        name = (pair.high_res or pair.photo).name
         try:
             yield ImageMeasurements(name, measure(read_pair(pair, scale), methods, metrics, border))
         except Exception as error:
