@@ -35,7 +35,7 @@ from srgan_cli.images.write import (
     write_image,
 )
 from srgan_cli.inference.engine import ProgressCallback
-from srgan_cli.inference.pipeline import UpscalePipeline, partial_progress
+from srgan_cli.inference.pipeline import UpscalePipeline, split_progress
 from srgan_cli.inference.row_streams import row_source
 from srgan_cli.settings import Conversion, ImageSize
 
@@ -177,7 +177,7 @@ class JobUpscaler:
     def _upscaled_frames(
         self, sequence: ImageSequence, progress: ProgressCallback
     ) -> Iterator[Image]:
-        callbacks = frame_callbacks(progress, len(sequence.images))
+        callbacks = split_progress(progress, [1] * len(sequence.images))
         for frame, callback in zip(sequence.images, callbacks, strict=True):
             yield self.pipeline(frame, callback)
 
@@ -188,7 +188,8 @@ class JobUpscaler:
         frames: tuple[Image | LazyImage, ...] = (
             (image,) if isinstance(image, LazyImage) else frames_of(image)
         )
-        for frame, callback in zip(frames, frame_callbacks(progress, len(frames)), strict=True):
+        callbacks = split_progress(progress, [1] * len(frames))
+        for frame, callback in zip(frames, callbacks, strict=True):
             self.pipeline.run(row_source(frame), sink, callback, folder)
 
 
@@ -219,15 +220,6 @@ def check_output(
     for result in results:
         check_target(target, encoding, properties_of(result, len(results), is_animated(image)))
     return ImageSize(results[0].height, results[0].width)
-
-
-def frame_callbacks(progress: ProgressCallback, count: int) -> Iterator[ProgressCallback]:
-    """A callback for each of `count` frames; together they report one job to `progress`."""
-    if count == 1:
-        yield progress
-        return
-    for number in range(count):
-        yield partial_progress(progress, number / count, 1 / count)
 
 
 def write_output(image: AnyImage, job: Job, encoding: Encoding) -> None:

@@ -15,10 +15,7 @@ from srgan_cli.training.train_options import TrainOptions
     "check",
     cls=Command,
     short_help="Find images that training could not use",
-    examples=(
-        "srgan check photos/",
-        "srgan check photos/ --low photos_small/ --scale 2",
-    ),
+    examples=("srgan check photos/", "srgan check photos/ --low photos_small/ --scale 2"),
     notes=(
         "Exits with 1 where an image is broken or unfit. Other files are only listed.",
         "With --low, each image needs one of its name there, exactly SCALE times smaller.",

@@ -150,11 +150,7 @@ class Originals:
 originals_options = option_group(
     "originals",
     Originals,
-    option(
-        "--high PATH",
-        "The original, or a folder of originals: adds figures",
-        type=any_path,
-    ),
+    option("--high PATH", "The original, or a folder of originals: adds figures", type=any_path),
     option("--shrink", "PHOTO is the original: shrink it by bicubic first", is_flag=True),
     heading="Originals",
 )

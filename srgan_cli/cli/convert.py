@@ -8,13 +8,7 @@ import click
 
 from srgan_cli.cli.command import Command, option, option_group
 from srgan_cli.cli.console import Output
-from srgan_cli.cli.flags import (
-    ParsedType,
-    any_path,
-    check_outputs,
-    lock_outputs,
-    weights_file,
-)
+from srgan_cli.cli.flags import ParsedType, any_path, check_outputs, lock_outputs, weights_file
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.weights.metadata import ModelFamily, parse_family
 
@@ -98,13 +92,7 @@ weights_property_options = option_group(
     ),
 )
 @click.argument("source", metavar="IN", type=weights_file)
-@option(
-    "-o, --output OUT",
-    "File to write",
-    required=True,
-    type=any_path,
-    heading="Output",
-)
+@option("-o, --output OUT", "File to write", required=True, type=any_path, heading="Output")
 @option(
     "--to FORMAT",
     "Format to write",

@@ -130,10 +130,7 @@ class SweepOptions:
 )
 @click.argument("networks", metavar="PSNR GAN...", nargs=-1, required=True, type=weights_file)
 @option(
-    "-o, --output OUT",
-    f"File to write, may hold {PLACEHOLDER}",
-    type=any_path,
-    heading="Blend",
+    "-o, --output OUT", f"File to write, may hold {PLACEHOLDER}", type=any_path, heading="Blend"
 )
 @option_group(
     "blend_options",
@@ -157,10 +154,7 @@ class SweepOptions:
     "sweep_options",
     SweepOptions,
     option(
-        "--sweep PHOTO",
-        "Show a crop of PHOTO from faithful to vivid",
-        name="photo",
-        type=any_path,
+        "--sweep PHOTO", "Show a crop of PHOTO from faithful to vivid", name="photo", type=any_path
     ),
     option("--sheet FILE", "Image that --sweep writes", type=new_file),
     heading="Sweep",
@@ -230,9 +224,7 @@ def _check_lineage(loaded: "Sequence[Weights]", shares: Sequence[float], force: 
 
 
 def _write(
-    loaded: "Sequence[Weights]",
-    outputs: dict[Path, tuple[float, ...]],
-    networks: Sequence[Path],
+    loaded: "Sequence[Weights]", outputs: dict[Path, tuple[float, ...]], networks: Sequence[Path]
 ) -> None:
     from srgan_cli.weights.blending import blend_all
     from srgan_cli.weights.container import write_weights

@@ -45,11 +45,7 @@ size_options = option_group(
     option("--size WxH", "Fit inside W x H pixels, keep the aspect ratio", name="box", type=BOX),
     option("--width N", "Width in pixels, keep the aspect ratio", type=POSITIVE),
     option("--height N", "Height in pixels, keep the aspect ratio", type=POSITIVE),
-    option(
-        "--megapixels X",
-        "Area in megapixels, keep the aspect ratio",
-        type=ABOVE_0,
-    ),
+    option("--megapixels X", "Area in megapixels, keep the aspect ratio", type=ABOVE_0),
     heading="Size",
 )
 
@@ -206,11 +202,7 @@ batch_options = option_group(
 )
 
 max_pixels_option = option(
-    "--max-pixels N",
-    "Refuse larger inputs",
-    type=POSITIVE,
-    default=MAX_PIXELS,
-    heading="Machine",
+    "--max-pixels N", "Refuse larger inputs", type=POSITIVE, default=MAX_PIXELS, heading="Machine"
 )
 
 

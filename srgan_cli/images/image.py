@@ -97,6 +97,11 @@ class Image:
             return self.pixels
         return np.concatenate([self.pixels, self.alpha[..., None]], axis=2)
 
+    def rows(self, top: int, bottom: int) -> Pixels:
+        """(n, W, C): the part of `array` from row `top` up to `bottom`, without the whole of it."""
+        alpha = None if self.alpha is None else self.alpha[top:bottom]
+        return Image(self.pixels[top:bottom], alpha).array
+
     @property
     def depth(self) -> int:
         """Bits of a sample: 8 or 16."""
@@ -202,9 +207,7 @@ def split_rows(image: Image) -> Iterator[Pixels]:
     """(n, W, C): the samples from top to bottom, alpha among them, not all at once."""
     rows = max(1, BAND_BYTES // image.row_bytes)
     for top in range(0, image.height, rows):
-        bottom = top + rows
-        alpha = None if image.alpha is None else image.alpha[top:bottom]
-        yield Image(image.pixels[top:bottom], alpha).array
+        yield image.rows(top, top + rows)
 
 
 class RowBands:

@@ -205,8 +205,8 @@ class TiledEngine:
 
 def read_context(source: RowSource, context: Box, edge: int) -> np.ndarray:
     """(h, w, C): the pixels of `context`, with `edge` pixels of reflection padding."""
-    rows = np.array(reflect_indices(context.top, context.bottom, source.height, edge))
-    columns = np.array(reflect_indices(context.left, context.right, source.width, edge))
+    rows = reflect_indices(context.top, context.bottom, source.height, edge)
+    columns = reflect_indices(context.left, context.right, source.width, edge)
     band = source.rows(rows.min(), rows.max() + 1)
     return band[rows - rows.min()][:, columns]
 

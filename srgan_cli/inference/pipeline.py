@@ -4,7 +4,7 @@ Shrinking weights each pixel by its alpha, so that edges get no fringe of hidden
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -99,7 +99,8 @@ class UpscalePipeline:
             copy_rows(source, resize_sink(sink, source, ImageSize(height, width), target), progress)
             return
         last = postprocess_sink(sink, source, target, self.postprocess)
-        callbacks = pass_callbacks(passes, progress)
+        areas = [math.prod(passes[:i]) ** 2 for i in range(len(passes))]  # of the passes' inputs
+        callbacks = split_progress(progress, areas)
         with ExitStack() as stack:
             for scale in passes[:-1]:
                 between = stack.enter_context(closing(TemporaryImage(source, scale, folder)))
@@ -119,31 +120,29 @@ class UpscalePipeline:
 
 
 PROGRESS_STEPS = 10_000
-"""Steps of the progress that several passes report together."""
+"""Steps of the progress that several parts of a job report together."""
 
 
-def pass_callbacks(
-    passes: tuple[int, ...], progress: ProgressCallback
+def split_progress(
+    progress: ProgressCallback, weights: Sequence[int]
 ) -> Iterator[ProgressCallback]:
-    """A callback for each pass; together they report one job to `progress`.
+    """A callback for each part of a job; together they report the job to `progress`.
 
-    A pass is weighted by its input pixels.
+    weights: of the parts. A single part reports its own steps, such as tiles.
     """
-    area, areas = 1, []
-    for scale in passes:
-        areas.append(area)
-        area *= scale * scale
-    for i, own in enumerate(areas):
-        yield partial_progress(progress, sum(areas[:i]) / sum(areas), own / sum(areas))
+    if len(weights) == 1:
+        yield progress
+        return
+    start, total = 0, sum(weights)
+    for weight in weights:
+        yield partial(_report_part, progress, start / total, weight / total)
+        start += weight
 
 
-def partial_progress(progress: ProgressCallback, start: float, share: float) -> ProgressCallback:
-    """A callback that reports a `share` of the whole work to `progress`, from `start` on."""
-
-    def callback(done: int, total: int) -> None:
-        progress(round(PROGRESS_STEPS * (start + share * done / total)), PROGRESS_STEPS)
-
-    return callback
+def _report_part(
+    progress: ProgressCallback, start: float, share: float, done: int, total: int
+) -> None:
+    progress(round(PROGRESS_STEPS * (start + share * done / total)), PROGRESS_STEPS)
 
 
 MOST_PASSES = 8

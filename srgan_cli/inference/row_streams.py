@@ -50,33 +50,15 @@ class RowSink(Protocol):
 
 
 class ImageSource:
-    """A whole image in memory."""
+    """An image in memory, or in its file: there the last rows are cached, as neighboring tiles need
+    the same.
+    """
 
-    def __init__(self, image: Image) -> None:
-        self.image = image
-        self.height, self.width = image.height, image.width
-        self.channels = image.channels
-        self.depth = image.pixels.dtype
-
-    @cached_property
-    def gray(self) -> bool:
-        return is_gray(self)
-
-    def rows(self, top: int, bottom: int) -> np.ndarray:
-        pixels = self.image.pixels[top:bottom]
-        if self.image.alpha is None:
-            return pixels
-        return np.dstack([pixels, self.image.alpha[top:bottom]])
-
-
-class LazySource:
-    """An image in its file. The last rows are cached: neighboring tiles need the same."""
-
-    def __init__(self, lazy: LazyImage) -> None:
-        image = lazy.image
-        self.height, self.width, self.channels = image.height, image.width, image.channels
-        self.depth = image.pixels.dtype
-        self._rows = lru_cache(maxsize=1)(lazy.rows)
+    def __init__(self, image: Image | LazyImage) -> None:
+        known = image.image if isinstance(image, LazyImage) else image
+        self.height, self.width, self.channels = known.height, known.width, known.channels
+        self.depth = known.pixels.dtype
+        self._rows = image.rows if known is image else lru_cache(maxsize=1)(image.rows)
 
     @cached_property
     def gray(self) -> bool:
@@ -88,9 +70,7 @@ class LazySource:
 
 def row_source(image: Image | LazyImage) -> RowSource:
     """The image as networks see it: with visible colors under transparent pixels."""
-    if isinstance(image, LazyImage):
-        return LazySource(image)
-    if image.alpha is not None:
+    if isinstance(image, Image) and image.alpha is not None:
         image = replace(image, pixels=spread_visible_colors(image))
     return ImageSource(image)
 

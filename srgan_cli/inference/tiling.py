@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from srgan_cli.device import free_bytes
@@ -88,15 +90,9 @@ class Box:
         """The two halves of this box, cut across its longer side, which must be 2 or more."""
         if self.height >= self.width:
             middle = (self.top + self.bottom) // 2
-            return (
-                Box(self.top, self.left, middle, self.right),
-                Box(middle, self.left, self.bottom, self.right),
-            )
+            return replace(self, bottom=middle), replace(self, top=middle)
         middle = (self.left + self.right) // 2
-        return (
-            Box(self.top, self.left, self.bottom, middle),
-            Box(self.top, middle, self.bottom, self.right),
-        )
+        return replace(self, right=middle), replace(self, left=middle)
 
 
 @dataclass(frozen=True)
@@ -125,7 +121,7 @@ def spans(length: int, size: int) -> Iterator[tuple[int, int]]:
         yield length * i // pieces, length * (i + 1) // pieces
 
 
-def reflect_indices(start: int, stop: int, length: int, margin: int) -> list[int]:
+def reflect_indices(start: int, stop: int, length: int, margin: int) -> NDArray[np.int_]:
     """The positions `start` .. `stop - 1` of a line, those beyond its ends folded back into it.
 
     The line is mirrored about its end pixels; one that is not longer than `margin` repeats them.
@@ -133,18 +129,11 @@ def reflect_indices(start: int, stop: int, length: int, margin: int) -> list[int
     `margin` back from an end.
     The rule depends on the line alone, never on the tile: every tile sees the same image.
     """
+    positions = np.arange(start, stop)
     if length <= margin:
-        return [_clamped(i, length) for i in range(start, stop)]
-    first, last = -margin, length - 1 + margin
-    return [_mirrored(min(max(i, first), last), length) for i in range(start, stop)]
-
-
-def _mirrored(i: int, length: int) -> int:
-    return -i if i < 0 else i if i < length else 2 * length - 2 - i
-
-
-def _clamped(i: int, length: int) -> int:
-    return min(max(i, 0), length - 1)
+        return positions.clip(0, length - 1)
+    folded = np.abs(positions.clip(-margin, length - 1 + margin))
+    return np.minimum(folded, 2 * (length - 1) - folded)
 
 
 def empty_cache(device: torch.device) -> None:

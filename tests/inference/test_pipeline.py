@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srgan_cli.errors import OptionError
-from srgan_cli.inference.pipeline import plan_passes
+from srgan_cli.inference.pipeline import PROGRESS_STEPS, plan_passes, split_progress
 from srgan_cli.settings import ImageSize, OutputSize
 
 SIDES = st.integers(1, 20_000)
@@ -91,3 +91,15 @@ def test_sizes_that_make_no_sense_are_refused(wrong):
 def test_more_passes_than_are_sensible_are_refused():
     with pytest.raises(OptionError, match="passes"):
         plan_passes(1, 1, ImageSize(10**6, 1), [2])
+
+
+def test_a_single_pass_reports_its_tiles_and_several_report_one_job():
+    seen: list[tuple[int, int]] = []
+    (only,) = split_progress(lambda *step: seen.append(step), [1])
+    only(3, 16)
+    first, second = split_progress(lambda *step: seen.append(step), [1, 3])
+    first(1, 2)
+    second(1, 3)
+    second(3, 3)
+    eighths = [round(PROGRESS_STEPS * part / 8) for part in (1, 4, 8)]
+    assert seen == [(3, 16), *((part, PROGRESS_STEPS) for part in eighths)]

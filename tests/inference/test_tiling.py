@@ -29,7 +29,7 @@ def test_folding_mirrors_as_numpy_does(length, margin):
     line = np.arange(length)
     mode = "reflect" if length > margin else "edge"
     expected = np.pad(line, margin, mode)
-    assert reflect_indices(-margin, length + margin, length, margin) == list(expected)
+    assert reflect_indices(-margin, length + margin, length, margin).tolist() == list(expected)
 
 
 @given(sides, st.integers(0, 30))
