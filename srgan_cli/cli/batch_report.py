@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srgan_cli.cli.console import Output
-from srgan_cli.cli.speeds import LEAST_SECONDS, Speed, save_speed
+from srgan_cli.cli.models import LEAST_SECONDS, Speed, save_speed
 from srgan_cli.images.formats import (
     PACKAGES,
     Encoding,

@@ -98,11 +98,11 @@ def option_group(
             value = build(**{str(one.name): given.pop(str(one.name)) for one in own})
             return command(*args, **given, **{name: value})
 
-        earlier = len(getattr(command, "__click_params__", ()))
+        first = len(getattr(command, "__click_params__", ()))
         decorated: Function = with_value
         for each in reversed(options):
             decorated = each(decorated)
-        own += decorated.__click_params__[earlier:]  # type: ignore[attr-defined]
+        own += decorated.__click_params__[first:]  # type: ignore[attr-defined]
         for parameter in own:
             if isinstance(parameter, Option) and parameter.heading == OTHER:
                 parameter.heading = heading

@@ -214,14 +214,15 @@ def check_target(path: Path, encoding: Encoding, image: ImageProperties) -> None
     """ImageError if the format of `path` cannot hold such an image, saying which one can."""
     name = format_of(path, encoding)
     check_package(name)
-    lacks = {each: image.missing_in(CAPABILITIES[each], encoding.lossless) for each in FORMAT_NAMES}
-    missing = lacks[name]
-    if missing is None:
+    missing = {
+        each: image.missing_in(format, encoding.lossless) for each, format in CAPABILITIES.items()
+    }
+    if (what := missing[name]) is None:
         return
-    others = [each for each, lack in lacks.items() if lack is None]
+    others = [each for each in missing if missing[each] is None]
     hint = f"give --format or a name for one of: {', '.join(others)}"
-    hint = (hint if others else NO_DEEP_ANIMATION) + HINTS.get(missing, "")
-    raise ImageError(f"{printable(path)}: {CAPABILITIES[name].title} holds {missing}; {hint}")
+    hint = (hint if others else NO_DEEP_ANIMATION) + HINTS.get(what, "")
+    raise ImageError(f"{printable(path)}: {CAPABILITIES[name].title} holds {what}; {hint}")
 
 
 def format_note(format: str) -> str | None:

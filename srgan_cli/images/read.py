@@ -67,7 +67,7 @@ def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> Header:
 
 def _tiff_header(pages: list[TiffPage]) -> Header:
     page = pages[0]
-    size = _upright_size(page.height, page.width, page.orientation)
+    size = _rotated_size(page.height, page.width, page.orientation)
     depth = 16 if page.bits > 8 else 8
     return Header(*size, depth, alpha=page.alpha, frames=len(pages), format="tiff")
 
@@ -77,7 +77,7 @@ def _pillow_header(opened: PIL.Image.Image, head: bytes) -> Header:
     exif = valid_exif(opened.info.get("exif"))
     orientation = 1 if format == "JXL" else read_orientation(exif, opened.info.get("xmp"))
     return Header(
-        *_upright_size(opened.height, opened.width, orientation),
+        *_rotated_size(opened.height, opened.width, orientation),
         pillow_read.depth_of(opened, head),
         alpha="transparency" in opened.info or opened.mode in pillow_read.ALPHA_MODES,
         frames=frames,
@@ -86,7 +86,7 @@ def _pillow_header(opened: PIL.Image.Image, head: bytes) -> Header:
     )
 
 
-def _upright_size(height: int, width: int, orientation: int) -> tuple[int, int]:
+def _rotated_size(height: int, width: int, orientation: int) -> tuple[int, int]:
     return (width, height) if orientation >= 5 else (height, width)
 
 

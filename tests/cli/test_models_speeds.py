@@ -6,9 +6,9 @@ import pytest
 from click.testing import CliRunner
 from helpers import noise_file
 
-from srgan_cli.cli import batch_report, main, speeds
+from srgan_cli.cli import batch_report, main
 from srgan_cli.cli.console import Output
-from srgan_cli.cli.speeds import (
+from srgan_cli.cli.models import (
     MOST_ENTRIES,
     Speed,
     cache_file,
@@ -103,4 +103,4 @@ def test_short_runs_tell_nothing(tmp_path, monkeypatch):
     noise_file(tmp_path / "in.png")
     words = ["upscale", str(tmp_path / "in.png"), "-o", str(tmp_path / "out.png"), "-s", "2"]
     assert CliRunner().invoke(main, words).exit_code == 0
-    assert not speeds.cache_file().exists()
+    assert not cache_file().exists()
