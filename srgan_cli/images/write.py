@@ -7,8 +7,8 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from shutil import copyfileobj
-from tempfile import TemporaryFile
-from typing import BinaryIO
+from tempfile import SpooledTemporaryFile
+from typing import BinaryIO, cast
 
 from srgan_cli.errors import ImageError
 from srgan_cli.files import atomic_write, printable
@@ -35,22 +35,39 @@ RowWriter = PngWriter | TiffWriter
 ROW_FORMATS = ("png", "tiff")
 """Still images, or pages, of these need not be whole in memory to be written."""
 
+MAX_IN_MEMORY = 1 << 26
+"""Bytes of a file for a stream that are collected in memory; a larger one goes to the disk."""
 
-def write_image(image: AnyImage, path: Path, encoding: Encoding = DEFAULT_ENCODING) -> None:
-    """Replaces `path` only by a complete file; after an ImageError it is as it was.
+
+def write_image(
+    image: AnyImage, target: Path | BinaryIO, encoding: Encoding = DEFAULT_ENCODING
+) -> None:
+    """Replaces a file only by a complete one; after an ImageError it is as it was.
+
+    target: a file's path, or a stream, which gets the file once it is complete.
 
     ImageError for what the format cannot hold (`check_target` checks in advance), for a folder that
     is missing or must not be written to, and for a full disk.
     """
-    encoding = replace(encoding, format=format_of(path, encoding))
-    sequence = _as_sequence(image)
+    path, encoding = _resolve(target, encoding)
+    sequence = image if isinstance(image, ImageSequence) else ImageSequence((image,))
     if encoding.format in ROW_FORMATS and not sequence.animated:
-        with row_writer(path, sequence.images, encoding) as writer:
-            _write_rows(writer, sequence.images)
+        with row_writer(target, sequence.images, encoding) as writer:
+            for rows in chain.from_iterable(map(split_rows, sequence.images)):
+                writer.write(rows)
         return
-    data = _encode(sequence, path, encoding)
-    with atomic_write(path) as file:
+    sequence = _prepare(sequence, path, encoding)
+    with _named_errors(path, encoding):
+        data = _encode(sequence, encoding)
+    with _opened(target) as file:
         file.write(data)
+
+
+def encode(image: AnyImage, encoding: Encoding) -> bytes:
+    """The file's bytes, for standard output. The encoding must name a format."""
+    file = io.BytesIO()
+    write_image(image, file, encoding)
+    return file.getvalue()
 
 
 @contextmanager
@@ -59,16 +76,44 @@ def row_writer(
 ) -> Iterator[RowWriter]:
     """A writer of the rows of `images`, one image or pages, one after another.
 
-    target: a file's path, or a stream, which gets the file once it is complete. images: only their
-    sizes and metadata are looked at. As `write_image`; for ROW_FORMATS only.
+    images: only their sizes and metadata are looked at. As `write_image`; for ROW_FORMATS only.
     """
-    path = target if isinstance(target, Path) else _stream_name(encoding)
-    encoding = replace(encoding, format=format_of(path, encoding))
+    path, encoding = _resolve(target, encoding)
     images = _prepare(ImageSequence(images), path, encoding).images
     with _opened(target) as file:
         with _named_errors(path, encoding):
             writer = _create_writer(file, images, encoding)
         yield writer
+
+
+def _create_writer(file: BinaryIO, images: tuple[Image, ...], encoding: Encoding) -> RowWriter:
+    if encoding.format == "png":
+        return PngWriter(file, images[0], encoding.compression)
+    return TiffWriter(file, images, encoding.compression)
+
+
+def write_animation(
+    target: Path | BinaryIO,
+    sequence: ImageSequence,
+    frames: Iterable[Image],
+    encoding: Encoding,
+) -> None:
+    """Write an animation whose frames are computed meanwhile: they are never all in memory.
+
+    sequence: all but the samples of `frames`. As `write_image`.
+    """
+    path, encoding = _resolve(target, encoding)
+    sequence = _prepare(sequence, path, encoding)
+    with _opened(target) as file, _named_errors(path, encoding):
+        _write_frames(file, sequence, frames, encoding)
+
+
+def _resolve(target: Path | BinaryIO, encoding: Encoding) -> tuple[Path, Encoding]:
+    """The path, which names a stream in messages, and the encoding with the format."""
+    if not isinstance(target, Path) and encoding.format is None:
+        raise ImageError("an image on standard output needs --format, such as --format png")
+    path = target if isinstance(target, Path) else Path(f"-.{encoding.format}")
+    return path, replace(encoding, format=format_of(path, encoding))
 
 
 @contextmanager
@@ -78,28 +123,20 @@ def _opened(target: Path | BinaryIO) -> Iterator[BinaryIO]:
         with atomic_write(target) as file:
             yield file
         return
-    with TemporaryFile() as file:
-        yield file
-        file.seek(0)
-        copyfileobj(file, target)
+    with SpooledTemporaryFile(MAX_IN_MEMORY) as spooled:
+        yield cast(BinaryIO, spooled)
+        spooled.seek(0)
+        copyfileobj(spooled, target)
 
 
-def _write_rows(writer: RowWriter, images: tuple[Image, ...]) -> None:
-    for rows in chain.from_iterable(map(split_rows, images)):
-        writer.write(rows)
-
-
-def _create_writer(file: BinaryIO, images: tuple[Image, ...], encoding: Encoding) -> RowWriter:
-    if encoding.format == "png":
-        return PngWriter(file, images[0], encoding.compression)
-    return TiffWriter(file, images, encoding.compression)
-
-
-def encode(image: AnyImage, encoding: Encoding) -> bytes:
-    """The file's bytes, for standard output. The encoding must name a format."""
-    if encoding.format is None:
-        raise ImageError("an image on standard output needs --format, such as --format png")
-    return _encode(_as_sequence(image), _stream_name(encoding), encoding)
+@contextmanager
+def _named_errors(path: Path, encoding: Encoding) -> Iterator[None]:
+    """Turn an encoder's exceptions into an ImageError that names the file."""
+    try:
+        with encode_errors(str(encoding.format)):
+            yield
+    except ImageError as error:
+        raise ImageError(f"{printable(path)}: {error}") from error
 
 
 def properties_of(image: Image, frames: int = 1, animated: bool = False) -> ImageProperties:
@@ -131,39 +168,13 @@ def list_losses(image: Image, format: str) -> tuple[str, ...]:
     return tuple(losses)
 
 
-def _as_sequence(image: AnyImage) -> ImageSequence:
-    return image if isinstance(image, ImageSequence) else ImageSequence((image,))
-
-
-def _stream_name(encoding: Encoding) -> Path:
-    return Path(f"-.{encoding.format}")
-
-
-@contextmanager
-def _named_errors(path: Path, encoding: Encoding) -> Iterator[None]:
-    """Turn an encoder's exceptions into an ImageError that names the file."""
-    try:
-        with encode_errors(str(encoding.format)):
-            yield
-    except ImageError as error:
-        raise ImageError(f"{printable(path)}: {error}") from error
-
-
-def _encode(sequence: ImageSequence, path: Path, encoding: Encoding) -> bytes:
-    file = io.BytesIO()
+def _encode(sequence: ImageSequence, encoding: Encoding) -> bytes:
+    """Of an animation, or of the one image."""
+    format, image = str(encoding.format), sequence.images[0]
     if sequence.animated:
-        _write_frames(file, path, sequence, sequence.images, encoding)
+        file = io.BytesIO()
+        _write_frames(file, sequence, sequence.images, encoding)
         return file.getvalue()
-    images = _prepare(sequence, path, encoding).images
-    with _named_errors(path, encoding):
-        if encoding.format not in ROW_FORMATS:
-            return _encode_image(images[0], encoding)
-        _write_rows(_create_writer(file, images, encoding), images)
-    return file.getvalue()
-
-
-def _encode_image(image: Image, encoding: Encoding) -> bytes:
-    format = str(encoding.format)
     if not CAPABILITIES[format].profile:
         image = convert_to_srgb(image)
     if format == "pnm":
@@ -181,33 +192,16 @@ def _encode_pnm(image: Image) -> bytes:
     return f"P{kind}\n{image.width} {image.height}\n{white}\n".encode() + samples.tobytes()
 
 
-def write_animation(
-    target: Path | BinaryIO,
-    sequence: ImageSequence,
-    frames: Iterable[Image],
-    encoding: Encoding,
-) -> None:
-    """Write an animation whose frames are computed meanwhile: they are never all in memory.
-
-    target: as of `row_writer`. sequence: all but the samples of `frames`. As `write_image`.
-    """
-    path = target if isinstance(target, Path) else _stream_name(encoding)
-    encoding = replace(encoding, format=format_of(path, encoding))
-    with _opened(target) as file:
-        _write_frames(file, path, sequence, frames, encoding)
-
-
 def _write_frames(
-    file: BinaryIO, path: Path, sequence: ImageSequence, frames: Iterable[Image], encoding: Encoding
+    file: BinaryIO, sequence: ImageSequence, frames: Iterable[Image], encoding: Encoding
 ) -> None:
-    sequence, format = _prepare(sequence, path, encoding), str(encoding.format)
-    with _named_errors(path, encoding):
-        if not CAPABILITIES[format].profile:
-            frames = map(convert_to_srgb, frames)
-        if format == "png":
-            write_apng(file, sequence, frames, encoding.compression)
-        else:
-            write_animation_with_pillow(file, sequence, frames, format, encoding)
+    format = str(encoding.format)
+    if not CAPABILITIES[format].profile:
+        frames = map(convert_to_srgb, frames)
+    if format == "png":
+        write_apng(file, sequence, frames, encoding.compression)
+    else:
+        write_animation_with_pillow(file, sequence, frames, format, encoding)
 
 
 def _prepare(sequence: ImageSequence, path: Path, encoding: Encoding) -> ImageSequence:
