@@ -21,8 +21,8 @@ from typing import TypeVar
 from srgan_cli.batch.output_names import STREAM
 from srgan_cli.batch.plan import Job, exists
 from srgan_cli.batch.upscale_job import (
-    JobUpscaler,
     check_output,
+    compute_output,
     convert_header,
     convert_image,
     frames_of,
@@ -196,15 +196,16 @@ class _JobRunner:
         return lock is not None
 
     def compute(self, state: _JobState) -> _JobState:
-        job = state.outcome.job
-        progress = self.options.progress(job)
+        job, options = state.outcome.job, self.options
+        progress = options.progress(job)
         if state.image is None:
             progress(1, 1)
             return state
-        upscaler = JobUpscaler(self.options.pipeline, self.options.encoding, self.options.free())
         started = time.monotonic()
         try:
-            image = upscaler.upscale(state.image, job, progress)
+            image = compute_output(
+                state.image, job, options.pipeline, options.encoding, options.free(), progress
+            )
             outcome = replace(state.outcome, compute_seconds=time.monotonic() - started)
             return replace(state, outcome=outcome, image=image)
         except Exception as error:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,7 +27,6 @@ from srgan_cli.images.image import (
 from srgan_cli.images.read import Header
 from srgan_cli.images.write import (
     ROW_FORMATS,
-    RowWriter,
     encode,
     properties_of,
     row_writer,
@@ -138,66 +137,46 @@ def must_stream(path: Path, name: str, animated: bool, size: int, free: int) -> 
     return False
 
 
-@dataclass(frozen=True)
-class JobUpscaler:
-    """free: bytes of memory that an output may take."""
+def compute_output(
+    image: AnyImage | LazyImage,
+    job: Job,
+    pipeline: UpscalePipeline,
+    encoding: Encoding,
+    free: int,
+    progress: ProgressCallback,
+) -> AnyImage | None:
+    """The output; None if it has been written to its file.
 
-    pipeline: UpscalePipeline
-    encoding: Encoding
-    free: int
+    free: bytes of memory that it may take. Raises ImageError, before computing anything, for what
+    memory cannot hold.
+    """
+    results, parts = output_frames(image, pipeline), _parts(image)
+    steps = zip(parts, split_progress(progress, [1] * len(parts)), strict=True)
+    upscaled = (pipeline(part, callback) for part, callback in steps)
+    size = sum(result.height * result.row_bytes for result in results)
+    name = format_of(job.target, encoding)
+    if not must_stream(job.target, name, is_animated(image), size, free):
+        if isinstance(image, ImageSequence):
+            return replace(image, images=tuple(upscaled))
+        return next(upscaled)
+    folder = None if job.target == STREAM else job.target.parent
+    with _open_target(job) as target:
+        if isinstance(image, ImageSequence) and image.animated:
+            write_animation(target, replace(image, images=results), upscaled, encoding)
+        else:
+            with row_writer(target, results, encoding) as sink:
+                for part, callback in steps:
+                    pipeline.run(row_source(part), sink, callback, folder)
+    return None
 
-    def upscale(
-        self, image: AnyImage | LazyImage, job: Job, progress: ProgressCallback
-    ) -> AnyImage | None:
-        """The output; None if it has been written to its file.
 
-        Raises ImageError, before computing anything, for what memory cannot hold.
-        """
-        results, animated = output_frames(image, self.pipeline), is_animated(image)
-        name = format_of(job.target, self.encoding)
-        size = sum(r.height * r.width * r.channels * r.pixels.itemsize for r in results)
-        if not must_stream(job.target, name, animated, size, self.free):
-            return self._upscale_in_memory(image, progress)
-        with _open_target(job) as target:
-            if isinstance(image, ImageSequence) and animated:
-                upscaled = self._upscaled_frames(image, progress)
-                write_animation(target, replace(image, images=results), upscaled, self.encoding)
-            else:
-                with row_writer(target, results, self.encoding) as sink:
-                    self._upscale_rows(image, job, sink, progress)
-        return None
-
-    def _upscale_in_memory(
-        self, image: AnyImage | LazyImage, progress: ProgressCallback
-    ) -> AnyImage:
-        if not isinstance(image, ImageSequence):
-            return self.pipeline(image, progress)
-        return replace(image, images=tuple(self._upscaled_frames(image, progress)))
-
-    def _upscaled_frames(
-        self, sequence: ImageSequence, progress: ProgressCallback
-    ) -> Iterator[Image]:
-        callbacks = split_progress(progress, [1] * len(sequence.images))
-        for frame, callback in zip(sequence.images, callbacks, strict=True):
-            yield self.pipeline(frame, callback)
-
-    def _upscale_rows(
-        self, image: AnyImage | LazyImage, job: Job, sink: RowWriter, progress: ProgressCallback
-    ) -> None:
-        folder = None if job.target == STREAM else job.target.parent
-        frames: tuple[Image | LazyImage, ...] = (
-            (image,) if isinstance(image, LazyImage) else frames_of(image)
-        )
-        callbacks = split_progress(progress, [1] * len(frames))
-        for frame, callback in zip(frames, callbacks, strict=True):
-            self.pipeline.run(row_source(frame), sink, callback, folder)
+def _parts(image: AnyImage | LazyImage) -> tuple[Image | LazyImage, ...]:
+    return image.images if isinstance(image, ImageSequence) else (image,)
 
 
 def frames_of(image: AnyImage | LazyImage) -> tuple[Image, ...]:
     """The frames or pages; of a lazy image its metadata and size."""
-    if isinstance(image, ImageSequence):
-        return image.images
-    return (image.image if isinstance(image, LazyImage) else image,)
+    return tuple(part.image if isinstance(part, LazyImage) else part for part in _parts(image))
 
 
 def output_frames(image: AnyImage | LazyImage, pipeline: UpscalePipeline) -> tuple[Image, ...]:

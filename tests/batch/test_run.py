@@ -11,7 +11,7 @@ from threading import Event
 import numpy as np
 import pytest
 
-from srgan_cli.batch import run, upscale_job
+from srgan_cli.batch import run
 from srgan_cli.batch.plan import Job
 from srgan_cli.batch.run import JobOptions, Outcome, dry_run, read_input, run_jobs
 from srgan_cli.files import try_lock
@@ -45,23 +45,23 @@ def outputs() -> list[str]:
     return sorted(path.name for path in Path("out").iterdir())
 
 
-STEPS = [(run, "read_frames"), (upscale_job.JobUpscaler, "upscale"), (run, "write_output")]
+STEPS = ["read_frames", "compute_output", "write_output"]
 
 
-@pytest.mark.parametrize(("place", "step"), STEPS)
+@pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize(
     "error", [TypeError("unhashable"), RecursionError("too deep"), ZeroDivisionError(), KeyError(3)]
 )
-def test_an_error_that_nobody_foresaw_is_the_outcome_of_its_job(monkeypatch, place, step, error):
+def test_an_error_that_nobody_foresaw_is_the_outcome_of_its_job(monkeypatch, step, error):
     chosen = jobs("a", "b", "c")
-    function = getattr(place, step)
+    function = getattr(run, step)
 
-    def broken(*words, **more):
+    def broken(*words, **options):
         if any(str(getattr(word, "source", word)) == "b.png" for word in words):
             raise error
-        return function(*words, **more)
+        return function(*words, **options)
 
-    monkeypatch.setattr(place, step, broken)
+    monkeypatch.setattr(run, step, broken)
     first, second, third = done(chosen)
     assert (first.error, third.error) == (None, None)
     assert second.error is not None
@@ -76,7 +76,7 @@ def test_memory_that_does_not_suffice_is_said_without_a_traceback(monkeypatch):
     def broken(*words: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(upscale_job.JobUpscaler, "upscale", broken)
+    monkeypatch.setattr(run, "compute_output", broken)
     (outcome,) = done(jobs("a"))
     assert "more memory than there is" in str(outcome.error)
     assert outcome.trace is None
@@ -85,7 +85,7 @@ def test_memory_that_does_not_suffice_is_said_without_a_traceback(monkeypatch):
 def test_what_the_format_cannot_hold_is_refused_before_the_work(monkeypatch):
     (job,) = jobs("a")
     computed = []
-    monkeypatch.setattr(upscale_job.JobUpscaler, "upscale", lambda *words: computed.append(words))
+    monkeypatch.setattr(run, "compute_output", lambda *words: computed.append(words))
     large = UpscalePipeline(size=OutputSize(width=1000))
     (outcome,) = run_jobs(
         [Job(job.source, Path("out/a.ico"))], JobOptions(large, Encoding(), 10**6)
@@ -125,7 +125,7 @@ def test_a_failed_job_leaves_no_lock(monkeypatch):
     def broken(*words: object) -> None:
         raise TypeError
 
-    monkeypatch.setattr(upscale_job.JobUpscaler, "upscale", broken)
+    monkeypatch.setattr(run, "compute_output", broken)
     done(jobs("a"))
     assert outputs() == []
 
