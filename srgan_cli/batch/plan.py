@@ -144,19 +144,19 @@ def _without_outputs(found: Sequence[InputFile], jobs: Sequence[Job]) -> list[Jo
 
     So a folder that holds its own outputs can be processed again.
     """
-    source_of = {_real_path(job.target): job.source for job in jobs}
+    source_of = {os.path.realpath(job.target): job.source for job in jobs}
     return [
         job
         for one, job in zip(found, jobs, strict=True)
-        if one.explicit or source_of.get(_real_path(job.source), job.source) == job.source
+        if one.explicit or source_of.get(os.path.realpath(job.source), job.source) == job.source
     ]
 
 
 def _check_not_inputs(jobs: Sequence[Job], in_place: bool) -> None:
     """in_place: whether outputs go to the inputs' folders, so that inputs may be former outputs."""
-    sources = {key for job in jobs for key in _identities(job.source)}
+    sources = {key for job in jobs for key in identities(job.source)}
     for job in jobs:
-        if sources & _identities(job.target):
+        if sources & identities(job.target):
             hint = ", or --skip-existing if it is the result of an earlier run" if in_place else ""
             raise OptionError(f"{printable(job.target)} is an input: choose another output{hint}")
 
@@ -166,7 +166,7 @@ def _check_duplicates(jobs: Sequence[Job]) -> None:
     for job in jobs:
         if job.target == STREAM or job.problem is not None:
             continue
-        target = _real_path(job.target)
+        target = os.path.realpath(job.target)
         if target in sources:
             raise OptionError(
                 f"{printable(sources[target])} and {printable(job.source)} would both become "
@@ -175,19 +175,15 @@ def _check_duplicates(jobs: Sequence[Job]) -> None:
         sources[target] = job.source
 
 
-def _real_path(path: Path) -> str:
-    return os.path.realpath(path)
-
-
-def _identities(path: Path) -> set[object]:
+def identities(path: Path) -> set[object]:
     """Equal for two names of one file: the path after links, and device and inode."""
     if path == STREAM:
         return set()
     try:
         status = path.stat()
     except OSError:
-        return {_real_path(path)}
-    return {_real_path(path), (status.st_dev, status.st_ino)}
+        return {os.path.realpath(path)}
+    return {os.path.realpath(path), (status.st_dev, status.st_ino)}
 
 
 def with_shard(batch: BatchOptions, environment: Mapping[str, str]) -> BatchOptions:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from srgan_cli.batch.plan import identities
 from srgan_cli.cli.command import Decorator, option
 from srgan_cli.cli.hints import explain_model, is_url
 from srgan_cli.errors import ImageError, OptionError, SrganError
@@ -199,9 +200,9 @@ json_option = option("--json", "Print JSON lines instead of a table", name="as_j
 
 def check_outputs(outputs: Sequence[Path], inputs: Iterable[Path]) -> None:
     """Raises OptionError where an output is an input, through links too, or is named twice."""
-    read = [path.resolve() for path in inputs]
+    read = {one for path in inputs for one in identities(path)}
     for number, output in enumerate(outputs):
-        if output.resolve() in read or any(_same(output, path) for path in read):
+        if read & identities(output):
             raise OptionError(f"{output} is an input: give another name with -o")
         if output in outputs[:number]:
             raise OptionError(f"{output} would be written twice: give different numbers")
@@ -215,10 +216,3 @@ def lock_outputs(outputs: Iterable[Path], error: type[SrganError] = ImageError) 
     context = click.get_current_context()
     for output in outputs:
         context.with_resource(locked_target(output, error))
-
-
-def _same(a: Path, b: Path) -> bool:
-    try:
-        return a.samefile(b)
-    except OSError:
-        return False
