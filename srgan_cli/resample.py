@@ -142,23 +142,16 @@ def resize_rows(plane: Tensor, available: RowRange, output: RowRange, width: int
     Bit for bit the same from any part that holds the rows of `input_rows`: every product is of the
     same blocks. Where a row is missing the part's first or last row is repeated.
     """
-    rows_matrix = _blocks(available.image_height, output.image_height, plane.dtype, plane.device)
-    columns_matrix = _blocks(plane.shape[1], width, plane.dtype, plane.device)
+    rows = _blocks(available.image_height, output.image_height, plane.dtype, plane.device)
+    columns = _blocks(plane.shape[1], width, plane.dtype, plane.device)
     first, end = output.top // BLOCK, -(-output.bottom // BLOCK)
     bands = []
-    for index, matrix in zip(
-        rows_matrix.index[first:end], rows_matrix.matrix[first:end], strict=True
-    ):
-        inputs = plane.index_select(
-            0, index.clamp(available.top, available.bottom - 1) - available.top
-        )
-        vertical = torch.mm(inputs.T, matrix.T)  # (W, BLOCK)
-        sides = vertical.index_select(0, columns_matrix.index.flatten()).unflatten(
-            0, columns_matrix.index.shape
-        )
-        bands.append(
-            torch.bmm(columns_matrix.matrix, sides).flatten(0, 1)[:width].T
-        )  # (BLOCK, width)
+    for index, matrix in zip(rows.index[first:end], rows.matrix[first:end], strict=True):
+        seen = index.clamp(available.top, available.bottom - 1) - available.top
+        vertical = torch.mm(plane.index_select(0, seen).T, matrix.T)  # (W, BLOCK)
+        sides = vertical.index_select(0, columns.index.flatten())
+        sides = sides.unflatten(0, columns.index.shape)  # (blocks, inputs, BLOCK)
+        bands.append(torch.bmm(columns.matrix, sides).flatten(0, 1)[:width].T)  # (BLOCK, width)
     return torch.cat(bands)[output.top - first * BLOCK : output.bottom - first * BLOCK]
 
 
@@ -200,14 +193,10 @@ def upscale_bicubic(images: Tensor, scale: int) -> Tensor:
 
     Products and sums are rounded one by one, so a pixel is the same to the bit in every tile.
     """
-    horizontal = torch.stack(
-        _outputs(pad(images, (2, 2, 0, 0), mode="replicate"), scale, -1), dim=-1
-    )
-    horizontal = horizontal.flatten(-2)
-    vertical = torch.stack(
-        _outputs(pad(horizontal, (0, 0, 2, 2), mode="replicate"), scale, -2), dim=-2
-    )
-    return vertical.flatten(-3, -2)
+    padded = pad(images, (2, 2, 0, 0), mode="replicate")
+    wide = torch.stack(_outputs(padded, scale, -1), dim=-1).flatten(-2)  # (B, C, H, sW)
+    padded = pad(wide, (0, 0, 2, 2), mode="replicate")
+    return torch.stack(_outputs(padded, scale, -2), dim=-2).flatten(-3, -2)
 
 
 def _outputs(padded: Tensor, scale: int, dim: int) -> list[Tensor]:
