@@ -138,7 +138,7 @@ class Graph:
 
     def _layer(self, x: int, layer: nn.Module) -> int:
         match layer:
-            case SubPixelConv():
+            case SubPixelConv():  # what `fast`'s stages do more, `fast` adds
                 return self.resize("pixel_shuffle", self._layer(x, layer[0]), layer.scale)
             case nn.Sequential():
                 return self.layers(x, *layer)
