@@ -11,11 +11,10 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from click.testing import CliRunner
+from helpers import srgan
 
 import srgan_cli
 from srgan_cli.api import Upscaler
-from srgan_cli.cli import main
 from srgan_cli.errors import ImageError, OptionError, WeightsError
 from srgan_cli.images.icc import srgb_profile
 from srgan_cli.images.image import Image
@@ -64,7 +63,7 @@ def test_the_commands_results_are_those_of_the_interface(
     small.save(tmp_path / f"small{suffix}")
     options = ["-w", str(tiny_file), "-s", "2.5", "--device", "cpu", "--precision", "fp32"]
     inputs = [str(tmp_path / f"small{suffix}"), "-o", str(tmp_path / "large.png")]
-    assert CliRunner().invoke(main, ["upscale", *inputs, *options]).exit_code == 0
+    assert srgan("upscale", *inputs, *options).exit_code == 0
     large = upscaler.upscale(small, 2.5)
     np.testing.assert_array_equal(read_image(tmp_path / "large.png").array, large.array)
 

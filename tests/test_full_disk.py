@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from click.testing import Result
+from helpers import srgan
 
-from srgan_cli.cli import main
 from srgan_cli.errors import TrainingError
 from srgan_cli.images.formats import FORMAT_NAMES
 from srgan_cli.images.image import Image
@@ -38,12 +38,6 @@ def full_disk(room: int = ROOM) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def srgan(*words: object) -> Result:
-    result = CliRunner().invoke(main, list(map(str, words)))
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
 
 
 def check_one_line(result: Result, name: str) -> None:

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from helpers import srgan
 
-from srgan_cli.cli import main
 from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 
 
 def run(*words: str | Path) -> Result:
-    return CliRunner().invoke(main, ["check", *map(str, words)])
+    return srgan("check", *words)
 
 
 def save(path: Path, side: int) -> None:

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-from helpers import noise_file
+from helpers import noise_file, srgan
 from PIL import Image as Pillow
 from terminal import srgan_in_terminal
 
@@ -18,15 +17,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(*words: str, **how: object) -> Result:
-    result = CliRunner().invoke(main, list(words), **how)  # type: ignore[arg-type]
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
-    return result
-
-
 @pytest.mark.parametrize("command", main.commands)
 def test_help_begins_with_two_examples_and_has_one_line_per_option(command: str) -> None:
-    lines = run(command, "-h").output.splitlines()
+    lines = srgan(command, "-h").output.splitlines()
     examples = lines.index("Examples:")
     assert all(line.startswith(f"  srgan {command}") for line in lines[examples + 1 : examples + 3])
     headings = [n for n, line in enumerate(lines) if line.endswith(":") and line[0] != " "]
@@ -38,7 +31,7 @@ def test_help_begins_with_two_examples_and_has_one_line_per_option(command: str)
 
 
 def test_the_list_of_commands_is_complete_and_fits_80_columns() -> None:
-    result = run("-h")
+    result = srgan("-h")
     assert max(map(len, result.output.splitlines())) <= 80
     assert "..." not in result.output.split("Upscale:")[1]
     for command in main.commands:
@@ -46,8 +39,8 @@ def test_the_list_of_commands_is_complete_and_fits_80_columns() -> None:
 
 
 def test_help_is_a_command_too() -> None:
-    assert run("help", "check").output == run("check", "--help").output
-    assert run("help").output == run("--help").output
+    assert srgan("help", "check").output == srgan("check", "--help").output
+    assert srgan("help").output == srgan("--help").output
 
 
 @pytest.mark.parametrize(
@@ -72,7 +65,7 @@ def test_help_is_a_command_too() -> None:
     ],
 )
 def test_a_mistake_ends_with_two_a_hint_and_no_file(words: list[str], hint: str) -> None:
-    result = run(*words)
+    result = srgan(*words)
     assert result.exit_code == 2
     assert hint in " ".join(result.stderr.split())
     assert [path.name for path in Path().iterdir()] == ["in.png"]
@@ -88,20 +81,20 @@ def test_a_mistake_ends_with_two_a_hint_and_no_file(words: list[str], hint: str)
     ],
 )
 def test_short_options_of_real_esrgan_work(words: list[str], name: str, width: int) -> None:
-    result = run("upscale", *words)
+    result = srgan("upscale", *words)
     assert result.exit_code == 0, result.output
     with Pillow.open(name) as made:
         assert made.width == width
     for hidden in ("--outscale", "--suffix", "--ext", "--fp32", " -n"):
-        assert hidden not in run("upscale", "-h").output
+        assert hidden not in srgan("upscale", "-h").output
 
 
 def test_the_environment_gives_defaults() -> None:
-    assert run("upscale", "in.png", env={"SRGAN_MODEL": "bicubic"}).exit_code == 0
+    assert srgan("upscale", "in.png", env={"SRGAN_MODEL": "bicubic"}).exit_code == 0
     for name, value in (("MODEL", "none"), ("DEVICE", "gpu"), ("PRECISION", "fp1")):
-        result = run("upscale", "in.png", env={"SRGAN_MODEL": "bicubic", f"SRGAN_{name}": value})
+        result = srgan("upscale", "in.png", env={"SRGAN_MODEL": "bicubic", f"SRGAN_{name}": value})
         assert result.exit_code == 2
-        assert f"SRGAN_{name}" in run("upscale", "-h").output
+        assert f"SRGAN_{name}" in srgan("upscale", "-h").output
 
 
 def test_an_image_is_not_written_to_a_terminal() -> None:
@@ -123,6 +116,6 @@ def test_control_characters_of_the_command_line_are_escaped() -> None:
         ["upscale", "in.png", "-m", "\x1b[31m"],
         ["\x1b[3m"],
     ):
-        result = run(*words)
+        result = srgan(*words)
         assert result.exit_code in (1, 2)
         assert "\x1b" not in result.output

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from helpers import srgan
 
-from srgan_cli.cli import main
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
 from srgan_cli.images.write import write_image
@@ -24,7 +24,7 @@ def saved(path: Path, side: int) -> Path:
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["compare", "-m", "bicubic", *map(str, arguments)])
+    return srgan("compare", "-m", "bicubic", *arguments)
 
 
 def test_a_sheet_lies_beside_the_photograph_by_default(photo: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_family_is_shown_as_a_grid_of_blend_and_denoise(photo: Path, tmp_path:
     def sheet(*words: str) -> Image:
         out = tmp_path / "sheet.png"
         options = ["--device", "cpu", "--crop", "4,8,40,10", "-o", str(out), *words]
-        result = CliRunner().invoke(main, ["compare", str(saved(photo, 64)), *options])
+        result = srgan("compare", saved(photo, 64), *options)
         assert result.exit_code == 0, result.output
         return read_image(out)
 
@@ -126,7 +126,7 @@ def test_a_family_is_shown_as_a_grid_of_blend_and_denoise(photo: Path, tmp_path:
 @pytest.mark.usefixtures("family")
 def test_denoise_at_another_scale_is_a_usage_error(photo: Path) -> None:
     words = ["compare", str(photo), "--scale", "2", "--denoise", "0.5"]
-    result = CliRunner().invoke(main, words)
+    result = srgan(*words)
     assert result.exit_code == 2
     assert "at x2" in result.stderr
     assert not photo.with_name("photo_compared.png").exists()
@@ -139,6 +139,6 @@ def test_at_other_scales_than_that_of_the_family_there_is_no_grid(
 ) -> None:
     value = "2" if option == "--scale" else str(saved(tmp_path / "high.png", 80))
     words = ["compare", str(photo), "--device", "cpu", option, value]
-    result = CliRunner().invoke(main, [*words, "-o", str(tmp_path / "sheet.png")])
+    result = srgan(*words, "-o", tmp_path / "sheet.png")
     assert result.exit_code == 0, result.output
     assert read_image(tmp_path / "sheet.png").height < 500

@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from helpers import srgan
 
-from srgan_cli.cli import main
 from srgan_cli.cli.completion import SHELLS, VARIABLE
 from srgan_cli.cli.flags import DEVICE_KINDS
 
@@ -74,7 +73,7 @@ def folder(tmp_path: Path) -> Path:
     program.write_text(PROGRAM)
     program.chmod(0o755)
     for name in SHELLS:
-        script = CliRunner().invoke(main, ["completion", name]).stdout
+        script = srgan("completion", name).stdout
         (tmp_path / f"srgan.{name}").write_text(script)
     for name in ("my photo.jpg", "weights.pth"):
         (tmp_path / name).touch()
@@ -135,7 +134,7 @@ def test_fish_completes_them_too(typed: str, expected: str, folder: Path) -> Non
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_script_is_all_that_is_on_stdout(shell: str) -> None:
-    result = CliRunner().invoke(main, ["completion", shell])
+    result = srgan("completion", shell)
     assert result.exit_code == 0
     assert result.stderr == ""
     assert f"{VARIABLE}={shell}_complete" in result.stdout
@@ -143,13 +142,13 @@ def test_a_script_is_all_that_is_on_stdout(shell: str) -> None:
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 def test_bash_can_read_the_script() -> None:
-    text = CliRunner().invoke(main, ["completion", "bash"]).stdout
+    text = srgan("completion", "bash").stdout
     done = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_another_shell_is_a_usage_error() -> None:
-    result = CliRunner().invoke(main, ["completion", "cmd"])
+    result = srgan("completion", "cmd")
     assert result.exit_code == 2
     assert "zsh" in result.stderr
 
@@ -161,7 +160,7 @@ def completions(*words: str) -> list[list[str]]:
         "COMP_WORDS": shlex.join(["srgan", *words]),
         "COMP_CWORD": str(len(words)),
     }
-    result = CliRunner().invoke(main, [], env=environment, prog_name="srgan")
+    result = srgan(env=environment, prog_name="srgan")
     return [line.split(",", 1) for line in result.stdout.splitlines()]
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from helpers import srgan
 from PIL import Image as Pillow
 
-from srgan_cli.cli import main
 from srgan_cli.cli.console import Output, cell
 from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
@@ -35,9 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*words: str | Path) -> Result:
-    result = CliRunner().invoke(main, list(map(str, words)), color=True)
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
-    return result
+    return srgan(*words, color=True)
 
 
 def assert_is_plain(result: Result) -> None:

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
-from helpers import noise
+from click.testing import Result
+from helpers import noise, srgan
 
-from srgan_cli.cli import main
 from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 from srgan_cli.networks import GENERATORS
@@ -23,7 +22,7 @@ SRCNN = {"n1": 3, "n2": 2, "f1": 3, "f2": 1, "f3": 3}
 
 
 def convert(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["convert", *map(str, arguments)])
+    return srgan("convert", *arguments)
 
 
 @pytest.fixture

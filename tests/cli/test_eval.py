@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from helpers import srgan
 
-from srgan_cli.cli import main
 from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 
@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["eval", "-m", "bicubic", *map(str, arguments)])
+    return srgan("eval", "-m", "bicubic", *arguments)
 
 
 def test_an_image_alone_is_measured_by_bicubic(folder: Path) -> None:
@@ -39,7 +39,7 @@ def test_an_image_alone_is_measured_by_bicubic(folder: Path) -> None:
 
 
 def test_without_a_network_named_bicubic_is_there_all_the_same(folder: Path) -> None:
-    result = CliRunner().invoke(main, ["eval", str(folder / "a.png")])
+    result = srgan("eval", folder / "a.png")
 
     assert result.exit_code == 0, result.output
     assert "bicubic" in result.stdout
@@ -70,9 +70,7 @@ def test_json_has_a_line_for_each_image_and_the_mean(folder: Path) -> None:
 def test_every_key_of_json_is_documented(folder: Path, tiny_file: Path) -> None:
     documented = (Path(__file__).parents[2] / "docs" / "json.md").read_text()
     section = documented.partition("## srgan eval --json")[2].partition("\n## ")[0]
-    result = CliRunner().invoke(
-        main, ["eval", str(folder / "a.png"), "-w", str(tiny_file), "--json"]
-    )
+    result = srgan("eval", folder / "a.png", "-w", tiny_file, "--json")
     line = json.loads(result.stdout.splitlines()[-1])
     assert all(f"`{key}`" in section for key in line)
     assert (line["model"], line["blend"], line["device"]) == ("tiny", None, "cpu")
@@ -140,7 +138,7 @@ def test_a_vgg_file_that_is_none_is_one_line(folder: Path) -> None:
 def test_a_model_or_file_that_is_not_there_is_a_usage_error(
     command: str, words: list[str], says: str, folder: Path
 ) -> None:
-    result = CliRunner().invoke(main, [command, str(folder / "a.png"), *words])
+    result = srgan(command, folder / "a.png", *words)
     assert result.exit_code == 2
     assert says in result.stderr.replace("\n", " ")
     assert sorted(path.name for path in folder.iterdir()) == ["a.png", "b.png"]

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from click.testing import Result
+from helpers import srgan
 from torch import nn
 
-from srgan_cli.cli import main
 from srgan_cli.networks import GENERATORS
 from srgan_cli.weights.container import write_weights
 from srgan_cli.weights.description import flop_per_megapixel
@@ -17,7 +17,7 @@ from srgan_cli.weights.zoo import bundled_folder
 
 
 def info(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["info", *map(str, arguments)])
+    return srgan("info", *arguments)
 
 
 def test_a_line_of_json_tells_all(tiny_file, tmp_path, make_weights):
@@ -112,7 +112,7 @@ def test_every_key_of_json_is_documented(tiny_file):
 def test_dtype_is_that_of_the_file(tmp_path, tiny_file):
     half = {k: v.half() for k, v in GENERATORS["compact"](convolutions=1).state_dict().items()}
     torch.save({"params": half}, tmp_path / "a.pth")
-    CliRunner().invoke(main, ["convert", str(tiny_file), "-o", str(tmp_path / "a.param")])
+    srgan("convert", tiny_file, "-o", tmp_path / "a.param")
     for name, expected in (("a.pth", "float16"), ("a.param", "float16"), (tiny_file, "float32")):
         found = json.loads(info(tmp_path / name, "--json").stdout)
         assert found["dtype"] == [expected]

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from click.testing import Result
+from helpers import srgan
 
-from srgan_cli.cli import main
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
 from srgan_cli.images.write import write_image
@@ -19,7 +19,7 @@ from srgan_cli.weights.metadata import ModelFamily
 
 
 def interp(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["interp", *map(str, arguments)])
+    return srgan("interp", *arguments)
 
 
 def assert_is_blend(path: Path, ends: tuple[Path, Path], alpha: float) -> None:
@@ -190,7 +190,7 @@ def test_an_original_without_a_sweep_is_refused(tmp_path, tiny_file, other_file)
 
 def test_the_record_of_a_blend_is_shown_by_info(tmp_path, tiny_file, other_file):
     interp(tiny_file, other_file, "-o", tmp_path / "out.safetensors")
-    result = CliRunner().invoke(main, ["info", str(tmp_path / "out.safetensors"), "--json"])
+    result = srgan("info", tmp_path / "out.safetensors", "--json")
     found = json.loads(result.stdout)
     assert [part["objective"] for part in found["training"]["blend"]] == ["psnr", "gan"]
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from click.testing import CliRunner
+from helpers import srgan
 from safetensors.torch import load, save, save_file
 
-from srgan_cli.cli import main
 from srgan_cli.networks import GENERATORS
 from srgan_cli.weights.container import Weights, write_weights
 
@@ -21,7 +20,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def rows() -> dict[str, dict]:
-    result = CliRunner().invoke(main, ["models", "--json"])
+    result = srgan("models", "--json")
     assert result.exit_code == 0, result.output
     return {row["model"]: row for row in map(json.loads, result.stdout.splitlines())}
 
@@ -68,7 +67,7 @@ def test_what_cannot_be_read_is_listed_as_such(folder, tiny_file, tmp_path):
         assert found[name]["network"].startswith("unreadable: ")
     assert "checksum" in found["tiny"]["network"]
     assert "folder" not in found
-    assert CliRunner().invoke(main, ["models"]).exit_code == 0
+    assert srgan("models").exit_code == 0
 
 
 def test_a_bad_personal_model_costs_one_line(folder, tiny_file, tmp_path):
@@ -92,11 +91,11 @@ def test_a_bad_personal_model_costs_one_line(folder, tiny_file, tmp_path):
         assert found[name]["network"].startswith("unreadable: ")
     assert found["tiny"]["set5_psnr"] is None
     assert found["photo"]["folder"] == "shipped"
-    assert CliRunner().invoke(main, ["models"]).exit_code == 0
+    assert srgan("models").exit_code == 0
 
 
 def test_bicubic_stands_beside_networks_of_each_scale():
-    lines = CliRunner().invoke(main, ["models", "--json"]).stdout.splitlines()
+    lines = srgan("models", "--json").stdout.splitlines()
     bicubic = [row for row in map(json.loads, lines) if row["model"] == "bicubic"]
     figures = {row["scale"]: row["set5_psnr"] for row in bicubic}
     assert list(figures) == [2, 3, 4]
@@ -104,7 +103,7 @@ def test_bicubic_stands_beside_networks_of_each_scale():
 
 
 def listing() -> list[str]:
-    result = CliRunner().invoke(main, ["models"])
+    result = srgan("models")
     assert result.exit_code == 0, result.output
     return result.stdout.splitlines()
 
@@ -130,13 +129,13 @@ def test_in_a_pipe_no_line_is_wrapped_and_none_is_wider_than_a_terminal():
 
 def test_names_of_files_are_neither_escape_codes_nor_markup(folder, make_weights):
     write_weights(make_weights(objective="\x1b[2J"), folder / "[red]\x1b[31m\n.safetensors")
-    result = CliRunner().invoke(main, ["models"], color=True)
+    result = srgan("models", color=True)
     assert "[red]\\x1b[31m\\n: your own" in result.stdout
     assert "\x1b" not in result.output
 
 
 def test_how_to_name_ones_own_is_said(folder):
-    stderr = CliRunner().invoke(main, ["models"]).stderr
+    stderr = srgan("models").stderr
     assert f"{folder}: NAME.safetensors" in stderr
     assert "NAME-x4-gan.safetensors" in stderr
 

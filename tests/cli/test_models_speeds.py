@@ -3,10 +3,9 @@
 import json
 
 import pytest
-from click.testing import CliRunner
-from helpers import noise_file
+from helpers import noise_file, srgan
 
-from srgan_cli.cli import batch_report, main
+from srgan_cli.cli import batch_report
 from srgan_cli.cli.console import Output
 from srgan_cli.cli.models import (
     MOST_ENTRIES,
@@ -78,14 +77,14 @@ def test_upscale_remembers_and_models_shows_it(tmp_path, monkeypatch):
     noise_file(tmp_path / "in.png")
     words = ["upscale", str(tmp_path / "in.png"), "-o", str(tmp_path / "out.png"), "--device=cpu"]
     for more in (["--tta"], ["-m", "bicubic"]):
-        assert CliRunner().invoke(main, [*words, "-s", "2", *more]).exit_code == 0
+        assert srgan(*words, "-s", "2", *more).exit_code == 0
         assert load_speeds() == []
-    assert CliRunner().invoke(main, [*words, "-s", "2", "-m", "photo"]).exit_code == 0
+    assert srgan(*words, "-s", "2", "-m", "photo").exit_code == 0
     (found,) = load_speeds()
     assert (found.model, found.scale, found.device) == ("photo", 2, "cpu")
-    shown = CliRunner().invoke(main, ["models"])
+    shown = srgan("models")
     assert f"{found.megapixels_per_second:.2g} MP/s" in shown.stdout
-    rows = map(json.loads, CliRunner().invoke(main, ["models", "--json"]).stdout.splitlines())
+    rows = map(json.loads, srgan("models", "--json").stdout.splitlines())
     rates = {(r["model"], r["scale"]): r["megapixels_per_second"] for r in rows}
     assert rates["photo", 2] == pytest.approx(found.megapixels_per_second, rel=0.01)
     assert rates["photo", 4] is None
@@ -102,5 +101,5 @@ def test_short_runs_tell_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(batch_report, "LEAST_SECONDS", 1e9)
     noise_file(tmp_path / "in.png")
     words = ["upscale", str(tmp_path / "in.png"), "-o", str(tmp_path / "out.png"), "-s", "2"]
-    assert CliRunner().invoke(main, words).exit_code == 0
+    assert srgan(*words).exit_code == 0
     assert not cache_file().exists()

@@ -9,12 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
-from helpers import noise_file
+from helpers import noise_file, srgan
 from rich.console import Console
 from terminal import ROOT, srgan_in_terminal
 
-from srgan_cli.cli import main
 from srgan_cli.cli.console import Output
 from srgan_cli.cli.progress_bars import BatchProgress, TrainingBar, _new_bar, clock, truncate
 from srgan_cli.images.image import Image
@@ -71,7 +69,7 @@ def test_a_dumb_terminal_gets_plain_lines(tiny_file: Path) -> None:
 @pytest.mark.parametrize("name", ["FORCE_COLOR", "TTY_COMPATIBLE"])
 def test_a_pipe_gets_no_escape_codes_whatever_the_environment(name: str) -> None:
     noise_file(Path("in.png"))
-    result = CliRunner().invoke(main, ["upscale", "in.png", "-m", "bicubic"], env={name: "1"})
+    result = srgan("upscale", "in.png", "-m", "bicubic", env={name: "1"})
     assert result.exit_code == 0, result.output
     assert "\x1b" not in result.output
 

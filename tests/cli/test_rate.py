@@ -5,16 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from helpers import srgan
 
-from srgan_cli.cli import main
 from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 from srgan_cli.study.answers import FORMAT, Trial, checksum
 
 
 def _run(*words: str | Path) -> Result:
-    return CliRunner().invoke(main, ["rate", *map(str, words)])
+    return srgan("rate", *words)
 
 
 @pytest.fixture

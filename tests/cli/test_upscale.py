@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
+from helpers import srgan
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from srgan_cli.cli import main
 from srgan_cli.images.formats import Encoding
 from srgan_cli.images.image import Image, ImageSequence
 from srgan_cli.images.read import read_frames, read_image
@@ -21,14 +21,12 @@ from srgan_cli.weights.container import write_weights
 BICUBIC = ("-m", "bicubic")
 
 
-def srgan(*words: object) -> Result:
-    result = CliRunner().invoke(main, ["upscale", *map(str, words)])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
-    return result
+def upscale(*words: object) -> Result:
+    return srgan("upscale", *words)
 
 
 def done(*words: object) -> Result:
-    result = srgan(*words)
+    result = upscale(*words)
     assert result.exit_code == 0, result.output
     return result
 
@@ -134,7 +132,7 @@ def test_size_mode_and_depth_are_kept(
     source, target = saved(image), tmp_path / f"out.{suffix}"
     target.unlink(missing_ok=True)
     options = ("--lossless",) if suffix in ("webp", "jp2") else ()
-    result = srgan(source, "-o", target, "-w", tiny_file, "-s", scale, *options)
+    result = upscale(source, "-o", target, "-w", tiny_file, "-s", scale, *options)
     able = FORMATS[suffix] >= image.depth and (channels in (1, 3) or suffix not in ("jpg", "ppm"))
     small = suffix == "jp2" and image.depth == 16 and min(height, width) * float(scale) < 32
     if not able or small:
@@ -251,14 +249,14 @@ def test_gif_output_says_what_it_loses(saved, noise, tmp_path):
 
 def test_what_the_format_cannot_hold_is_refused_before_the_work(saved, tiny_file, tmp_path):
     source = saved(samples(9, 9, 4, np.uint8))
-    result = srgan(source, "-o", tmp_path / "out.jpg", "-w", tiny_file)
+    result = upscale(source, "-o", tmp_path / "out.jpg", "-w", tiny_file)
     assert result.exit_code == 1
     assert "JPEG holds no alpha" in result.stderr
     assert not (tmp_path / "out.jpg").exists()
 
 
 def test_larger_images_than_max_pixels_are_refused(saved, noise, tmp_path):
-    result = srgan(saved(noise), "-o", tmp_path / "out.png", *BICUBIC, "--max-pixels", 1849)
+    result = upscale(saved(noise), "-o", tmp_path / "out.png", *BICUBIC, "--max-pixels", 1849)
     assert result.exit_code == 1
     assert "--max-pixels" in result.stderr
     done(saved(noise), "-o", tmp_path / "out.png", *BICUBIC, "--max-pixels", 1850)

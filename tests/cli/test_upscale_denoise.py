@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
-from helpers import noise_file
+from click.testing import Result
+from helpers import noise_file, srgan
 from PIL import Image as Pillow
 
-from srgan_cli.cli import main
 from srgan_cli.networks.fast import Fast
 from srgan_cli.networks.int8 import int8_problem
 
@@ -21,9 +20,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(command: str, *words: object) -> Result:
-    result = CliRunner().invoke(main, [*command.split(), *map(str, words)])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
-    return result
+    return srgan(*command.split(), *words)
 
 
 def upscaled(*words: object) -> np.ndarray:

@@ -5,20 +5,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from click.testing import CliRunner, Result
-from helpers import noise_file
+from click.testing import Result
+from helpers import noise_file, srgan
 from small_networks import RRDB, random_weights
 
-from srgan_cli.cli import main
 from srgan_cli.networks.fast import Fast
 from srgan_cli.networks.int8 import int8_problem
 from srgan_cli.weights.container import write_weights
 
 
-def srgan(*words: object) -> Result:
-    result = CliRunner().invoke(main, ["upscale", *map(str, words)])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
-    return result
+def upscale(*words: object) -> Result:
+    return srgan("upscale", *words)
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +43,7 @@ def test_devices_with_commas_share_an_image(tiny_file):
     noise_file(Path("in.png"), 60)
     for device, name in (("cpu", "one.png"), ("cpu,cpu", "two.png")):
         words = ("--device", device, "--precision", "fp32", "--tile", 32, "-v")
-        result = srgan("in.png", "-o", name, "-w", tiny_file, *words)
+        result = upscale("in.png", "-o", name, "-w", tiny_file, *words)
         assert result.exit_code == 0, result.output
     assert "x4: cpu and cpu, float32, tiles of 32 + " in result.stderr
     assert Path("one.png").read_bytes() == Path("two.png").read_bytes()
@@ -54,7 +51,7 @@ def test_devices_with_commas_share_an_image(tiny_file):
 
 def test_a_device_that_is_not_there_is_an_error_of_one_line(tiny_file):
     noise_file(Path("in.png"))
-    result = srgan("in.png", "-w", tiny_file, "--device", "cpu,nix")
+    result = upscale("in.png", "-w", tiny_file, "--device", "cpu,nix")
     assert result.exit_code == 2
     assert "'cpu,nix' is no device" in result.stderr
 
@@ -63,7 +60,7 @@ def test_a_device_that_is_not_there_is_an_error_of_one_line(tiny_file):
 @pytest.mark.parametrize("device", ["cuda", "0", "cuda:7", "mps"])
 def test_a_device_that_this_machine_lacks_is_an_error_of_one_line(tiny_file, device):
     noise_file(Path("in.png"))
-    result = srgan("in.png", "-w", tiny_file, "--device", device)
+    result = upscale("in.png", "-w", tiny_file, "--device", device)
     assert result.exit_code == 2
     assert "--device cpu works" in result.stderr
     assert result.stderr.count("\n") == 1
@@ -74,14 +71,14 @@ def test_a_rerun_does_what_a_dead_process_left_and_nothing_else(rank):
         noise_file(Path(f"in/{number}.png"))
     for number in (0, 2):  # process 1 of 3 dies before its first image
         rank(number, 3)
-        assert srgan("in", "-o", "out", "-m", "bicubic").exit_code == 0
+        assert upscale("in", "-o", "out", "-m", "bicubic").exit_code == 0
     before = contents("out")
     assert sorted(before) == [f"{n}_x4.png" for n in (0, 2, 3, 5, 6)]
     for name in before:
         (Path("out") / name).write_bytes(b"done")
     for number in range(2):  # on fewer machines than before
         rank(number, 2)
-        assert srgan("in", "-o", "out", "-m", "bicubic", "--skip-existing").exit_code == 0
+        assert upscale("in", "-o", "out", "-m", "bicubic", "--skip-existing").exit_code == 0
     after = contents("out")
     assert len(after) == 7
     assert {name for name in after if after[name] == b"done"} == set(before)
@@ -91,7 +88,7 @@ def test_of_processes_with_one_file_to_write_the_first_writes_it(rank):
     noise_file(Path("a.png"))
     for number in (1, 2, 0):
         rank(number, 3)
-        result = srgan("a.png", "-o", "b.png", "-m", "bicubic")
+        result = upscale("a.png", "-o", "b.png", "-m", "bicubic")
         assert result.exit_code == 0, result.output
         assert Path("b.png").exists() is (number == 0)
 
@@ -101,7 +98,7 @@ def test_shards_beside_their_sources_do_not_upscale_each_others_results(rank):
         noise_file(Path(f"{number}.png"))
     for number in (0, 1, 0, 1):
         rank(number, 2)
-        assert srgan("*.png", "-m", "bicubic").exit_code == 0
+        assert upscale("*.png", "-m", "bicubic").exit_code == 0
     assert len(contents(".")) == 8
 
 
@@ -109,7 +106,7 @@ def test_shards_beside_their_sources_do_not_upscale_each_others_results(rank):
 def test_verbose_and_json_say_that_int8_was_taken(tiny_file):
     noise_file(Path("in.png"), 20)
     words = ("in.png", "-o", "out.png", "-w", tiny_file, "--device", "cpu", "--precision", "int8")
-    result = srgan(*words, "-v", "--json")
+    result = upscale(*words, "-v", "--json")
     assert result.exit_code == 0, result.output
     assert "x4: cpu, int8, calibrated on a built-in image" in result.stderr
     assert json.loads(result.stdout)["precision"] == "int8"
@@ -118,7 +115,7 @@ def test_verbose_and_json_say_that_int8_was_taken(tiny_file):
 def test_int8_for_a_network_that_has_none_is_an_error_of_one_line(tmp_path):
     write_weights(random_weights("rrdbnet", RRDB), tmp_path / "rrdb.safetensors")
     noise_file(Path("in.png"))
-    result = srgan("in.png", "-w", "rrdb.safetensors", "--precision", "int8", "--device", "cpu")
+    result = upscale("in.png", "-w", "rrdb.safetensors", "--precision", "int8", "--device", "cpu")
     assert result.exit_code != 0
     assert "RRDBNet do not run in int8: take --precision auto" in result.stderr
     assert result.stderr.count("\n") == 1

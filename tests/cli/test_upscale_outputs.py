@@ -10,13 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
-from helpers import noise_file
+from click.testing import Result
+from helpers import noise_file, srgan
 from PIL import Image as Pillow
 
 from srgan_cli.batch.plan import Job
 from srgan_cli.batch.run import JobOptions, run_jobs
-from srgan_cli.cli import main
 from srgan_cli.images.formats import FORMAT_NAMES, Encoding
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_header, read_image
@@ -35,14 +34,12 @@ PLAIN = {"srcnn": (4, 1), "srresnet": (1, 2)}
 these paint the whole image, not what a bicubic one lacks, and plain colors are rare."""
 
 
-def srgan(*words: object, model: tuple[object, ...] = ("-m", "bicubic"), **how: object) -> Result:
-    result = CliRunner().invoke(main, ["upscale", *map(str, (*words, *model))], **how)
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
-    return result
+def upscale(*words: object, model: tuple[object, ...] = ("-m", "bicubic"), **how: object) -> Result:
+    return srgan("upscale", *words, *model, **how)
 
 
 def done(*words: object, **how: object) -> Result:
-    result = srgan(*words, **how)
+    result = upscale(*words, **how)
     assert result.exit_code == 0, result.output
     return result
 
@@ -111,7 +108,7 @@ def test_format_decides_whatever_the_name_says_and_names_follow_it(name):
 
 def test_an_unknown_suffix_is_a_usage_error_that_lists_the_known_ones():
     noise_file(Path("in.png"))
-    result = srgan("in.png", "-o", "out.xyz")
+    result = upscale("in.png", "-o", "out.xyz")
     assert result.exit_code == 2
     assert ".jpg .jpeg" in result.stderr
     assert "give --format" in result.stderr
@@ -123,7 +120,7 @@ def test_an_unknown_suffix_is_a_usage_error_that_lists_the_known_ones():
 )
 def test_sides_that_are_too_long_for_a_format_are_refused(width, target, most):
     write_image(Image(np.zeros((2, width, 1), np.uint8)), Path("in.png"))
-    result = srgan("in.png", "-o", target)
+    result = upscale("in.png", "-o", target)
     assert result.exit_code == 1
     assert f"holds no side of {most} pixels; give --format or a name for one of: " in result.stderr
     assert not Path(target).exists()
@@ -143,7 +140,7 @@ def test_what_a_format_cannot_hold_is_refused_before_the_work(name):
 
 def test_deep_images_do_not_become_jpeg():
     write_image(Image(np.zeros((9, 9, 3), np.uint16)), Path("in.tif"))
-    result = srgan("in.tif", "-o", "out.jpg")
+    result = upscale("in.tif", "-o", "out.jpg")
     assert result.exit_code == 1
     assert "JPEG holds no 16 bits a sample; give --format" in result.stderr
     assert not Path("out.jpg").exists()
@@ -177,7 +174,7 @@ def test_a_closed_output_is_an_error_that_says_so():
 def test_a_pipe_with_a_name_is_an_error_that_knows_what_to_do():
     os.mkfifo("pipe.png")
     for words in (("-o", "b.png"), ("-o", "out/", "--width", 9)):
-        result = srgan("pipe.png", *words)
+        result = upscale("pipe.png", *words)
         assert result.exit_code == 1
         assert result.stderr.startswith("Error: pipe.png: is a pipe; give - for the input")
 
@@ -186,7 +183,7 @@ def test_name_is_a_template():
     noise_file(Path("in/a b.png"))
     done("in", "-o", "out", "--name", "{model} {stem}, {width}x{height} by {scale}{suffix}")
     assert [path.name for path in Path("out").iterdir()] == ["bicubic a b, 24x20 by 4.png"]
-    assert srgan("in", "-o", "out", "--name", "{stm}.png").exit_code == 2
+    assert upscale("in", "-o", "out", "--name", "{stm}.png").exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -209,7 +206,7 @@ def test_name_is_a_template():
 )
 def test_a_wrong_command_line_is_2_and_touches_nothing(words):
     noise_file(Path("in.png"))
-    assert srgan(*words).exit_code == 2
+    assert upscale(*words).exit_code == 2
     assert os.listdir() == ["in.png"]  # noqa: PTH208
 
 

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from helpers import srgan
 
-from srgan_cli.cli import main
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
 from srgan_cli.images.write import write_image
@@ -109,16 +108,14 @@ def test_a_pipe_by_the_name_of_an_image_is_refused_without_waiting(folder):
 def test_sigterm_is_what_it_was_after_the_command(folder, tiny_file):
     before = signal.getsignal(signal.SIGTERM)
     words = ["upscale", str(folder / "in" / "a.png"), "-w", str(tiny_file)]
-    assert CliRunner().invoke(main, words).exit_code == 0
+    assert srgan(*words).exit_code == 0
     assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_the_command_runs_outside_of_the_main_thread(folder, tiny_file):
     codes = []
     words = ["upscale", str(folder / "in" / "a.png"), "-w", str(tiny_file)]
-    thread = threading.Thread(
-        target=lambda: codes.append(CliRunner().invoke(main, words).exit_code)
-    )
+    thread = threading.Thread(target=lambda: codes.append(srgan(*words).exit_code))
     thread.start()
     thread.join()
     assert codes == [0]

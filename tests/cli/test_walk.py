@@ -9,16 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from helpers import srgan
 from PIL import Image
 
 from srgan_cli import __version__
 from srgan_cli.cli import main
 from srgan_cli.images.read import read_image
-
-
-def srgan(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def test_upscale_writes_an_image_four_times_larger(tmp_path, photo_file, tiny_file):
