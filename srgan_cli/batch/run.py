@@ -6,7 +6,6 @@ job as far as the header of its input does, and writes nothing.
 
 import math
 import os
-import sys
 import time
 import traceback
 from collections import deque
@@ -27,14 +26,15 @@ from srgan_cli.batch.upscale_job import (
     convert_image,
     frames_of,
     make_folder,
+    read_input,
     write_output,
 )
 from srgan_cli.device import free_bytes
-from srgan_cli.errors import ImageError, SrganError, describe_error
+from srgan_cli.errors import SrganError, describe_error
 from srgan_cli.files import FileLock, lock_target, printable, remove_stale_parts, writable_target
 from srgan_cli.images.formats import Encoding, check_target, format_of
 from srgan_cli.images.image import AnyImage, Image, LazyImage
-from srgan_cli.images.read import open_lazy, read_bytes, read_frames, read_header
+from srgan_cli.images.read import read_header
 from srgan_cli.images.write import list_losses
 from srgan_cli.inference.engine import CPU, ProgressCallback, no_progress
 from srgan_cli.inference.pipeline import UpscalePipeline
@@ -42,8 +42,6 @@ from srgan_cli.settings import NO_CONVERSION, Conversion, ImageSize
 
 In = TypeVar("In")
 Out = TypeVar("Out")
-
-CHUNK = 1 << 20  # bytes of standard input that are read at once
 
 
 @dataclass(frozen=True)
@@ -243,22 +241,6 @@ def _is_done(job: Job, options: JobOptions) -> bool:
 def _copy_time(job: Job) -> None:
     status = job.source.stat()
     os.utime(job.target, ns=(status.st_atime_ns, status.st_mtime_ns))
-
-
-def read_input(source: Path, max_pixels: int, max_bytes: float) -> AnyImage | LazyImage:
-    """Read an image, lazily if possible, or `max_bytes` of stdin. Raises ImageError."""
-    if source != STREAM:
-        return open_lazy(source) or read_frames(source, max_pixels=max_pixels)
-    if sys.stdin is None:
-        raise ImageError("standard input is closed: give a file, or pipe an image into it")
-    data = bytearray()
-    while chunk := sys.stdin.buffer.read(CHUNK):
-        data += chunk
-        if len(data) > max_bytes:
-            raise ImageError(f"-: has more than {max_bytes:,.0f} bytes: save it to a file first")
-    if not data:
-        raise ImageError("-: standard input is empty: the command before the pipe wrote nothing")
-    return read_bytes(bytes(data), "-", max_pixels=max_pixels)
 
 
 def dry_run(job: Job, options: JobOptions) -> Outcome:

@@ -1,4 +1,4 @@
-"""The image of a job: converted, upscaled, written; a large one by rows as they are computed."""
+"""The image of a job: read, converted, upscaled and written, a large one by rows meanwhile."""
 
 import sys
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from srgan_cli.images.image import (
     to_uint8,
     to_uint16,
 )
-from srgan_cli.images.read import Header
+from srgan_cli.images.read import Header, open_lazy, read_bytes, read_frames
 from srgan_cli.images.write import (
     ROW_FORMATS,
     encode,
@@ -37,6 +37,24 @@ from srgan_cli.inference.engine import ProgressCallback
 from srgan_cli.inference.pipeline import UpscalePipeline, split_progress
 from srgan_cli.inference.row_streams import row_source
 from srgan_cli.settings import Conversion, ImageSize
+
+CHUNK = 1 << 20  # bytes of standard input that are read at once
+
+
+def read_input(source: Path, max_pixels: int, max_bytes: float) -> AnyImage | LazyImage:
+    """Read an image, lazily if possible, or `max_bytes` of stdin. Raises ImageError."""
+    if source != STREAM:
+        return open_lazy(source) or read_frames(source, max_pixels=max_pixels)
+    if sys.stdin is None:
+        raise ImageError("standard input is closed: give a file, or pipe an image into it")
+    data = bytearray()
+    while chunk := sys.stdin.buffer.read(CHUNK):
+        data += chunk
+        if len(data) > max_bytes:
+            raise ImageError(f"-: has more than {max_bytes:,.0f} bytes: save it to a file first")
+    if not data:
+        raise ImageError("-: standard input is empty: the command before the pipe wrote nothing")
+    return read_bytes(bytes(data), "-", max_pixels=max_pixels)
 
 
 def convert_image(image: AnyImage | LazyImage, conversion: Conversion) -> AnyImage | LazyImage:

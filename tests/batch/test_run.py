@@ -13,10 +13,10 @@ import pytest
 
 from srgan_cli.batch import run
 from srgan_cli.batch.plan import Job
-from srgan_cli.batch.run import JobOptions, Outcome, dry_run, read_input, run_jobs
+from srgan_cli.batch.run import JobOptions, Outcome, dry_run, run_jobs
 from srgan_cli.files import try_lock
 from srgan_cli.images.formats import Encoding
-from srgan_cli.images.image import Image, LazyImage, blank
+from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
 from srgan_cli.images.write import write_image
 from srgan_cli.inference.pipeline import UpscalePipeline
@@ -45,7 +45,7 @@ def outputs() -> list[str]:
     return sorted(path.name for path in Path("out").iterdir())
 
 
-STEPS = ["read_frames", "compute_output", "write_output"]
+STEPS = ["read_input", "compute_output", "write_output"]
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -147,14 +147,14 @@ def test_what_was_done_by_another_process_meanwhile_is_not_done_again(monkeypatc
 def test_closing_completes_what_is_being_written_and_does_not_wait_for_a_reader(monkeypatch):
     chosen = jobs("a", "b", "c", "d")
     stuck = Event()
-    read = run.read_frames
+    read = run.read_input
 
-    def slow(path: Path, **how):
+    def slow(path: Path, *limits):
         if path.name == "d.png":
             stuck.wait()
-        return read(path, **how)
+        return read(path, *limits)
 
-    monkeypatch.setattr(run, "read_frames", slow)
+    monkeypatch.setattr(run, "read_input", slow)
     with closing(run_jobs(chosen, JobOptions(UpscalePipeline(), Encoding(), 10**6))) as outcomes:
         next(outcomes)
     stuck.set()
@@ -201,11 +201,3 @@ def test_a_dry_run_knows_what_exists_and_cannot_be_replaced():
     work = JobOptions(UpscalePipeline(), Encoding(), 10**6, skip_existing=True)
     assert dry_run(first, work).skipped
     assert "is a folder" in str(dry_run(second, replace(work, skip_existing=False)).error)
-
-
-def test_what_is_read_by_parts_has_no_limit_of_pixels(tmp_path):
-    side = 8200
-    write_image(blank(side, side, 1, np.uint8), tmp_path / "a.tif")
-    image = read_input(tmp_path / "a.tif", max_pixels=100, max_bytes=0)
-    assert isinstance(image, LazyImage)
-    assert not image.rows(side - 20, side).any()

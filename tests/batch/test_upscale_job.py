@@ -9,7 +9,7 @@ import pytest
 from srgan_cli.batch.output_names import STREAM
 from srgan_cli.batch.plan import Job
 from srgan_cli.batch.run import JobOptions, run_jobs
-from srgan_cli.batch.upscale_job import convert_header, convert_image
+from srgan_cli.batch.upscale_job import convert_header, convert_image, read_input
 from srgan_cli.errors import ImageError, OptionError
 from srgan_cli.images.formats import Encoding
 from srgan_cli.images.image import Image, ImageSequence, LazyImage, blank
@@ -117,3 +117,11 @@ def test_it_can_go_to_standard_output(
     data = stdout.buffer.getvalue()  # type: ignore[attr-defined]
     assert data == (tmp_path / "out.gif").read_bytes()
     assert isinstance(read_bytes(data, "-"), ImageSequence)
+
+
+def test_what_is_read_by_parts_has_no_limit_of_pixels(tmp_path):
+    side = 8200
+    write_image(blank(side, side, 1, np.uint8), tmp_path / "a.tif")
+    image = read_input(tmp_path / "a.tif", max_pixels=100, max_bytes=0)
+    assert isinstance(image, LazyImage)
+    assert not image.rows(side - 20, side).any()
