@@ -69,16 +69,19 @@ class SubPixelConv(nn.Sequential):
     convolutional neural network", https://arxiv.org/abs/1609.05158.
     """
 
-    order: Tensor
-
     def __init__(self, inputs: int, outputs: int, scale: int) -> None:
         layer = conv(inputs, outputs * scale * scale)
         icnr_(layer, scale)
         super().__init__(layer)
         self.scale = scale
-        # as PixelShuffle's; on the CPU even where parameters are built on "meta"
-        channels = torch.arange(layer.out_channels, device="cpu").view(-1, scale * scale)
-        self.register_buffer("order", channels.T.flatten(), persistent=False)
+
+    @property
+    def order(self) -> Tensor:
+        """PixelShuffle's channels in the order of `depth_to_space`; without memory on "meta"."""
+        layer = self[0]
+        assert isinstance(layer, nn.Conv2d)
+        channels = torch.arange(layer.out_channels, device=layer.weight.device)
+        return channels.view(-1, self.scale**2).T.flatten()
 
     def before_shuffle(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) -> (B, s s outputs, H, W), in the order of `depth_to_space`."""

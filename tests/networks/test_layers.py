@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from srgan_cli.networks.layers import NearestConv, OutputConv, depth_to_space
+from srgan_cli.networks.layers import NearestConv, OutputConv, SubPixelConv, depth_to_space
 from srgan_cli.networks.srresnet import SRResNet
 
 
@@ -48,3 +48,9 @@ def test_srresnet_is_its_layers_in_a_row(scale):
         shuffled = nn.functional.pixel_shuffle(up[0](x), up.scale)
         x = act(shuffled)
     torch.testing.assert_close(network(low), network.conv_last(x))
+
+
+def test_a_sub_pixel_convolution_without_parameters_takes_no_memory() -> None:
+    with torch.device("meta"):
+        stage = SubPixelConv(1, 10**9, 8)  # the order of its channels alone would be 512 GB
+    assert stage.order.is_meta
