@@ -157,23 +157,23 @@ def pair_sampler(
     if source.low_res is not None:
         patch_options = PatchOptions(stage.patch, options.scale)
         if options.pool is not None:
-            patch_options = replace(
-                patch_options,
-                color_augmentation=recipe.color_augmentation,
-                color_blocks=recipe.color_blocks,
-            )
+            patch_options = _with_colors(patch_options, recipe)
         return StoredPairs(source.low_res, source.high_res, patch_options, source.teacher)
     patch_options = _patch_options(options, recipe, stage)
     return GeneratedPairs(source.high_res, patch_options, downsample_function(recipe))
 
 
 def _patch_options(options: TrainOptions, recipe: Recipe, stage: Stage) -> PatchOptions:
-    return PatchOptions(
-        stage.patch,
-        options.scale,
-        recipe.shrink,
-        recipe.color_augmentation,
-        recipe.color_blocks,
+    """The int8 stage learns ranges of activations: its patches have the colors of photographs."""
+    plain = PatchOptions(stage.patch, options.scale, recipe.shrink)
+    return plain if stage.end == "int8" else _with_colors(plain, recipe)
+
+
+def _with_colors(patch_options: PatchOptions, recipe: Recipe) -> PatchOptions:
+    return replace(
+        patch_options,
+        color_augmentation=recipe.color_augmentation,
+        color_blocks=recipe.color_blocks,
     )
 
 

@@ -55,9 +55,10 @@ def describe_run(options: TrainOptions, vggs: list[LoadedVgg]) -> Iterator[str]:
     if options.pool is not None:
         crops = options.pool_size if options.teachers else len(pool_names(options.pool))
         yield f"trained on a pool of {crops} crops: {options.pool}"
-    if recipe.color_augmentation and options.low is None:
+    keeps_colors = options.low is not None or options.stages == "int8"
+    if recipe.color_augmentation and not keeps_colors:
         yield f"color augmentation: {recipe.color_augmentation:.0%} of the patches"
-    if recipe.color_blocks and options.low is None:
+    if recipe.color_blocks and not keeps_colors:
         yield f"with a block of one color: {recipe.color_blocks:.0%} of the patches"
     for stage in stages:
         steps = stage_steps(options, stages)[stage.end]

@@ -120,9 +120,10 @@ OUR_INT8 = Stage(
     losses=(QuantizationTerm(weight=1e4),),
     steps=500,
     batch_size=8,
-    patch=192,
-    lr=2e-4,
+    patch=160,
+    lr=1e-4,
     betas=(0.9, 0.99),
+    warmup=30,
     ema=0.99,
     full_precision=True,
 )

@@ -9,8 +9,10 @@ from training_helpers import StopAfter, last_state
 
 from srgan_cli.errors import OptionError
 from srgan_cli.networks.int8 import WEIGHT_LEVELS, weight_levels
+from srgan_cli.training.data import load_data, pair_sampler
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.run_folder import checkpoints, load_state, read_log
+from srgan_cli.training.schedule import resolve_stage
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_run import check, train
 from srgan_cli.training.trainer import StopTraining
@@ -103,3 +105,14 @@ def test_it_is_no_stage_of_an_ordinary_run() -> None:
     for name in ("clean", "photo"):
         assert [stage.end for stage in RECIPES[name].chosen("both")] == ["psnr", "gan"]
         assert [stage.end for stage in RECIPES[name].chosen("int8")] == ["int8"]
+
+
+def test_its_patches_have_the_colors_of_photographs(options, photos) -> None:
+    recipe = replace(RECIPES["clean"], color_augmentation=1.0, color_blocks=1.0)
+    source = load_data(options, recipe).training
+    drawn = {}
+    for stage in (recipe.chosen("int8")[0], recipe.stages[0]):
+        sampler = pair_sampler(options, recipe, resolve_stage(options, stage), source)
+        drawn[stage.end] = sampler.options
+    assert (drawn["int8"].color_augmentation, drawn["int8"].color_blocks) == (0, 0)
+    assert (drawn["psnr"].color_augmentation, drawn["psnr"].color_blocks) == (1, 1)
