@@ -12,7 +12,7 @@ import numpy as np
 from srgan_cli.batch.output_names import STREAM
 from srgan_cli.batch.plan import Job
 from srgan_cli.errors import ImageError
-from srgan_cli.files import printable
+from srgan_cli.files import discard_stream, printable
 from srgan_cli.images.formats import CAPABILITIES, Encoding, check_target, format_of
 from srgan_cli.images.image import (
     AnyImage,
@@ -241,6 +241,7 @@ def _to_stdout() -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
     except OSError as error:
+        discard_stream(sys.stdout)
         raise ImageError(f"standard output cannot be written ({error.strerror})") from error
 
 

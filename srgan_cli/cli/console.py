@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from srgan_cli.errors import OptionError
-from srgan_cli.files import printable
+from srgan_cli.files import discard_stream, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -120,11 +120,11 @@ class Output:
             else:
                 click.echo(printable(text), err=True)
         except OSError:
-            _discard(sys.stderr)
+            discard_stream(sys.stderr)
 
     def _handle_write_error(self, error: OSError) -> None:
         """Continue without stdout."""
-        _discard(sys.stdout)
+        discard_stream(sys.stdout)
         if not self.write_errors:
             reason = str(error.strerror or error)
             self.write_errors.append(reason)
@@ -149,11 +149,3 @@ def split_stderr() -> None:
 
 def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
-
-
-def _discard(stream: TextIO | None) -> None:
-    """Redirect `stream` to os.devnull."""
-    with suppress(OSError, ValueError, AttributeError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, stream.fileno())  # type: ignore[union-attr]
-        os.close(null)

@@ -52,6 +52,7 @@ def test_a_full_disk_on_stdout_is_an_error_line():
     with Path("/dev/full").open("wb") as full:
         command = [sys.executable, "-m", "srgan_cli", *words]
         environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+        environment.pop("PYTHONUNBUFFERED", None)  # what is buffered must not fail at exit
         ended = subprocess.run(
             command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False
         )
