@@ -7,6 +7,8 @@ import torch
 
 from srgan_cli.images.image import Image
 from srgan_cli.networks.fast import Fast
+from srgan_cli.networks.rrdbnet import RRDBNet
+from srgan_cli.weights import measured_field
 from srgan_cli.weights.container import Weights, write_weights
 from srgan_cli.weights.metadata import Metadata, ModelFamily
 
@@ -97,3 +99,12 @@ def no_personal_networks(
 def in_tmp_path(tmp_path, monkeypatch) -> None:
     """Work in a folder of the test's own."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> Weights:
+    """A network that sees farther than is paid for without a measurement."""
+    monkeypatch.setattr(measured_field, "MAX_ANALYTIC", 8)
+    torch.manual_seed(1)
+    sizes = {"scale": 1, "features": 2, "blocks": 1, "growth": 1}
+    return Weights("rrdbnet", sizes, RRDBNet(**sizes).state_dict(), Metadata(scale=1))

@@ -8,37 +8,26 @@ import torch
 
 from srgan_cli import api as assembly
 from srgan_cli.api import build_engine, build_pipeline
-from srgan_cli.networks.rrdbnet import RRDBNet
 from srgan_cli.settings import NATIVE, Machine
 from srgan_cli.weights import measured_field
 from srgan_cli.weights.container import Weights
 from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.measured_field import complete_metadata
-from srgan_cli.weights.metadata import Metadata
 
 ON_CPU = Machine("cpu", "fp32")
-
-
-@pytest.fixture
-def deep(monkeypatch) -> Weights:
-    """A network that sees farther than is paid for without a measurement."""
-    monkeypatch.setattr(measured_field, "MAX_ANALYTIC", 8)
-    torch.manual_seed(1)
-    sizes = {"scale": 1, "features": 2, "blocks": 1, "growth": 1}
-    return Weights("rrdbnet", sizes, RRDBNet(**sizes).state_dict(), Metadata(scale=1))
 
 
 def known(weights: Weights, reach: int) -> Weights:
     return replace(weights, metadata=replace(weights.metadata, measured_receptive_field=reach))
 
 
-def test_a_tile_sees_what_matters_or_what_is_paid_for_or_all_with_exact(deep, tiny):
-    whole = load_generator(deep).receptive_field
+def test_a_tile_sees_what_matters_or_what_is_paid_for_or_all_with_exact(unmeasured, tiny):
+    whole = load_generator(unmeasured).receptive_field
     assert whole > measured_field.MAX_ANALYTIC
-    assert build_engine(deep, ON_CPU).context == measured_field.MAX_ANALYTIC
-    assert build_engine(known(deep, 7), ON_CPU).context == 7
-    assert build_engine(known(deep, 0), ON_CPU).context == 0
-    assert build_engine(known(deep, 7), replace(ON_CPU, exact=True)).context == whole
+    assert build_engine(unmeasured, ON_CPU).context == measured_field.MAX_ANALYTIC
+    assert build_engine(known(unmeasured, 7), ON_CPU).context == 7
+    assert build_engine(known(unmeasured, 0), ON_CPU).context == 0
+    assert build_engine(known(unmeasured, 7), replace(ON_CPU, exact=True)).context == whole
     assert build_engine(tiny, ON_CPU).context == load_generator(tiny).receptive_field
 
 

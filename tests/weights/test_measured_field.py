@@ -10,8 +10,7 @@ from torch import nn
 from srgan_cli.images.image import Image
 from srgan_cli.inference.engine import TiledEngine
 from srgan_cli.networks.rrdbnet import RRDBNet
-from srgan_cli.weights import measured_field
-from srgan_cli.weights.container import Weights, read_weights, write_weights
+from srgan_cli.weights.container import read_weights, write_weights
 from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.measured_field import (
     CENTER,
@@ -21,7 +20,6 @@ from srgan_cli.weights.measured_field import (
     measure_receptive_field,
     pattern_image,
 )
-from srgan_cli.weights.metadata import Metadata
 
 
 def deep(scale: int = 2, unshuffle: int = 1) -> nn.Module:
@@ -90,15 +88,6 @@ def test_the_image_holds_all_that_matters_everywhere():
     np.testing.assert_array_equal(np.rint(image * 255) / np.float32(255), image)
     middle = image[:, 32:64, 32:64]
     assert middle.std() > 0.15
-
-
-@pytest.fixture
-def unmeasured(monkeypatch) -> Weights:
-    """A network that sees farther than is paid for without a measurement."""
-    monkeypatch.setattr(measured_field, "MAX_ANALYTIC", 8)
-    torch.manual_seed(1)
-    sizes = {"scale": 1, "features": 2, "blocks": 1, "growth": 1}
-    return Weights("rrdbnet", sizes, RRDBNet(**sizes).state_dict(), Metadata(scale=1))
 
 
 def test_the_reach_of_deep_networks_is_measured_once(unmeasured, tmp_path):
