@@ -6,17 +6,18 @@ inference", 2018, https://arxiv.org/abs/1712.05877. The operators are private: `
 where they are missing or do not work. Tried with PyTorch 2.13.
 """
 
+import copy
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu_
 
-from srgan_cli.networks.calibration import Calibration, Range
+from srgan_cli.networks.calibration import Calibration, Range, convolution
 from srgan_cli.networks.fast import Block, Fast, UpsamplingStage, filter_and_activate
 from srgan_cli.networks.layers import depth_to_space
 from srgan_cli.networks.precision import bicubic
@@ -27,36 +28,23 @@ SAFE_WEIGHT_LEVELS = 63
 """For processors without VNNI, which add two products in 16 bits: 2 x 255 x 63 still fits."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Quantization:
-    """real = channels scale (quantized - zero_point), quantized from 0 to 255.
-
-    channels: (C,), a factor for each channel; none: 1.
-    """
+    """real = scale (quantized - zero_point), quantized from 0 to 255."""
 
     scale: float
     zero_point: int
-    channels: Tensor | None = None
 
     @classmethod
-    def of_range(cls, values: Range, channels: Sequence[float] = ()) -> "Quantization":
-        """values: of the tensor once it is divided by `channels`.
-
-        Zero, with which images are padded, is always represented exactly.
-        """
+    def of_range(cls, values: Range) -> "Quantization":
+        """Zero, with which images are padded, is always represented exactly."""
         low, high = min(values[0], 0.0), max(values[1], 0.0)
         scale = (high - low) / LEVELS or 1.0
-        return cls(scale, round(-low / scale), torch.tensor(channels) if channels else None)
+        return cls(scale, round(-low / scale))
 
     def quantize(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) floats -> uint8, in the same layout; values out of range are clipped."""
-        x = x.float()
-        divided = x if self.channels is None else x / self.channels.view(1, -1, 1, 1)
-        return self.quantize_divided(divided)
-
-    def quantize_divided(self, x: Tensor) -> Tensor:
-        """As `quantize`, of what was divided by `channels` before."""
-        made = torch.quantize_per_tensor(x, self.scale, self.zero_point, torch.quint8)
+        """Floats -> uint8, of the same shape and layout; values out of range are clipped."""
+        made = torch.quantize_per_tensor(x.float(), self.scale, self.zero_point, torch.quint8)
         integers = torch.empty(0, dtype=torch.uint8)
         return integers.set_(made.untyped_storage(), 0, made.size(), made.stride())
 
@@ -64,31 +52,20 @@ class Quantization:
 class Int8Conv(nn.Module):
     """A convolution of stride 1 on uint8 tensors, (B, inputs, H, W) -> (B, outputs, H, W).
 
-    Floats are quantized first.
-
-    order: of the outputs, by their indices in the layer. Its parameters are not in `parameters()`:
-    oneDNN packs them.
+    Floats are quantized first. Its parameters are not in `parameters()`: oneDNN packs them.
     """
 
-    def __init__(
-        self,
-        layer: nn.Conv2d,
-        inputs: Quantization,
-        weight_levels: int,
-        order: Tensor | slice = slice(None),
-    ) -> None:
+    def __init__(self, layer: nn.Conv2d, inputs: Quantization, weight_levels: int) -> None:
         super().__init__()
         self.inputs = inputs
-        weight = layer.weight.detach().float()[order]  # (O, I, k, k)
-        if inputs.channels is not None:
-            weight = weight * inputs.channels.view(1, -1, 1, 1)
+        weight = layer.weight.detach().float()  # (O, I, k, k)
         largest = weight.abs().amax(dim=(1, 2, 3))
         scales = largest.where(largest > 0, 1.0) / weight_levels
         rounded = (weight / scales.view(-1, 1, 1, 1)).round_().to(torch.int8)
         self._padding = list(map(int, layer.padding))
         self._scales = scales
         self._zeros = torch.zeros(len(scales), dtype=torch.int32)
-        self._bias = None if layer.bias is None else layer.bias.detach().float()[order]
+        self._bias = None if layer.bias is None else layer.bias.detach().float()
         self._packed = torch.ops.onednn.qconv_prepack(
             rounded, scales, inputs.scale, inputs.zero_point, [1, 1], self._padding, [1, 1], 1, None
         )
@@ -98,28 +75,23 @@ class Int8Conv(nn.Module):
 
         Others take seconds for it.
         """
-        return self._run(x, self._scales, self._bias, 1.0, 0, dtype, "none")
+        return self._run(x, 1.0, 0, dtype, "none")
 
     def with_activation(self, x: Tensor, slope: float, outputs: Quantization) -> Tensor:
         """-> uint8 of leaky_relu(convolution); what `outputs` cannot hold is clipped.
 
         oneDNN fuses a ReLU, and no LeakyReLU.
         """
-        scales, bias = self._scales, self._bias
-        if outputs.channels is not None:
-            scales = scales / outputs.channels
-            bias = None if bias is None else bias / outputs.channels
         if slope:
-            divided = self._run(x, scales, bias, 1.0, 0, torch.float32, "none")
-            return outputs.quantize_divided(leaky_relu_(divided, slope))
-        return self._run(x, scales, bias, outputs.scale, outputs.zero_point, torch.uint8, "relu")
+            return outputs.quantize(leaky_relu_(self(x), slope))
+        return self._run(x, outputs.scale, outputs.zero_point, torch.uint8, "relu")
 
-    def _run(self, x: Tensor, scales: Tensor, bias: Tensor | None, *outputs: Any) -> Tensor:
+    def _run(self, x: Tensor, *outputs: Any) -> Tensor:
         scale, zero_point, dtype, activation = outputs
         made: Tensor = torch.ops.onednn.qconv2d_pointwise(
             x if x.dtype == torch.uint8 else self.inputs.quantize(x),
             *(self.inputs.scale, self.inputs.zero_point),
-            *(self._packed, scales, self._zeros, bias),
+            *(self._packed, self._scales, self._zeros, self._bias),
             *([1, 1], self._padding, [1, 1], 1),
             *(scale, zero_point, dtype, activation, [], ""),
         )
@@ -127,20 +99,25 @@ class Int8Conv(nn.Module):
 
 
 class Int8Block(nn.Module):
-    """networks.fast.Block on a float32 tensor, which it changes: the sum stays in float32.
+    """networks.fast.Block on tensors in float32, whose channels are divided by factors.
 
-    Its convolutions are in int8, or in floats.
+    Its convolutions are in int8, or in floats. ratios: (C,), factors of the inputs by those of the
+    outputs.
     """
 
     def __init__(
-        self, activation: nn.Module, conv1: Int8Conv | nn.Conv2d, conv2: Int8Conv | nn.Conv2d
+        self,
+        activation: nn.Module,
+        conv1: Int8Conv | nn.Conv2d,
+        conv2: Int8Conv | nn.Conv2d,
+        ratios: Tensor,
     ) -> None:
         super().__init__()
         self.slope = activation.negative_slope if isinstance(activation, nn.LeakyReLU) else 0.0
-        self.conv1, self.conv2 = conv1, conv2
+        self.conv1, self.conv2, self.ratios = conv1, conv2, ratios
 
     def forward(self, x: Tensor) -> Tensor:
-        return x.add_(self.conv2(self._activate(x)))
+        return _add(self.conv2(self._activate(x)), x, self.ratios)
 
     def _activate(self, x: Tensor) -> Tensor:
         """For `conv2`."""
@@ -158,17 +135,13 @@ class Int8Stage(nn.Module):
 
     def __init__(
         self,
+        conv: Int8Conv,
         stage: UpsamplingStage,
-        inputs: Quantization,
-        weight_levels: int,
         outputs: Quantization | None,
         dtype: torch.dtype,
     ) -> None:
         super().__init__()
-        layer = stage[0]
-        assert isinstance(layer, nn.Conv2d)
-        self.conv = Int8Conv(layer, inputs, weight_levels, stage.order)
-        self.factor, self.binomial = stage.scale, stage.binomial
+        self.conv, self.factor, self.binomial = conv, stage.scale, stage.binomial
         self.outputs, self.dtype = outputs, dtype
 
     def forward(self, x: Tensor) -> Tensor:
@@ -181,55 +154,76 @@ class Int8Stage(nn.Module):
 class Int8Fast(nn.Module):
     """`Fast` in int8, but for the first and last convolution and `calibration.floats`, in `dtype`.
 
-    Sums and the bicubic base are in float32. calibration: one that fits.
+    Sums and the bicubic base are in float32. Each layer's inputs come divided by its
+    `calibration.scales` from the layer before: LeakyReLU, filter and sums let factors pass.
+    calibration: one that fits.
     """
 
     def __init__(
         self, network: Fast, calibration: Calibration, dtype: torch.dtype, weight_levels: int
     ) -> None:
         super().__init__()
-        self.head, self.to_rgb, self.dtype = network.head, network.to_rgb, dtype
+        self.to_rgb, self.dtype = network.to_rgb, dtype
         self.scale, self.receptive_field = network.scale, network.receptive_field
-        inputs = list(map(Quantization.of_range, calibration.ranges, calibration.scales))
+        inputs = list(map(Quantization.of_range, calibration.ranges))
+        factors = list(map(torch.tensor, calibration.scales))
+        outputs = [*factors[1:], torch.ones(network.to_rgb.in_channels)]
+        end = 2 * len(network.body)
 
-        def convolution(index: int, layer: nn.Conv2d) -> Int8Conv | nn.Conv2d:
+        def int8_or_floats(index: int, layer: nn.Conv2d) -> Int8Conv | nn.Conv2d:
+            made = _divided(layer, factors[index], outputs[index])
             if index in calibration.floats:
-                return layer
-            return Int8Conv(layer, inputs[index], weight_levels)
+                return made
+            return Int8Conv(made, inputs[index], weight_levels)
 
-        self.body = nn.Sequential(
-            *(
-                Int8Block(
-                    block.activation,
-                    convolution(2 * i, block.conv1),
-                    convolution(2 * i + 1, block.conv2),
-                )
-                for i, block in enumerate(network.body)
-                if isinstance(block, Block)
-            )
-        )
-        end = 2 * len(self.body)
-        self.body_end = convolution(end, network.body_end)
-        of_up = inputs[end + 1 :]
-        self.up = nn.Sequential(
-            *(
-                Int8Stage(stage, of_stage, weight_levels, outputs, dtype)
-                for stage, of_stage, outputs in zip(
-                    network.up, of_up, [*of_up, None][1:], strict=True
-                )
-                if isinstance(stage, UpsamplingStage)
-            )
-        )
+        def block(number: int, layers: Block) -> Int8Block:
+            first = 2 * number
+            conv1 = int8_or_floats(first, layers.conv1)
+            conv2 = int8_or_floats(first + 1, layers.conv2)
+            return Int8Block(layers.activation, conv1, conv2, factors[first] / factors[first + 2])
+
+        def stage(index: int, layers: nn.Module) -> Int8Stage:
+            assert isinstance(layers, UpsamplingStage)
+            made = _divided(convolution(layers), factors[index], outputs[index], order=layers.order)
+            conv = Int8Conv(made, inputs[index], weight_levels)
+            return Int8Stage(conv, layers, [*inputs, None][index + 1], dtype)
+
+        self.head = _divided(network.head, torch.ones(3), factors[0])
+        self.body = nn.Sequential(*map(block, count(), network.residual_blocks))
+        self.body_end = int8_or_floats(end, network.body_end)
+        self.ratios = factors[0] / outputs[end]
+        self.up = nn.Sequential(*map(stage, count(end + 1), network.up))
 
     def forward(self, low_res: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 3, sH, sW), float32."""
         half = self.dtype != torch.float32
         with torch.autocast("cpu", self.dtype if half else None, enabled=half):
-            shallow = self.head(low_res)  # (B, F, H, W)
-            x = self.body(shallow.to(torch.float32, copy=True))
-            x = self.body_end(x).add_(shallow)
+            shallow = self.head(low_res).float()  # (B, F, H, W)
+            x = _add(self.body_end(self.body(shallow)), shallow, self.ratios)
             x = self.up(x)  # (B, thin, sH, sW)
             return bicubic(low_res, self.scale).add_(self.to_rgb(x))
+
+
+def _divided(
+    layer: nn.Conv2d, inputs: Tensor, outputs: Tensor, order: Tensor | slice = slice(None)
+) -> nn.Conv2d:
+    """The same convolution of inputs that are divided by factors, with outputs divided by others.
+
+    inputs, outputs: (C,). order: of the outputs, by their indices in the layer; with sub-pixels
+    `outputs` are those of each.
+    """
+    made = copy.deepcopy(layer)
+    outputs = outputs.repeat(layer.out_channels // len(outputs))
+    weight = layer.weight.detach()[order] * inputs.view(1, -1, 1, 1)
+    made.weight = nn.Parameter(weight / outputs.view(-1, 1, 1, 1))
+    if layer.bias is not None:
+        made.bias = nn.Parameter(layer.bias.detach()[order] / outputs)
+    return made
+
+
+def _add(residual: Tensor, x: Tensor, ratios: Tensor) -> Tensor:
+    """residual + ratios x, in float32; a residual in float32 is changed. ratios: (C,)."""
+    return residual.float().addcmul_(x, ratios.view(1, -1, 1, 1))
 
 
 def int8_problem(network: nn.Module) -> str | None:

@@ -72,27 +72,34 @@ def test_a_convolution_is_that_of_the_rounded_numbers_borders_included():
 @needs_int8
 @pytest.mark.parametrize("slope", [0.0, 0.1])
 @torch.inference_mode()
-def test_channels_are_divided_by_their_factors_before_they_are_rounded(slope):
+def test_an_activation_is_rounded_to_its_own_range(slope):
     torch.manual_seed(0)
-    channels = [0.1, 10.0, 1.0, 0.5] * 4
-    factors = torch.tensor(channels).view(1, -1, 1, 1)
-    inputs = Quantization.of_range((-3.0, 3.0), channels)
-    outputs = Quantization.of_range((-2.0, 4.0), channels)
+    inputs, outputs = Quantization.of_range((-3.0, 3.0)), Quantization.of_range((-1.0, 1.5))
     x = torch.randn(1, 16, 9, 11).clamp(-3, 3).contiguous(memory_format=torch.channels_last)
-    assert torch.equal(inputs.quantize(x * factors), inputs.quantize_divided(x))
     layer = nn.Conv2d(16, 16, 3, padding=1)
-    layer.weight /= factors
-    layer.weight *= factors.view(-1, 1, 1, 1)
-    layer.bias *= factors.flatten()
-    one = Int8Conv(layer, inputs, weight_levels())
-    expected = leaky_relu(layer(x * factors), slope)
-    made = one.with_activation(x * factors, slope, outputs)
+    made = Int8Conv(layer, inputs, weight_levels()).with_activation(x, slope, outputs)
     assert made.dtype == torch.uint8
     back = (made.float() - outputs.zero_point) * outputs.scale
-    torch.testing.assert_close(back, expected / factors, atol=0.05, rtol=0.02)
-    torch.testing.assert_close(
-        one(x * factors) / factors, layer(x * factors) / factors, atol=0.04, rtol=0.02
-    )
+    expected = leaky_relu(layer(x), slope)
+    assert (expected > 1.5).any()
+    torch.testing.assert_close(back, expected.clamp(-1.0, 1.5), atol=0.05, rtol=0.02)
+
+
+@needs_int8
+@pytest.mark.parametrize("floats", [frozenset(), frozenset({0, 3}), frozenset({1, 2, 4, 6})])
+@torch.inference_mode()
+def test_factors_of_channels_cancel_from_layer_to_layer(floats):
+    net = network(slope=0.1, binomial=True)
+    even = calibrate(net, [image()])
+    plain = replace(even, scales=tuple((1.0,) * len(row) for row in even.scales))
+    torch.manual_seed(1)
+    scales = [(torch.rand(len(row)) + 0.5).tolist() for row in even.scales]
+    wide = [(3 * low, 3 * high) for low, high in even.ranges]
+    divided = replace(even, scales=tuple(map(tuple, scales)), ranges=tuple(wide), floats=floats)
+    expected = net(image())
+    for calibration in (plain, divided):
+        made = Int8Fast(net, calibration, torch.float32, weight_levels())(image())
+        torch.testing.assert_close(made, expected, atol=0.02, rtol=0)
 
 
 @needs_int8
