@@ -18,7 +18,7 @@ from srgan_cli.batch.output_names import (
 )
 from srgan_cli.errors import OptionError
 from srgan_cli.files import LONGEST_NAME, printable
-from srgan_cli.folders import count_kinds, scan_folder
+from srgan_cli.folders import FolderFiles, count_kinds, scan_folder
 from srgan_cli.images.formats import input_suffixes
 
 
@@ -234,8 +234,7 @@ def _no_images(folder: Path, recursive: bool) -> InputFile:
 
 
 def _images_in(folder: Path, batch: BatchOptions) -> Iterator[InputFile]:
-    out = None if batch.out is None else Path(batch.out)
-    scan = scan_folder(folder, input_suffixes(), recursive=batch.recursive, exclude=out)
+    scan = _scan(folder, batch)
     for path in scan.images:
         yield InputFile(path, path.parent.relative_to(folder), explicit=False)
     for path in scan.failed_folders:
@@ -245,15 +244,13 @@ def _images_in(folder: Path, batch: BatchOptions) -> Iterator[InputFile]:
 
 def other_files(batch: BatchOptions) -> dict[str, int]:
     """Suffix -> how many files of the input folders have it and are not images."""
-    out = None if batch.out is None else Path(batch.out)
     folders = [Path(text) for text in dict.fromkeys(batch.inputs) if is_folder(Path(text))]
-    return count_kinds(
-        other
-        for folder in folders
-        for other in scan_folder(
-            folder, input_suffixes(), recursive=batch.recursive, exclude=out
-        ).others
-    )
+    return count_kinds(other for folder in folders for other in _scan(folder, batch).others)
+
+
+def _scan(folder: Path, batch: BatchOptions) -> FolderFiles:
+    out = None if batch.out is None else Path(batch.out)
+    return scan_folder(folder, input_suffixes(), recursive=batch.recursive, exclude=out)
 
 
 def is_folder(path: Path) -> bool:

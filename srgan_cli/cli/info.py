@@ -70,7 +70,6 @@ def rows(description: "WeightsDescription") -> Iterator[tuple[str, str]]:
     yield "parameters", f"{description.parameters:,}"
     yield "cost", f"{description.flop_per_megapixel / 1e9:,.1f} GFLOP per megapixel of input"
     yield "int8", _format_psnr(description.int8_psnr)
-    yield "int8 without VNNI", _format_psnr(description.int8_psnr_7bit)
     yield "objective", description.objective
     yield "lineage", description.lineage or "not known"
     if description.family is not None:

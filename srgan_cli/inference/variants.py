@@ -13,7 +13,7 @@ from srgan_cli.device import pick_precision
 from srgan_cli.errors import DeviceError
 from srgan_cli.networks.calibration import Calibration
 from srgan_cli.networks.fast import Fast
-from srgan_cli.networks.int8 import Int8Fast, int8_problem, weight_levels
+from srgan_cli.networks.int8 import Int8Fast, int8_problem
 from srgan_cli.networks.orientations import ORIENTATIONS, upscale_rotated
 
 
@@ -41,8 +41,8 @@ def takes_int8(
 ) -> bool:
     """Whether the network runs in int8 on these devices.
 
-    precision: an option value. psnr: dB from float32 that the network's file records for this
-    processor, if it does.
+    precision: an option value. psnr: dB from float32 that the network's file records, if
+    it does.
     Raises DeviceError where int8 is asked for and cannot be had.
     """
     if precision not in ("auto", "int8"):
@@ -70,6 +70,4 @@ def quantize(network: nn.Module, calibration: Calibration) -> Int8Fast:
     network: one for which `takes_int8` is true. calibration: one that fits it.
     """
     assert isinstance(network, Fast)
-    levels = weight_levels()
-    assert levels is not None
-    return Int8Fast(network, calibration, pick_precision("auto", torch.device("cpu")), levels)
+    return Int8Fast(network, calibration, pick_precision("auto", torch.device("cpu")))

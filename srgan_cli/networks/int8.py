@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu_
+from torch.nn.functional import leaky_relu_, pad
 
 from srgan_cli.networks.calibration import Calibration, Range, convolution
 from srgan_cli.networks.fast import Block, Fast, UpsamplingStage, filter_and_activate
@@ -24,8 +24,7 @@ from srgan_cli.networks.precision import bicubic
 
 LEVELS = 255
 WEIGHT_LEVELS = 127
-SAFE_WEIGHT_LEVELS = 63
-"""For processors without VNNI, which add two products in 16 bits: 2 x 255 x 63 still fits."""
+"""Of one weight, and of the sum of two neighbors of one sign: see `weight_steps`."""
 
 
 @dataclass(frozen=True)
@@ -55,19 +54,18 @@ class Int8Conv(nn.Module):
     Floats are quantized first. Its parameters are not in `parameters()`: oneDNN packs them.
     """
 
-    def __init__(self, layer: nn.Conv2d, inputs: Quantization, weight_levels: int) -> None:
+    def __init__(self, layer: nn.Conv2d, inputs: Quantization) -> None:
         super().__init__()
         self.inputs = inputs
         weight = layer.weight.detach().float()  # (O, I, k, k)
-        largest = weight.abs().amax(dim=(1, 2, 3))
-        scales = largest.where(largest > 0, 1.0) / weight_levels
-        rounded = (weight / scales.view(-1, 1, 1, 1)).round_().to(torch.int8)
+        steps = weight_steps(weight)
+        rounded = (weight / steps.view(-1, 1, 1, 1)).round_().to(torch.int8)
         self._padding = list(map(int, layer.padding))
-        self._scales = scales
-        self._zeros = torch.zeros(len(scales), dtype=torch.int32)
+        self._steps = steps
+        self._zeros = torch.zeros(len(steps), dtype=torch.int32)
         self._bias = None if layer.bias is None else layer.bias.detach().float()
         self._packed = torch.ops.onednn.qconv_prepack(
-            rounded, scales, inputs.scale, inputs.zero_point, [1, 1], self._padding, [1, 1], 1, None
+            rounded, steps, inputs.scale, inputs.zero_point, [1, 1], self._padding, [1, 1], 1, None
         )
 
     def forward(self, x: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -91,11 +89,27 @@ class Int8Conv(nn.Module):
         made: Tensor = torch.ops.onednn.qconv2d_pointwise(
             x if x.dtype == torch.uint8 else self.inputs.quantize(x),
             *(self.inputs.scale, self.inputs.zero_point),
-            *(self._packed, self._scales, self._zeros, self._bias),
+            *(self._packed, self._steps, self._zeros, self._bias),
             *([1, 1], self._padding, [1, 1], 1),
             *(scale, zero_point, dtype, activation, [], ""),
         )
         return made
+
+
+def weight_steps(weight: Tensor) -> Tensor:
+    """(O, I, k, k) -> (O,): what the weights of each output channel are rounded to multiples of.
+
+    Processors without VNNI add the products of two neighboring input channels in 16 bits. The
+    multiples of a pair of one sign add up to 128 at most, so that 255 x 128 fits, and all
+    processors compute the same.
+    """
+    weight = weight.detach()
+    if weight.shape[1] % 2:
+        weight = pad(weight, (0, 0, 0, 0, 0, 1))
+    pairs = weight.unflatten(1, (-1, 2))  # (O, I / 2, 2, k, k)
+    sums = [part.sum(dim=2).amax(dim=(1, 2, 3)) for part in (pairs.relu(), (-pairs).relu())]
+    largest = torch.maximum(*sums)
+    return largest.where(largest > 0, 1.0) / WEIGHT_LEVELS
 
 
 class Int8Block(nn.Module):
@@ -159,9 +173,7 @@ class Int8Fast(nn.Module):
     calibration: one that fits.
     """
 
-    def __init__(
-        self, network: Fast, calibration: Calibration, dtype: torch.dtype, weight_levels: int
-    ) -> None:
+    def __init__(self, network: Fast, calibration: Calibration, dtype: torch.dtype) -> None:
         super().__init__()
         self.to_rgb, self.dtype = network.to_rgb, dtype
         self.scale, self.receptive_field = network.scale, network.receptive_field
@@ -174,7 +186,7 @@ class Int8Fast(nn.Module):
             made = _divided(layer, factors[index], outputs[index])
             if index in calibration.floats:
                 return made
-            return Int8Conv(made, inputs[index], weight_levels)
+            return Int8Conv(made, inputs[index])
 
         def block(number: int, layers: Block) -> Int8Block:
             first = 2 * number
@@ -185,7 +197,7 @@ class Int8Fast(nn.Module):
         def stage(index: int, layers: nn.Module) -> Int8Stage:
             assert isinstance(layers, UpsamplingStage)
             made = _divided(convolution(layers), factors[index], outputs[index], order=layers.order)
-            conv = Int8Conv(made, inputs[index], weight_levels)
+            conv = Int8Conv(made, inputs[index])
             return Int8Stage(conv, layers, [*inputs, None][index + 1], dtype)
 
         self.head = _divided(network.head, torch.ones(3), factors[0])
@@ -232,31 +244,24 @@ def int8_problem(network: nn.Module) -> str | None:
         return f"networks of the kind {type(network).__name__} do not run in int8"
     if not torch.backends.cpu.get_cpu_capability().startswith("AVX"):
         return "int8 needs a processor with AVX2"
-    if weight_levels() is None:
+    if not operators_work():
         return f"PyTorch {torch.__version__} has not the operators that int8 needs"
     return None
 
 
 @cache
-def weight_levels() -> int | None:
-    """127 where sums of products are exact, 63 where they saturate; None: no working operators."""
-    for levels in (WEIGHT_LEVELS, SAFE_WEIGHT_LEVELS):
-        try:
-            if _sums_are_exact(levels):
-                return levels
-        except (AttributeError, NotImplementedError, RuntimeError, TypeError):
-            return None
-    return None
-
-
 @torch.inference_mode()
-def _sums_are_exact(levels: int) -> bool:
+def operators_work() -> bool:
     """Whether a convolution of the largest numbers there are is right."""
     layer = nn.Conv2d(64, 16, 3, padding=1, bias=False)
-    nn.init.constant_(layer.weight, float(levels))
+    nn.init.constant_(layer.weight, 1.0)
+    nn.init.constant_(layer.weight[:, ::2], WEIGHT_LEVELS - 1.0)
     ones = torch.full((1, 64, 8, 8), float(LEVELS)).to(memory_format=torch.channels_last)
     integers = Quantization(1.0, 0)
-    with warnings.catch_warnings():  # quantized tensors are deprecated: told once, here
-        warnings.simplefilter("ignore")
-        made = Int8Conv(layer, integers, levels)(integers.quantize(ones))
+    try:
+        with warnings.catch_warnings():  # quantized tensors are deprecated: told once, here
+            warnings.simplefilter("ignore")
+            made = Int8Conv(layer, integers)(integers.quantize(ones))
+    except (AttributeError, NotImplementedError, RuntimeError, TypeError):
+        return False
     return bool(torch.allclose(made, layer(ones)))

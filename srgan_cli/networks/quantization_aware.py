@@ -11,7 +11,7 @@ from torch.nn.functional import conv2d
 
 from srgan_cli.networks.calibration import Calibration, Range, convolution, int8_layers
 from srgan_cli.networks.fast import Fast, UpsamplingStage, filter_and_activate
-from srgan_cli.networks.int8 import LEVELS, SAFE_WEIGHT_LEVELS, WEIGHT_LEVELS
+from srgan_cli.networks.int8 import LEVELS, weight_steps
 from srgan_cli.networks.layers import depth_to_space
 from srgan_cli.networks.precision import bicubic
 
@@ -30,9 +30,6 @@ class QuantizationAware(nn.Module):
 
     In training mode (B, 3, H, W) -> (2 B, 3, sH, sW): first the outputs in int8, then those in
     float32. Else only those in int8, (B, 3, sH, sW).
-
-    It is trained with the coarser weights of processors without VNNI, and runs with those of
-    others: what is good for the former is good for both.
     """
 
     def __init__(self, network: Fast, calibration: Calibration) -> None:
@@ -69,8 +66,7 @@ class QuantizationAware(nn.Module):
         assert isinstance(inputs, FakeQuantization)
         weight = layer.weight[order] * inputs.channels
         bias = None if layer.bias is None else layer.bias[order]
-        levels = SAFE_WEIGHT_LEVELS if self.training else WEIGHT_LEVELS
-        return conv2d(inputs(x), _round_weight(weight, levels), bias, padding=layer.padding)
+        return conv2d(inputs(x), _round_weight(weight), bias, padding=layer.padding)
 
     def calibration(self) -> Calibration:
         """With the ranges as trained so far."""
@@ -108,11 +104,10 @@ class FakeQuantization(nn.Module):
         return (levels.clamp(0, LEVELS) - zero_point) * step
 
 
-def _round_weight(weight: Tensor, levels: int) -> Tensor:
-    """(O, I, k, k), to so many levels from 0 to each output channel's largest value."""
-    largest = weight.detach().abs().amax(dim=(1, 2, 3), keepdim=True)
-    step = largest.where(largest > 0, 1.0) / levels
-    return _round(weight / step) * step
+def _round_weight(weight: Tensor) -> Tensor:
+    """(O, I, k, k), as in int8."""
+    steps = weight_steps(weight).view(-1, 1, 1, 1)
+    return _round(weight / steps) * steps
 
 
 def _round(x: Tensor) -> Tensor:

@@ -11,13 +11,7 @@ from srgan_cli.errors import WeightsError
 from srgan_cli.networks import calibration as measured
 from srgan_cli.networks.calibration import Calibration, int8_layers
 from srgan_cli.networks.fast import Fast
-from srgan_cli.networks.int8 import (
-    SAFE_WEIGHT_LEVELS,
-    WEIGHT_LEVELS,
-    Int8Fast,
-    int8_problem,
-    weight_levels,
-)
+from srgan_cli.networks.int8 import Int8Fast, int8_problem
 from srgan_cli.weights.container import Weights, change_weights_file
 from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.measured_field import output_psnr, pattern_image
@@ -69,19 +63,14 @@ def recorded_calibration(weights: Weights, network: nn.Module) -> Calibration | 
 
 
 def recorded_psnr(weights: Weights, network: nn.Module) -> float | None:
-    """Of int8 on this processor, in dB from float32.
-
-    None if the file has none, or one of other layers.
-    """
+    """Of int8, in dB from float32. None if the file has none, or one of other layers."""
     metadata = weights.metadata
     of_other_layers = (
         metadata.activation_ranges is not None
         and isinstance(network, Fast)
         and recorded_calibration(weights, network) is None
     )
-    if of_other_layers:
-        return None
-    return metadata.int8_psnr if weight_levels() == WEIGHT_LEVELS else metadata.int8_psnr_7bit
+    return None if of_other_layers else metadata.int8_psnr
 
 
 def complete_ranges(weights: Weights, images: Sequence[Tensor] = ()) -> Weights:
@@ -127,22 +116,16 @@ def complete_ranges_of_file(path: Path, images: Sequence[Tensor] = ()) -> None:
 def _measured(
     weights: Weights, network: Fast, calibration: Calibration, images: Sequence[Tensor]
 ) -> Weights:
-    """With the calibration, and its PSNR for the weights of each length that this processor can
-    compute with."""
-    psnr: dict[int, float] = {}
+    """With the calibration, and its PSNR if it can be measured here."""
+    psnr: float | None = None
     if images and int8_problem(network) is None:
-        expected = _outputs(network, images)
-        calibration = _with_floats(network, calibration, images, expected)
-        for levels in (WEIGHT_LEVELS, SAFE_WEIGHT_LEVELS):
-            if levels <= (weight_levels() or 0):
-                psnr[levels] = int8_psnr(network, calibration, images, expected, levels)
+        calibration, psnr = _with_floats(network, calibration, images)
     metadata = replace(
         weights.metadata,
         activation_ranges=calibration.ranges,
         channel_scales=calibration.scales,
         float_layers=tuple(sorted(calibration.floats)),
-        int8_psnr=psnr.get(WEIGHT_LEVELS),
-        int8_psnr_7bit=psnr.get(SAFE_WEIGHT_LEVELS),
+        int8_psnr=psnr,
     )
     return replace(weights, metadata=metadata)
 
@@ -158,29 +141,29 @@ def int8_psnr(
     calibration: Calibration,
     images: Sequence[Tensor],
     expected: Sequence[Tensor],
-    levels: int | None = None,
 ) -> float:
-    """dB of all outputs together from `expected`, those in float32.
-
-    levels: of the weights; none: those of this processor.
-    """
-    quantized = Int8Fast(
-        network, calibration, torch.float32, levels or weight_levels() or WEIGHT_LEVELS
-    )
+    """dB of all outputs together from `expected`, those in float32."""
+    quantized = Int8Fast(network, calibration, torch.float32)
     return output_psnr(map(quantized, images), expected)
 
 
 def _with_floats(
-    network: Fast, calibration: Calibration, images: Sequence[Tensor], expected: Sequence[Tensor]
-) -> Calibration:
-    """With as many convolutions in floats as ENOUGH_PSNR takes, those that cost most first."""
-    if int8_psnr(network, calibration, images, expected) >= ENOUGH_PSNR:
-        return calibration
+    network: Fast, calibration: Calibration, images: Sequence[Tensor]
+) -> tuple[Calibration, float]:
+    """With as many convolutions in floats as ENOUGH_PSNR takes, those that cost most first.
+
+    And its PSNR.
+    """
+    expected = _outputs(network, images)
+    psnr = int8_psnr(network, calibration, images, expected)
+    if psnr >= ENOUGH_PSNR:
+        return calibration, psnr
     for layer in _by_psnr(network, calibration, images)[:MAX_FLOAT_LAYERS]:
         calibration = replace(calibration, floats=calibration.floats | {layer})
-        if int8_psnr(network, calibration, images, expected) >= ENOUGH_PSNR:
+        psnr = int8_psnr(network, calibration, images, expected)
+        if psnr >= ENOUGH_PSNR:
             break
-    return calibration
+    return calibration, psnr
 
 
 def _by_psnr(network: Fast, calibration: Calibration, images: Sequence[Tensor]) -> list[int]:

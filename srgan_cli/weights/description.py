@@ -64,8 +64,6 @@ class WeightsDescription:
     figures: dict[str, Any]
     int8_psnr: float | None
     """dB between its output in int8 and in float32."""
-    int8_psnr_7bit: float | None
-    """The same with weights of 7 bits, as on processors without VNNI."""
 
 
 def describe_weights(
@@ -103,7 +101,6 @@ def describe_weights(
         license=license_of(path, metadata.training),
         figures=metadata.figures,
         int8_psnr=metadata.int8_psnr,
-        int8_psnr_7bit=metadata.int8_psnr_7bit,
     )
 
 

@@ -13,7 +13,6 @@ OPTIONAL = (
     "channel_scales",
     "float_layers",
     "int8_psnr",
-    "int8_psnr_7bit",
 )
 """Fields that files have only where they say something."""
 
@@ -88,9 +87,6 @@ class Metadata:
     int8_psnr: float | None = None
     """dB between the output in int8 and in float32, as measured on validation crops."""
 
-    int8_psnr_7bit: float | None = None
-    """The same with weights of 7 bits, as on processors without VNNI."""
-
     training: dict[str, Any] = field(default_factory=dict)
     """Recipe, options, steps, data, version, validation results."""
 
@@ -110,7 +106,6 @@ class Metadata:
         if not isinstance(self.family, ModelFamily | None):
             raise TypeError("a family of a wrong type")
         _check_psnr(self.int8_psnr)
-        _check_psnr(self.int8_psnr_7bit)
         _check_ranges(self.activation_ranges)
         _check_channels(self.channel_scales, self.float_layers)
         _check_figures(self.figures)
@@ -179,7 +174,6 @@ def without_int8(metadata: Metadata) -> Metadata:
         channel_scales=None,
         float_layers=(),
         int8_psnr=None,
-        int8_psnr_7bit=None,
     )
 
 

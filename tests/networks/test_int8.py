@@ -7,16 +7,15 @@ import torch
 from torch import nn
 from torch.nn.functional import conv2d, leaky_relu
 
-from srgan_cli.networks import int8
 from srgan_cli.networks.calibration import Calibration, calibrate, int8_layers
 from srgan_cli.networks.fast import Fast
 from srgan_cli.networks.int8 import (
-    SAFE_WEIGHT_LEVELS,
     Int8Conv,
     Int8Fast,
     Quantization,
     int8_problem,
-    weight_levels,
+    operators_work,
+    weight_steps,
 )
 from srgan_cli.networks.srcnn import SRCNN
 
@@ -62,8 +61,8 @@ def test_a_convolution_is_that_of_the_rounded_numbers_borders_included():
     inputs = Quantization.of_range((-2.0, 3.0))
     x = torch.randn(1, 16, 9, 11).contiguous(memory_format=torch.channels_last)
     integers = inputs.quantize(x)
-    made = Int8Conv(layer, inputs, weight_levels())(integers)
-    scale = layer.weight.abs().amax(dim=(1, 2, 3), keepdim=True) / weight_levels()
+    made = Int8Conv(layer, inputs)(integers)
+    scale = weight_steps(layer.weight).view(-1, 1, 1, 1)
     weight = (layer.weight / scale).round() * scale
     rounded = (integers.float() - inputs.zero_point) * inputs.scale
     torch.testing.assert_close(made, conv2d(rounded, weight, layer.bias, padding=1))
@@ -77,7 +76,7 @@ def test_an_activation_is_rounded_to_its_own_range(slope):
     inputs, outputs = Quantization.of_range((-3.0, 3.0)), Quantization.of_range((-1.0, 1.5))
     x = torch.randn(1, 16, 9, 11).clamp(-3, 3).contiguous(memory_format=torch.channels_last)
     layer = nn.Conv2d(16, 16, 3, padding=1)
-    made = Int8Conv(layer, inputs, weight_levels()).with_activation(x, slope, outputs)
+    made = Int8Conv(layer, inputs).with_activation(x, slope, outputs)
     assert made.dtype == torch.uint8
     back = (made.float() - outputs.zero_point) * outputs.scale
     expected = leaky_relu(layer(x), slope)
@@ -98,7 +97,7 @@ def test_factors_of_channels_cancel_from_layer_to_layer(floats):
     divided = replace(even, scales=tuple(map(tuple, scales)), ranges=tuple(wide), floats=floats)
     expected = net(image())
     for calibration in (plain, divided):
-        made = Int8Fast(net, calibration, torch.float32, weight_levels())(image())
+        made = Int8Fast(net, calibration, torch.float32)(image())
         torch.testing.assert_close(made, expected, atol=0.02, rtol=0)
 
 
@@ -108,7 +107,7 @@ def test_a_channel_of_zeros_stays_zero():
     nn.init.zeros_(layer.weight[1])
     inputs = Quantization(0.01, 0)
     with torch.inference_mode():
-        made = Int8Conv(layer, inputs, weight_levels())(inputs.quantize(torch.rand(1, 4, 5, 5)))
+        made = Int8Conv(layer, inputs)(inputs.quantize(torch.rand(1, 4, 5, 5)))
     assert made.isfinite().all()
     assert not made[:, 1].any()
 
@@ -121,7 +120,7 @@ def test_a_channel_of_zeros_stays_zero():
 def test_a_network_in_int8_is_close_to_float32(slope, dtype, binomial):
     net = network(slope, binomial)
     calibration = calibrate(net, [image(seed=1)])
-    quantized = Int8Fast(net, calibration, dtype, weight_levels())
+    quantized = Int8Fast(net, calibration, dtype)
     expected, made = net(image()), quantized(image())
     detail = expected - Fast(4, 16, 3, 4).eval()(image())  # a new network is bicubic alone
     psnr = -10 * torch.log10((made - expected).square().mean())
@@ -139,7 +138,7 @@ def test_other_scales_run_in_int8(scale):
     torch.manual_seed(2)
     net = Fast(scale, 8, 1, 4, negative_slope=0.1, binomial=True).eval()
     nn.init.normal_(net.to_rgb.weight, std=0.05)
-    quantized = Int8Fast(net, calibrate(net, [image()]), torch.float32, weight_levels())
+    quantized = Int8Fast(net, calibrate(net, [image()]), torch.float32)
     difference = quantized(image()) - net(image())
     assert 0 < difference.abs().max() < 0.02
 
@@ -159,9 +158,9 @@ def psnr(net: Fast, quantized: nn.Module) -> float:
 
 @needs_int8
 @torch.inference_mode()
-def test_channels_of_very_different_size_cost_nothing_once_they_are_equalized():
+def test_channels_of_very_different_size_cost_little_once_they_are_equalized():
     net = network(0.1)
-    even = psnr(net, Int8Fast(net, calibrate(net, [image()]), torch.float32, weight_levels()))
+    even = psnr(net, Int8Fast(net, calibrate(net, [image()]), torch.float32))
     factors = 10 ** torch.linspace(-1, 1, 16)
     net.head.weight *= factors.view(-1, 1, 1, 1)
     net.head.bias *= factors
@@ -174,9 +173,9 @@ def test_channels_of_very_different_size_cost_nothing_once_they_are_equalized():
     net.up[0][0].weight /= factors.view(1, -1, 1, 1)
     calibration = calibrate(net, [image()])
     plain = Calibration(calibration.ranges, tuple((1.0,) * len(row) for row in calibration.scales))
-    uneven = psnr(net, Int8Fast(net, calibration, torch.float32, weight_levels()))
-    assert uneven > even - 3
-    assert psnr(net, Int8Fast(net, plain, torch.float32, weight_levels())) < uneven - 6
+    uneven = psnr(net, Int8Fast(net, calibration, torch.float32))
+    assert uneven > even - 5
+    assert psnr(net, Int8Fast(net, plain, torch.float32)) < uneven - 6
 
 
 @needs_int8
@@ -184,16 +183,14 @@ def test_channels_of_very_different_size_cost_nothing_once_they_are_equalized():
 @torch.inference_mode()
 def test_layers_in_floats_are_as_in_float32(slope):
     net = network(slope)
+    for block in net.body:
+        block.conv2.weight *= 20  # a new network's blocks hardly change anything
     calibration = calibrate(net, [image()])
-    found = [
-        psnr(
-            net,
-            Int8Fast(net, replace(calibration, floats=floats), torch.float32, weight_levels()),
-        )
-        for floats in (frozenset(), frozenset({0, 3}), frozenset(range(7)))
-    ]
-    assert found == sorted(found)
-    assert found[0] < found[1] < found[2]
+    all_in_int8, body_in_floats = (
+        psnr(net, Int8Fast(net, replace(calibration, floats=floats), torch.float32))
+        for floats in (frozenset(), frozenset(range(7)))
+    )
+    assert body_in_floats > all_in_int8 + 1
 
 
 def test_a_calibration_fits_networks_of_its_form_only():
@@ -210,9 +207,9 @@ def test_a_calibration_fits_networks_of_its_form_only():
 
 @pytest.fixture
 def fresh_probe():
-    weight_levels.cache_clear()
+    operators_work.cache_clear()
     yield
-    weight_levels.cache_clear()
+    operators_work.cache_clear()
 
 
 def test_other_networks_are_named():
@@ -232,11 +229,28 @@ def test_without_the_operators_there_is_no_int8(monkeypatch, error):
 
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
     monkeypatch.setattr(Int8Conv, "_run", missing)
-    assert weight_levels() is None
+    assert not operators_work()
     assert "operators" in (int8_problem(network(0.1)) or "")
 
 
 @pytest.mark.usefixtures("fresh_probe")
-def test_where_sums_saturate_weights_are_shorter(monkeypatch):
-    monkeypatch.setattr(int8, "_sums_are_exact", lambda levels: levels == SAFE_WEIGHT_LEVELS)
-    assert weight_levels() == SAFE_WEIGHT_LEVELS
+def test_a_processor_that_computes_wrong_sums_is_not_used(monkeypatch):
+    run = Int8Conv._run
+    monkeypatch.setattr(Int8Conv, "_run", lambda *args: run(*args).clamp(max=32767))
+    assert not operators_work()
+
+
+@pytest.mark.parametrize("channels", [4, 5])
+def test_products_of_neighboring_channels_fit_16_bits(channels):
+    torch.manual_seed(0)
+    weight = torch.randn(64, channels, 3, 3)
+    weight[1] = 0
+    weight[2, :2] = 9.0
+    weight[3] = -weight[3].abs()
+    steps = weight_steps(weight)
+    rounded = (weight / steps.view(-1, 1, 1, 1)).round()
+    assert rounded.abs().max() <= 127
+    for part in (rounded.relu(), (-rounded).relu()):
+        pairs = part[:, 0:4:2] + part[:, 1:4:2]
+        assert 255 * pairs.max() <= 32767
+    assert rounded.abs().amax(dim=(1, 2, 3)).median() > 80

