@@ -1,5 +1,6 @@
 """What several tests need: small images, networks and the command line."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,14 @@ DISCRIMINATOR_SIZES: dict[str, dict[str, int]] = {
     "unet": {"features": 4},
 }
 """Hyperparameters of discriminators small enough for tests."""
+
+ODD_NAMES = [
+    "two words.png",
+    "quo'te\".png",
+    "new\nline.png",
+    "\N{SNOWMAN} \N{GRINNING FACE}.png",
+    os.fsdecode(b"not-utf8-\xff.png"),
+]
 
 
 def srgan(*words: object, **options: Any) -> Result:

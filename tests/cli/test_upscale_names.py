@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import enlarged, files, noise_file, pixels, upscale
+from helpers import ODD_NAMES, enlarged, files, noise_file, pixels, upscale
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
@@ -14,15 +14,11 @@ pytestmark = pytest.mark.usefixtures("in_tmp_path")
 @pytest.mark.parametrize(
     "name",
     [
-        "two words.png",
-        "quo'te\".png",
-        "new\nline.png",
-        "\N{SNOWMAN} \N{GRINNING FACE}.png",
+        *ODD_NAMES,
         "-dash.png",
         "[bracket]*.png",
         "{brace}.png",
         "100%.png",
-        os.fsdecode(b"not-utf8-\xff.png"),
         "x" * 246 + ".png",
         "UPPER.PNG",
     ],

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import Result
-from helpers import upscale
+from helpers import ODD_NAMES, upscale
 
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
@@ -30,12 +30,8 @@ def check_refused(result: Result, code: int, message: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "two words.png",
-        "quo'te\".png",
-        "new\nline.png",
-        "\N{SNOWMAN} \N{GRINNING FACE}.png",
+        *ODD_NAMES,
         "\N{GRINNING FACE}" * 61 + "xx.png",  # 250 bytes
-        os.fsdecode(b"not-utf8-\xff.png"),
     ],
 )
 def test_a_name_of_any_kind_for_both(source, name):
