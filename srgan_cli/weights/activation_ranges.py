@@ -27,7 +27,7 @@ they reach it: `--precision auto` asks for as much."""
 PARTS = 6
 """Images of whose corners, SIDE x SIDE, each layer's share of the error is measured."""
 
-MAX_FLOAT_LAYERS = 6
+MAX_FLOAT_LAYERS = 12
 """Each of them costs 2 % of the network's time."""
 
 

@@ -221,7 +221,7 @@ def test_a_run_with_a_budget_records_its_steps_and_ends(make, run) -> None:
 
 
 def test_the_best_network_of_a_gan_stage_is_nearest_in_features(make, run) -> None:
-    options = make(stages="both", steps=50)
+    options = make(stages="both", steps=20)
     run(options)
     rows = [r for r in read_log(options.out) if "features" in r]
     best = min(row["features"] for row in rows if row["stage"] == "gan")

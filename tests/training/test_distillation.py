@@ -175,7 +175,7 @@ def test_a_pool_is_made_once_and_trains_both_stages(
         "pool_size": 2,
         "teacher_weight": 0.75,
     }
-    first = make(out=tmp_path / "one", stages="both", steps=80, **given)
+    first = make(out=tmp_path / "one", stages="both", steps=10, **given)
     run(first)
     rows = read_log(first.out)
     losses = [row for row in rows if "distillation" in row]
@@ -192,7 +192,7 @@ def test_a_pool_is_made_once_and_trains_both_stages(
     assert low_res.shape == (96, 96, 3)
     assert high_res.shape == (192, 192, 3)
     before = [path.stat().st_mtime_ns for path in (tmp_path / "pool" / "teacher").iterdir()]
-    second = make(out=tmp_path / "two", stages="both", steps=80, **given)
+    second = make(out=tmp_path / "two", stages="both", steps=10, **given)
     run(second)
     assert before == [path.stat().st_mtime_ns for path in (tmp_path / "pool" / "teacher").iterdir()]
     assert same(last_state(first), last_state(second))
