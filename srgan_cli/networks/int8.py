@@ -201,19 +201,28 @@ class Int8Fast(nn.Module):
             return Int8Stage(conv, layers, [*inputs, None][index + 1], dtype)
 
         self.head = _divided(network.head, torch.ones(3), factors[0])
-        self.body = nn.Sequential(*map(block, count(), network.residual_blocks))
+        self.body = nn.ModuleList(map(block, count(), network.residual_blocks))
         self.body_end = int8_or_floats(end, network.body_end)
         self.ratios = factors[0] / outputs[end]
-        self.up = nn.Sequential(*map(stage, count(end + 1), network.up))
+        self.up = nn.ModuleList(map(stage, count(end + 1), network.up))
 
     def forward(self, low_res: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 3, sH, sW), float32."""
         half = self.dtype != torch.float32
         with torch.autocast("cpu", self.dtype if half else None, enabled=half):
-            shallow = self.head(low_res).float()  # (B, F, H, W)
-            x = _add(self.body_end(self.body(shallow)), shallow, self.ratios)
-            x = self.up(x)  # (B, thin, sH, sW)
+            x = self._features(low_res)
+            for stage in self.up:  # nn.Sequential would hold its input until the end
+                x = stage(x)  # (B, thin, sH, sW) at last
             return bicubic(low_res, self.scale).add_(self.to_rgb(x))
+
+    def _features(self, low_res: Tensor) -> Tensor:
+        """(B, F, H, W), in float32."""
+        shallow = self.head(low_res)
+        x = shallow.float()
+        for block in self.body:
+            x = block(x)
+        x = self.body_end(x)
+        return _add(x, shallow, self.ratios)
 
 
 def _divided(
@@ -235,7 +244,7 @@ def _divided(
 
 def _add(residual: Tensor, x: Tensor, ratios: Tensor) -> Tensor:
     """residual + ratios x, in float32; a residual in float32 is changed. ratios: (C,)."""
-    return residual.float().addcmul_(x, ratios.view(1, -1, 1, 1))
+    return residual.float().addcmul_(x.float(), ratios.view(1, -1, 1, 1))
 
 
 def int8_problem(network: nn.Module) -> str | None:
