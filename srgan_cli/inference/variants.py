@@ -41,8 +41,8 @@ def takes_int8(
 ) -> bool:
     """Whether the network runs in int8 on these devices.
 
-    precision: an option value. psnr: dB from float32 that the network's file records, if
-    it does.
+    precision: an option value. psnr: dB from float32 that the network's file records, if it
+    does.
     Raises DeviceError where int8 is asked for and cannot be had.
     """
     if precision not in ("auto", "int8"):

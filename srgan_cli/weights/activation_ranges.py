@@ -28,7 +28,7 @@ PARTS = 6
 """Images of whose corners, SIDE x SIDE, each layer's share of the error is measured."""
 
 MAX_FLOAT_LAYERS = 12
-"""Each of them costs 2 % of the network's time."""
+"""Each of them costs 2 to 3 % of the network's time."""
 
 
 def calibrate(network: nn.Module, images: Sequence[Tensor] = ()) -> Calibration:
