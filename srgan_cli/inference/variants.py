@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from srgan_cli.device import pick_precision
 from srgan_cli.errors import DeviceError
-from srgan_cli.networks.calibration import Calibration
+from srgan_cli.networks.calibration import MIN_PSNR, Calibration
 from srgan_cli.networks.fast import Fast
 from srgan_cli.networks.int8 import Int8Fast, int8_problem
 from srgan_cli.networks.orientations import ORIENTATIONS, upscale_rotated
@@ -30,10 +30,6 @@ class Ensemble(nn.Module):
     def forward(self, low: Tensor) -> Tensor:
         made = [upscale_rotated(self.generator, low, *orientation) for orientation in ORIENTATIONS]
         return torch.stack(made).mean(dim=0)
-
-
-MIN_PSNR = 54.0
-"""dB from float32 that a weights file must record for `--precision auto` to take int8."""
 
 
 def takes_int8(

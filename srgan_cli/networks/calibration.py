@@ -26,6 +26,11 @@ DIGITS = 4
 KEPT_RANGE = 0.85
 """The share of the range of activations that integers stand for; what is beyond it is rare, and is
 clipped. On vivid ends .75 and .95 were half a dB worse."""
+
+MIN_PSNR = 54.0
+"""dB from float32 that a network in int8 must reach: `--precision auto` asks a file's record for
+it, and convolutions stay in floats until it is reached."""
+
 Range = tuple[float, float]
 """The least and the largest value of a tensor."""
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.networks import calibration as measured
-from srgan_cli.networks.calibration import Calibration, int8_layers
+from srgan_cli.networks.calibration import MIN_PSNR, Calibration, int8_layers
 from srgan_cli.networks.fast import Fast
 from srgan_cli.networks.int8 import Int8Fast, int8_problem
 from srgan_cli.weights.container import Weights, change_weights_file
@@ -19,10 +19,6 @@ from srgan_cli.weights.metadata import MAX_ACTIVATION, without_int8
 
 SIDE = 48
 """Of the image on which activations are measured, in low-resolution pixels."""
-
-ENOUGH_PSNR = 54.0
-"""dB from float32, from which all layers run in int8. Other networks get layers in floats until
-they reach it: `--precision auto` asks for as much."""
 
 PARTS = 6
 """Images of whose corners, SIDE x SIDE, each layer's share of the error is measured."""
@@ -150,18 +146,18 @@ def int8_psnr(
 def _with_floats(
     network: Fast, calibration: Calibration, images: Sequence[Tensor]
 ) -> tuple[Calibration, float]:
-    """With as many convolutions in floats as ENOUGH_PSNR takes, those that cost most first.
+    """With as many convolutions in floats as MIN_PSNR takes, those that cost most first.
 
     And its PSNR.
     """
     expected = _outputs(network, images)
     psnr = int8_psnr(network, calibration, images, expected)
-    if psnr >= ENOUGH_PSNR:
+    if psnr >= MIN_PSNR:
         return calibration, psnr
     for layer in _by_psnr(network, calibration, images)[:MAX_FLOAT_LAYERS]:
         calibration = replace(calibration, floats=calibration.floats | {layer})
         psnr = int8_psnr(network, calibration, images, expected)
-        if psnr >= ENOUGH_PSNR:
+        if psnr >= MIN_PSNR:
             break
     return calibration, psnr
 

@@ -12,7 +12,8 @@ from srgan_cli.api import build_engine, build_pipeline
 from srgan_cli.errors import DeviceError
 from srgan_cli.images.image import Image
 from srgan_cli.inference import variants
-from srgan_cli.inference.variants import MIN_PSNR, Ensemble, takes_int8
+from srgan_cli.inference.variants import Ensemble, takes_int8
+from srgan_cli.networks.calibration import MIN_PSNR
 from srgan_cli.networks.fast import Fast
 from srgan_cli.networks.int8 import int8_problem
 from srgan_cli.networks.srcnn import SRCNN

@@ -83,7 +83,7 @@ def test_layers_stay_in_floats_where_int8_is_far_from_float32_without_them(tiny,
     images = [torch.rand(1, 3, 24, 30) for _ in range(2)]
     assert complete_ranges(tiny, images).metadata.float_layers == ()
     plain = complete_ranges(tiny, images).metadata.int8_psnr
-    monkeypatch.setattr(activation_ranges, "ENOUGH_PSNR", 100.0)
+    monkeypatch.setattr(activation_ranges, "MIN_PSNR", 100.0)
     monkeypatch.setattr(activation_ranges, "MAX_FLOAT_LAYERS", 2)
     metadata = complete_ranges(tiny, images).metadata
     assert len(metadata.float_layers) == 2
