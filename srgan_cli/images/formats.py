@@ -115,13 +115,13 @@ COMPRESSION_FORMATS = frozenset({"png", "tiff", "webp", "tga"})
 """Formats that have a use for Encoding.quality and Encoding.compression."""
 
 HINTS = {
-    "no alpha": "; or use --background COLOR",
-    "no 16 bits a sample": "; or use --depth 8",
-    "no color profile of 16-bit samples": "; or use --depth 8",
-    "no animation": "; or use --frame N",
-    "no pages": "; or use --frame N",
+    "has no alpha channel": "; or use --background COLOR",
+    "is limited to 8 bits per sample": "; or use --depth 8",
+    "has no color profile for 16-bit samples": "; or use --depth 8",
+    "has no animations": "; or use --frame N",
+    "has no pages": "; or use --frame N",
 }
-"""What a format lacks -> the option with which it can do without."""
+"""Limit of a format -> the option that fits the image into it."""
 
 METADATA = ("EXIF", "XMP", "IPTC", "the comment", "texts")
 
@@ -192,20 +192,20 @@ class ImageProperties:
     profile: bool = False
 
     def missing_in(self, format: Format, lossless: bool) -> str | None:
-        """The first thing that the format does not hold. lossless: whether it is to be so."""
+        """The first limit of the format that the image exceeds. lossless: as in Encoding."""
         short, long = sorted((self.height, self.width))
-        area, is_deep = self.height * self.width, self.depth > 8
+        area, is_deep, least = self.height * self.width, self.depth > 8, format.min_deep_side
         missing = {
-            "no alpha": self.alpha and not format.alpha,
-            f"no {self.depth} bits a sample": self.depth > format.depth,
-            f"no side of {long:,} pixels": long > format.side,
-            f"no {area:,} pixels": area > format.area,
-            "nothing lossless": lossless and not format.lossless,
-            "no animation": self.animated and not format.animated,
-            "no pages": self.frames > 1 and not self.animated and not format.pages,
-            "no animation of 16 bits": self.animated and is_deep,
-            "no color profile of 16-bit samples": self.profile and not format.profile,
-            f"no side of {short} pixels at 16 bits": is_deep and short < format.min_deep_side,
+            "has no alpha channel": self.alpha and not format.alpha,
+            f"is limited to {format.depth} bits per sample": self.depth > format.depth,
+            f"is limited to {format.side:,} pixels per side": long > format.side,
+            f"is limited to {format.area:,} pixels": area > format.area,
+            "has no lossless mode": lossless and not format.lossless,
+            "has no animations": self.animated and not format.animated,
+            "has no pages": self.frames > 1 and not self.animated and not format.pages,
+            "has no animations of 16 bits": self.animated and is_deep,
+            "has no color profile for 16-bit samples": self.profile and not format.profile,
+            f"needs {least} pixels per side at 16 bits": is_deep and short < least,
         }
         return next((what for what, is_missing in missing.items() if is_missing), None)
 
@@ -220,9 +220,9 @@ def check_target(path: Path, encoding: Encoding, image: ImageProperties) -> None
     if (what := missing[name]) is None:
         return
     others = [each for each in missing if missing[each] is None]
-    hint = f"give --format or a name for one of: {', '.join(others)}"
+    hint = f"use another suffix or --format: {', '.join(others)}"
     hint = (hint if others else NO_DEEP_ANIMATION) + HINTS.get(what, "")
-    raise ImageError(f"{printable(path)}: {CAPABILITIES[name].title} holds {what}; {hint}")
+    raise ImageError(f"{printable(path)}: {CAPABILITIES[name].title} {what}; {hint}")
 
 
 def format_note(format: str) -> str | None:

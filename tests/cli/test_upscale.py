@@ -251,7 +251,7 @@ def test_what_the_format_cannot_hold_is_refused_before_the_work(saved, tiny_file
     source = saved(samples(9, 9, 4, np.uint8))
     result = upscale(source, "-o", tmp_path / "out.jpg", "-w", tiny_file)
     assert result.exit_code == 1
-    assert "JPEG holds no alpha" in result.stderr
+    assert "JPEG has no alpha" in result.stderr
     assert not (tmp_path / "out.jpg").exists()
 
 

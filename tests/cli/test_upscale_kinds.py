@@ -141,7 +141,7 @@ def test_16_bits_go_where_no_profile_fits_only_if_they_are_srgb():
     write_image(Image(samples, icc_profile=red_is_green), Path("other.png"))
     result = upscale("other.png", "-o", "out.ppm")
     assert result.exit_code == 1
-    assert "PNM holds no color profile of 16-bit samples" in result.stderr
+    assert "PNM has no color profile for 16-bit samples" in result.stderr
     assert "png, tiff" in result.stderr
     assert not Path("out.ppm").exists()
     write_image(Image(samples, icc_profile=srgb), Path("in.png"))

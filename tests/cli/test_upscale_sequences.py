@@ -56,7 +56,7 @@ def test_an_animation_does_not_become_a_still_image(name):
     write_image(ImageSequence(moving(), TIMES, 0), Path("in.gif"))
     result = upscale("in.gif", "-o", name)
     assert result.exit_code == 1
-    assert "holds no animation; give --format or a name for one of: png, webp, gif" in result.stderr
+    assert "has no animations; use another suffix or --format: png, webp, gif" in result.stderr
     assert not Path(name).exists()
 
 

@@ -48,7 +48,7 @@ FEW = settings(
 def test_what_is_written_is_read_again(make, name, height, width, channels, dtype):
     image = make(height, width, channels, dtype)
     if not fits(name, height, width, channels, dtype):
-        with pytest.raises(ImageError, match="give --format"):
+        with pytest.raises(ImageError, match="or --format"):
             encode(image, Encoding(name))
         return
     back = read_bytes(encode(image, Encoding(name)), "-.tga")

@@ -142,8 +142,8 @@ def layout_in(
         return measure_compact(state, UserProperties(activation=hyperparameters.get("activation")))
     if architecture != "rrdbnet":
         raise WeightsError(
-            f"{layout_name} naming has no place for a network of the kind {architecture}; "
-            "rrdbnet fits every naming, compact real-esrgan; others go to ONNX"
+            f"{architecture} networks cannot be written as .pth in {layout_name} format; "
+            f"{'use --to real-esrgan' if architecture == 'compact' else 'write .onnx or .param'}"
         )
     measured = measure_rrdbnet("real-esrgan", state, UserProperties()).hyperparameters
     sizes = {**measured, **hyperparameters}

@@ -246,18 +246,18 @@ def test_compact_networks_go_by_real_esrgans_names(activation, slope):
 
 
 @pytest.mark.parametrize(
-    ("architecture", "sizes", "naming"),
+    ("architecture", "sizes", "naming", "says"),
     [
-        ("rrdbnet", {"scale": 3}, "esrgan-old"),
-        ("rrdbnet", {"scale": 2}, "real-esrgan"),
-        ("rrdbnet", {"scale": 4}, "waifu"),
-        ("srresnet", {}, "esrgan"),
-        ("compact", {}, "esrgan"),
+        ("rrdbnet", {"scale": 3}, "esrgan-old", "naming"),
+        ("rrdbnet", {"scale": 2}, "real-esrgan", "naming"),
+        ("rrdbnet", {"scale": 4}, "waifu", "naming"),
+        ("srresnet", {}, "esrgan", r"srresnet .* \.pth .*; write \.onnx or \.param"),
+        ("compact", {}, "esrgan", r"compact .* \.pth .*; use --to real-esrgan"),
     ],
 )
-def test_what_other_programs_cannot_run_is_refused(architecture, sizes, naming):
+def test_what_other_programs_cannot_run_is_refused(architecture, sizes, naming, says):
     tiny = {"rrdbnet": {"features": 3, "blocks": 1, "growth": 2}, "compact": {"features": 3}}
     given = {**tiny.get(architecture, {"features": 3, "blocks": 1}), **sizes}
     state = GENERATORS[architecture](**given).state_dict()
-    with pytest.raises(WeightsError, match="naming"):
+    with pytest.raises(WeightsError, match=says):
         to_foreign(architecture, given, state, naming)
