@@ -40,3 +40,10 @@ class Stage:
     inference, instead of each batch's."""
     full_precision: bool = False
     """Whether it computes in float32, whatever --precision says."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for two loss terms of one name: losses are summed and logged by it."""
+        names = [term.name for term in self.losses] + ([self.gan.name] if self.gan else [])
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"two loss terms of a stage are named {', '.join(repeated)}")
