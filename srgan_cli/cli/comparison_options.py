@@ -43,7 +43,7 @@ def method_options(precision: str) -> Decorator:
             name="models",
             multiple=True,
             type=MODEL,
-            show_default=" or ".join(PREFERRED),
+            show_default=PREFERRED[0],
         ),
         option(
             "-w, --weights FILE",

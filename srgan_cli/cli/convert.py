@@ -63,7 +63,7 @@ weights_property_options = option_group(
         type=click.Choice(["relu", "leakyrelu"]),
         show_default="as in the file",
     ),
-    heading="Files that do not say it",
+    heading="If the file does not say",
 )
 
 
@@ -73,11 +73,11 @@ weights_property_options = option_group(
     short_help="Convert weights to and from other formats",
     examples=(
         "srgan convert anime.pth -o anime.safetensors",
-        "srgan convert mine.safetensors -o mine.pth --half    # for Upscayl, chaiNNer",
+        "srgan convert rrdbnet.safetensors -o rrdbnet.pth --half  # for chaiNNer",
         "srgan convert mine.safetensors -o int8.safetensors --calibrate photos",
         "srgan convert mine.safetensors -o small.safetensors --prune --calibrate photos",
         "srgan convert mine.safetensors -o mine.onnx",
-        "srgan convert mine.safetensors -o mine.param         # and mine.bin, for ncnn",
+        "srgan convert mine.safetensors -o mine.param  # and mine.bin: Upscayl, ncnn",
     ),
     notes=(
         "--to is srgan, real-esrgan, esrgan, esrgan-old, onnx or ncnn. By default the suffix "

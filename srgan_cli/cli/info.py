@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     short_help="Describe a weights file",
     examples=("srgan info mine.safetensors", "srgan info anime.pth --json"),
     notes=(
-        "The receptive field is the radius, in pixels of the input, that a pixel of the output "
-        "depends on; the measured one, beyond which no 8-bit value changes. A multiplication and "
-        "an addition count as two FLOP.",
+        "The receptive field is the radius, in input pixels, on which an output pixel depends. The "
+        "measured receptive field is the radius beyond which no 8-bit output value changes. A "
+        "multiplication and an addition count as two FLOP.",
         "Of several trainings that led to the file, the oldest comes first.",
     ),
 )

@@ -30,7 +30,7 @@ BICUBIC_ON_SET5 = {2: 33.68, 3: 30.41, 4: 28.43}
 BEST_FOR = {
     "photo": "photographs from a phone or the web",
     "clean": "screenshots, renderings, PNG, good scans",
-    "esrgan": "the papers' benchmark: highest PSNR with --blend 0",
+    "esrgan": "the ESRGAN paper's network (3 blocks), for comparison",
     "srgan": "the SRGAN paper's network, for comparison",
     "srcnn": "the SRCNN paper's network, for comparison",
     "vdsr": "the VDSR paper's network, for comparison",

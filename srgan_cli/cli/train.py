@@ -162,6 +162,7 @@ SAVE_TEXT = "finishing the step and saving"
     ),
     notes=(
         f"--recipe is {', '.join(list(RECIPES)[:-1])} or {list(RECIPES)[-1]}.",
+        "Without --vgg, recipes with a GAN stage train the faithful network only.",
         "--vgg FILE:conv2_2=0.5,conv3_1=1 chooses layers and their weights, and can be "
         "repeated; --vgg download fetches torchvision's file once.",
         "RUN/psnr.safetensors (faithful) and RUN/gan.safetensors (vivid) are the best networks so "

@@ -67,7 +67,7 @@ choice_options = option_group(
         aliases=["-n"],
         type=MODEL,
         envvar="SRGAN_MODEL",
-        show_default=" or ".join(PREFERRED),
+        show_default=PREFERRED[0],
     ),
     option(
         "-w, --weights FILE",
