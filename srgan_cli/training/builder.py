@@ -212,8 +212,10 @@ def _outputs(
 ) -> StageOutputs:
     folder, is_main = run.options.out, run.processes.is_main_process
 
-    def draw(result: ValidationResult, step: int) -> None:
+    def sheet(result: ValidationResult, step: int) -> None:
         draw_sheet(samples, result.images, stage.end, step, folder / "samples")
+
+    def curves() -> None:
         if plots.can_plot():
             draw_curves(folder)
 
@@ -224,7 +226,8 @@ def _outputs(
         run.callback,
         save_best,
         keep_latest=_keeps_latest(run, stage),
-        draw=draw,
+        draw_sheet=sheet,
+        draw_curves=curves,
         write_scalars=scalar_writer(folder) if is_main else lambda stage, step, figures: None,
     )
 

@@ -30,6 +30,7 @@ LOG_EVERY = 50
 FIRST_STEPS = 10
 """A stage's first steps are all logged, then every fifth, so that a short run has curves."""
 SAVE_EVERY = 120.0  # seconds
+CURVES_EVERY = 30.0  # seconds at least, but for the last ones
 VALIDATE_EVERY = 1000
 VALIDATIONS = 10
 """Least number of validations in a stage."""
@@ -64,8 +65,10 @@ class StageOutputs:
     keep_latest: bool
     """Whether the latest average counts as the best: trained on a teacher alone, a network gets
     farther from the originals, by PSNR, the more it learns."""
-    draw: Callable[[ValidationResult, int], None]
+    draw_sheet: Callable[[ValidationResult, int], None]
     """Called with a validation and its step."""
+    draw_curves: Callable[[], None]
+    """Draws the log. Called after validations, among them the first and the last."""
     write_scalars: ScalarWriter
     """Called with each logged row."""
 
@@ -102,6 +105,7 @@ class Trainer:
     """Share of silent channels; None for networks without blocks."""
     _failures: int = field(default=0, init=False)
     _warned_of_silent: bool = field(default=False, init=False)
+    _curves_drawn: float = field(default=float("-inf"), init=False)
 
     @property
     def network(self) -> nn.Module:
@@ -237,8 +241,15 @@ class Trainer:
         if is_best or self.outputs.keep_latest:
             self.progress.best = score.selection_score(self.stage.end)
             self.outputs.save_best(self.average, self.progress, score)
-        self.outputs.draw(result, self.progress.done)
+        self.outputs.draw_sheet(result, self.progress.done)
+        self._draw_curves()
         return score
+
+    def _draw_curves(self) -> None:
+        is_last = self.progress.done == self.length.steps
+        if is_last or time.monotonic() - self._curves_drawn > CURVES_EVERY:
+            self.outputs.draw_curves()
+            self._curves_drawn = time.monotonic()
 
     def _validation_is_due(self) -> bool:
         done, steps = self.progress.done, self.length.steps

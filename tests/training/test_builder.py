@@ -1,11 +1,13 @@
 """What stages leave behind, and what they begin with."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from srgan_cli.errors import OptionError, WeightsError
+from srgan_cli.training import builder, trainer
 from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.feature_extractors import load_vggs, metric_extractor
 from srgan_cli.training.initial_weights import starting_weights
@@ -68,6 +70,21 @@ def test_a_run_folder_holds_images_of_its_progress(make, run) -> None:
         steps = [row["step"] for row in rows if "lr" in row and row["stage"] == stage]
         assert len(steps) >= 2
         assert steps == sorted(set(steps))
+
+
+@pytest.mark.parametrize(("seconds", "drawn"), [(1e9, [1, 4]), (-1.0, [1, 2, 3, 4])])
+def test_curves_are_drawn_now_and_then_and_at_the_end(
+    make, run, monkeypatch, seconds: float, drawn: list[int]
+) -> None:
+    steps: list[int] = []
+    monkeypatch.setattr(trainer, "CURVES_EVERY", seconds)
+    monkeypatch.setattr(builder, "draw_curves", lambda folder: steps.append(last_step(folder)))
+
+    def last_step(folder: Path) -> int:
+        return next(row["step"] for row in reversed(read_log(folder)) if "psnr" in row)
+
+    run(make(steps=4))
+    assert steps == drawn
 
 
 def test_the_gan_end_alone_begins_with_a_file_and_keeps_its_lineage(make, run, tmp_path) -> None:
