@@ -8,6 +8,7 @@ the measured field alone are much faster to compute.
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,12 @@ MAX_ANALYTIC = 64
 
 PADDING_TOLERANCE = 1
 """8-bit levels by which reflecting less than the receptive field may change an image's border."""
+
+PLAIN_COLORS = (*product((0.0, 1.0), repeat=3), (0.5, 0.5, 0.5), (0.8, 0.1, 0.35))
+"""RGB; at the border of plain areas errors show most."""
+
+PLAIN_SIDE = 48
+"""Of images of one color, in low-resolution pixels."""
 
 CENTER = 32
 """Side of the compared region, in the middle of the test image, in low-resolution pixels."""
@@ -143,8 +150,28 @@ def complete_metadata(weights: Weights, log: Log) -> Weights:
     if not enough:
         log(f"measuring the receptive field (at most {analytic} pixels): may take minutes")
         metadata = replace(metadata, measured_receptive_field=measure_receptive_field(network))
-    padding = measure_receptive_field(network, PADDING_TOLERANCE)
-    return replace(weights, metadata=replace(metadata, reflect_padding=padding))
+    return replace(weights, metadata=replace(metadata, reflect_padding=measure_padding(network)))
+
+
+def measure_padding(network: nn.Module) -> int:
+    """Low-resolution pixels of reflection padding at an image's edges that suffice.
+
+    0 for a network that keeps plain colors up to the edge without: convolutions pad with zeros in
+    training, so a network knows an image's end by them, and is more accurate there than with a
+    reflection (by .05 dB in a border of 8 pixels, as measured on our faithful networks).
+    """
+    if _keeps_plain_colors(network):
+        return 0
+    return measure_receptive_field(network, PADDING_TOLERANCE)
+
+
+@torch.inference_mode()
+def _keeps_plain_colors(network: nn.Module) -> bool:
+    """Within PADDING_TOLERANCE, up to the edge."""
+    images = torch.tensor(PLAIN_COLORS)[..., None, None].expand(-1, -1, PLAIN_SIDE, PLAIN_SIDE)
+    outputs = network(images.contiguous()).clamp(0, 1)
+    errors = (outputs - images[..., :1, :1]).abs() * 255
+    return bool(errors.round().max() <= PADDING_TOLERANCE)
 
 
 def complete_file(path: Path, log: Log) -> None:

@@ -72,8 +72,8 @@ class Metadata:
     """Radius in low-resolution pixels beyond which no 8-bit output value changes, as measured."""
 
     reflect_padding: int | None = None
-    """Low-resolution pixels of reflection padding that suffice at the image's edges: more changes
-    no output value by more than one 8-bit level, as measured."""
+    """Low-resolution pixels of reflection padding that suffice at the image's edges, as measured:
+    see `measured_field.measure_padding`."""
 
     activation_ranges: tuple[tuple[float, float], ...] | None = None
     """Least and largest input of each convolution that can run in int8, in forward order."""

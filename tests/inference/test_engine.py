@@ -101,12 +101,14 @@ def test_an_image_is_mirrored_no_farther_beyond_its_edges_than_it_shows():
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-@pytest.mark.parametrize("sides", [(3, 200), (37, 41), (150, 140)])
-def test_tiles_leave_no_seams_where_images_are_mirrored_less_far_than_networks_look(name, sides):
+@pytest.mark.parametrize(("sides", "edge"), [((3, 200), 1), ((37, 41), 0), ((150, 140), 1)])
+def test_tiles_leave_no_seams_where_images_are_mirrored_less_far_than_networks_look(
+    name, sides, edge
+):
     generator, image = tiny_generator(name), noise(*sides)
-    whole = TiledEngine(generator, tile=1000, edge_padding=1).upscale(image)
+    whole = TiledEngine(generator, tile=1000, edge_padding=edge).upscale(image)
     for tile in (16, 64):
-        tiled = TiledEngine(generator, tile=tile, edge_padding=1).upscale(image)
+        tiled = TiledEngine(generator, tile=tile, edge_padding=edge).upscale(image)
         np.testing.assert_array_equal(tiled.pixels, whole.pixels)
 
 

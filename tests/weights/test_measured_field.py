@@ -17,6 +17,7 @@ from srgan_cli.weights.measured_field import (
     complete_file,
     complete_metadata,
     max_difference,
+    measure_padding,
     measure_receptive_field,
     pattern_image,
 )
@@ -65,6 +66,28 @@ class Lens(nn.Module):
 )
 def test_it_is_the_farthest_pixel_that_shows_rounded_up(distance, reach, expected):
     assert measure_receptive_field(Lens(distance, reach)) == expected
+
+
+class Border(nn.Module):
+    """Bicubic that adds `levels` to what is nearer than `distance` to the image's end."""
+
+    scale, receptive_field = 1, 20
+
+    def __init__(self, distance: int, levels: float) -> None:
+        super().__init__()
+        self.distance, self.levels = distance, levels
+
+    def forward(self, low: torch.Tensor) -> torch.Tensor:
+        inner = torch.ones_like(
+            low[..., self.distance : -self.distance, self.distance : -self.distance]
+        )
+        at_border = 1 - nn.functional.pad(inner, (self.distance,) * 4)
+        return low * (1 - at_border * self.levels / 255)
+
+
+@pytest.mark.parametrize(("levels", "padding"), [(1, 0), (4, 8)])
+def test_images_are_reflected_only_where_plain_colors_change_at_their_ends(levels, padding):
+    assert measure_padding(Border(5, levels)) == padding
 
 
 def test_what_may_differ_by_a_level_needs_less():
