@@ -13,6 +13,7 @@ from srgan_cli.cli.comparison_options import (
     ExtraMetrics,
     Originals,
     extra_metrics_options,
+    input_files,
     method_options,
     metrics_of,
     originals_options,
@@ -87,7 +88,11 @@ def compare_command(
     extra_metrics: ExtraMetrics,
 ) -> None:
     """Show models side by side on crops of photos, at 100 % and at 200 %."""
+    _check_photos(photos)
+    _check_scale(scale, originals)
     target = _resolve_target(output, photos)
+    sources = list(originals.sources(photos))
+    check_outputs([target], [*input_files(sources), *extra_metrics.files, *options.files])
     lock_outputs([target])
 
     from srgan_cli.evaluation.comparison import compare_all
@@ -99,7 +104,6 @@ def compare_command(
     grid = originals.high is None and scale in (None, FAMILY_SCALE)
     methods = build_methods(replace(options, grid=grid), scale)
     metrics = metrics_of(extra_metrics, options.machine.device, FIDELITY[:2])
-    sources = list(originals.sources(photos))
     outcomes = compare_all(sources, methods, metrics, crop_options, scale or scale_of(methods))
     console = Output()
     results = list(tracked(outcomes, len(sources), console))
@@ -111,12 +115,22 @@ def compare_command(
     report_failures(console, (result for result in results if isinstance(result, Failure)))
 
 
+def _check_photos(photos: Sequence[Path]) -> None:
+    for photo in photos:
+        if photo.is_dir():
+            raise OptionError(f"{photo} is a folder: name its images, such as {photo / '*.jpg'}")
+
+
+def _check_scale(scale: int | None, originals: Originals) -> None:
+    if scale is not None and originals.high is not None:
+        raise OptionError("--scale does not go with --high: the sizes of both images tell it")
+
+
 def _resolve_target(output: Path | None, photos: Sequence[Path]) -> Path:
-    """Path of the sheet or page. Raises OptionError for another suffix, or for an input."""
+    """Path of the sheet or page. Raises OptionError for another suffix."""
     target = output or photos[0].with_name(f"{photos[0].stem}_compared.png")
     if target.suffix.lower() not in (*FORMAT_BY_SUFFIX, *PAGES):
         raise OptionError(f"{target}: a comparison is an image, such as .png, or a page, .html")
-    check_outputs([target], photos)
     return target
 
 

@@ -85,6 +85,10 @@ class ExtraMetrics:
     vgg: Path | None = None
     lpips: bool = False
 
+    @property
+    def files(self) -> list[Path]:
+        return [] if self.vgg is None else [self.vgg]
+
 
 extra_metrics_options = option_group(
     "extra_metrics",
@@ -145,6 +149,11 @@ class Originals:
         for photo in photos:
             high = None if self.high is None else find_original(photo, self.high)
             yield ImagePair(photo) if self.shrink else ImagePair(high, photo)
+
+
+def input_files(sources: "Iterable[ImagePair]") -> list[Path]:
+    """All that is read of `sources`."""
+    return [file for source in sources for file in source.files]
 
 
 originals_options = option_group(

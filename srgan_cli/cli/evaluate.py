@@ -22,6 +22,7 @@ from srgan_cli.cli.comparison_options import (
 from srgan_cli.cli.console import Output, cell
 from srgan_cli.cli.flags import NOT_NEGATIVE, POSITIVE, any_path
 from srgan_cli.cli.progress_bars import tracked
+from srgan_cli.errors import OptionError
 from srgan_cli.files import printable
 from srgan_cli.settings import FLOAT32_MACHINE, MethodOptions
 
@@ -100,6 +101,9 @@ def eval_command(
     form: str | None,
 ) -> None:
     """Measure how close models come to original images."""
+    if low is not None and scale is not None:
+        raise OptionError("--scale does not go with LOW: the sizes of both images tell it")
+
     from srgan_cli.evaluation.measure import Failure, means, measure_all, pair_up
     from srgan_cli.evaluation.methods import build_methods, scale_of
     from srgan_cli.metrics import FIDELITY

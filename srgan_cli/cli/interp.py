@@ -14,6 +14,7 @@ from srgan_cli.cli.comparison_options import (
     ExtraMetrics,
     Originals,
     extra_metrics_options,
+    input_files,
     metrics_of,
     originals_options,
 )
@@ -177,26 +178,33 @@ def interp_command(
     photo, sheet = sweep_options.photo, sweep_options.sheet
     if output is None and sheet is None:
         raise OptionError("name the blend with -o OUT, or view it with --sweep and --sheet")
+    if output is None and blend_options.shares is not None:
+        raise OptionError("--shares needs -o OUT: a sweep is by --alpha")
     blend_options.check(len(networks))
-    outputs = {} if output is None else blend_options.outputs(output)
-    check_outputs([*outputs, *filter(None, [sheet])], [*networks, *filter(None, [photo])])
-    if photo is None and originals != Originals():
-        raise OptionError("--high and --shrink go with --sweep")
-    if originals == Originals() and extra_metrics != ExtraMetrics():
-        raise OptionError("--vgg and --lpips need the original: --high PATH, or --shrink")
-    if extra_metrics.vgg is not None and extra_metrics.lpips:
-        raise OptionError("--vgg and --lpips exclude each other: the curve has one axis for them")
     if photo is not None and len(networks) != 2:
         raise OptionError("--sweep goes from one network to another: give two")
+    _check_metrics(photo, originals, extra_metrics)
+    outputs = {} if output is None else blend_options.outputs(output)
+    sources = [] if photo is None else list(originals.sources([photo]))
+    inputs = [*networks, *input_files(sources), *extra_metrics.files]
+    check_outputs([*outputs, *filter(None, [sheet])], inputs)
 
     lock_outputs(outputs, WeightsError)
     lock_outputs(filter(None, [sheet]))
     loaded = _load_networks(networks)
     _check_lineage(loaded, next(iter(outputs.values()), (0.5, 0.5)), force)
     _write(loaded, outputs, networks)
-    if photo is not None and sheet is not None:
-        (source,) = originals.sources([photo])
-        _write_sweep(loaded, source, sheet, blend_options.alphas, extra_metrics)
+    if sheet is not None:
+        _write_sweep(loaded, sources[0], sheet, blend_options.alphas, extra_metrics)
+
+
+def _check_metrics(photo: Path | None, originals: Originals, extra_metrics: ExtraMetrics) -> None:
+    if photo is None and originals != Originals():
+        raise OptionError("--high and --shrink go with --sweep")
+    if originals == Originals() and extra_metrics != ExtraMetrics():
+        raise OptionError("--vgg and --lpips need the original: --high PATH, or --shrink")
+    if extra_metrics.vgg is not None and extra_metrics.lpips:
+        raise OptionError("--vgg and --lpips exclude each other: the curve has one axis for them")
 
 
 def _load_networks(networks: Sequence[Path]) -> "list[Weights]":

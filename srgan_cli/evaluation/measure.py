@@ -38,6 +38,10 @@ class ImagePair:
         assert photo is not None
         return photo
 
+    @property
+    def files(self) -> list[Path]:
+        return [path for path in (self.high_res, self.low_res) if path is not None]
+
 
 @dataclass(frozen=True)
 class Failure:

@@ -27,6 +27,30 @@ def run(*arguments: object) -> Result:
     return srgan("compare", "-m", "bicubic", *arguments)
 
 
+@pytest.mark.parametrize("place", ["original.png", ""])
+def test_the_original_is_never_overwritten(photo: Path, tmp_path: Path, place: str) -> None:
+    folder = tmp_path / "originals"
+    folder.mkdir()
+    high = saved(folder / (place or photo.name), 160)
+    before = high.read_bytes()
+
+    result = run(photo, "--high", folder / place, "-o", high)
+
+    assert result.exit_code == 2
+    assert "is an input" in result.stderr
+    assert high.read_bytes() == before
+
+
+def test_a_weights_file_is_never_overwritten(photo: Path, tiny_file: Path) -> None:
+    link = photo.with_name("link.png")
+    link.symlink_to(tiny_file)
+
+    result = srgan("compare", photo, "-w", tiny_file, "-o", link)
+
+    assert result.exit_code == 2
+    assert "is an input" in result.stderr
+
+
 def test_a_sheet_lies_beside_the_photograph_by_default(photo: Path) -> None:
     result = run(photo)
 
@@ -95,6 +119,9 @@ def test_nothing_is_written_if_nothing_can_be_shown(tmp_path: Path) -> None:
         ["-o", "PHOTO"],
         ["--crop", "1,2,3"],
         ["--high", "x.png", "--shrink"],
+        ["--high", "PHOTO", "--scale", "4"],
+        ["."],
+        ["/", "-o", "sheet.png"],
     ],
 )
 def test_a_wrong_command_line_is_refused_before_anything_is_done(

@@ -45,6 +45,13 @@ def test_without_a_network_named_bicubic_is_there_all_the_same(folder: Path) -> 
     assert "bicubic" in result.stdout
 
 
+def test_a_scale_is_refused_where_the_sizes_tell_it(folder: Path) -> None:
+    result = run(folder / "a.png", folder / "b.png", "-s", 3)
+
+    assert result.exit_code == 2
+    assert "LOW" in result.stderr
+
+
 def test_json_has_a_line_for_each_image_and_the_mean(folder: Path) -> None:
     result = run(folder, "--json", "-s", 2)
 

@@ -94,6 +94,11 @@ def test_the_gan_stage_of_one_network_is_added_to_another(
         (["a", "b", "--sweep", "photo.png"], "go together"),
         (["a", "b", "--sweep", "photo.png", "--sheet", "photo.png"], "is an input"),
         (["a", "b", "--sweep", "photo.png", "--sheet", "sheet.txt"], "is an image"),
+        (["a", "b", "--sweep", "p.png", "--high", "c", "--sheet", "c.png"], "is an input"),
+        (["a", "b", "--sweep", "p.png", "--high", "high", "--sheet", "high/p.png"], "is an input"),
+        (["a", "b", "-o", "link.safetensors", "--sweep", "p.png", "--sheet", "s.png", "--shrink",
+          "--vgg", "tiny.safetensors"], "is an input"),
+        (["a", "b", "--shares", ".9,.1", "--sweep", "p.png", "--sheet", "s.png"], "needs -o"),
         (["a", "b", "c", "-o", "o.safetensors", "--shares", "1,0,0", "--sweep", "p.png",
           "--sheet", "s.png"], "give two"),
     ],
@@ -103,7 +108,9 @@ def test_a_wrong_command_line_is_one_line_and_nothing_is_written(
 ):
     monkeypatch.chdir(tiny_file.parent)
     Path("link.safetensors").symlink_to(tiny_file)
-    for name in ("a", "b", "c"):
+    Path("c.png").symlink_to("c")
+    Path("high").mkdir()
+    for name in ("a", "b", "c", "high/p.png"):
         Path(name).touch()
     before = sorted(Path().iterdir())
     result = interp(*arguments)
