@@ -1,4 +1,4 @@
-"""Images found in folders, by one rule for all commands, and the user's cache folder.
+"""Images found in folders and short names, by one rule for all commands; the user's cache folder.
 
 Standard library only.
 """
@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,22 @@ SCALE_SUFFIX = re.compile(r"[-_]?x\d+(\.\d+)?$")  # bus_x4.png and 0801x4.png ar
 def image_name(path: Path) -> str:
     """The file's name without its suffix and without a scale such as _x4 at its end."""
     return SCALE_SUFFIX.sub("", path.stem) or path.stem
+
+
+def distinct_names(paths: Sequence[Path]) -> list[str]:
+    """The last part of each path, after as many of its folders as no other path has too.
+
+    The whole path where another is equal to it or continues it.
+    """
+    return [_distinct_name(path, paths) for path in paths]
+
+
+def _distinct_name(path: Path, paths: Sequence[Path]) -> str:
+    for count in range(1, len(path.parts)):
+        end = path.parts[-count:]
+        if sum(other.parts[-count:] == end for other in paths) == 1:
+            return Path(*end).as_posix()
+    return path.as_posix()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from srgan_cli.folders import count_kinds, image_name, scan_folder
+from srgan_cli.folders import count_kinds, distinct_names, image_name, scan_folder
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,20 @@ from srgan_cli.folders import count_kinds, image_name, scan_folder
 )
 def test_the_scale_is_no_part_of_an_images_name(file, name):
     assert image_name(Path(file)) == name
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["/x/a", "/y/b"], ["a", "b"]),
+        (["/x/a", "/y/a", "/y/b"], ["x/a", "y/a", "b"]),
+        (["/x/1/a", "/y/1/a", "/y/2/a"], ["x/1/a", "y/1/a", "2/a"]),
+        (["a", "/x/a"], ["a", "x/a"]),
+        (["/x/a", "/x/a"], ["/x/a", "/x/a"]),
+    ],
+)
+def test_a_name_has_as_many_folders_as_tell_it_from_others(paths, names):
+    assert distinct_names([Path(path) for path in paths]) == names
 
 
 @pytest.fixture

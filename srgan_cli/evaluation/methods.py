@@ -1,11 +1,14 @@
 """Upscaling methods to compare: bicubic, networks, and blends of networks."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from pathlib import Path
 
 from srgan_cli.api import build_pipeline
 from srgan_cli.errors import OptionError, WeightsError
+from srgan_cli.folders import distinct_names
 from srgan_cli.images.image import Image
 from srgan_cli.inference.engine import TiledEngine
 from srgan_cli.inference.pipeline import UpscalePipeline
@@ -50,13 +53,29 @@ def build_methods(options: MethodOptions, scale: int | None = None) -> list[Meth
     scale: that of the comparison, if known. Raises OptionError, WeightsError, DeviceError.
     """
     selected = choices(options)
-    models = [select_model(choice) for choice in selected]
+    names = _file_names(options)
+    models = [_select(choice, names) for choice in selected]
     for model in models:
         model.check_scale(scale)
     networks = [network_method(model, options.machine) for model in models]
     has_rows = len({choice.denoise for choice in selected}) > 1
     named = [_with_denoise(*pair, has_rows) for pair in zip(networks, selected, strict=True)]
     return [bicubic(), *named]
+
+
+def _file_names(options: MethodOptions) -> dict[Path, str]:
+    """Names that tell the files from one another and from the models."""
+    files = list(dict.fromkeys(options.files))
+    stems = Counter(file.absolute().with_suffix("") for file in files)
+    paths = [file.absolute() for file in files]
+    shown = [path.with_suffix("") if stems[path.with_suffix("")] == 1 else path for path in paths]
+    models = [Path(model) for model in dict.fromkeys((BICUBIC, *options.models))]
+    return dict(zip(files, distinct_names([*shown, *models]), strict=False))
+
+
+def _select(choice: ModelChoice, names: Mapping[Path, str]) -> SelectedModel:
+    model = select_model(choice)
+    return replace(model, name=" + ".join(names[file] for file in choice.files) or model.name)
 
 
 def _with_denoise(method: Method, choice: ModelChoice, has_rows: bool) -> Method:

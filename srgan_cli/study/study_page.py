@@ -15,7 +15,7 @@ import numpy as np
 
 from srgan_cli.errors import DatasetError
 from srgan_cli.figures.html_page import encode_images, fill_template
-from srgan_cli.folders import image_name, scan_folder
+from srgan_cli.folders import distinct_names, image_name, scan_folder
 from srgan_cli.images.formats import input_suffixes
 from srgan_cli.images.image import Image, Pixels
 from srgan_cli.images.read import read_image
@@ -195,13 +195,12 @@ def images_by_name(folder: Path) -> dict[str, Path]:
 
 
 def _method_names(folders: Sequence[Path]) -> list[str]:
-    """The last part of each path, or the last two where that is ambiguous."""
-    paths = [folder.resolve() for folder in folders]
-    for parts in (1, 2):
-        names = ["/".join(path.parts[-parts:]) for path in paths]
-        if len(set(names)) == len(names):
-            return names
-    raise DatasetError(f"{folders[0]} and others have the same name; rename the folders")
+    """Raises DatasetError for a folder that is there twice."""
+    names = distinct_names([folder.resolve() for folder in folders])
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise DatasetError(f"{name} is there twice: no two methods may have the same name")
+    return names
 
 
 def _summarize(things: Sequence[str]) -> str:

@@ -45,6 +45,22 @@ def test_without_a_network_named_bicubic_is_there_all_the_same(folder: Path) -> 
     assert "bicubic" in result.stdout
 
 
+def test_files_of_one_name_have_rows_and_settings_of_their_own(
+    folder: Path, tiny_file: Path, other_file: Path
+) -> None:
+    files = [folder / run / "psnr.safetensors" for run in ("r1", "r2")]
+    for file, source in zip(files, (tiny_file, other_file), strict=True):
+        file.parent.mkdir()
+        source.rename(file)
+
+    named = [word for file in files for word in ("-w", file)]
+    result = srgan("eval", folder / "a.png", *named, "--json")
+
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["method"] for line in lines[:3]] == ["bicubic", "r1/psnr", "r2/psnr"]
+    assert [line["model"] for line in lines[:3]] == ["bicubic", "r1/psnr", "r2/psnr"]
+
+
 def test_a_scale_is_refused_where_the_sizes_tell_it(folder: Path) -> None:
     result = run(folder / "a.png", folder / "b.png", "-s", 3)
 

@@ -1,5 +1,6 @@
 """What stands side by side, and how it enlarges."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -113,3 +114,43 @@ def test_a_network_of_another_scale_takes_passes_and_a_resize() -> None:
     for scale in (2, 4, 5):
         output = tiny.upscale(noise(6, 5), scale)
         assert (output.height, output.width) == (6 * scale, 5 * scale)
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path: Path, tiny_file: Path) -> None:
+    names = ("r1/psnr.safetensors", "r2/psnr.safetensors", "gan.safetensors")
+    files = tuple(tmp_path / name for name in names)
+    for file in files:
+        file.parent.mkdir(exist_ok=True)
+        shutil.copy(tiny_file, file)
+
+    methods = build_methods(MethodOptions(files=files))
+
+    expected = ["bicubic", "r1/psnr", "r2/psnr", "gan"]
+    assert [method.name for method in methods] == expected
+    assert [method.settings.model for method in methods] == expected
+    blended = build_methods(MethodOptions(files=files[:2], blends=(0.5,)))
+    assert blended[1].name == "r1/psnr + r2/psnr blend 0.5"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (("a.safetensors", "a.copy.safetensors"), ["a", "a.copy"]),
+        (("bicubic.safetensors",), ["files/bicubic"]),
+        (("lone.safetensors",), ["files/lone"]),
+        (("a.safetensors", "a.safetensors"), ["a", "a"]),
+        (("a.safetensors", "a.ckpt"), ["a.safetensors", "a.ckpt"]),
+    ],
+)
+@pytest.mark.usefixtures("personal")
+def test_a_files_name_is_its_own(
+    tmp_path: Path, tiny_file: Path, files: tuple[str, ...], expected: list[str]
+) -> None:
+    (tmp_path / "files").mkdir()
+    paths = tuple(tmp_path / "files" / name for name in files)
+    for path in paths:
+        shutil.copy(tiny_file, path)
+
+    methods = build_methods(MethodOptions(("lone",), paths))
+
+    assert [method.name for method in methods] == ["bicubic", "lone", *expected]
