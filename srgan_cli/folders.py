@@ -52,14 +52,14 @@ def scan_folder(
     suffixes: Collection[str],
     *,
     recursive: bool = False,
-    exclude: Path | None = None,
+    exclude: Collection[Path] = (),
 ) -> FolderFiles:
     """The files in `folder`. suffixes: of images, in lower case with the dot.
 
-    Hidden files and folders, and all below `exclude`, are left out. Links to files are files, also
-    those that lead nowhere; links to folders are not entered.
+    Hidden files and folders, and all below one of `exclude`, are left out; `folder` itself is not.
+    Links to files are files, also those that lead nowhere; links to folders are not entered.
     """
-    excluded = None if exclude is None else os.path.realpath(exclude)
+    excluded = {os.path.realpath(each) for each in exclude}
     files: list[Path] = []
     failed_folders: list[Path] = []
     walk = os.walk(folder, onerror=lambda error: failed_folders.append(Path(error.filename)))
@@ -69,7 +69,7 @@ def scan_folder(
         dir_names[:] = [
             each
             for each in dir_names
-            if recursive and each[0] != "." and os.path.realpath(parent / each) != excluded
+            if recursive and each[0] != "." and os.path.realpath(parent / each) not in excluded
         ]
     images = [file for file in sorted(files) if file.suffix.lower() in suffixes]
     existing = tuple(file for file in images if file.is_file() or file.is_symlink())

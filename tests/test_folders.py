@@ -67,9 +67,16 @@ def test_a_folder_has_images_and_others_but_nothing_hidden(folder):
 
 
 def test_a_recursive_scan_leaves_out_hidden_folders_and_the_excluded_one(folder):
-    images, others = scanned(folder, recursive=True, exclude=folder / "out")
+    images, others = scanned(folder, recursive=True, exclude=[folder / "out"])
     assert images == ["a.JPG", "b.png", "gone.png", "sub/c.png"]
     assert others == ["n.txt", "pipe.png"]
+
+
+def test_of_several_excluded_folders_each_is_left_out_but_never_the_scanned_one(folder):
+    out, sub = folder / "out", folder / "sub"
+    images, _ = scanned(folder, recursive=True, exclude=[out, sub, folder])
+    assert images == ["a.JPG", "b.png", "gone.png"]
+    assert scanned(sub, recursive=True, exclude=[out, sub])[0] == ["c.png"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")

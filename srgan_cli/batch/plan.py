@@ -249,8 +249,8 @@ def other_files(batch: BatchOptions) -> dict[str, int]:
 
 
 def _scan(folder: Path, batch: BatchOptions) -> FolderFiles:
-    out = None if batch.out is None else Path(batch.out)
-    return scan_folder(folder, input_suffixes(), recursive=batch.recursive, exclude=out)
+    exclude = [] if batch.out is None else [Path(batch.out)]
+    return scan_folder(folder, input_suffixes(), recursive=batch.recursive, exclude=exclude)
 
 
 def is_folder(path: Path) -> bool:

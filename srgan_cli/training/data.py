@@ -113,7 +113,7 @@ def _load(
     smallest: int,
     half_from: float = float("inf"),
 ) -> tuple[Source, list[SkippedFile]]:
-    paths, others = find_training_files(folders, exclude=options.out)
+    paths, others = find_training_files(folders, exclude=options.other_folders)
     cache = CacheFile(options.out / "cache" / f"{name}.bytes", options.cache)
     if options.low is not None:
         return _load_pairs(options, paths, cache, smallest), others

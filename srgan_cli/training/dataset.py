@@ -1,6 +1,6 @@
 """Training images: found, checked, and sampled from a memory-mapped file."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -112,12 +112,12 @@ def _decoded(path: str) -> np.ndarray:
 
 
 def find_training_files(
-    folders: Sequence[Path], exclude: Path | None = None
+    folders: Sequence[Path], exclude: Collection[Path] = ()
 ) -> tuple[list[Path], list[SkippedFile]]:
     """All files below `folders`, in order of their names: images by their suffix, and others.
 
-    Hidden files and folders, and all below `exclude`, are passed over. Raises DatasetError for a
-    missing folder.
+    Hidden files and folders, and all below one of `exclude`, are passed over. Raises
+    DatasetError for a missing folder.
     """
     for folder in folders:
         if not folder.is_dir():

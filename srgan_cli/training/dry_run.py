@@ -41,7 +41,7 @@ def describe_run(options: TrainOptions, vggs: list[LoadedVgg]) -> Iterator[str]:
     recipe = RECIPES[options.recipe]
     stages = chosen_stages(options, recipe)
     weights = starting_weights(options, recipe)
-    report = check_dataset(options, exclude=options.out)
+    report = check_dataset(options, exclude=options.other_folders)
     if not report.valid:
         first = f", the first: {report.invalid[0].reason}" if report.invalid else ""
         raise DatasetError(f"no image to train on{first}")

@@ -1,6 +1,6 @@
 """Checks of training images: their sizes, their low-resolution images, and `srgan check`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,8 +125,8 @@ class DatasetReport:
         )
 
 
-def check_dataset(options: TrainOptions, exclude: Path | None = None) -> DatasetReport:
-    """Check all images of the folders but those below `exclude`.
+def check_dataset(options: TrainOptions, exclude: Collection[Path] = ()) -> DatasetReport:
+    """Check all images of the folders but those below one of `exclude`.
 
     Raises DatasetError for a missing folder and for low-resolution images of one name.
     """

@@ -206,6 +206,12 @@ class TrainOptions:
             )
 
     @property
+    def other_folders(self) -> tuple[Path, ...]:
+        """Folders that are not trained on where they lie inside one of `folders`."""
+        given = (self.out, self.val, self.low, self.pool)
+        return tuple(folder for folder in given if folder is not None)
+
+    @property
     def has_teacher(self) -> bool:
         """Whether there are images of a teacher, which may have filled the pool elsewhere."""
         return bool(self.teachers) or self.pool is not None

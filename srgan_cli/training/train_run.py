@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from srgan_cli.device import keep_memory, out_of_memory, pick_device
-from srgan_cli.errors import DeviceError
+from srgan_cli.errors import DeviceError, OptionError
 from srgan_cli.training.builder import TrainRun, build_trainer, validation_samples
 from srgan_cli.training.callbacks import Progress, TrainingCallback
 from srgan_cli.training.data import Data, load_data
@@ -44,6 +44,7 @@ def check(options: TrainOptions) -> list[LoadedVgg]:
     """Check everything possible before a run folder is made. Returns the VGG files."""
     recipe = RECIPES[options.recipe]
     stages = recipe.chosen(options.stages)
+    _check_out(options)
     starting_weights(options, recipe)
     load_teachers(options)
     files = options.vgg_files()
@@ -53,6 +54,13 @@ def check(options: TrainOptions) -> list[LoadedVgg]:
         for term in perceptual_terms(stage):
             perceptual_loss(vggs, term)
     return vggs
+
+
+def _check_out(options: TrainOptions) -> None:
+    """Raises OptionError where a new run would train on its own sheets and curves."""
+    folders = {folder.resolve() for folder in options.folders}
+    if options.out.resolve() in folders and not checkpoints(options.out):
+        raise OptionError(f"-o {options.out} holds the images to train on: name another folder")
 
 
 def train(

@@ -76,7 +76,7 @@ def test_the_run_folder_is_not_trained_on(photos, make, run) -> None:
     options = make(out=photos / "run", steps=2)
     run(options)
     assert list((options.out / "samples").glob("*.png"))
-    paths, others = find_training_files([photos], exclude=options.out)
+    paths, others = find_training_files([photos], exclude=[options.out])
     assert [path.name for path in paths] == ["0.png", "1.png", "2.png", "3.png"]
     assert others == []
 

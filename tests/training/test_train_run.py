@@ -13,8 +13,9 @@ import torch
 from kill import same
 from training_helpers import StopAfter, last_state, save_image
 
-from srgan_cli.errors import TrainingError
+from srgan_cli.errors import OptionError, TrainingError
 from srgan_cli.networks.discriminators import SRGANDiscriminator
+from srgan_cli.training.callbacks import NoCallback
 from srgan_cli.training.run_folder import (
     begin,
     checkpoints,
@@ -53,6 +54,14 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(make, run, tmp_path, n
     assert load_state(checkpoints(stopped.out)[-1]).step == 3
     run(stopped)
     assert_same_end(stopped, whole)
+
+
+def test_a_run_in_its_folder_of_images_is_refused_unless_it_is_under_way(make, run, photos) -> None:
+    with pytest.raises(OptionError, match=r"-o .*photos"):
+        check(make(out=photos / ".." / "photos"))
+    assert sorted(path.name for path in photos.iterdir()) == ["0.png", "1.png", "2.png", "3.png"]
+    train(make(out=photos, steps=1), [], NoCallback(), "")  # as earlier versions did
+    assert check(make(out=photos, steps=2))
 
 
 def test_a_resumed_run_tells_that_its_images_changed(make, run, photos) -> None:
