@@ -137,14 +137,7 @@ class TiledEngine:
     @cached_property
     def _workers(self) -> tuple[Worker, ...]:
         return tuple(
-            Worker(
-                replica.generator,
-                replica.device,
-                self.dtype,
-                self.context,
-                self.log,
-                self.quantized,
-            )
+            Worker(replica.generator, replica.device, self.context, self.log, self.quantized)
             for replica in self._replicas
         )
 

@@ -95,10 +95,11 @@ class UpscalePipeline:
         """
         height, width = source.height, source.width
         target, passes = self.output_size(height, width), self.passes(height, width)
+        if passes or target.height > height or target.width > width:
+            sink = postprocess_sink(sink, source, target, self.postprocess)
         if not passes:
             copy_rows(source, resize_sink(sink, source, ImageSize(height, width), target), progress)
             return
-        last = postprocess_sink(sink, source, target, self.postprocess)
         areas = [math.prod(passes[:i]) ** 2 for i in range(len(passes))]  # of the passes' inputs
         callbacks = split_progress(progress, areas)
         with ExitStack() as stack:
@@ -108,7 +109,7 @@ class UpscalePipeline:
                 source = between
             scale = passes[-1]
             reached = ImageSize(source.height * scale, source.width * scale)
-            last = resize_sink(last, source, reached, target)
+            last = resize_sink(sink, source, reached, target)
             self._run_network(scale, source, last, next(callbacks))
 
     def _run_network(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from srgan_cli.images.image import Image
 from srgan_cli.inference.row_streams import CHUNK_SAMPLES, RowSink, RowSource, RowTransformSink
-from srgan_cli.resample import RowRange, all_rows, resize, resize_rows
+from srgan_cli.resample import RowRange, resize, resize_rows
 from srgan_cli.settings import ImageSize, Postprocess
 
 Floats = NDArray[np.float32]
@@ -100,21 +100,16 @@ def plan_band(output: RowRange, low_res_height: int, radius: int) -> RowBand:
     )
 
 
-def _whole_band(high_res: Image, low_res: Image) -> RowBand:
-    rows = all_rows(high_res.height)
-    return RowBand(rows, all_rows(low_res.height), rows)
-
-
-def fix_colors(high_res: Image, low_res: Image, band: RowBand | None = None) -> Image:
+def fix_colors(high_res: Image, low_res: Image, band: RowBand) -> Image:
     """`high_res` with the low frequencies of `low_res`; its detail, and everything else, stays.
 
-    With a band (see `plan_band`, `fix_radius`), both images hold its rows only, and the result is
+    Both images hold the rows of the band only (see `plan_band`, `fix_radius`), and the result is
     `band.output`, bit for bit as in the whole image.
     """
-    return _per_channel(_fix_channel, high_res, low_res, band or _whole_band(high_res, low_res))
+    return _per_channel(_fix_channel, high_res, low_res, band)
 
 
-def make_consistent(high_res: Image, low_res: Image, band: RowBand | None = None) -> Image:
+def make_consistent(high_res: Image, low_res: Image, band: RowBand) -> Image:
     """`high_res` changed as little as makes MATLAB's bicubic shrink it to `low_res` again.
 
     Back-projection (Irani and Peleg, 1991): the residual of the downscaled image is upscaled and
@@ -123,7 +118,7 @@ def make_consistent(high_res: Image, low_res: Image, band: RowBand | None = None
     band: as in `fix_colors`, with `consistent_radius`.
     """
     projected = partial(_back_project, top=_max_value(high_res))
-    return _per_channel(projected, high_res, low_res, band or _whole_band(high_res, low_res))
+    return _per_channel(projected, high_res, low_res, band)
 
 
 def _per_channel(correct: CorrectFunction, high_res: Image, low_res: Image, band: RowBand) -> Image:

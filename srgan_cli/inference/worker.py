@@ -146,12 +146,11 @@ class Worker:
 
     generator: nn.Module
     device: torch.device
-    dtype: torch.dtype
     margin: int
     """Context around a core, in input pixels."""
     log: Callable[[str], None] = warnings.warn
     quantized: nn.Module | None = None
-    """The same generator in int8, where `dtype` is torch.int8."""
+    """The same generator in int8; torch.int8 needs it."""
     _failed: dict[torch.dtype, int] = field(default_factory=dict)
     """Fewest pixels, context included, for which memory did not suffice."""
     _lock: Lock = field(default_factory=Lock)
@@ -175,9 +174,8 @@ class Worker:
         """Contexts begin and end at multiples of it; above 1 for networks with pixel unshuffle."""
         return int(getattr(self.generator, "alignment", 1))
 
-    def begin(self, batch: Sequence[TileInput], dtype: torch.dtype | None = None) -> PendingBatch:
+    def begin(self, batch: Sequence[TileInput], dtype: torch.dtype) -> PendingBatch:
         """Start computing tiles whose contexts have one shape; on a GPU this does not wait."""
-        dtype = self.dtype if dtype is None else dtype
         pixels = sum(tile.context.area for tile in batch)
         failed = self._failed.get(dtype, inf)
         if pixels >= failed and not (len(batch) == 1 and self._is_smallest(batch[0])):

@@ -1,14 +1,25 @@
 """Sizes exact to the pixel, and the passes that lead there."""
 
+from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from srgan_cli.errors import OptionError
-from srgan_cli.inference.pipeline import PROGRESS_STEPS, plan_passes, split_progress
-from srgan_cli.settings import ImageSize, OutputSize
+from srgan_cli.images.image import Image
+from srgan_cli.images.read import read_image
+from srgan_cli.inference.pipeline import (
+    PROGRESS_STEPS,
+    UpscalePipeline,
+    plan_passes,
+    split_progress,
+)
+from srgan_cli.resample import resize_array
+from srgan_cli.settings import ImageSize, OutputSize, Postprocess
 
 SIDES = st.integers(1, 20_000)
 
@@ -103,3 +114,30 @@ def test_a_single_pass_reports_its_tiles_and_several_report_one_job():
     second(3, 3)
     eighths = [round(PROGRESS_STEPS * part / 8) for part in (1, 4, 8)]
     assert seen == [(3, 16), *((part, PROGRESS_STEPS) for part in eighths)]
+
+
+@pytest.fixture
+def photo(photo_file: Path) -> Image:
+    return Image(read_image(photo_file).pixels[60:110, 80:140])
+
+
+def test_bicubic_is_corrected_too(photo):
+    plain = UpscalePipeline(size=OutputSize(Fraction(2)))
+    fixed, consistent = (
+        replace(plain, postprocess=options)(photo).pixels
+        for options in (Postprocess(color_fix=True), Postprocess(consistent=True))
+    )
+
+    def residual(pixels: np.ndarray) -> float:
+        shrunk = resize_array(pixels, photo.height, photo.width)
+        return np.abs(shrunk.astype(float) - photo.pixels).mean()
+
+    assert residual(consistent) < residual(plain(photo).pixels) / 2
+    assert (fixed != plain(photo).pixels).any()
+
+
+def test_what_is_not_enlarged_is_not_corrected(photo):
+    for scale in (Fraction(1), Fraction(1, 2)):
+        plain = UpscalePipeline(size=OutputSize(scale))
+        made = replace(plain, postprocess=Postprocess(color_fix=True, consistent=True))(photo)
+        np.testing.assert_array_equal(made.pixels, plain(photo).pixels)

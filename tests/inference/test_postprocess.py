@@ -1,5 +1,6 @@
 """Postprocessing after the networks."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +14,14 @@ from hypothesis import strategies as st
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_image
 from srgan_cli.inference.postprocess import (
+    RowBand,
     consistent_radius,
     fix_colors,
     fix_radius,
     make_consistent,
     plan_band,
 )
-from srgan_cli.resample import RowRange, resize, resize_array
+from srgan_cli.resample import RowRange, all_rows, resize, resize_array
 
 
 def enlarged(low: Image, factor: float, noise: float = 15, shift: float = 5) -> Image:
@@ -29,6 +31,12 @@ def enlarged(low: Image, factor: float, noise: float = 15, shift: float = 5) -> 
     top = np.iinfo(low.pixels.dtype).max
     drawn = np.random.default_rng(0).normal(shift, noise, pixels.shape) * (top / 255)
     return replace(low, pixels=np.rint(pixels + drawn).clip(0, top).astype(low.pixels.dtype))
+
+
+def on_whole(correct: Callable[[Image, Image, RowBand], Image], high: Image, low: Image) -> Image:
+    """Both corrections take bands of rows; here the band is the image."""
+    rows = all_rows(high.height)
+    return correct(high, low, RowBand(rows, all_rows(low.height), rows))
 
 
 def shrunk(image: Image, low: Image) -> np.ndarray:
@@ -49,13 +57,13 @@ def low(photo_file: Path) -> Image:
 
 @pytest.mark.parametrize("factor", [1.2, 1.5, 2, 2.5, 3, 4, 8])
 def test_a_consistent_image_shrinks_to_the_input(low, factor):
-    assert agreeing(make_consistent(enlarged(low, factor), low), low) >= 0.999
+    assert agreeing(on_whole(make_consistent, enlarged(low, factor), low), low) >= 0.999
 
 
 @pytest.mark.parametrize("factor", [1.01, 1.05, 1.1, 1.2])
 def test_where_nothing_clips_it_does_so_from_the_smallest_upscaling_on(low, factor):
     soft = Image(low.pixels // 2 + 64)
-    assert agreeing(make_consistent(enlarged(soft, factor), soft), soft) >= 0.999
+    assert agreeing(on_whole(make_consistent, enlarged(soft, factor), soft), soft) >= 0.999
 
 
 @pytest.mark.parametrize(("factor", "share"), [(1.2, 0.9), (2, 0.93), (3, 0.97)])
@@ -64,7 +72,7 @@ def test_what_clips_is_made_up_for_by_what_lies_around_it(factor, share):
     side = round(64 * factor)
     spots = cv2.GaussianBlur(np.random.default_rng(0).normal(size=(side, side)), (0, 0), 2)
     low = Image(resize_array(np.where(spots > 0, 255, 0).astype(np.uint8)[..., None], 64, 64))
-    assert agreeing(make_consistent(enlarged(low, factor), low), low) >= share
+    assert agreeing(on_whole(make_consistent, enlarged(low, factor), low), low) >= share
 
 
 @pytest.mark.parametrize("factor", [1.2, 2, 4])
@@ -72,7 +80,7 @@ def test_what_cannot_agree_is_gathered_in_few_values(factor):
     """Bright dots need a rim that is darker than black; squares of residuals spread that."""
     dots = np.random.default_rng(0).random((60, 60, 1)) < 0.1
     low = Image(np.where(dots, 245, 10).astype(np.uint8))
-    assert agreeing(make_consistent(enlarged(low, factor), low), low) > 0.5
+    assert agreeing(on_whole(make_consistent, enlarged(low, factor), low), low) > 0.5
 
 
 @pytest.mark.parametrize("factor", [1.1, 1.5, 2, 4])
@@ -82,7 +90,7 @@ def test_of_the_finest_patterns_a_result_gives_what_any_image_could(factor, stri
     rows, columns = np.indices((32, 32))
     signs = 1 - 2 * ((rows * (not stripes) + columns) % 2)
     low = Image((127.5 + 127 * signs).astype(np.uint8)[..., None])
-    made = shrunk(make_consistent(enlarged(low, factor), low), low)[..., 0]
+    made = shrunk(on_whole(make_consistent, enlarged(low, factor), low), low)[..., 0]
     side = round(32 * factor)
     shrinking = resize(torch.eye(side, dtype=torch.float64), 32, side).numpy()
     most = 127.5 * np.abs(shrinking.T @ signs @ shrinking).mean() * factor**2
@@ -93,29 +101,28 @@ def test_of_the_finest_patterns_a_result_gives_what_any_image_could(factor, stri
 @pytest.mark.parametrize("factor", [0.3, 0.5, 0.9, 0.99])
 def test_a_smaller_result_comes_nearer_to_the_input(low, factor):
     high = enlarged(low, factor)
-    before, after = (
-        np.abs(shrunk(one, low) - low.pixels).mean() for one in (high, make_consistent(high, low))
-    )
+    made = on_whole(make_consistent, high, low)
+    before, after = (np.abs(shrunk(one, low) - low.pixels).mean() for one in (high, made))
     assert after < before
 
 
 def test_16_bits_become_consistent_within_a_256th(low):
     deep = Image(low.pixels.astype(np.uint16) * 257)
-    assert agreeing(make_consistent(enlarged(deep, 4), deep), deep) >= 0.999
+    assert agreeing(on_whole(make_consistent, enlarged(deep, 4), deep), deep) >= 0.999
 
 
 def test_what_is_consistent_already_stays_within_a_level():
     ramp = np.linspace(20, 220, 24)
     smooth = Image(np.rint(ramp[:, None, None] * 0.5 + ramp[None, :, None] * 0.5).astype(np.uint8))
     high = enlarged(smooth, 4, noise=0, shift=0)
-    moved = make_consistent(high, smooth).pixels.astype(int) - high.pixels
+    moved = on_whole(make_consistent, high, smooth).pixels.astype(int) - high.pixels
     assert np.abs(moved).max() <= 2
 
 
 def test_color_fix_takes_a_cast_away_and_leaves_the_detail(low):
     high = enlarged(low, 4, noise=3)
     plain = enlarged(low, 4, noise=3, shift=0)
-    made = fix_colors(high, low)
+    made = on_whole(fix_colors, high, low)
     assert np.abs((shrunk(made, low) - low.pixels).mean(axis=(0, 1))).max() < 0.3
     inner = slice(20, -20)
     difference = made.pixels[inner, inner].astype(float) - plain.pixels[inner, inner]
@@ -136,7 +143,7 @@ def test_both_keep_shape_depth_and_gray(height, width, channels, dtype, factor):
     high = enlarged(low, factor)
     high = replace(high, pixels=np.repeat(high.pixels[..., :1], channels, axis=2))
     for correct in (fix_colors, make_consistent):
-        made = correct(high, low)
+        made = on_whole(correct, high, low)
         assert made.pixels.shape == high.pixels.shape
         assert made.pixels.dtype == dtype
         assert made.gray
@@ -152,7 +159,8 @@ def test_a_row_depends_on_no_more_than_the_stated_radius(correct, radius):
     other = low.pixels.copy()
     other[:20] = 255 - other[:20]
     high = enlarged(low, 2, noise=5)
-    made, changed = (correct(high, one).pixels for one in (low, replace(low, pixels=other)))
+    lows = (low, replace(low, pixels=other))
+    made, changed = (on_whole(correct, high, one).pixels for one in lows)
     far = 2 * (20 + radius(2))
     np.testing.assert_array_equal(made[far:], changed[far:])
     assert (made[:40] != changed[:40]).any()
@@ -171,7 +179,7 @@ def test_bands_are_exactly_those_of_the_whole(correct, radius, height, factor):
         band = plan_band(made, low.height, radius(factor))
         assert band.high_res.bottom - band.high_res.top < high.height
         bands.append(correct(part(high, band.high_res), part(low, band.low_res), band))
-    whole = correct(high, low)
+    whole = on_whole(correct, high, low)
     np.testing.assert_array_equal(np.concatenate([one.array for one in bands]), whole.array)
 
 
@@ -182,7 +190,7 @@ def test_a_gray_band_of_a_color_image_is_that_of_the_whole():
     high.pixels[:120] = high.pixels[:120, :, :1]
     band = plan_band(RowRange(0, 64, 160), 80, fix_radius(2))
     made = fix_colors(part(high, band.high_res), part(low, band.low_res), band)
-    np.testing.assert_array_equal(made.pixels, fix_colors(high, low).pixels[:64])
+    np.testing.assert_array_equal(made.pixels, on_whole(fix_colors, high, low).pixels[:64])
 
 
 def part(image: Image, rows: RowRange) -> Image:

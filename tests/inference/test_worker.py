@@ -47,10 +47,10 @@ def pieces(image: Image, margin: int) -> list[TileInput]:
 @pytest.mark.parametrize(("depth", "channels"), [(np.uint8, 4), (np.uint16, 3)])
 def test_a_batch_gives_what_its_pieces_give_alone(depth, channels):
     network = generator()
-    worker = Worker(network, CPU, torch.float32, network.receptive_field)
+    worker = Worker(network, CPU, network.receptive_field)
     four = pieces(make_image(256, depth, channels), network.receptive_field)
-    together = worker.finish(worker.begin(four))
-    alone = [worker.finish(worker.begin([piece]))[0] for piece in four]
+    together = worker.finish(worker.begin(four, torch.float32))
+    alone = [worker.finish(worker.begin([piece], torch.float32))[0] for piece in four]
     assert [core.shape for core in together] == [(256, 256, channels)] * 4
     np.testing.assert_array_equal(together, alone)
 
@@ -63,10 +63,10 @@ def test_a_batch_that_memory_does_not_suffice_for_is_done_one_by_one():
             return super().forward(low)
 
     network = Lean(scale=2, features=4, blocks=1, thin=2)
-    worker = Worker(network, CPU, torch.float32, network.receptive_field)
+    worker = Worker(network, CPU, network.receptive_field)
     four = pieces(make_image(256), network.receptive_field)
-    alone = [worker.finish(worker.begin([piece]))[0] for piece in four]
-    np.testing.assert_array_equal(worker.finish(worker.begin(four)), alone)
+    alone = [worker.finish(worker.begin([piece], torch.float32))[0] for piece in four]
+    np.testing.assert_array_equal(worker.finish(worker.begin(four, torch.float32)), alone)
 
 
 def test_of_a_batch_only_what_overflows_is_done_again():
@@ -79,10 +79,13 @@ def test_of_a_batch_only_what_overflows_is_done_again():
     image, messages = make_image(256), []
     image.pixels[128:] //= 4
     network = BrightIsBad(scale=2, features=4, blocks=1, thin=2)
-    half = Worker(network, CPU, torch.bfloat16, network.receptive_field, messages.append)
-    full = Worker(network, CPU, torch.float32, network.receptive_field)
+    half = Worker(network, CPU, network.receptive_field, messages.append)
+    full = Worker(network, CPU, network.receptive_field)
     four = pieces(image, network.receptive_field)
-    made, right = half.finish(half.begin(four)), full.finish(full.begin(four))
+    made, right = (
+        half.finish(half.begin(four, torch.bfloat16)),
+        full.finish(full.begin(four, torch.float32)),
+    )
     np.testing.assert_array_equal(made[:2], right[:2])
     assert len(messages) == 2
 
