@@ -137,7 +137,7 @@ def test_a_scale_that_no_key_tells_can_be_given(tmp_path):
         (["-o", "out.pth", "--to", "onnx"], 2, "end its name in .onnx"),
         (["-o", "out.onnx", "--half"], 2, "--half does not go with ONNX"),
         (["-o", "tiny.safetensors"], 2, "is an input"),
-        (["-o", "out.pth"], 1, "others go to ONNX"),
+        (["-o", "out.pth"], 1, "write .onnx or .param"),
         (["-o", "none/out.safetensors"], 1, "there is no folder none"),
     ],
 )
