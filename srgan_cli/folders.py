@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from srgan_cli.errors import SrganError
+
 SCALE_SUFFIX = re.compile(r"[-_]?x\d+(\.\d+)?$")  # bus_x4.png and 0801x4.png are of bus and 0801
 
 
@@ -81,6 +83,14 @@ def scan_folder(
 def count_kinds(paths: Iterable[Path]) -> dict[str, int]:
     """How many files there are of each suffix (upper case, no dot), the most frequent first."""
     return dict(Counter(path.suffix[1:].upper() or "no suffix" for path in paths).most_common())
+
+
+def create_folder(folder: Path, error: type[SrganError]) -> None:
+    """Make `folder` and those above it unless they are there. Raises `error` where that fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as os_error:
+        raise error(f"{folder}: cannot be made ({os_error.strerror or os_error})") from os_error
 
 
 def cache_folder() -> Path:

@@ -1,6 +1,7 @@
 """Option values that commands and code share. Standard library only."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +21,19 @@ MAX_SIDE = 10**9
 
 BICUBIC = "bicubic"
 """The model that needs no network."""
+
+
+def torchrun_process(environment: Mapping[str, str], remedy: str) -> tuple[int, int]:
+    """torchrun's RANK and WORLD_SIZE; (0, 1) where it has started one process or none.
+
+    Raises OptionError, which ends in `remedy`, for values that are no rank of a number.
+    """
+    if environment.get("WORLD_SIZE", "1") == "1":
+        return 0, 1
+    rank, count = environment.get("RANK", ""), environment["WORLD_SIZE"]
+    if not (rank.isdecimal() and count.isdecimal() and int(rank) < int(count)):
+        raise OptionError(f"RANK={rank!r} of WORLD_SIZE={count!r} makes no sense: {remedy}")
+    return int(rank), int(count)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from srgan_cli.folders import count_kinds, distinct_names, image_name, scan_folder
+from srgan_cli.errors import OptionError
+from srgan_cli.folders import count_kinds, create_folder, distinct_names, image_name, scan_folder
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,15 @@ def test_a_folder_that_cannot_be_entered_is_named(folder):
     found = scan_folder(folder, {".png"}, recursive=True)
     (folder / "sub").chmod(0o700)
     assert found.failed_folders == (folder / "sub",)
+
+
+def test_a_folder_is_made_with_those_above_it_or_it_is_one_error(tmp_path):
+    create_folder(tmp_path / "a" / "b", OptionError)
+    create_folder(tmp_path / "a" / "b", OptionError)
+    assert (tmp_path / "a" / "b").is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(OptionError, match=r"file: cannot be made \(File exists\)"):
+        create_folder(tmp_path / "file", OptionError)
 
 
 def test_kinds_are_counted_by_suffix():

@@ -20,6 +20,7 @@ from srgan_cli.errors import OptionError
 from srgan_cli.files import LONGEST_NAME, printable
 from srgan_cli.folders import FolderFiles, count_kinds, scan_folder
 from srgan_cli.images.formats import input_suffixes
+from srgan_cli.settings import torchrun_process
 
 
 @dataclass(frozen=True)
@@ -188,12 +189,10 @@ def identities(path: Path) -> set[object]:
 
 def with_shard(batch: BatchOptions, environment: Mapping[str, str]) -> BatchOptions:
     """`batch` with the shard of torchrun's RANK and WORLD_SIZE, unless it has one."""
-    if batch.shard is not None or environment.get("WORLD_SIZE", "1") == "1":
+    if batch.shard is not None:
         return batch
-    rank, count = environment.get("RANK", ""), environment["WORLD_SIZE"]
-    if not (rank.isdecimal() and count.isdecimal() and int(rank) < int(count)):
-        raise OptionError(f"RANK={rank!r} of WORLD_SIZE={count!r} makes no sense: give --shard I/N")
-    return replace(batch, shard=(int(rank) + 1, int(count)))
+    rank, count = torchrun_process(environment, "give --shard I/N")
+    return batch if count == 1 else replace(batch, shard=(rank + 1, count))
 
 
 def find_inputs(batch: BatchOptions) -> list[InputFile]:

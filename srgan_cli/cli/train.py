@@ -198,11 +198,11 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
         output.exit_on_write_error()
         return
 
-    from srgan_cli.training.distributed import is_main_process
+    from srgan_cli.training.distributed import process_group
     from srgan_cli.training.trainer import StopTraining
 
     go_on = f"srgan train --resume -o {shlex.quote(str(options.out))}"
-    output = Output(quiet=not is_main_process())
+    output = Output(quiet=not process_group().is_main_process)
     try:
         with handle_signals(f"go on with: {go_on}", before_exit=SAVE_TEXT, print_line=output.info):
             _run(options, vggs, resume, output)
@@ -242,12 +242,13 @@ def _vivid_stage_hint(options: TrainOptions) -> str:
 
 
 def _run(options: TrainOptions, vggs: list[Any], resume: bool, output: Output) -> None:
-    from srgan_cli.training.distributed import is_main_process
+    from srgan_cli.training.distributed import process_group
     from srgan_cli.training.run_folder import begin, locked_run, write_options
     from srgan_cli.training.train_run import train
 
-    with locked_run(options.out) if is_main_process() else nullcontext():
-        if is_main_process():
+    is_main = process_group().is_main_process
+    with locked_run(options.out) if is_main else nullcontext():
+        if is_main:
             (write_options if resume else begin)(options)
         with training_progress(output, options.budget) as callback:
             files = train(options, vggs, callback, shlex.join(["srgan", *sys.argv[1:]]))

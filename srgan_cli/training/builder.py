@@ -90,7 +90,6 @@ def build_trainer(run: TrainRun, stage: Stage) -> Trainer:
             f"kept the body of {run.options.start}; redrew {count} silent channels"
         )
     average = copy.deepcopy(network)
-    check_batch(run, stage)
     step = build_step(run, stage, network)
     extractor = metric_extractor(run.vggs, run.stages, run.device)
     return Trainer(
@@ -172,11 +171,12 @@ def _teacher(run: TrainRun) -> TeacherEnsemble:
     )
 
 
-def check_batch(run: TrainRun, stage: Stage) -> None:
-    size, processes = stage.batch_size, run.processes.world_size
-    if size % processes:
+def check_batch(stage: Stage, processes: ProcessGroup) -> None:
+    """Raises OptionError where the processes would get parts of different size."""
+    size, count = stage.batch_size, processes.world_size
+    if size % count:
         raise OptionError(
-            f"--batch-size {size} cannot be divided among {processes} processes: take a multiple"
+            f"--batch-size {size} cannot be divided among {count} processes: take a multiple"
         )
 
 

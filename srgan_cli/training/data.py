@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from srgan_cli.errors import DatasetError
+from srgan_cli.folders import create_folder
 from srgan_cli.training.dataset import (
     ImageSet,
     SkippedFile,
@@ -84,6 +85,8 @@ def load_data(
     options: TrainOptions, recipe: Recipe, pool_progress: PoolProgress = lambda done, wanted: None
 ) -> Data:
     """Training and validation images, decoded into RUN/cache; a pool is filled first."""
+    if options.pool is not None and options.teachers:
+        create_folder(options.pool, DatasetError)  # before hours of decoding
     data = _load_photographs(options, recipe)
     if options.pool is None:
         return data

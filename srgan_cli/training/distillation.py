@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from srgan_cli.device import pick_device, pick_precision
 from srgan_cli.errors import DatasetError, ImageError, OptionError
+from srgan_cli.folders import create_folder
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_header
 from srgan_cli.images.write import write_image
@@ -156,7 +157,7 @@ def _make_crop(
     }
     for folder, crop in crops.items():
         path = options.pool / folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        create_folder(path.parent, DatasetError)
         write_image(Image(crop.byte().permute(1, 2, 0).contiguous().numpy()), path)
 
 

@@ -15,8 +15,14 @@ from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 from torch.nn.parallel import DistributedDataParallel
 
+from srgan_cli.errors import OptionError
+from srgan_cli.settings import torchrun_process
+
 TIMEOUT = timedelta(hours=6)
 """Timeout of other processes while process 0 decodes or validates."""
+
+
+REMEDY = "start all with torchrun, or unset RANK and WORLD_SIZE"
 
 
 @dataclass(frozen=True)
@@ -84,21 +90,26 @@ def mean_over_processes(logits: Tensor) -> Tensor:
 @contextmanager
 def distributed_context(device: torch.device) -> Iterator[ProcessGroup]:
     """Initialize and destroy the process group, if torchrun started several processes."""
-    world_size = int(os.environ.get("WORLD_SIZE", "1"))
-    if world_size == 1 or not dist.is_available():
-        yield ProcessGroup()
+    processes = process_group()
+    if processes.world_size == 1:
+        yield processes
         return
     backend = "nccl" if device.type == "cuda" else "gloo"
-    dist.init_process_group(backend, timeout=TIMEOUT)
     try:
-        yield ProcessGroup(dist.get_rank(), world_size)
+        dist.init_process_group(backend, timeout=TIMEOUT)
+    except ValueError as error:  # such as no MASTER_ADDR
+        raise OptionError(f"the processes do not find each other ({error}): {REMEDY}") from error
+    try:
+        yield processes
     finally:
         dist.destroy_process_group()
 
 
-def is_main_process() -> bool:
-    """Whether this process is the first, or the only one."""
-    return os.environ.get("RANK", "0") == "0"
+def process_group() -> ProcessGroup:
+    """The processes that torchrun started. Raises OptionError where its variables make no sense."""
+    if not dist.is_available():
+        return ProcessGroup()
+    return ProcessGroup(*torchrun_process(os.environ, REMEDY))
 
 
 def _device() -> torch.device:

@@ -4,8 +4,10 @@ torchvision's VGG19 is downloaded on request, once.
 """
 
 import hashlib
+import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -15,8 +17,8 @@ import torch
 from torch import Tensor
 
 from srgan_cli.errors import OptionError, WeightsError
-from srgan_cli.files import atomic_write, open_regular, read_regular
-from srgan_cli.folders import cache_folder
+from srgan_cli.files import atomic_write, lock_target, open_regular, read_regular
+from srgan_cli.folders import cache_folder, create_folder
 from srgan_cli.networks.vgg import VGG, available_layers
 from srgan_cli.training.loss_terms import PerceptualTerm
 from srgan_cli.training.losses import DISTANCES, PerceptualLoss, WeightedFeatures
@@ -39,11 +41,18 @@ class LoadedVgg:
 
 def load_vggs(files: Sequence[VggFile]) -> list[LoadedVgg]:
     """Raises WeightsError for a file that cannot be read."""
-    paths = [file.path or download(VGG19, cache_folder()) for file in files]
+    paths = [file.path or download(VGG19, _download_folder()) for file in files]
     return [
         LoadedVgg(str(path), _read(path), file.layers)
         for path, file in zip(paths, files, strict=True)
     ]
+
+
+def _download_folder() -> Path:
+    try:
+        return cache_folder()
+    except RuntimeError as error:
+        raise WeightsError(f"--vgg download: {error}; name a file with --vgg FILE") from error
 
 
 def _read(path: Path) -> Mapping[str, Tensor]:
@@ -125,6 +134,8 @@ VGG19 = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
 """Its name ends in the first digits of its SHA-256, as torch's hub has it."""
 
 CHUNK = 1 << 20
+WAIT = 1.0
+"""Seconds between two looks whether another process has fetched the file."""
 DIGEST = 64
 """Characters of a SHA-256."""
 
@@ -133,13 +144,27 @@ def download(url: str, folder: Path) -> Path:
     """`url`'s file in `folder`; WeightsError if it cannot be fetched or its checksum is wrong.
 
     The name ends in -XXXXXXXX.suffix, the beginning of its SHA-256. All of that is recorded beside
-    it and checked at each use; a file that has changed is fetched again.
+    it and checked at each use; a file that has changed is fetched again. Of several processes one
+    fetches it, and the others wait.
     """
-    name = url.rsplit("/", 1)[-1]
-    target = folder / name
-    if _is_as_recorded(target):
-        return target
-    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / url.rsplit("/", 1)[-1]
+    if not _is_as_recorded(target):
+        create_folder(folder, WeightsError)
+        with _awaited_lock(target):
+            if not _is_as_recorded(target):
+                _fetch(url, target)
+    return target
+
+
+@contextmanager
+def _awaited_lock(target: Path) -> Iterator[None]:
+    while (lock := lock_target(target, WeightsError)) is None:
+        time.sleep(WAIT)
+    with lock:
+        yield
+
+
+def _fetch(url: str, target: Path) -> None:
     with atomic_write(target, WeightsError) as file:
         try:
             with urllib.request.urlopen(url, timeout=60) as answer:
@@ -151,7 +176,6 @@ def download(url: str, folder: Path) -> Path:
         if not _fits_name(target, digest):
             raise WeightsError(f"{url} is not what it should be: its SHA-256 is {digest}")
     _record(target, digest)
-    return target
 
 
 def _is_as_recorded(target: Path) -> bool:

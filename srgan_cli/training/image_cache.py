@@ -12,6 +12,7 @@ import numpy as np
 
 from srgan_cli.errors import DatasetError
 from srgan_cli.files import atomic_write, read_regular
+from srgan_cli.folders import create_folder
 from srgan_cli.training.dataset import (
     CachedImage,
     ImageCheck,
@@ -118,10 +119,7 @@ def _decode_all(
 ) -> dict[str, list[Any]]:
     entries: list[CachedImage] = []
     skipped: list[tuple[str, str]] = []
-    try:
-        cache.file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DatasetError(f"{cache.file.parent} cannot be made ({error.strerror})") from error
+    create_folder(cache.file.parent, DatasetError)
     with atomic_write(cache.file, CacheError) as out:
         for path in paths:
             image = read_checked(path, check)

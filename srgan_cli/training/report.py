@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from srgan_cli.errors import TrainingError
 from srgan_cli.figures import Cell, Curve, Panel, Row, plot_curves, sheet
+from srgan_cli.folders import create_folder
 from srgan_cli.images.write import write_image
 from srgan_cli.metrics import psnr
 from srgan_cli.resample import resize_array
@@ -24,7 +26,7 @@ def draw_sheet(
 ) -> None:
     """Input, bicubic, ours and original of the first few samples, as a PNG in `folder`."""
     rows = [_row(*pair) for pair in list(zip(samples, outputs, strict=True))[:SHOWN]]
-    folder.mkdir(exist_ok=True)
+    create_folder(folder, TrainingError)
     write_image(sheet(rows, f"{stage}, step {step}"), folder / f"{stage}-{step:08d}.png")
 
 

@@ -16,6 +16,7 @@ import torch
 
 from srgan_cli.errors import OptionError, TrainingError, WeightsError
 from srgan_cli.files import append_regular, atomic_write, read_regular, try_lock
+from srgan_cli.folders import create_folder
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.tensor_files import read_tensors, write_torch_file
@@ -31,8 +32,8 @@ OLD_DEFAULTS = {"optimizer": "adam"}
 @contextmanager
 def locked_run(run: Path) -> Iterator[None]:
     """Make and lock the run folder. Raises OptionError if another process has locked it."""
+    create_folder(run, OptionError)
     try:
-        run.mkdir(parents=True, exist_ok=True)
         lock = try_lock(run / "run")
     except OSError as error:
         raise OptionError(f"{run} cannot be written to ({error.strerror})") from error
@@ -45,16 +46,25 @@ def locked_run(run: Path) -> Iterator[None]:
 
 
 def begin(options: TrainOptions) -> None:
-    """Make the run folder. Raises OptionError where there is a run already."""
-    if (options.out / "options.json").exists():
+    """Make the folder of a new run, unless `locked_run` has, and write its options there.
+
+    A run that failed before its first step is replaced. Raises OptionError for any other.
+    """
+    if (options.out / "options.json").exists() and _has_results(options.out):
         raise OptionError(
             f"{options.out} holds a run already: go on with --resume, or choose another"
         )
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OptionError(f"{options.out} cannot be made ({error.strerror})") from error
+    create_folder(options.out, OptionError)
     write_options(options)
+
+
+def _has_results(run: Path) -> bool:
+    """Whether it holds more than was there before the first step: caches, and the weights that
+    --stages gan starts from."""
+    weights = {path.name for path in run.glob("*.safetensors")}
+    if weights and read_options(run).stages == "gan":
+        weights.discard("psnr.safetensors")
+    return bool(weights or checkpoints(run)) or (run / "log.jsonl").exists()
 
 
 def write_options(options: TrainOptions) -> None:

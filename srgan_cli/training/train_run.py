@@ -8,11 +8,11 @@ import torch
 
 from srgan_cli.device import keep_memory, out_of_memory, pick_device
 from srgan_cli.errors import DeviceError, OptionError
-from srgan_cli.training.builder import TrainRun, build_trainer, validation_samples
+from srgan_cli.training.builder import TrainRun, build_trainer, check_batch, validation_samples
 from srgan_cli.training.callbacks import Progress, TrainingCallback
 from srgan_cli.training.data import Data, load_data
 from srgan_cli.training.distillation import load_teachers
-from srgan_cli.training.distributed import ProcessGroup, distributed_context
+from srgan_cli.training.distributed import ProcessGroup, distributed_context, process_group
 from srgan_cli.training.feature_extractors import (
     LoadedVgg,
     load_vggs,
@@ -30,6 +30,7 @@ from srgan_cli.training.memory_estimate import (
 )
 from srgan_cli.training.recipes import RECIPES, Recipe
 from srgan_cli.training.run_folder import checkpoints, load_state
+from srgan_cli.training.schedule import chosen_stages
 from srgan_cli.training.stages import Stage
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.activation_ranges import complete_ranges_of_file
@@ -45,6 +46,9 @@ def check(options: TrainOptions) -> list[LoadedVgg]:
     recipe = RECIPES[options.recipe]
     stages = recipe.chosen(options.stages)
     _check_out(options)
+    pick_device(options.device)
+    for stage in chosen_stages(options, recipe):
+        check_batch(stage, process_group())
     starting_weights(options, recipe)
     load_teachers(options)
     files = options.vgg_files()
@@ -122,9 +126,10 @@ def _report_network(run: TrainRun) -> None:
 
 
 def _write_start(run: TrainRun) -> None:
-    """Write the initial weights as RUN/psnr.safetensors if only the GAN stage runs."""
+    """Write the initial weights as RUN/psnr.safetensors if only the GAN stage runs. Those of a run
+    that failed before its first checkpoint are replaced."""
     file = weights_file(run.options.out, "psnr")
-    if run.stages[0].end == "gan" and not file.exists():
+    if run.stages[0].end == "gan" and not (file.exists() and checkpoints(run.options.out)):
         weights = starting_weights(run.options, run.recipe)
         write_weights(replace(weights, metadata=replace(weights.metadata, objective="psnr")), file)
 

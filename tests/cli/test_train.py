@@ -113,6 +113,35 @@ def test_an_existing_run_is_refused_without_resume(photos: Path, tmp_path: Path)
     assert "--resume" in result.stderr
 
 
+def test_a_device_that_is_missing_leaves_no_folder(photos: Path, tmp_path: Path) -> None:
+    result = tiny(photos, tmp_path / "run", "--device", "cuda:97")
+    assert result.exit_code != 0
+    assert "cuda:97" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_without_a_usable_image_does_not_stop_the_corrected_one(
+    photos: Path, tmp_path: Path
+) -> None:
+    failed = tiny(photos, tmp_path / "run", "--patch", "64")
+    assert failed.exit_code == 1
+    assert "no image to train on" in failed.stderr
+    result = tiny(photos, tmp_path / "run", "--patch", "16")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads((tmp_path / "run" / "options.json").read_text())["patch"] == 16
+
+
+def test_a_number_of_processes_without_a_rank_is_an_error_of_one_line(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("RANK", raising=False)
+    result = tiny(photos, tmp_path / "run")
+    assert result.exit_code == 2
+    assert "torchrun" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
 def test_resume_takes_nothing_else(photos: Path, tmp_path: Path) -> None:
     tiny(photos, tmp_path / "run")
     result = run("--resume", "-o", tmp_path / "run", "--lr", "1e-5")

@@ -282,6 +282,16 @@ def test_a_full_pool_needs_no_teacher_and_gives_its_name_to_the_record(make, run
     assert f"trained on a pool of 2 crops: {options.pool}" in lines
 
 
+def test_a_pool_that_cannot_be_made_is_one_error_before_images_are_decoded(
+    make, run, pool_teacher, tmp_path
+) -> None:
+    (tmp_path / "file").touch()
+    options = make(pool=tmp_path / "file" / "pool", teachers=(pool_teacher,))
+    with pytest.raises(DatasetError, match=r"pool.*cannot be made"):
+        run(options)
+    assert not (options.out / "cache").exists()
+
+
 def test_an_empty_pool_without_a_teacher_is_refused(make, run, tmp_path) -> None:
     with pytest.raises(DatasetError, match="name the --teacher"):
         run(make(pool=tmp_path / "pool"))

@@ -12,11 +12,12 @@ import torch
 
 from srgan_cli.errors import OptionError
 from srgan_cli.training.builder import check_batch
-from srgan_cli.training.distributed import ProcessGroup
+from srgan_cli.training.distributed import ProcessGroup, distributed_context, process_group
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.run_folder import begin, checkpoints, load_state
 from srgan_cli.training.schedule import resolve_stage
 from srgan_cli.training.train_options import TrainOptions
+from srgan_cli.training.train_run import check
 
 
 def free_port() -> int:
@@ -145,10 +146,40 @@ def test_a_batch_must_divide_among_the_processes(make) -> None:
     options = make(batch_size=3)
     assert ProcessGroup(1, 2).is_main_process is False
 
-    class TrainRun:
-        """As much of a job as the check looks at."""
-
-    run = TrainRun()
-    run.options, run.processes = options, ProcessGroup(0, 2)
     with pytest.raises(OptionError, match="--batch-size 3 cannot be divided among 2 processes"):
-        check_batch(run, resolve_stage(options, RECIPES["clean"].stages[0]))
+        check_batch(resolve_stage(options, RECIPES["clean"].stages[0]), ProcessGroup(0, 2))
+
+
+def test_a_batch_is_checked_before_a_run_is_made(make, monkeypatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(OptionError, match="--batch-size 3 cannot be divided among 2 processes"):
+        check(make(batch_size=3))
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"WORLD_SIZE": "2"},
+        {"WORLD_SIZE": "2", "RANK": "2"},
+        {"WORLD_SIZE": "x", "RANK": "0"},
+        {"WORLD_SIZE": "2", "RANK": "0"},
+    ],
+    ids=["no rank", "rank too large", "no number", "no address"],
+)
+def test_variables_that_torchrun_would_not_set_are_one_error(monkeypatch, variables) -> None:
+    for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with (
+        pytest.raises(OptionError, match=r"torchrun.*unset RANK and WORLD_SIZE"),
+        distributed_context(torch.device("cpu")),
+    ):
+        pass
+
+
+def test_without_several_processes_a_rank_means_nothing(monkeypatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.setenv("RANK", "1")
+    assert process_group() == ProcessGroup(0, 1)

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from srgan_cli.errors import WeightsError
-from srgan_cli.training.feature_extractors import download
+from srgan_cli.files import try_lock
+from srgan_cli.training import feature_extractors
+from srgan_cli.training.feature_extractors import download, load_vggs
+from srgan_cli.training.train_options import VggFile
 
 
 @pytest.fixture
@@ -52,6 +55,38 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(published: str, tmp_pa
     with pytest.raises(WeightsError, match="its SHA-256 is"):
         download(published, tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_process_waits_for_another_one_that_fetches_the_file(
+    published: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Path(published.removeprefix("file://"))
+    target = tmp_path / "cache" / source.name
+    target.parent.mkdir()
+    lock = try_lock(target)
+
+    def finish(seconds: float) -> None:
+        source.rename(target)
+        lock.release()
+
+    monkeypatch.setattr(feature_extractors.time, "sleep", finish)
+    assert download(published, target.parent) == target  # its source has gone: it is not fetched
+    assert target.read_bytes() == b"weights" * 1000
+
+
+def test_a_cache_folder_that_cannot_be_made_is_one_error(
+    published: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(WeightsError, match=r"file.*cannot be made"):
+        download(published, tmp_path / "file" / "cache")
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(feature_extractors, "cache_folder", homeless)
+    with pytest.raises(WeightsError, match="--vgg FILE"):
+        load_vggs([VggFile("download")])
 
 
 def test_a_file_that_cannot_be_fetched_names_the_other_way(tmp_path: Path) -> None:

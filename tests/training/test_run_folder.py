@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from srgan_cli.errors import TrainingError
-from srgan_cli.training.run_folder import TrainingState, checkpoints, load_state, save_state
+from srgan_cli.errors import OptionError, TrainingError
+from srgan_cli.training.run_folder import (
+    TrainingState,
+    begin,
+    checkpoints,
+    load_state,
+    read_options,
+    save_state,
+)
 from srgan_cli.weights.tensor_files import write_torch_file
 
 
@@ -46,6 +53,30 @@ def test_what_was_saved_is_loaded(tmp_path) -> None:
 def test_values_of_another_type_are_refused(tmp_path, changes) -> None:
     with pytest.raises(TrainingError, match="not a readable checkpoint"):
         load_state(saved(tmp_path, **changes))
+
+
+def test_a_run_that_failed_before_its_first_step_is_begun_again(make) -> None:
+    begin(make(steps=3))
+    begin(make(steps=4))
+    assert read_options(make().out).steps == 4
+
+
+@pytest.mark.parametrize("name", ["log.jsonl", "psnr.safetensors", "checkpoint-psnr-00000001.pt"])
+def test_a_run_that_has_trained_is_not_begun_again(make, name) -> None:
+    begin(make())
+    (make().out / name).write_bytes(b"")
+    with pytest.raises(OptionError, match="holds a run already"):
+        begin(make(steps=4))
+
+
+def test_weights_that_a_gan_stage_only_starts_from_are_no_result(make, tmp_path) -> None:
+    options = make(stages="gan", start=tmp_path / "start.safetensors")
+    begin(options)
+    (options.out / "psnr.safetensors").write_bytes(b"")
+    begin(options)
+    (options.out / "gan.safetensors").write_bytes(b"")
+    with pytest.raises(OptionError, match="holds a run already"):
+        begin(options)
 
 
 def test_other_names_are_no_checkpoints(tmp_path) -> None:

@@ -11,7 +11,13 @@ import pytest
 from srgan_cli.errors import OptionError
 from srgan_cli.training.loss_terms import PixelTerm
 from srgan_cli.training.recipes import RECIPES
-from srgan_cli.training.run_folder import begin, read_options, resume_options, write_options
+from srgan_cli.training.run_folder import (
+    append_log,
+    begin,
+    read_options,
+    resume_options,
+    write_options,
+)
 from srgan_cli.training.schedule import resolve_stage
 from srgan_cli.training.train_options import TrainOptions, VggFile, seconds, size
 
@@ -83,6 +89,7 @@ def test_a_run_folder_remembers_its_options(make, monkeypatch, tmp_path) -> None
 
 def test_an_existing_run_is_not_begun_again(make) -> None:
     begin(make())
+    append_log(make().out, {"stage": "psnr", "step": 1})
     with pytest.raises(OptionError, match="--resume"):
         begin(make())
 

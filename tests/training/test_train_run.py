@@ -1,6 +1,7 @@
 """Resumed equals uninterrupted, bit for bit."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -158,6 +159,18 @@ def test_a_teacher_goes_on_with_the_orientations_it_would_have_drawn(make, run, 
         train(stopped, check(stopped), StopAfter("psnr", 3), "")
     run(read_options(stopped.out))
     assert_same_end(stopped, whole)
+
+
+def test_the_start_of_a_failed_run_of_one_stage_is_replaced(make, run, tmp_path) -> None:
+    for seed in (1, 2):
+        run(make(out=tmp_path / f"{seed}", seed=seed, steps=1))
+    failed, start = (tmp_path / f"{seed}" / "psnr.safetensors" for seed in (1, 2))
+    options = make(stages="gan", start=start, steps=1)
+    options.out.mkdir()
+    shutil.copy(failed, options.out / "psnr.safetensors")
+    run(options)
+    kept = read_weights(options.out / "psnr.safetensors")
+    assert same(dict(kept.state), dict(read_weights(start).state))
 
 
 def test_a_checkpoint_of_another_discriminator_is_refused(make, run) -> None:
