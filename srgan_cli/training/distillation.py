@@ -168,8 +168,9 @@ def pool_names(pool: Path) -> list[str]:
 
 
 def load_pool(options: TrainOptions, smallest: int) -> dict[str, ImageSet]:
-    """Folder -> images, decoded into DIR/cache. Raises DatasetError for a pool that is not whole,
-    and for sizes that do not match, before anything is decoded.
+    """Folder -> images, decoded into RUN/cache: several runs read a pool at once. Raises
+    DatasetError for a pool that is not whole, and for sizes that do not match, before anything is
+    decoded.
     """
     pool, scale = options.pool, options.scale
     assert pool is not None
@@ -180,7 +181,7 @@ def load_pool(options: TrainOptions, smallest: int) -> dict[str, ImageSet]:
     for folder in FOLDERS:
         paths = [pool / folder / name for name in names]
         side = smallest if folder != LOW else smallest // scale
-        cache = CacheFile(pool / "cache" / f"{folder}.bytes", options.cache / 3)
+        cache = CacheFile(options.out / "cache" / f"pool-{folder}.bytes", options.cache / 3)
         loaded[folder], skipped = load_images(paths, cache, min_side_check(side), [side])
         if skipped:
             raise DatasetError(f"the pool is not whole: {skipped[0].line}")

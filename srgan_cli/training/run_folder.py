@@ -18,7 +18,7 @@ from srgan_cli.errors import OptionError, TrainingError, WeightsError
 from srgan_cli.files import append_regular, atomic_write, read_regular, try_lock
 from srgan_cli.folders import create_folder
 from srgan_cli.training.recipes import RECIPES
-from srgan_cli.training.train_options import TrainOptions
+from srgan_cli.training.train_options import TrainOptions, absolute_vgg
 from srgan_cli.weights.tensor_files import read_tensors, write_torch_file
 
 MAX_OPTIONS = 1 << 24  # bytes of options.json
@@ -70,6 +70,7 @@ def _has_results(run: Path) -> bool:
 def write_options(options: TrainOptions) -> None:
     """Into RUN/options.json, with absolute paths: a run can be resumed from anywhere."""
     record = {name: _plain(value) for name, value in asdict(options).items()}
+    record["vgg"] = [absolute_vgg(text) for text in options.vgg]
     with atomic_write(options.out / "options.json", OptionError) as file:
         file.write((json.dumps(record, indent=1) + "\n").encode())
 

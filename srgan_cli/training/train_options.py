@@ -46,7 +46,7 @@ DOWNLOAD = "download"
 """Stands for torchvision's VGG19, which is downloaded once."""
 
 LAYER = r"conv\d_\d(?:=[^,=]*)?"
-PATTERN = re.compile(rf"(?P<file>.+?)(?::(?P<layers>{LAYER}(?:,{LAYER})*))?")
+PATTERN = re.compile(rf"(?P<file>.+?)(?::(?P<layers>{LAYER}(?:,{LAYER})*))?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,13 @@ class VggFile:
             raise OptionError("--vgg takes FILE, FILE:conv2_2=0.5,conv3_1=1 or download")
         parts = match["layers"].split(",") if match["layers"] else []
         return cls(match["file"], dict(_parse_layer(part) for part in parts))
+
+
+def absolute_vgg(text: str) -> str:
+    """A value of --vgg with its file's absolute path."""
+    file = VggFile.parse(text)
+    layers = text.removeprefix(file.file)
+    return text if file.path is None else f"{file.path.absolute()}{layers}"
 
 
 def _parse_layer(part: str) -> tuple[str, float]:

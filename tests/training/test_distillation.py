@@ -236,9 +236,19 @@ def test_a_pool_whose_sizes_do_not_fit_is_refused(make, run, pool_teacher, tmp_p
         run(make(teachers=(pool_teacher,), pool=pool, pool_size=2))
 
 
-def loaded(pool: Path) -> dict[str, ImageSet]:
-    options = SimpleNamespace(pool=pool, scale=2, cache=1e9)
-    return load_pool(options, 32)  # type: ignore[arg-type]
+def loaded(pool: Path, run: str = "run", patch: int = 32) -> dict[str, ImageSet]:
+    options = SimpleNamespace(pool=pool, out=pool.parent / run, scale=2, cache=1e9)
+    return load_pool(options, patch)  # type: ignore[arg-type]
+
+
+def test_a_run_keeps_its_pool_while_another_one_reads_the_same(tmp_path: Path) -> None:
+    pool = pool_by_hand(tmp_path / "pool")
+    first = loaded(pool)
+    loaded(pool, run="other", patch=16)
+    assert not (pool / "cache").exists()
+    for images in first.values():  # mapped at their first use, and again in each worker
+        assert images.file.parent == tmp_path / "run" / "cache"
+        assert images[0].shape == (images.entries[0].height, images.entries[0].width, 3)
 
 
 @pytest.mark.parametrize("kind", ["dangling", "loop", "device", "pipe", "folder", "text"])
@@ -260,6 +270,7 @@ def test_a_pool_with_something_else_than_an_image_is_refused(
         loaded(tmp_path / "pool")
     assert str(caught.value).isprintable()
     assert not (tmp_path / "pool" / "cache").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_crop_of_another_size_is_refused_before_it_is_decoded(

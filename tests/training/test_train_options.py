@@ -74,6 +74,20 @@ def test_a_vgg_file_and_its_layers(text, file, layers) -> None:
     assert VggFile.parse(text) == VggFile(file, layers)
 
 
+def test_a_relative_vgg_file_is_recorded_with_its_folder(make, monkeypatch, tmp_path) -> None:
+    folder = tmp_path / "two\nlines"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    begin(make(vgg=("vgg.pth:conv2_2=0.5,conv3_1", "vgg.pth", "download", "download:conv1_2")))
+    monkeypatch.chdir("/")
+    assert read_options(make().out).vgg == (
+        f"{folder}/vgg.pth:conv2_2=0.5,conv3_1",
+        f"{folder}/vgg.pth",
+        "download",
+        "download:conv1_2",
+    )
+
+
 def test_a_run_folder_remembers_its_options(make, monkeypatch, tmp_path) -> None:
     monkeypatch.chdir(tmp_path)
     given = make(
