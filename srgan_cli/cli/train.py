@@ -207,7 +207,8 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
         with handle_signals(f"go on with: {go_on}", before_exit=SAVE_TEXT, print_line=output.info):
             _run(options, vggs, resume, output)
     except StopTraining as stop:
-        output.info(f"Saved. Go on with: {go_on}")
+        text = "Saved." if stop.saved else "The last steps failed and are not saved."
+        output.info(f"{text} Go on with: {go_on}")
         sys.exit(stop.code)
     if vivid_hint:
         output.info(vivid_hint)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from srgan_cli.training.recipes import RECIPES, Recipe
 from srgan_cli.training.schedule import TRAINING_SHARE, chosen_stages, stage_budget, stage_steps
 from srgan_cli.training.stages import Stage
 from srgan_cli.training.train_options import TrainOptions
+from srgan_cli.training.train_step import NonFiniteError, TrainStep
 from srgan_cli.weights.loading import load_generator
 
 TIMED_STEPS = 2
@@ -141,13 +143,19 @@ def _measure(options: TrainOptions, stage: Stage, vggs: list[LoadedVgg]) -> floa
     step = build_step(run, stage, network)
     pairs = [_random_pair(options, stage)] * options.accumulate
     started = time.monotonic()
-    step(pairs)  # slower than the others, and not counted
+    _timed(step, pairs)  # slower than the others, and not counted
     seconds: list[float] = []
     while len(seconds) < TIMED_STEPS and (not seconds or time.monotonic() - started < LONGEST):
-        before = time.monotonic()
-        step(pairs)  # it reads the losses, so that the device has finished
-        seconds.append(time.monotonic() - before)
+        seconds.append(_timed(step, pairs))
     return min(seconds)
+
+
+def _timed(step: TrainStep, pairs: list[Pair]) -> float:
+    """Seconds of a step. It reads the losses, so that the device has finished."""
+    started = time.monotonic()
+    with suppress(NonFiniteError):  # fp16's gradient scaler begins too high for some losses
+        step(pairs)
+    return time.monotonic() - started
 
 
 def _random_pair(options: TrainOptions, stage: Stage) -> Pair:

@@ -155,8 +155,9 @@ def truncate_log(run: Path, stage: str, step: int) -> int:
     """
     rows = _log_lines(run)
     kept = [row for row in rows if row and (row["stage"] != stage or row["step"] <= step)]
-    with atomic_write(run / "log.jsonl", TrainingError) as file:
-        file.write("".join(json.dumps(row) + "\n" for row in kept).encode())
+    if kept != rows:
+        with atomic_write(run / "log.jsonl", TrainingError) as file:
+            file.write("".join(json.dumps(row) + "\n" for row in kept).encode())
     return rows.count(None)
 
 

@@ -104,6 +104,9 @@ WARMUP_STEPS = 10
 TIMED_STEPS = 20
 """Steps after those, which are timed."""
 
+TIMING_SHARE = 0.3
+"""Share of a budget in which they are timed: of slow steps fewer are."""
+
 GAN_STEP_COST = 3.0
 """Factor by which a step with a discriminator is slower."""
 
@@ -119,8 +122,8 @@ class StageLength:
     budget: float | None = None
     on_steps: Callable[[int], None] = lambda steps: None
     """Called with the number of steps that fit the budget."""
-    _start: tuple[int, float] | None = field(default=None, init=False)
-    _timed: int = field(default=0, init=False)
+    _ends: list[float] = field(default_factory=list, init=False)
+    """When each step since the start of this process ended, in seconds."""
 
     def reached(self, done: int) -> bool:
         return self.steps is not None and done >= self.steps
@@ -129,16 +132,22 @@ class StageLength:
         """Call after each step. Returns whether the number of steps was decided just now."""
         if self.steps is not None or self.budget is None:
             return False
-        self._timed += 1
-        if self._timed == WARMUP_STEPS:
-            self._start = done, seconds
-        if self._start is None or self._timed < WARMUP_STEPS + TIMED_STEPS:
+        self._ends.append(processes.broadcast(seconds))  # so that all decide the same
+        if not self._timed_enough(self.budget):
             return False
-        seconds_per_step = max(1e-6, (seconds - self._start[1]) / (done - self._start[0]))
-        left = max(0.0, TRAINING_SHARE * self.budget - seconds)
-        self.steps = done + round(processes.broadcast(max(1, int(left / seconds_per_step))))
+        left = max(0.0, TRAINING_SHARE * self.budget - self._ends[-1])
+        self.steps = done + int(left / self._seconds_per_step())
         self.on_steps(self.steps)
         return True
+
+    def _timed_enough(self, budget: float) -> bool:
+        first, last = self._ends[0], self._ends[-1]
+        over = last - first > TIMING_SHARE * budget or last > TRAINING_SHARE * budget
+        return len(self._ends) == WARMUP_STEPS + TIMED_STEPS or (len(self._ends) > 1 and over)
+
+    def _seconds_per_step(self) -> float:
+        timed = self._ends[WARMUP_STEPS - 1 :] if len(self._ends) > WARMUP_STEPS else self._ends
+        return max(1e-6, (timed[-1] - timed[0]) / (len(timed) - 1))
 
 
 def stage_shares(stages: Sequence[Stage], cost: float) -> dict[str, float]:

@@ -48,11 +48,16 @@ UNKNOWN_STEPS = 10**9
 
 
 class StopTraining(Exception):  # noqa: N818 it is not an error
-    """The user asked the run to stop; it has been saved. `code` is the shell's exit code."""
+    """The user asked the run to stop.
 
-    def __init__(self, code: int) -> None:
+    code: the shell's exit code. saved: whether the last step is in a checkpoint, which a step that
+    failed is not.
+    """
+
+    def __init__(self, code: int, *, saved: bool) -> None:
         super().__init__(code)
         self.code = code
+        self.saved = saved
 
 
 @dataclass(frozen=True)
@@ -124,11 +129,6 @@ class Trainer:
                 f"{state.stage}.safetensors of this one"
             ) from error
         self.progress = StageProgress(state.step, state.best, state.skipped, state.seconds)
-        if self.step.processes.is_main_process:
-            run = self.outputs.run
-            if broken := truncate_log(run, self.stage.end, state.step):
-                text = f"{run / 'log.jsonl'}: {broken} damaged lines are left out"
-                self.outputs.callback.message(text)
 
     def save(self) -> None:
         if not self.step.processes.is_main_process:
@@ -150,6 +150,7 @@ class Trainer:
         """Run all remaining steps. Raises StopTraining after Ctrl-C or SIGTERM, once the state is
         saved.
         """
+        self._truncate_log()
         saved = clock = time.monotonic()
         batches = self.batches(self.progress.done * self.accumulate)
         with catch_signals() as stop:
@@ -166,6 +167,17 @@ class Trainer:
                 if due and not self._failures:  # a state that may be broken replaces no checkpoint
                     self.save()
                     saved = time.monotonic()
+
+    def _truncate_log(self) -> None:
+        """Drop rows of steps that are repeated: those after the checkpoint, or of a stage that
+        ended before its first one.
+        """
+        if not self.step.processes.is_main_process:
+            return
+        run = self.outputs.run
+        if broken := truncate_log(run, self.stage.end, self.progress.done):
+            text = f"{run / 'log.jsonl'}: {broken} damaged lines are left out"
+            self.outputs.callback.message(text)
 
     def _one_step(self, pairs: list[Pair]) -> Losses:
         self.network.train()
@@ -203,8 +215,10 @@ class Trainer:
     def _stop_on_signal(self, stop: Stop) -> None:
         received = float(stop.number is not None)
         if self.step.processes.mean([received]) != [0.0]:  # one process asked, all stop
-            self.save()
-            raise StopTraining(128 + (stop.number or signal.SIGINT))
+            saved = not self._failures
+            if saved:
+                self.save()
+            raise StopTraining(128 + (stop.number or signal.SIGINT), saved=saved)
 
     def _report(self, losses: Losses) -> bool:
         """Returns whether there was a validation, which only the first process makes."""

@@ -8,7 +8,6 @@ import torch
 
 from srgan_cli.errors import OptionError, WeightsError
 from srgan_cli.training import builder, trainer
-from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.feature_extractors import load_vggs, metric_extractor
 from srgan_cli.training.initial_weights import starting_weights
 from srgan_cli.training.recipes import RECIPES
@@ -19,7 +18,6 @@ from srgan_cli.training.run_folder import (
     read_options,
     write_options,
 )
-from srgan_cli.training.schedule import StageLength, stage_budget, stage_steps
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.training.train_run import check
 from srgan_cli.weights.blending import interpolate
@@ -192,38 +190,6 @@ def test_results_are_measured_by_layers_that_are_not_trained_on(make) -> None:
     vggs = load_vggs(make().vgg_files())
     judged = metric_extractor(vggs, RECIPES["clean"].stages, torch.device("cpu"))
     assert list(judged.layers.values()) == [["conv1_2", "conv2_1"]]
-
-
-def test_steps_are_divided_as_the_recipes_are(make) -> None:
-    stages = RECIPES["clean"].stages
-    assert stage_steps(make(steps=1000, stages="both"), stages) == {"psnr": 800, "gan": 200}
-    assert stage_steps(make(steps=1, stages="both"), stages) == {"psnr": 1, "gan": 1}
-    assert stage_steps(make(steps=None), stages) == {"psnr": 200_000, "gan": 50_000}
-
-
-def test_a_budget_is_divided_by_what_steps_cost(make) -> None:
-    options = make(steps=None, budget=70.0, stages="both", planned={"psnr": 9})
-    stages = RECIPES["clean"].stages
-    assert stage_steps(options, stages) == {"psnr": 9, "gan": None}
-    spans = [stage_budget(options, stages, stage) for stage in stages]
-    assert spans == pytest.approx([40.0, 30.0])
-
-
-def test_a_budget_becomes_steps_after_the_first_ones() -> None:
-    told = []
-    length = StageLength(budget=100.0, on_steps=told.append)
-    settled = [length.update(done, 5.0 + 0.5 * done, ProcessGroup()) for done in range(1, 41)]
-    assert settled.index(True) == 29
-    assert sum(settled) == 1
-    assert told == [30 + int((95 - 20) / 0.5)]
-    assert length.reached(180)
-    assert not length.reached(179)
-
-
-def test_a_budget_resumed_before_it_was_settled_measures_anew() -> None:
-    length = StageLength(budget=10.0)
-    assert not any(length.update(done, done * 0.1, ProcessGroup()) for done in range(25, 54))
-    assert length.update(54, 5.4, ProcessGroup())
 
 
 def test_a_run_with_a_budget_records_its_steps_and_ends(make, run) -> None:

@@ -1,7 +1,9 @@
 """What a run would do."""
 
+from functools import partial
 from pathlib import Path
 
+import torch
 from training_helpers import save_image
 
 from srgan_cli.training.dry_run import describe_run
@@ -26,6 +28,18 @@ def test_a_plan_says_it_all(make) -> None:
         assert expected in text
     assert "color augmentation: 30% of the patches" in text
     assert not options.out.exists()
+
+
+def test_a_plan_of_fp16_whose_first_steps_overflow(make, run, tmp_path: Path, monkeypatch) -> None:
+    """The gradient scaler begins at a factor that the first steps are too steep for."""
+    run(make(steps=1))
+    start = tmp_path / "run" / "psnr.safetensors"
+    options = make(stages="gan", start=start, out=tmp_path / "gan", blocks=None, precision="fp16")
+    scaler = torch.amp.GradScaler
+    monkeypatch.setattr(torch.amp, "GradScaler", partial(scaler, init_scale=2.0**100))
+    text = "\n".join(describe_run(options, check(options)))
+    assert "computing in float16" in text
+    assert "s a step on random images" in text
 
 
 def test_a_plan_of_the_int8_stage(make, run, tmp_path: Path) -> None:
