@@ -23,6 +23,7 @@ from srgan_cli.weights.tensor_files import read_tensors, write_torch_file
 
 MAX_OPTIONS = 1 << 24  # bytes of options.json
 MAX_LOG = 1 << 28  # bytes of log.jsonl
+MAX_CHECKPOINT = 1 << 37  # bytes: two networks and their optimizers are more than a weights file
 PATHS = ("out", "start", "val", "low", "pool")
 
 OLD_DEFAULTS = {"optimizer": "adam"}
@@ -223,7 +224,7 @@ def checkpoints(run: Path) -> list[Path]:
 def load_state(path: Path) -> TrainingState:
     """Raises TrainingError for a missing or damaged file, or values of other types."""
     try:
-        state = TrainingState(**read_tensors(path))
+        state = TrainingState(**read_tensors(path, MAX_CHECKPOINT))
         _check_types(state)
     except (WeightsError, TypeError) as error:
         raise TrainingError(f"{path} is not a readable checkpoint: {error}") from error

@@ -80,20 +80,22 @@ class TensorFile:
     header: dict[str, str] = field(default_factory=dict)
 
 
-def read_tensors(path: Path) -> dict[str, Any]:
+def read_tensors(path: Path, max_bytes: int = MAX_FILE) -> dict[str, Any]:
     """The tensors of `read_tensor_file`."""
-    return read_tensor_file(path).tensors
+    return read_tensor_file(path, max_bytes).tensors
 
 
-def read_tensor_file(path: Path) -> TensorFile:
+def read_tensor_file(path: Path, max_bytes: int = MAX_FILE) -> TensorFile:
     """Read a .pth, .pt, .ckpt (of any torch) or .safetensors file; its suffix does not matter.
+
+    max_bytes: size of the largest file that is read.
 
     Raises WeightsError, one line with the path, for what is missing, damaged, something else, no
     regular file, or would run code.
     """
     try:
         with open_regular(path) as file:
-            return _read(file)
+            return _read(file, max_bytes)
     except (OSError, WeightsError, *READ_ERRORS) as error:
         raise WeightsError(printable(f"{path}: {_problem(error)}")) from error
 
@@ -122,12 +124,12 @@ def _first_line(error: BaseException) -> str:
     return lines[0][:100] if lines else type(error).__name__
 
 
-def _read(file: BinaryIO) -> TensorFile:
+def _read(file: BinaryIO, max_bytes: int) -> TensorFile:
     start, size = file.read(512), file.seek(0, io.SEEK_END)
     file.seek(0)
     _check_signature(start)
-    if size > MAX_FILE:
-        raise WeightsError(f"too large: weights files have at most {MAX_FILE >> 20} MiB")
+    if size > max_bytes:
+        raise WeightsError(f"too large: {size >> 20} MiB; at most {max_bytes >> 20} are read")
     if start.startswith(b"PK"):
         return TensorFile(_mapping(_load(_checked_zip(file, size))))
     if start.startswith(LEGACY_MAGIC):

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from srgan_cli.errors import OptionError, TrainingError
+from srgan_cli.training import run_folder
 from srgan_cli.training.run_folder import (
     TrainingState,
     begin,
@@ -17,7 +18,7 @@ from srgan_cli.training.run_folder import (
     read_options,
     save_state,
 )
-from srgan_cli.weights.tensor_files import write_torch_file
+from srgan_cli.weights.tensor_files import MAX_FILE, write_torch_file
 
 
 def saved(folder: Path, **changes: object) -> Path:
@@ -84,6 +85,17 @@ def test_other_names_are_no_checkpoints(tmp_path) -> None:
         (tmp_path / name).write_bytes(b"")
     assert checkpoints(tmp_path) == []
     assert checkpoints(saved(tmp_path).parent) == [tmp_path / "checkpoint-psnr-00000003.pt"]
+
+
+def test_checkpoints_may_be_larger_than_weights_files(tmp_path, monkeypatch) -> None:
+    """Two networks and their optimizers: of RRDB with 70 blocks more than 1 GiB."""
+    assert run_folder.MAX_CHECKPOINT >= 16 * MAX_FILE
+    path = saved(tmp_path)
+    monkeypatch.setattr(run_folder, "MAX_CHECKPOINT", path.stat().st_size)
+    load_state(path)
+    monkeypatch.setattr(run_folder, "MAX_CHECKPOINT", path.stat().st_size - 1)
+    with pytest.raises(TrainingError, match="too large"):
+        load_state(path)
 
 
 def test_pipes_code_and_nothing_are_refused(tmp_path) -> None:

@@ -182,6 +182,15 @@ def test_a_huge_file_is_refused_before_it_is_read(tmp_path):
     refused(path, "too large")
 
 
+def test_a_caller_says_how_large_a_file_may_be(tmp_path):
+    path = tmp_path / "a.pt"
+    torch.save({"a": torch.zeros(3)}, path)
+    size = path.stat().st_size
+    assert read_tensors(path, size)["a"].shape == (3,)
+    with pytest.raises(WeightsError, match="too large"):
+        read_tensors(path, size - 1)
+
+
 def test_names_from_a_file_are_escaped(tmp_path):
     path = tmp_path / "escapes.pth"
     with zipfile.ZipFile(path, "w") as archive:
