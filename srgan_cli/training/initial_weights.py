@@ -88,6 +88,8 @@ def _carried_over(options: TrainOptions, recipe: Recipe, given: Weights) -> Weig
         "blocks": min(given_blocks, wanted),
         "features": given.hyperparameters["features"],
     }
+    if widths := given.hyperparameters.get("middle"):  # of a pruned network
+        sizes["middle"] = widths[: sizes["blocks"]]
     network = build_generator("fast", sizes)
     fresh = network.state_dict()
     kept = {name for name in given.state if not name.startswith(TAILS["fast"]) and name in fresh}

@@ -38,6 +38,8 @@ def deepen_network(given: Weights, depth: int, lineage: str) -> Weights:
     assert name is not None
     before = given.hyperparameters[name]
     sizes = {**given.hyperparameters, name: depth}
+    if widths := given.hyperparameters.get("middle"):  # of a pruned network; new blocks are whole
+        sizes["middle"] = [*widths, *[given.hyperparameters["features"]] * (depth - before)]
     network = build_generator(given.architecture, sizes)
     with torch.no_grad():
         DEEPEN_FUNCTIONS[given.architecture](network, given.state, before)

@@ -46,6 +46,16 @@ def test_a_deeper_network_begins_as_the_shallower_one(architecture, depth, sizes
     assert torch.allclose(there, here, atol=1e-5 * float(there.abs().max()))
 
 
+def test_new_blocks_of_a_pruned_network_are_whole() -> None:
+    before = trained("fast", {"features": 8, "blocks": 2, "middle": [2, 3]})
+    after = deepen_network(before, 4, "new")
+    assert after.hyperparameters["middle"] == [2, 3, 8, 8]
+    low_res = torch.rand(1, 3, 12, 12)
+    with torch.no_grad():
+        there, here = load_generator(before)(low_res), load_generator(after)(low_res)
+    assert torch.allclose(there, here, atol=1e-5 * float(there.abs().max()))
+
+
 @pytest.mark.parametrize(("architecture", "depth", "sizes"), SHALLOW)
 def test_each_new_layer_learns_from_the_first_step_on(architecture, depth, sizes) -> None:
     before = trained(architecture, sizes)
