@@ -30,7 +30,14 @@ from srgan_cli.settings import FLOAT_PRECISION_NAMES
 from srgan_cli.training.loss_terms import PixelDistance
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.stages import OptimizerName
-from srgan_cli.training.train_options import STAGES, TEACHER_WEIGHT, TrainOptions, seconds, size
+from srgan_cli.training.train_options import (
+    STAGES,
+    TEACHER_WEIGHT,
+    TrainOptions,
+    flag,
+    seconds,
+    size,
+)
 
 BY_RECIPE = "by recipe"
 
@@ -178,7 +185,7 @@ SAVE_TEXT = "finishing the step and saving"
 @option("--dry-run", "Print what would happen, and stop", is_flag=True, heading="Run")
 def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
     """Train a network on the images in FOLDER..., scaled to the machine at hand."""
-    options = _resume_options(given) if resume else TrainOptions(**given)
+    options = _resume_options(given) if resume else _new_options(given)
     _check_vgg_files(options)
     vivid_hint = "" if resume or not _needs_vgg(options) else _vivid_stage_hint(options)
     if vivid_hint:
@@ -214,6 +221,12 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
         output.info(vivid_hint)
 
 
+def _new_options(given: dict[str, Any]) -> TrainOptions:
+    options = TrainOptions(**given)
+    options.check_used()
+    return options
+
+
 def _check_vgg_files(options: TrainOptions) -> None:
     """Raises OptionError for one that is not there."""
     for file in options.vgg_files():
@@ -231,11 +244,33 @@ def _needs_vgg(options: TrainOptions) -> bool:
     return not named and has_psnr and any(perceptual_terms(stage) for stage in stages)
 
 
+GAN_OPTIONS = (
+    "steps",
+    "budget",
+    "seed",
+    "low",
+    "val",
+    "pool",
+    "teacher_weight",
+    "patch",
+    "lr",
+    "batch_size",
+    "accumulate",
+    "device",
+    "precision",
+)
+"""Options that change a GAN stage, besides those that it always names."""
+
+
 def _vivid_stage_hint(options: TrainOptions) -> str:
     """How to train the GAN stage that was omitted."""
     words = ["srgan", "train", *map(str, options.folders), "-o", f"{options.out}-gan"]
     words += ["--recipe", options.recipe, "--scale", str(options.scale), "--stages", "gan"]
     words += ["--from", str(options.out / "psnr.safetensors"), "--vgg", "download"]
+    for name in GAN_OPTIONS:
+        value = getattr(options, name)
+        if value != getattr(TrainOptions, name) and (name != "teacher_weight" or options.pool):
+            words += [flag(name), f"{value:.15g}s" if name == "budget" else str(value)]
     return (
         "Without --vgg only the faithful network is trained. For the vivid one, which needs "
         f"torchvision's VGG19 (548 MB, once): {shlex.join(words)}"

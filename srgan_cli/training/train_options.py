@@ -218,6 +218,23 @@ class TrainOptions:
         given = (self.out, self.val, self.low, self.pool)
         return tuple(folder for folder in given if folder is not None)
 
+    def check_used(self) -> None:
+        """Raises OptionError for options without effect, which run folders of older versions may
+        record.
+        """
+        if self.optimizer is not None and self.stages == "gan":
+            raise OptionError("--optimizer goes with the PSNR stage, and --stages gan has none")
+        if self.precision not in ("auto", "fp32") and self.stages == "int8":
+            raise OptionError(
+                f"--precision {self.precision} does not go with --stages int8, which computes in "
+                "float32"
+            )
+        makes_pool = self.pool is not None and self.teachers
+        if self.pool_size != TrainOptions.pool_size and not makes_pool:
+            raise OptionError(
+                "--pool-size says how many crops a --teacher makes for a --pool: name both"
+            )
+
     @property
     def has_teacher(self) -> bool:
         """Whether there are images of a teacher, which may have filled the pool elsewhere."""

@@ -83,9 +83,32 @@ def test_without_a_vgg_file_the_faithful_stage_runs_and_the_last_line_goes_on(
     assert "--vgg" in refused.stderr
 
 
+def test_the_last_line_names_all_options_of_the_vivid_stage(photos: Path, tmp_path: Path) -> None:
+    given = (
+        "--budget",
+        "90m",
+        "--seed",
+        "3",
+        "--val",
+        str(photos),
+        "--patch",
+        "32",
+        "--lr",
+        "0.01",
+    )
+    given += ("--batch-size", "3", "--accumulate", "2", "--device", "cpu", "--precision", "fp32")
+    result = run(photos, "-o", tmp_path / "run", *TINY, *given, "--dry-run")
+    assert result.exit_code == 0, result.stderr
+    words = shlex.split(result.stderr.splitlines()[-1].partition(": srgan ")[2])
+    named = {name: words[words.index(name) + 1] for name in given[::2]}
+    assert named == dict(zip(given[::2], given[1::2], strict=True)) | {"--budget": "5400s"}
+    assert not {"--blocks", "--workers", "--teacher-weight", "--pool"} & set(words)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (("--pool-size", "9"), "--pool-size"),
         (("--steps", "2", "--budget", "2m"), "exclude each other"),
         (("--budget", "soon"), "--budget takes a span"),
         (("--cache", "huge"), "--cache takes a size"),

@@ -53,6 +53,41 @@ def test_options_that_make_no_sense_are_refused(make, changes, message) -> None:
         make(**changes)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"stages": "gan", "start": Path("a"), "optimizer": "muon"}, "--optimizer goes with"),
+        ({"pool_size": 50}, "name both"),
+        ({"pool_size": 50, "pool": Path("a")}, "name both"),
+        ({"pool_size": 50, "teachers": (Path("a"),)}, "name both"),
+        (
+            {
+                "stages": "int8",
+                "start": Path("a"),
+                "blocks": None,
+                "vgg": (),
+                "precision": "bf16",
+            },
+            "--precision bf16 does not go with --stages int8",
+        ),
+    ],
+)
+def test_new_runs_refuse_options_without_effect(make, changes, message) -> None:
+    options = make(**changes)
+    with pytest.raises(OptionError, match=message):
+        options.check_used()
+    begin(options)
+    older = read_options(options.out)  # as older versions recorded them
+    names = ("optimizer", "precision", "pool_size", "stages")
+    assert [getattr(older, name) for name in names] == [getattr(options, name) for name in names]
+
+
+def test_options_with_an_effect_are_used(make) -> None:
+    make(optimizer="muon").check_used()
+    make(precision="bf16").check_used()
+    make(pool_size=50, pool=Path("a"), teachers=(Path("b"),)).check_used()
+
+
 def test_spans_and_sizes() -> None:
     assert [seconds(t) for t in ("90s", "20m", "2h", "1.5d", "3")] == [90, 1200, 7200, 129600, 180]
     assert [size(t) for t in ("500MB", "8GB", "8", "1.5 tb")] == [5e8, 8e9, 8e9, 1.5e12]
