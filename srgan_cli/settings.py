@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Integral
 from pathlib import Path
 
 from srgan_cli.errors import OptionError
@@ -197,7 +198,14 @@ class OutputSize:
         if len(given) > 1:
             options = " and ".join(f"--{'size' if name == 'box' else name}" for name in given)
             raise OptionError(f"{options} exclude each other")
+        self._check_whole()
         self._check_positive()
+
+    def _check_whole(self) -> None:
+        for name in ("width", "height"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, Integral):
+                raise OptionError(f"--{name} {value!r}: it must be a whole number of pixels")
 
     def _check_positive(self) -> None:
         for name in ("scale", "width", "height", "megapixels"):

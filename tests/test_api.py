@@ -156,6 +156,10 @@ def test_sizes_are_asked_for_as_on_the_command_line(upscaler):
     for wrong in ({"scale": 0}, {"scale": 1001}, {"scale": float("nan")}, {"scale": "large"}):
         with pytest.raises(OptionError, match="scale"):
             upscaler.upscale(image, **wrong)
+    assert upscaler.upscale(image, width=np.int64(30)).shape == (15, 30)
+    for wrong in ({"width": 30.5}, {"height": 15.0}, {"width": "30"}):
+        with pytest.raises(OptionError, match="whole number"):
+            upscaler.upscale(image, **wrong)
     with pytest.raises(OptionError, match="exclude"):
         upscaler.upscale(image, 2, width=30)
 

@@ -51,7 +51,7 @@ def check_command(
 
     from srgan_cli.training.image_checks import check_dataset
 
-    output, report = Output(), check_dataset(options, exclude=[low] if low else [])
+    output, report = Output(only_prints=True), check_dataset(options, exclude=[low] if low else [])
     for file in [*report.others, *report.invalid]:
         output.result(file.line)
     output.info(report.summary)

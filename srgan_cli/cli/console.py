@@ -60,8 +60,8 @@ class Output:
 
     @property
     def interactive(self) -> bool:
-        """Whether stderr is a terminal that can redraw lines."""
-        return _is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
+        """Whether progress bars can be shown."""
+        return can_redraw(sys.stderr)
 
     def result(self, text: str) -> None:
         """A line on stdout."""
@@ -147,5 +147,12 @@ def split_stderr() -> None:
         sys.stderr = sys.__stderr__ = own  # type: ignore[misc]
 
 
+def can_redraw(stream: TextIO | None) -> bool:
+    """Whether it is a terminal whose lines can be redrawn."""
+    return os.environ.get("TERM") != "dumb" and _is_terminal(stream)
+
+
 def _is_terminal(stream: TextIO | None) -> bool:
-    return stream is not None and stream.isatty()
+    with suppress(ValueError):  # closed
+        return stream is not None and stream.isatty()
+    return False

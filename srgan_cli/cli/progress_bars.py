@@ -150,7 +150,7 @@ def tracked(outcomes: Iterable[Outcome], total: int, output: Output) -> Iterator
 @contextmanager
 def training_progress(output: Output, budget: float | None = None) -> Iterator["TrainingCallback"]:
     """The callback of a training. budget: seconds of the run."""
-    if not output.interactive:
+    if not _shows_bars(output):
         yield TrainingLog(output)
         return
     from rich.live import Live

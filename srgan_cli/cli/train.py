@@ -197,7 +197,7 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
     if dry_run:
         from srgan_cli.training.dry_run import describe_run
 
-        output = Output()
+        output = Output(only_prints=True)
         for line in describe_run(options, vggs):
             output.result(line)
         if vivid_hint:

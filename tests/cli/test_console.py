@@ -115,6 +115,23 @@ def test_a_full_stdout_is_one_line_and_exit_code_one(words):
 
 @pytest.mark.parametrize("words", [("completion", "bash"), ("models", "--json")])
 def test_a_listing_that_head_cuts_off_ends_without_a_word(words):
+    done = run_into_closed_pipe(*words)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", ODD),
+        ("train", ODD, "-o", "run", "--stages", "psnr", "--steps", "1", "--scale", "2",
+         "--patch", "16", "--dry-run"),
+    ],
+)  # fmt: skip
+def test_a_report_that_head_cuts_off_is_no_error(words):
+    assert b"Error" not in run_into_closed_pipe(*words).stderr
+
+
+def run_into_closed_pipe(*words: str) -> subprocess.CompletedProcess[bytes]:
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
@@ -124,7 +141,7 @@ def test_a_listing_that_head_cuts_off_ends_without_a_word(words):
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
     )
     os.close(write)
-    assert (done.returncode, done.stderr) == (1, b"")
+    return done
 
 
 def test_what_libraries_print_of_damaged_images_is_not_shown(folder: Path) -> None:

@@ -14,7 +14,15 @@ from rich.console import Console
 from terminal import ROOT, srgan_in_terminal
 
 from srgan_cli.cli.console import Output
-from srgan_cli.cli.progress_bars import BatchProgress, TrainingBar, _new_bar, clock, truncate
+from srgan_cli.cli.progress_bars import (
+    BatchProgress,
+    TrainingBar,
+    TrainingLog,
+    _new_bar,
+    clock,
+    training_progress,
+    truncate,
+)
 from srgan_cli.images.image import Image
 from srgan_cli.images.write import write_image
 from srgan_cli.training.callbacks import Progress as TrainingProgress
@@ -143,6 +151,14 @@ def test_training_shows_steps_losses_and_validation(capsys: pytest.CaptureFixtur
     text = capsys.readouterr().err
     assert "psnr step 2: pixel 0.5000 | PSNR 30.000 dB" in text
     assert "left out: [a].png" in text
+
+
+def test_a_quiet_process_of_several_draws_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Output, "interactive", True)
+    with training_progress(Output(quiet=True)) as callback:
+        assert isinstance(callback, TrainingLog)
+    with training_progress(terminal_output()) as callback:
+        assert isinstance(callback, TrainingBar)
 
 
 def test_a_training_with_a_budget_shows_the_time_that_is_left() -> None:
