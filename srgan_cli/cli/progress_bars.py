@@ -196,7 +196,8 @@ class TrainingBar:
     def progress(self, now: "TrainingProgress") -> None:
         if now.stage != self.stage:
             self.stage, self.score = now.stage, ""
-            self.bar.reset(self.task, completed=now.step)
+            self.bar.remove_task(self.task)  # one with a total cannot go back to none
+            self.task = self.bar.add_task("", total=None, left="", right="")
         losses = describe_losses(now)
         if now.score is not None:
             self.score = describe_score(now.score)

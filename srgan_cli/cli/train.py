@@ -34,7 +34,7 @@ from srgan_cli.training.train_options import (
     STAGES,
     TEACHER_WEIGHT,
     TrainOptions,
-    flag,
+    gan_stage_command,
     seconds,
     size,
 )
@@ -223,7 +223,7 @@ def train_command(given: dict[str, Any], resume: bool, dry_run: bool) -> None:
 
 def _new_options(given: dict[str, Any]) -> TrainOptions:
     options = TrainOptions(**given)
-    options.check_used()
+    options.check_new()
     return options
 
 
@@ -244,36 +244,11 @@ def _needs_vgg(options: TrainOptions) -> bool:
     return not named and has_psnr and any(perceptual_terms(stage) for stage in stages)
 
 
-GAN_OPTIONS = (
-    "steps",
-    "budget",
-    "seed",
-    "low",
-    "val",
-    "pool",
-    "teacher_weight",
-    "patch",
-    "lr",
-    "batch_size",
-    "accumulate",
-    "device",
-    "precision",
-)
-"""Options that change a GAN stage, besides those that it always names."""
-
-
 def _vivid_stage_hint(options: TrainOptions) -> str:
     """How to train the GAN stage that was omitted."""
-    words = ["srgan", "train", *map(str, options.folders), "-o", f"{options.out}-gan"]
-    words += ["--recipe", options.recipe, "--scale", str(options.scale), "--stages", "gan"]
-    words += ["--from", str(options.out / "psnr.safetensors"), "--vgg", "download"]
-    for name in GAN_OPTIONS:
-        value = getattr(options, name)
-        if value != getattr(TrainOptions, name) and (name != "teacher_weight" or options.pool):
-            words += [flag(name), f"{value:.15g}s" if name == "budget" else str(value)]
     return (
         "Without --vgg only the faithful network is trained. For the vivid one, which needs "
-        f"torchvision's VGG19 (548 MB, once): {shlex.join(words)}"
+        f"torchvision's VGG19 (548 MB, once): {shlex.join(gan_stage_command(options))}"
     )
 
 

@@ -7,7 +7,7 @@ import importlib.util
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,17 +88,17 @@ def _draw_panel(axes: "Axes", panel: Panel) -> None:
     axes.set_axisbelow(True)
     if panel.log:
         axes.set_yscale("log")
-    drawn = [_points(curve, panel.log) for curve in panel.curves]
-    for index, (curve, points) in enumerate(zip(panel.curves, drawn, strict=True)):
-        _draw_curve(axes, curve, points, COLORS[index % len(COLORS)])
-    if not any(len(points) for points in drawn):
+    drawn = [_drawable(curve, panel.log) for curve in panel.curves]
+    for index, curve in enumerate(drawn):
+        _draw_curve(axes, curve, COLORS[index % len(COLORS)])
+    if not any(len(curve.x) for curve in drawn):
         axes.text(0.5, 0.5, "no values yet", transform=axes.transAxes, ha="center")
     if len(panel.curves) > 1:
         axes.legend(fontsize="small", frameon=False, loc="best")
 
 
-def _draw_curve(axes: "Axes", curve: Curve, points: np.ndarray, color: str) -> None:
-    """points: (N, 2)."""
+def _draw_curve(axes: "Axes", curve: Curve, color: str) -> None:
+    points = np.array([curve.x, curve.y], dtype=np.float64).T  # (N, 2)
     x, y = points.T
     if curve.smooth and curve.joined:
         axes.plot(x, y, color=color, alpha=0.25, linewidth=1)
@@ -114,14 +114,19 @@ def _draw_curve(axes: "Axes", curve: Curve, points: np.ndarray, color: str) -> N
         )
 
 
-def _points(curve: Curve, log: bool) -> np.ndarray:
-    """(N, 2): those that can be drawn."""
-    points = [
-        (float(x), float(y))
-        for x, y in zip(curve.x, curve.y, strict=True)
+def _drawable(curve: Curve, log: bool) -> Curve:
+    """The curve of those points that can be drawn, with their notes."""
+    kept = [
+        index
+        for index, (x, y) in enumerate(zip(curve.x, curve.y, strict=True))
         if math.isfinite(x) and math.isfinite(y) and (y > 0 or not log)
     ]
-    return np.array(points).reshape(-1, 2)
+    return replace(
+        curve,
+        x=[curve.x[index] for index in kept],
+        y=[curve.y[index] for index in kept],
+        notes=[curve.notes[index] for index in kept if index < len(curve.notes)],
+    )
 
 
 def _running_mean(values: np.ndarray) -> np.ndarray:

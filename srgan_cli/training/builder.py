@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.optim import Adam
 
 from srgan_cli import __version__
-from srgan_cli.errors import OptionError
 from srgan_cli.figures import plots
 from srgan_cli.networks import DISCRIMINATORS
 from srgan_cli.networks.quantization_aware import QuantizationAware
@@ -169,15 +168,6 @@ def _teacher(run: TrainRun) -> TeacherEnsemble:
     return TeacherEnsemble(
         [to_channels_last(load_generator(one), run.device).eval() for one in given]
     )
-
-
-def check_batch(stage: Stage, processes: ProcessGroup) -> None:
-    """Raises OptionError where the processes would get parts of different size."""
-    size, count = stage.batch_size, processes.world_size
-    if size % count:
-        raise OptionError(
-            f"--batch-size {size} cannot be divided among {count} processes: take a multiple"
-        )
 
 
 def _batches(run: TrainRun, stage: Stage, first: int) -> Iterator[Pair]:

@@ -23,7 +23,7 @@ from srgan_cli.networks.vgg import VGG, available_layers
 from srgan_cli.training.loss_terms import PerceptualTerm
 from srgan_cli.training.losses import DISTANCES, PerceptualLoss, WeightedFeatures
 from srgan_cli.training.stages import Stage
-from srgan_cli.training.train_options import VggFile
+from srgan_cli.training.vgg_file import VggFile
 from srgan_cli.weights.tensor_files import read_tensors
 
 METRIC_LAYERS = ("conv1_2", "conv2_1", "conv3_1", "conv4_1", "conv5_1")

@@ -15,7 +15,7 @@ from srgan_cli.training.initial_weights import starting_weights
 from srgan_cli.training.int8_stage import stage_network, stage_precision
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.stages import Stage
-from srgan_cli.training.train_options import TrainOptions
+from srgan_cli.training.train_options import TrainOptions, smallest_patch
 from srgan_cli.weights.loading import load_generator
 
 COPIES = 4
@@ -154,8 +154,8 @@ def stage_memory(
 
 
 def memory_hint(request: MemoryRequest, estimate: MemoryEstimate, available: float) -> str:
-    """Options with an equal effective batch size that fit; without `available` bytes half the
-    batch.
+    """Options with an equal effective batch size that fit into `available` bytes; half the batch
+    where these are infinite, as of a device that does not tell.
     """
     limit = SHARE * available
     fits = [
@@ -182,4 +182,6 @@ def _smaller_patch(request: MemoryRequest, estimate: MemoryEstimate, limit: floa
     side = request.side * math.sqrt((limit - estimate.fixed) / estimate.sample)
     if side >= request.side:  # the estimate was too low, or there is none of the device
         side = request.side / 2
-    return f"take a smaller --patch, {max(1, int(side) // request.scale) * request.scale}"
+    if side < smallest_patch(request.scale):
+        return "take fewer --blocks or another --device"
+    return f"take a smaller --patch, {int(side) // request.scale * request.scale}"

@@ -18,7 +18,8 @@ from srgan_cli.errors import OptionError, TrainingError, WeightsError
 from srgan_cli.files import append_regular, atomic_write, read_regular, try_lock
 from srgan_cli.folders import create_folder
 from srgan_cli.training.recipes import RECIPES
-from srgan_cli.training.train_options import TrainOptions, absolute_vgg
+from srgan_cli.training.train_options import TrainOptions
+from srgan_cli.training.vgg_file import absolute_vgg
 from srgan_cli.weights.tensor_files import read_tensors, write_torch_file
 
 MAX_OPTIONS = 1 << 24  # bytes of options.json

@@ -9,6 +9,7 @@ from typing import Any
 
 from srgan_cli.errors import OptionError
 from srgan_cli.settings import FLOAT_PRECISION_NAMES
+from srgan_cli.training.vgg_file import VggFile
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -40,53 +41,6 @@ LARGEST = {
     "seed": 2**63 - 1,
 }
 """Larger values are mistakes."""
-
-
-DOWNLOAD = "download"
-"""Stands for torchvision's VGG19, which is downloaded once."""
-
-LAYER = r"conv\d_\d(?:=[^,=]*)?"
-PATTERN = re.compile(rf"(?P<file>.+?)(?::(?P<layers>{LAYER}(?:,{LAYER})*))?", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class VggFile:
-    """A file and the weight of each of its layers; without layers, the recipe's."""
-
-    file: str
-    layers: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def path(self) -> Path | None:
-        """The file; None if it is to be downloaded."""
-        return None if self.file == DOWNLOAD else Path(self.file)
-
-    @classmethod
-    def parse(cls, text: str) -> "VggFile":
-        """FILE or FILE:conv2_2=0.5,conv3_1; a layer without a number weighs 1."""
-        match = PATTERN.fullmatch(text)
-        if match is None:
-            raise OptionError("--vgg takes FILE, FILE:conv2_2=0.5,conv3_1=1 or download")
-        parts = match["layers"].split(",") if match["layers"] else []
-        return cls(match["file"], dict(_parse_layer(part) for part in parts))
-
-
-def absolute_vgg(text: str) -> str:
-    """A value of --vgg with its file's absolute path."""
-    file = VggFile.parse(text)
-    layers = text.removeprefix(file.file)
-    return text if file.path is None else f"{file.path.absolute()}{layers}"
-
-
-def _parse_layer(part: str) -> tuple[str, float]:
-    name, _, number = part.partition("=")
-    try:
-        weight = float(number or 1)
-    except ValueError as error:
-        raise OptionError(f"--vgg: the weight of {name} is a number, not {number!r}") from error
-    if not 0 < weight < float("inf"):
-        raise OptionError(f"--vgg: the weight of {name} must be more than 0, not {number}")
-    return name, weight
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,10 +172,13 @@ class TrainOptions:
         given = (self.out, self.val, self.low, self.pool)
         return tuple(folder for folder in given if folder is not None)
 
-    def check_used(self) -> None:
-        """Raises OptionError for options without effect, which run folders of older versions may
-        record.
+    def check_new(self) -> None:
+        """Raises OptionError for options without effect and patches too small to train on, which
+        run folders of older versions may record.
         """
+        if self.patch is not None and self.patch < smallest_patch(self.scale):
+            least = smallest_patch(self.scale)
+            raise OptionError(f"--patch must be at least {least} at scale {self.scale}")
         if self.optimizer is not None and self.stages == "gan":
             raise OptionError("--optimizer goes with the PSNR stage, and --stages gan has none")
         if self.precision not in ("auto", "fp32") and self.stages == "int8":
@@ -242,6 +199,43 @@ class TrainOptions:
 
     def vgg_files(self) -> list[VggFile]:
         return [VggFile.parse(text) for text in self.vgg]
+
+
+GAN_OPTIONS = (
+    "steps",
+    "budget",
+    "seed",
+    "low",
+    "val",
+    "pool",
+    "teacher_weight",
+    "patch",
+    "lr",
+    "batch_size",
+    "accumulate",
+    "device",
+    "precision",
+)
+"""Options that change a GAN stage, besides those that it always names."""
+
+
+def gan_stage_command(options: TrainOptions) -> list[str]:
+    """The words that train the GAN stage of a run that had none, with all that changes it."""
+    words = ["srgan", "train", *map(str, options.folders), "-o", f"{options.out}-gan"]
+    words += ["--recipe", options.recipe, "--scale", str(options.scale), "--stages", "gan"]
+    words += ["--from", str(options.out / "psnr.safetensors"), "--vgg", "download"]
+    for name in GAN_OPTIONS:
+        value = getattr(options, name)
+        if value != getattr(TrainOptions, name) and (name != "teacher_weight" or options.pool):
+            words += [flag(name), f"{value:.15g}s" if name == "budget" else str(value)]
+    return words
+
+
+def smallest_patch(scale: int) -> int:
+    """Side of the smallest high-resolution crop, in pixels: VGG and discriminators halve it four
+    times, and 8 pixels are left of it at low resolution.
+    """
+    return max(16, 8 * scale)
 
 
 def flag(name: str) -> str:

@@ -8,7 +8,12 @@ import torch
 
 from srgan_cli.device import keep_memory, out_of_memory, pick_device
 from srgan_cli.errors import DeviceError, OptionError
-from srgan_cli.training.builder import TrainRun, build_trainer, check_batch, validation_samples
+from srgan_cli.training.builder import (
+    TrainRun,
+    build_discriminator,
+    build_trainer,
+    validation_samples,
+)
 from srgan_cli.training.callbacks import Progress, TrainingCallback
 from srgan_cli.training.data import Data, load_data
 from srgan_cli.training.distillation import load_teachers
@@ -22,6 +27,7 @@ from srgan_cli.training.feature_extractors import (
 )
 from srgan_cli.training.image_checks import skipped_lines
 from srgan_cli.training.initial_weights import starting_weights, weights_file
+from srgan_cli.training.loss_terms import GanTerm
 from srgan_cli.training.memory_estimate import (
     MemoryRequest,
     available_bytes,
@@ -58,6 +64,32 @@ def check(options: TrainOptions) -> list[LoadedVgg]:
         for term in perceptual_terms(stage):
             perceptual_loss(vggs, term)
     return vggs
+
+
+def check_batch(stage: Stage, processes: ProcessGroup) -> None:
+    """Raises OptionError where the processes would get parts of different size, or too few pixels
+    for the discriminator.
+    """
+    size, count = stage.batch_size, processes.world_size
+    if size % count:
+        raise OptionError(
+            f"--batch-size {size} cannot be divided among {count} processes: take a multiple"
+        )
+    if stage.gan is not None:
+        _check_discriminator(stage.gan, (size // count, 3, stage.patch, stage.patch))
+
+
+def _check_discriminator(gan: GanTerm, shape: tuple[int, ...]) -> None:
+    """Nothing is computed: BatchNorm takes no single pixel."""
+    with torch.device("meta"):
+        discriminator = build_discriminator(gan).train()
+        try:
+            discriminator(torch.zeros(shape))
+        except ValueError as error:
+            raise OptionError(
+                f"{shape[0]} patch of {shape[-1]} pixels is too little for the discriminator: take "
+                "a larger --patch or --batch-size"
+            ) from error
 
 
 def _check_out(options: TrainOptions) -> None:

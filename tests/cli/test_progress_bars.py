@@ -147,6 +147,9 @@ def test_training_shows_steps_losses_and_validation(capsys: pytest.CaptureFixtur
     assert bar.tasks[0].fields["left"] == "psnr step 3 of 9"
     display.progress(TrainingProgress("gan", 1, 9, {}))
     assert (bar.tasks[0].completed, bar.tasks[0].total, display.caption) == (1, 9, "")
+    display.progress(TrainingProgress("int8", 1, None, {}))
+    (task,) = bar.tasks
+    assert (task.completed, task.total) == (1, None)
     display.message("left out: [a].png")
     text = capsys.readouterr().err
     assert "psnr step 2: pixel 0.5000 | PSNR 30.000 dB" in text

@@ -83,6 +83,13 @@ def test_a_single_point_is_visible() -> None:
     assert len(pixels_of(plot(Curve("PSNR", [5], [3.0])), COLORS[0])) > 10
 
 
+def test_notes_stay_with_their_points_where_others_cannot_be_drawn() -> None:
+    holed = Curve("a", [0, 1, 2], [1.0, math.nan, 2.0], notes=["first", "none", "last"])
+    whole = Curve("a", [0, 2], [1.0, 2.0], notes=["first", "last"])
+
+    assert (plot(holed).pixels == plot(whole).pixels).all()
+
+
 def test_more_curves_than_colors_and_odd_names_fit() -> None:
     names = ["the curve with the number $1", "a_b^c$", "$x$", "日本"] * 3
 

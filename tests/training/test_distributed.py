@@ -11,13 +11,12 @@ import pytest
 import torch
 
 from srgan_cli.errors import OptionError
-from srgan_cli.training.builder import check_batch
 from srgan_cli.training.distributed import ProcessGroup, distributed_context, process_group
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.run_folder import begin, checkpoints, load_state
 from srgan_cli.training.schedule import resolve_stage
 from srgan_cli.training.train_options import TrainOptions
-from srgan_cli.training.train_run import check
+from srgan_cli.training.train_run import check, check_batch
 
 
 def free_port() -> int:

@@ -9,7 +9,7 @@ from srgan_cli.errors import WeightsError
 from srgan_cli.files import try_lock
 from srgan_cli.training import feature_extractors
 from srgan_cli.training.feature_extractors import download, load_vggs
-from srgan_cli.training.train_options import VggFile
+from srgan_cli.training.vgg_file import VggFile
 
 
 @pytest.fixture

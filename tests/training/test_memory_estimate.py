@@ -57,6 +57,13 @@ def test_where_not_even_one_patch_fits_a_smaller_one_is_suggested(share, side) -
     assert line.endswith(f"for one patch: take a smaller --patch, {side}")
 
 
+def test_no_patch_is_suggested_that_is_too_small_to_train_on() -> None:
+    what = MemoryRequest(torch.device("cuda"), size=1, accumulate=1, side=32, scale=4)
+    line = memory_hint(what, MemoryEstimate(fixed=1e9, sample=8e9), 5e9 / SHARE)
+    assert "--patch" not in line
+    assert "fewer --blocks" in line
+
+
 def test_networks_that_do_not_fit_need_another_device() -> None:
     what = MemoryRequest(torch.device("cuda"), size=16, accumulate=1, side=128, scale=4)
     line = memory_hint(what, MemoryEstimate(fixed=3e9, sample=1e9), available=2e9)

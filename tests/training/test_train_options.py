@@ -19,7 +19,7 @@ from srgan_cli.training.run_folder import (
     write_options,
 )
 from srgan_cli.training.schedule import resolve_stage
-from srgan_cli.training.train_options import TrainOptions, VggFile, seconds, size
+from srgan_cli.training.train_options import TrainOptions, seconds, size
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,8 @@ def test_options_that_make_no_sense_are_refused(make, changes, message) -> None:
     ("changes", "message"),
     [
         ({"stages": "gan", "start": Path("a"), "optimizer": "muon"}, "--optimizer goes with"),
+        ({"patch": 14}, "--patch must be at least 16 at scale 2"),
+        ({"scale": 4, "patch": 28}, "--patch must be at least 32 at scale 4"),
         ({"pool_size": 50}, "name both"),
         ({"pool_size": 50, "pool": Path("a")}, "name both"),
         ({"pool_size": 50, "teachers": (Path("a"),)}, "name both"),
@@ -72,20 +74,20 @@ def test_options_that_make_no_sense_are_refused(make, changes, message) -> None:
         ),
     ],
 )
-def test_new_runs_refuse_options_without_effect(make, changes, message) -> None:
+def test_new_runs_refuse_what_older_ones_may_record(make, changes, message) -> None:
     options = make(**changes)
     with pytest.raises(OptionError, match=message):
-        options.check_used()
+        options.check_new()
     begin(options)
     older = read_options(options.out)  # as older versions recorded them
-    names = ("optimizer", "precision", "pool_size", "stages")
+    names = ("optimizer", "precision", "pool_size", "stages", "patch")
     assert [getattr(older, name) for name in names] == [getattr(options, name) for name in names]
 
 
 def test_options_with_an_effect_are_used(make) -> None:
-    make(optimizer="muon").check_used()
-    make(precision="bf16").check_used()
-    make(pool_size=50, pool=Path("a"), teachers=(Path("b"),)).check_used()
+    make(optimizer="muon").check_new()
+    make(precision="bf16").check_new()
+    make(pool_size=50, pool=Path("a"), teachers=(Path("b"),)).check_new()
 
 
 def test_spans_and_sizes() -> None:
@@ -94,19 +96,6 @@ def test_spans_and_sizes() -> None:
     for wrong in ("", "0", "two hours", "-3m"):
         with pytest.raises(OptionError):
             seconds(wrong)
-
-
-@pytest.mark.parametrize(
-    ("text", "file", "layers"),
-    [
-        ("vgg.pth", "vgg.pth", {}),
-        ("vgg.pth:conv2_2=0.5,conv3_1", "vgg.pth", {"conv2_2": 0.5, "conv3_1": 1.0}),
-        ("C:\\nets\\vgg.pth:conv1_1", "C:\\nets\\vgg.pth", {"conv1_1": 1.0}),
-        ("C:\\nets\\vgg.pth", "C:\\nets\\vgg.pth", {}),
-    ],
-)
-def test_a_vgg_file_and_its_layers(text, file, layers) -> None:
-    assert VggFile.parse(text) == VggFile(file, layers)
 
 
 def test_a_relative_vgg_file_is_recorded_with_its_folder(make, monkeypatch, tmp_path) -> None:

@@ -17,6 +17,8 @@ from training_helpers import StopAfter, last_state, save_image
 from srgan_cli.errors import OptionError, TrainingError
 from srgan_cli.networks.discriminators import SRGANDiscriminator
 from srgan_cli.training.callbacks import NoCallback
+from srgan_cli.training.distributed import ProcessGroup
+from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.run_folder import (
     begin,
     checkpoints,
@@ -26,8 +28,9 @@ from srgan_cli.training.run_folder import (
     truncate_log,
     write_options,
 )
+from srgan_cli.training.schedule import resolve_stage
 from srgan_cli.training.train_options import TrainOptions
-from srgan_cli.training.train_run import check, train
+from srgan_cli.training.train_run import check, check_batch, train
 from srgan_cli.training.trainer import StopTraining
 from srgan_cli.weights.container import read_weights
 from srgan_cli.weights.tensor_files import write_torch_file
@@ -63,6 +66,15 @@ def test_a_run_in_its_folder_of_images_is_refused_unless_it_is_under_way(make, r
     assert sorted(path.name for path in photos.iterdir()) == ["0.png", "1.png", "2.png", "3.png"]
     train(make(out=photos, steps=1), [], NoCallback(), "")  # as earlier versions did
     assert check(make(out=photos, steps=2))
+
+
+@pytest.mark.parametrize("changes", [{"batch_size": 2}, {"patch": 32}])
+def test_one_small_patch_is_too_little_for_a_discriminator_with_batchnorm(make, changes) -> None:
+    single = make(recipe="srgan", batch_size=1, patch=16)
+    stage = RECIPES["srgan"].stages[1]
+    with pytest.raises(OptionError, match="larger --patch or --batch-size"):
+        check_batch(resolve_stage(single, stage), ProcessGroup())
+    check_batch(resolve_stage(replace(single, **changes), stage), ProcessGroup())
 
 
 def test_a_resumed_run_tells_that_its_images_changed(make, run, photos) -> None:
