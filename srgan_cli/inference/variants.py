@@ -14,7 +14,7 @@ from srgan_cli.errors import DeviceError
 from srgan_cli.networks.calibration import MIN_PSNR, Calibration
 from srgan_cli.networks.fast import Fast
 from srgan_cli.networks.int8 import Int8Fast, int8_problem
-from srgan_cli.networks.orientations import ORIENTATIONS, upscale_rotated
+from srgan_cli.networks.layers import ORIENTATIONS, upscale_rotated
 
 
 class Ensemble(nn.Module):

@@ -1,4 +1,5 @@
-"""Layers that several papers' networks share, and how far networks see.
+"""Layers that several papers' networks share, how far networks see, and the orientations of what
+they see.
 
 `SubPixelConv`, `OutputConv` and `NearestConv` compute convolutions behind an upsampling at the
 smaller size: the same sums, in less than half the time.
@@ -7,6 +8,7 @@ smaller size: the same sums, in less than half the time.
 import math
 from collections.abc import Iterable
 from fractions import Fraction
+from itertools import product
 
 import torch
 from torch import Tensor, nn
@@ -208,3 +210,14 @@ def bicubic_radius(scale: int) -> Fraction:
 def total_radius(stages: Iterable[Fraction]) -> int:
     """Radius of stages in a row, rounded up to whole pixels."""
     return math.ceil(sum(stages, Fraction(0)))
+
+
+ORIENTATIONS = tuple(product(range(4), (False, True)))
+"""Quarter turns counterclockwise, and whether the image is flipped left to right before them."""
+
+
+def upscale_rotated(generator: nn.Module, low_res: Tensor, rotations: int, flip: bool) -> Tensor:
+    """(B, 3, H, W) -> (B, 3, sH, sW) in float32: upscaled in that orientation, then turned back."""
+    flipped = low_res.flip(3) if flip else low_res
+    high_res = generator(flipped.rot90(rotations, (2, 3))).float().rot90(-rotations, (2, 3))
+    return high_res.flip(3) if flip else high_res

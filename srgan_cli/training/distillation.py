@@ -23,7 +23,7 @@ from srgan_cli.folders import create_folder
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_header
 from srgan_cli.images.write import write_image
-from srgan_cli.networks.orientations import ORIENTATIONS, upscale_rotated
+from srgan_cli.networks.layers import ORIENTATIONS, upscale_rotated
 from srgan_cli.training.dataset import ImageSet, min_side_check
 from srgan_cli.training.image_cache import CacheFile, load_images
 from srgan_cli.training.patches import (

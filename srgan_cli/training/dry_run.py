@@ -68,7 +68,7 @@ def describe_run(options: TrainOptions, vggs: list[LoadedVgg]) -> Iterator[str]:
         yield from _stage_lines(options, stage, vggs, steps, budget)
     metric = metric_extractor(vggs, stages, torch.device("cpu"))
     for name, layers in (metric.layers if metric else {}).items():
-        yield f"judged by: {name}: {', '.join(layers)}"
+        yield f"validation features: {name}: {', '.join(layers)}"
     yield f"written to: {options.out}"
 
 

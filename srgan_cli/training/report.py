@@ -79,7 +79,7 @@ def _panel(
 
 UNITS = {
     "psnr": "dB on Y",
-    "features": "feature distance",
+    "features": "distance of validation features",
     "discriminator_accuracy": "accuracy of the discriminator",
 }
 

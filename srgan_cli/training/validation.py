@@ -28,7 +28,8 @@ class Score:
     psnr: float
     ssim: float
     features: float | None = None
-    """Feature distance of the centers; None without a VGG file."""
+    """Distance of the centers in layers that the losses do not use, unlike the features of `srgan
+    eval --vgg`; None without a VGG file."""
 
     def selection_score(self, end: str) -> float:
         """The value by which the best network of a stage is selected: higher is better."""

@@ -139,7 +139,7 @@ def tile_padding(weights: Weights, analytic: int) -> int:
 def complete_metadata(weights: Weights, log: Log) -> Weights:
     """`weights` with the measured receptive field and padding in its metadata.
 
-    The field is measured only where the theoretical one is above MAX_UNMEASURED: it may take
+    The field is measured only where the theoretical one is above MAX_ANALYTIC: it may take
     minutes, which is logged. Returns `weights` itself where nothing is missing.
     """
     network, metadata = load_generator(weights), weights.metadata

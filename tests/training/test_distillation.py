@@ -16,7 +16,7 @@ from training_helpers import last_state, random_image, save_image
 
 from srgan_cli.errors import DatasetError, OptionError, WeightsError
 from srgan_cli.networks import GENERATORS
-from srgan_cli.networks.orientations import ORIENTATIONS, upscale_rotated
+from srgan_cli.networks.layers import ORIENTATIONS, upscale_rotated
 from srgan_cli.training.dataset import ImageSet
 from srgan_cli.training.distillation import TeacherEnsemble, effective_teacher_weight, load_pool
 from srgan_cli.training.dry_run import describe_run

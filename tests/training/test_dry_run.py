@@ -23,7 +23,8 @@ def test_a_plan_says_it_all(make) -> None:
         "vanilla GAN x 0.01, real is the original",
         "discriminator: unet, ",
         "memory: about",
-        "judged by",
+        "validation features: ",
+        "tiny.safetensors: conv1_2, conv2_1",
     ):
         assert expected in text
     assert "color augmentation: 30% of the patches" in text
