@@ -15,6 +15,7 @@ import numpy as np
 
 from srgan_cli.device import pick_device
 from srgan_cli.figures import Cell, Row, sheet
+from srgan_cli.images.image import crop_center
 from srgan_cli.images.write import write_image
 from srgan_cli.training.builder import TrainRun, build_trainer
 from srgan_cli.training.callbacks import NoCallback
@@ -27,7 +28,7 @@ from srgan_cli.training.loss_terms import PerceptualTerm
 from srgan_cli.training.recipes import RECIPES, Recipe
 from srgan_cli.training.stages import Stage
 from srgan_cli.training.train_options import TrainOptions
-from srgan_cli.training.validation import Sample, ValidationResult, center_samples, crop_center
+from srgan_cli.training.validation import FEATURE_SIDE, Sample, ValidationResult, center_samples
 from srgan_cli.weights.container import read_weights, write_weights
 
 
@@ -102,8 +103,8 @@ def main() -> None:
         samples, made = trained(name, recipe, given)
         note = f"brightness {brightness_error(samples, made):+.2f} levels, {made.score.psnr:.2f} dB"
         print(f"{name}: {note}")
-        cells.append(Cell(crop_center(made.images[0]), name, note))
-    cells.append(Cell(crop_center(samples[0].high_res), "original"))
+        cells.append(Cell(crop_center(made.images[0], FEATURE_SIDE), name, note))
+    cells.append(Cell(crop_center(samples[0].high_res, FEATURE_SIDE), "original"))
     write_image(sheet([Row(tuple(cells))]), given.out / "ablation.png")
 
 

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
@@ -114,10 +114,14 @@ def load(
 def _choice(model: FilePath | None, blend: float | None, denoise: float | None) -> ModelChoice:
     if model is None:
         return ModelChoice(default_model(), blend=blend, denoise=denoise)
-    is_name = isinstance(model, str) and (model in model_names() or not Path(model).suffix)
-    if is_name and not Path(model).is_file():
-        return ModelChoice(fspath(model), blend=blend, denoise=denoise)
+    if isinstance(model, str) and _is_name(model):
+        return ModelChoice(model, blend=blend, denoise=denoise)
     return ModelChoice(files=(Path(model),), blend=blend, denoise=denoise)
+
+
+def _is_name(model: str) -> bool:
+    """A file comes before a model of its name."""
+    return not Path(model).is_file() and (model in model_names() or not Path(model).suffix)
 
 
 class Upscaler:

@@ -120,13 +120,13 @@ def _extractor(path: Path, device: str) -> "Extractor":
     """Features after activation at the last layer of each stage that the file has."""
     from srgan_cli.device import pick_devices
     from srgan_cli.networks.vgg import VGG, available_layers
+    from srgan_cli.training.feature_extractors import FeatureExtractor
     from srgan_cli.weights.tensor_files import read_tensors
 
     state = read_tensors(path)
     last_of_stage = {name.split("_")[0]: name for name in available_layers(state)}
-    target = pick_devices(device)[0]
-    vgg = VGG(state, last_of_stage.values(), after_relu=True).to(target)
-    return lambda rgb: vgg(rgb.to(target)).values()
+    vgg = VGG(state, last_of_stage.values(), after_relu=True)
+    return FeatureExtractor({str(path): vgg}, pick_devices(device)[0])
 
 
 @dataclass(frozen=True)

@@ -51,11 +51,11 @@ def _new_bar(output: Output) -> "Bar":
     return Progress(*columns, console=output.console, transient=True, disable=hidden)
 
 
-def truncate(name: str, width: int = LONGEST_NAME) -> str:
-    """Printable, and without its middle where it is longer."""
+def truncate(name: str) -> str:
+    """Printable, and without its middle where it is longer than LONGEST_NAME."""
     name = printable(name)
-    half = (width - 1) // 2
-    return name if len(name) <= width else f"{name[:half]}…{name[-half:]}"
+    half = (LONGEST_NAME - 1) // 2
+    return name if len(name) <= LONGEST_NAME else f"{name[:half]}…{name[-half:]}"
 
 
 def clock(seconds: float) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from srgan_cli.errors import ImageError, OptionError
 from srgan_cli.evaluation.measure import list_images
-from srgan_cli.images.image import Image
+from srgan_cli.images.image import Image, crop_center
 from srgan_cli.images.read import read_image
 from srgan_cli.metrics import to_tensor, to_y
 
@@ -81,12 +81,7 @@ def center_crops(place: Path, side: int, count: int) -> list[Tensor]:
     """
     paths = list_images(place)
     chosen = [paths[i * len(paths) // count] for i in range(count)] if count < len(paths) else paths
-    return [_center(read_image(path), side) for path in chosen]
-
-
-def _center(image: Image, side: int) -> Tensor:
-    top, left = (max(0, (length - side) // 2) for length in image.pixels.shape[:2])
-    return to_tensor(image.pixels[top : top + side, left : left + side])
+    return [to_tensor(crop_center(read_image(path).pixels, side)) for path in chosen]
 
 
 def detailed_crops(image: Image, side: int, count: int) -> list[Crop]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from srgan_cli.errors import ImageError
 from srgan_cli.images.formats import Encoding
-from srgan_cli.images.image import Image, to_uint8
+from srgan_cli.images.image import Image, to_rgb_uint8, to_uint8
 from srgan_cli.images.write import encode
 
 LONGEST_SIDE = 16_383  # of a WebP; browsers show little beyond it anyway
@@ -75,12 +75,12 @@ def _urls(images: Sequence[Image], encoding: Encoding, limit: int) -> tuple[str,
 
 def _to_page_image(image: Image) -> Image:
     """Convert to 8-bit RGB without alpha and metadata; an RGB profile is kept."""
-    pixels = np.broadcast_to(to_uint8(image.pixels), (image.height, image.width, 3))
+    pixels = to_rgb_uint8(image.pixels)
     if image.alpha is not None:
         pixels = _composite(pixels, to_uint8(image.alpha))
     profile = image.icc_profile
     of_rgb = profile is not None and profile[16:20] == b"RGB "
-    return Image(np.ascontiguousarray(pixels), icc_profile=profile if of_rgb else None)
+    return Image(pixels, icc_profile=profile if of_rgb else None)
 
 
 def _composite(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont, ImageOps
 
-from srgan_cli.images.image import Image, to_uint8
+from srgan_cli.images.image import Image, to_rgb_uint8
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -64,12 +64,7 @@ def sheet(rows: Sequence[Row], title: str = "") -> Image:
 
 def stack(images: Iterable[Image]) -> Image:
     """Finished figures under one another on white."""
-    return _to_image(_stacked([Pillow.fromarray(eight_bit(p.pixels)) for p in images], gap=0))
-
-
-def eight_bit(pixels: np.ndarray) -> np.ndarray:
-    """(H, W, 1 or 3) of any depth -> (H, W, 3) uint8."""
-    return np.ascontiguousarray(np.broadcast_to(to_uint8(pixels), (*pixels.shape[:2], 3)))
+    return _to_image(_stacked([Pillow.fromarray(to_rgb_uint8(p.pixels)) for p in images], gap=0))
 
 
 def _column_widths(rows: Sequence[Row]) -> list[int]:
@@ -95,7 +90,7 @@ def _draw_row(cells: Sequence[Cell], widths: Sequence[int]) -> Pillow.Image:
     left = 0
     for cell, width, label, note in zip(cells, widths, labels, notes, strict=False):
         write_lines(draw, (left, top - text_height(len(label), LABEL)), label, LABEL)
-        canvas.paste(Pillow.fromarray(eight_bit(cell.pixels)), (left, top))
+        canvas.paste(Pillow.fromarray(to_rgb_uint8(cell.pixels)), (left, top))
         write_lines(draw, (left, top + cell.pixels.shape[0] + 4), note, NOTE, LIGHT_GRAY)
         left += width + GAP
     return canvas

@@ -24,6 +24,17 @@ def to_uint8(samples: Pixels) -> NDArray[np.uint8]:
     return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
+def to_rgb_uint8(pixels: Pixels) -> NDArray[np.uint8]:
+    """(H, W, 1 or 3) of any depth -> (H, W, 3) uint8."""
+    return np.ascontiguousarray(np.broadcast_to(to_uint8(pixels), (*pixels.shape[:2], 3)))
+
+
+def crop_center(pixels: Pixels, side: int) -> Pixels:
+    """The center of (H, W, ...), at most `side` pixels each way. Not a copy."""
+    top, left = (max(0, length - side) // 2 for length in pixels.shape[:2])
+    return pixels[top : top + side, left : left + side]
+
+
 def to_uint16(samples: Pixels, white: int) -> NDArray[np.uint16]:
     """0 .. white -> 0 .. 65535, rounded; what is above white becomes white."""
     wide = np.minimum(samples, white).astype(np.uint32)

@@ -17,7 +17,7 @@ from srgan_cli.errors import DatasetError
 from srgan_cli.figures.html_page import encode_images, fill_template
 from srgan_cli.folders import distinct_names, image_name, scan_folder
 from srgan_cli.images.formats import input_suffixes
-from srgan_cli.images.image import Image, Pixels
+from srgan_cli.images.image import Image, Pixels, crop_center
 from srgan_cli.images.read import read_image
 
 PAGE_LIMIT = 28_000_000  # bytes: opens at once, and can be sent to the raters
@@ -133,10 +133,8 @@ def _example(image: Image, side: int) -> QualityExample:
 
 def _middle(image: Image, side: int) -> Image:
     """The center, at most `side` pixels each way; a copy, so that the large image is freed."""
-    top, left = max(0, image.height - side) // 2, max(0, image.width - side) // 2
-    window = np.s_[top : top + side, left : left + side]
-    alpha = None if image.alpha is None else image.alpha[window].copy()
-    return Image(image.pixels[window].copy(), alpha, image.icc_profile)
+    alpha = None if image.alpha is None else crop_center(image.alpha, side).copy()
+    return Image(crop_center(image.pixels, side).copy(), alpha, image.icc_profile)
 
 
 def _downscaled(image: Image) -> Image:

@@ -10,7 +10,7 @@ import numpy as np
 from srgan_cli.errors import DatasetError, ImageError, describe_error
 from srgan_cli.folders import scan_folder
 from srgan_cli.images.formats import input_suffixes
-from srgan_cli.images.image import Image, to_uint8
+from srgan_cli.images.image import Image, to_rgb_uint8
 from srgan_cli.images.read import read_image
 from srgan_cli.resample import resize_array
 
@@ -108,7 +108,7 @@ class ImageSet:
 
 @lru_cache(maxsize=KEPT)
 def _decoded(path: str) -> np.ndarray:
-    return to_rgb_uint8(read_image(Path(path)))
+    return to_rgb_uint8(read_image(Path(path)).pixels)
 
 
 def find_training_files(
@@ -168,12 +168,6 @@ def min_side_check(side: int) -> ImageCheck:
             )
 
     return check
-
-
-def to_rgb_uint8(image: Image) -> np.ndarray:
-    """(H, W, 3) uint8, whatever its depth and channels."""
-    pixels = to_uint8(image.pixels)
-    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
 
 
 def validation_indices(count: int) -> list[int]:

@@ -13,6 +13,7 @@ import numpy as np
 from srgan_cli.errors import DatasetError
 from srgan_cli.files import atomic_write, read_regular
 from srgan_cli.folders import create_folder
+from srgan_cli.images.image import to_rgb_uint8
 from srgan_cli.training.dataset import (
     CachedImage,
     ImageCheck,
@@ -20,7 +21,6 @@ from srgan_cli.training.dataset import (
     SkippedFile,
     half_size,
     read_checked,
-    to_rgb_uint8,
 )
 
 MAX_INDEX = 1 << 30  # bytes of the list of what a cache holds
@@ -126,7 +126,7 @@ def _decode_all(
             if isinstance(image, SkippedFile):
                 skipped.append((str(path), image.reason))
             else:
-                entries.append(_stored(path, to_rgb_uint8(image), out, cache.limit))
+                entries.append(_stored(path, to_rgb_uint8(image.pixels), out, cache.limit))
         complete = [*_with_half_size(entries, out, half_from, cache.limit)]
     return {"entries": [*map(asdict, complete)], "refusals": skipped}
 

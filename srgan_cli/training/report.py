@@ -9,11 +9,12 @@ import numpy as np
 from srgan_cli.errors import TrainingError
 from srgan_cli.figures import Cell, Curve, Panel, Row, plot_curves, sheet
 from srgan_cli.folders import create_folder
+from srgan_cli.images.image import crop_center
 from srgan_cli.images.write import write_image
 from srgan_cli.metrics import psnr
 from srgan_cli.resample import resize_array
 from srgan_cli.training.run_folder import read_log
-from srgan_cli.training.validation import Sample, crop_center, to_uint8_array
+from srgan_cli.training.validation import FEATURE_SIDE, Sample, to_uint8_array
 
 SHOWN = 4
 """Samples on a sheet."""
@@ -37,10 +38,10 @@ def _row(sample: Sample, outputs: np.ndarray) -> Row:
     bicubic = resize_array(low_res, *sample.high_res.shape[:2])
     return Row(
         (
-            Cell(crop_center(large), "input"),
-            Cell(crop_center(bicubic), "bicubic", _note(bicubic, sample, scale)),
-            Cell(crop_center(outputs), "ours", _note(outputs, sample, scale)),
-            Cell(crop_center(sample.high_res), "original"),
+            Cell(crop_center(large, FEATURE_SIDE), "input"),
+            Cell(crop_center(bicubic, FEATURE_SIDE), "bicubic", _note(bicubic, sample, scale)),
+            Cell(crop_center(outputs, FEATURE_SIDE), "ours", _note(outputs, sample, scale)),
+            Cell(crop_center(sample.high_res, FEATURE_SIDE), "original"),
         )
     )
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from srgan_cli.images.image import crop_center
 from srgan_cli.metrics import Extractor, feature_distance, psnr, ssim
 from srgan_cli.training.data import Source
 from srgan_cli.training.patches import DownsampleFunction, as_planes, round_levels
@@ -98,19 +99,13 @@ def score(
     extractor: Extractor | None,
 ) -> Score:
     pairs = list(zip(outputs, originals, strict=True))
-    centers = [tuple(crop_center(image) for image in pair) for pair in pairs]
+    centers = [tuple(crop_center(image, FEATURE_SIDE) for image in pair) for pair in pairs]
     distances = [feature_distance(extractor, *pair) for pair in centers] if extractor else []
     return Score(
         psnr=float(np.mean([psnr(a, b, border) for a, b in pairs])),
         ssim=float(np.mean([ssim(a, b, border) for a, b in pairs])),
         features=float(np.mean(distances)) if distances else None,
     )
-
-
-def crop_center(pixels: np.ndarray) -> np.ndarray:
-    """The center, at most FEATURE_SIDE pixels a side."""
-    top, left = (max(0, (length - FEATURE_SIDE) // 2) for length in pixels.shape[:2])
-    return pixels[top : top + FEATURE_SIDE, left : left + FEATURE_SIDE]
 
 
 def to_uint8_array(image: Tensor) -> np.ndarray:

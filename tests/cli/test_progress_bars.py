@@ -125,7 +125,7 @@ def test_speed_and_time_left_come_from_the_files_that_needed_work() -> None:
 
 def test_long_names_are_shortened_in_the_middle() -> None:
     assert truncate("short.png") == "short.png"
-    assert truncate("a" * 40 + "-end.png", 21) == "aaaaaaaaaa…aaa-end.png"[:11] + "aa-end.png"
+    assert truncate("a" * 40 + "-end.png") == "aaaaaaaaaa…aaa-end.png"[:11] + "aa-end.png"
 
 
 @pytest.mark.parametrize(

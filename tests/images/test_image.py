@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from srgan_cli.images.image import Image, ImageSequence
+from srgan_cli.images.image import Image, ImageSequence, crop_center, to_rgb_uint8
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,21 @@ def test_gray_is_equal_channels():
 def test_a_sequence_checks_its_durations(make):
     with pytest.raises(ValueError, match="a duration for each"):
         ImageSequence((make(),), (1, 2))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_any_pixels_become_rgb_of_8_bits(channels: int, dtype: type) -> None:
+    white = np.iinfo(dtype).max
+    made = to_rgb_uint8(np.full((2, 3, channels), white, dtype))
+
+    assert made.flags["C_CONTIGUOUS"]
+    np.testing.assert_array_equal(made, np.full((2, 3, 3), 255, np.uint8), strict=True)
+
+
+def test_a_center_is_no_larger_than_the_image() -> None:
+    pixels = np.arange(5 * 8).reshape(5, 8)
+
+    np.testing.assert_array_equal(crop_center(pixels, 4), pixels[:4, 2:6])
+    np.testing.assert_array_equal(crop_center(pixels, 6), pixels[:, 1:7])
+    np.testing.assert_array_equal(crop_center(pixels, 9), pixels)
