@@ -11,7 +11,7 @@ from typing import TypeVar
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from srgan_cli.errors import DatasetError
+from srgan_cli.errors import DatasetError, ImageError, TrainingError
 from srgan_cli.folders import create_folder
 from srgan_cli.training.dataset import (
     ImageSet,
@@ -187,11 +187,14 @@ def downsample_function(recipe: Recipe) -> DownsampleFunction:
 def load_batches(
     batches: Dataset[Batch], first: int, workers: int = 0, *, pinned: bool = False
 ) -> Iterator[Batch]:
-    """Batch number `first` and all that follow. pinned: in pinned memory."""
+    """Batch number `first` and all that follow. pinned: in pinned memory.
+
+    Raises TrainingError for an image that can no longer be read.
+    """
     if workers:
         atexit.register(_kill_workers)
     loader = DataLoader(
-        batches,
+        _OrError(batches),
         batch_size=None,
         sampler=range(first, 2**62),
         num_workers=workers,
@@ -200,15 +203,58 @@ def load_batches(
         pin_memory=pinned,
         generator=torch.Generator(),  # so that the training's own random numbers stay untouched
     )
-    return iter(loader)
+    return _without_errors(iter(loader))
+
+
+class _OrError(Dataset[Batch | TrainingError]):
+    """A batch, or the error: DataLoader would raise one whose message is a traceback."""
+
+    def __init__(self, batches: Dataset[Batch]) -> None:
+        self.batches = batches
+
+    def __getitem__(self, number: int) -> Batch | TrainingError:
+        try:
+            return self.batches[number]
+        except (ImageError, OSError) as error:
+            return TrainingError(f"{error}; go on with --resume")
+
+
+def _without_errors(found: Iterator[Batch | TrainingError]) -> Iterator[Batch]:
+    while True:
+        try:
+            batch = next(found)
+        except (OSError, EOFError) as error:  # the batch of a worker that has died is on its way
+            raise dead_worker_error(error) from error
+        if isinstance(batch, TrainingError):
+            raise batch
+        yield batch
+
+
+def worker_died(error: RuntimeError) -> bool:
+    """Whether DataLoader raised it for a worker that ended by itself, or that the system ended."""
+    return str(error).startswith("DataLoader worker (pid")
+
+
+def dead_worker_error(error: Exception) -> TrainingError:
+    """What to raise in place of an error that a worker's death has caused."""
+    ignore_ended_workers()
+    why = str(error).partition(". ")[0] or type(error).__name__
+    return TrainingError(
+        f"a process that cuts patches has died ({why}): memory may be short; go on with --resume"
+    )
 
 
 def _kill_workers() -> None:
     """Called at exit, where multiprocessing would wait for workers, which ignore signals."""
-    if hasattr(signal, "SIGCHLD"):  # DataLoader's handler would take them for crashed
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    ignore_ended_workers()
     for process in multiprocessing.active_children():
         process.kill()
+
+
+def ignore_ended_workers() -> None:
+    """DataLoader's handler raises an error wherever the program is, once for each of them."""
+    if hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def _init_worker(number: int) -> None:

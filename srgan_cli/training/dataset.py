@@ -76,7 +76,7 @@ class ImageSet:
     def __getitem__(self, number: int) -> np.ndarray:
         entry = self.entries[number]
         if entry.offset is None:
-            return _decoded(entry.path)
+            return _decoded(entry)
         return self._kept(entry.offset, entry.height, entry.width)
 
     def half(self, number: int) -> np.ndarray | None:
@@ -107,8 +107,14 @@ class ImageSet:
 
 
 @lru_cache(maxsize=KEPT)
-def _decoded(path: str) -> np.ndarray:
-    return to_rgb_uint8(read_image(Path(path)).pixels)
+def _decoded(entry: CachedImage) -> np.ndarray:
+    """Raises ImageError if the image has changed, or can no longer be read."""
+    image = read_checked(Path(entry.path), lambda path, image: None)
+    if isinstance(image, SkippedFile):
+        raise ImageError(image.line)
+    if (image.height, image.width) != (entry.height, entry.width):
+        raise ImageError(f"{entry.path}: is no longer {entry.width} x {entry.height}")
+    return to_rgb_uint8(image.pixels)
 
 
 def find_training_files(

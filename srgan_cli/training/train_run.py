@@ -15,7 +15,7 @@ from srgan_cli.training.builder import (
     validation_samples,
 )
 from srgan_cli.training.callbacks import Progress, TrainingCallback
-from srgan_cli.training.data import Data, load_data
+from srgan_cli.training.data import Data, dead_worker_error, load_data, worker_died
 from srgan_cli.training.distillation import load_teachers
 from srgan_cli.training.distributed import ProcessGroup, distributed_context, process_group
 from srgan_cli.training.feature_extractors import (
@@ -186,6 +186,8 @@ def _train_stage(run: TrainRun, stage: Stage, memory: Memory) -> None:
     try:
         trainer.train()
     except RuntimeError as error:
+        if worker_died(error):
+            raise dead_worker_error(error) from error
         if not out_of_memory(error):
             raise
         raise DeviceError(_memory_hint(run, stage, memory)) from error

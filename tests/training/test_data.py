@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 from training_helpers import save_image
 
-from srgan_cli.training.data import Source, load_data
+from srgan_cli.errors import TrainingError
+from srgan_cli.training.data import Source, load_batches, load_data, pair_sampler
 from srgan_cli.training.image_checks import check_dataset
+from srgan_cli.training.patches import Batches
 from srgan_cli.training.recipes import RECIPES
+from srgan_cli.training.schedule import chosen_stages
 
 
 def names(source: Source) -> list[str]:
@@ -38,3 +41,23 @@ def test_a_pool_inside_the_folder_is_not_trained_on(make, photos, folder) -> Non
     save_image(photos / "pool" / folder / "00000.png", 7)
     options = make(pool=photos / "pool")
     assert check_dataset(options, exclude=options.other_folders).valid == 4
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("fault", ["gone", "broken", "smaller"])
+def test_an_image_that_can_no_longer_be_read_is_an_error_of_one_line(
+    make, photos, workers, fault
+) -> None:
+    options, recipe = make(cache=1), RECIPES["clean"]
+    (stage,) = chosen_stages(options, recipe)
+    sampler = pair_sampler(options, recipe, stage, load_data(options, recipe).training)
+    for photo in photos.iterdir():
+        if fault == "gone":
+            photo.unlink()
+        elif fault == "broken":
+            photo.write_bytes(photo.read_bytes()[:900])
+        else:
+            save_image(photo, height=9, width=9)
+    with pytest.raises(TrainingError, match=r"\d\.png.*go on with --resume") as caught:
+        next(load_batches(Batches(sampler, 2, 0), 0, workers))
+    assert str(caught.value).isprintable()

@@ -1,5 +1,6 @@
 """Resumed equals uninterrupted, bit for bit."""
 
+import multiprocessing
 import os
 import shutil
 import signal
@@ -16,7 +17,7 @@ from training_helpers import StopAfter, last_state, save_image
 
 from srgan_cli.errors import OptionError, TrainingError
 from srgan_cli.networks.discriminators import SRGANDiscriminator
-from srgan_cli.training.callbacks import NoCallback
+from srgan_cli.training.callbacks import NoCallback, Progress
 from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.run_folder import (
@@ -203,6 +204,22 @@ def test_more_workers_and_accumulation_change_nothing_in_the_order(make, run, tm
     helped = replace(single, out=tmp_path / "helped", workers=2)
     run(helped)
     assert_same_end(helped, single)
+
+
+class KillWorkers(NoCallback):
+    """Kills the processes that cut patches, as a system does that is short of memory."""
+
+    def progress(self, now: Progress) -> None:
+        for worker in multiprocessing.active_children():
+            worker.kill()
+
+
+def test_a_worker_that_the_system_kills_ends_in_one_error(make) -> None:
+    options = make(workers=1, steps=100)
+    options.out.mkdir()
+    with pytest.raises(TrainingError, match=r"died.*memory.*go on with --resume") as caught:
+        train(options, check(options), KillWorkers(), "")
+    assert str(caught.value).isprintable()
 
 
 def in_another_process(options: TrainOptions) -> "subprocess.Popen[bytes]":
