@@ -127,7 +127,7 @@ def test_the_weights_of_a_training(training):
 def test_the_log_of_a_training(training):
     Path("run").mkdir()
     log = Path("run/log.jsonl")
-    log.write_text('{"stage": "gan"}\n' * 3000)
+    log.write_text('{"stage": "gan", "step": 1}\n' * 3000)
     with full_disk(log.stat().st_size):
         result = srgan(*training)
     check_one_line(result, "run/log.jsonl")
