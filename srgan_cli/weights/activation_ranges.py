@@ -15,7 +15,7 @@ from srgan_cli.networks.int8 import Int8Fast, int8_problem
 from srgan_cli.weights.container import Weights, change_weights_file
 from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.measured_field import output_psnr, pattern_image
-from srgan_cli.weights.metadata import MAX_ACTIVATION, without_int8
+from srgan_cli.weights.metadata import MAX_NUMBER, without_int8
 
 SIDE = 48
 """Of the image on which activations are measured, in low-resolution pixels."""
@@ -39,7 +39,7 @@ def calibrate(network: nn.Module, images: Sequence[Tensor] = ()) -> Calibration:
         network, [image.contiguous(memory_format=torch.channels_last) for image in seen]
     )
     numbers = [value for row in (*made.ranges, *made.scales) for value in row]
-    if not all(abs(value) < MAX_ACTIVATION for value in numbers):
+    if not all(abs(value) < MAX_NUMBER for value in numbers):
         raise WeightsError("the network makes values that are not numbers: its weights are bad")
     return made
 

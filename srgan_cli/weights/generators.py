@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from inspect import signature
-from math import isfinite
 from typing import Any
 
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.networks import GENERATORS
-from srgan_cli.weights.metadata import MAX_SCALE
+from srgan_cli.weights.metadata import MAX_SCALE, is_finite
 
 State = Mapping[str, Tensor]
 Hyperparameters = Mapping[str, Any]
@@ -72,7 +71,7 @@ def _hyperparameter_problems(architecture: str, given: Hyperparameters, state: S
 def _is_allowed(name: str, value: object, default: object, depth: int, width: int) -> bool:
     """depth, width: the largest numbers of layers and of features."""
     if type(default) is float:
-        return type(value) in (int, float) and isfinite(value)  # type: ignore[arg-type]
+        return is_finite(value)
     if type(value) is not _json_type(default):
         return False
     if isinstance(value, list):

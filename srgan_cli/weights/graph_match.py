@@ -64,7 +64,8 @@ def fold_batch_norms(
 
 def fold_batch_norm(conv: Arrays, norm: Arrays, epsilon: float) -> Arrays:
     """conv, norm: weight, bias, and the running statistics. Raises WeightsError."""
-    if len(conv["bias"]) != len(norm["bias"]) or (norm["running_var"] < 0).any():
+    widths = {conv["bias"].shape, *(array.shape for array in norm.values())}
+    if len(widths) > 1 or (norm["running_var"] < 0).any():
         raise WeightsError("a BatchNorm of another width, or with negative variances")
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         gain = norm["weight"] / np.sqrt(norm["running_var"] + np.float32(max(epsilon, 0.0)))

@@ -19,7 +19,7 @@ OPTIONAL = (
 MAX_SCALE = 64
 MAX_PIXELS = 1 << 16
 MAX_NESTING = 200
-MAX_ACTIVATION = 1e30
+MAX_NUMBER = 1e30
 MAX_NAME = 200
 """Characters of a family's name."""
 
@@ -113,7 +113,7 @@ class Metadata:
 
 
 def _check_psnr(psnr: Any) -> None:
-    if psnr is not None and not _is_finite(psnr):
+    if psnr is not None and not is_finite(psnr):
         raise ValueError(f"a PSNR of int8 of {psnr!r}")
 
 
@@ -138,18 +138,19 @@ def _check_channels(scales: Any, layers: Any) -> None:
 def _is_rows(value: Any) -> bool:
     """Whether it is tuples of finite numbers in a tuple."""
     rows = isinstance(value, tuple) and all(isinstance(row, tuple) for row in value)
-    return rows and all(_is_finite(number) for row in value for number in row)
+    return rows and all(is_finite(number) for row in value for number in row)
 
 
-def _is_finite(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) < MAX_ACTIVATION
+def is_finite(value: Any) -> bool:
+    """Whether it is a finite number that float32 can hold; an int may be too large for a float."""
+    return type(value) in (int, float) and abs(value) < MAX_NUMBER
 
 
 def _check_figures(figures: Mapping[str, Any]) -> None:
     for results in figures.values():
         if not isinstance(results, dict):
             raise TypeError("figures of a wrong type")
-        if not all(type(value) in (int, float) for value in results.values()):
+        if not all(type(value) is float or is_finite(value) for value in results.values()):
             raise TypeError("figures that are not numbers")
 
 

@@ -86,7 +86,7 @@ class OnnxLayers:
             require(output not in self._blob_of and output not in self._constants)
             if not (self._add_shape(node) or self._fold(node)):
                 self._add(node)
-        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
             why = f"{node} is no layer of the networks that can be read; {SUPPORTED}"
             raise WeightsError(f"an unsupported model: {printable(why)}") from error
 

@@ -23,6 +23,7 @@ MAX_STRUCTURE = 1 << 22
 """Bytes of a file besides numbers and remarks: parsed, each takes about a hundred."""
 
 MAX_AXES = 8
+MAX_SHIFT = 63  # bits before the last byte of a number
 
 DATA_TYPES = (1, 6, 7, 10, 11)
 """TensorProto.DataType: float32, int32, int64, float16 and float64."""
@@ -108,9 +109,11 @@ def _structure_size(message: memoryview, content: Content) -> int:
 
 
 def _read_number(message: memoryview, place: int) -> tuple[int, int]:
-    """The number that begins there, and the place behind it."""
+    """The number that begins there, and the place behind it. Raises LookupError if it is endless."""
     number = shift = 0
     while message[place] & 0x80:
+        if shift >= MAX_SHIFT:
+            raise LookupError
         number |= (message[place] & 0x7F) << shift
         shift, place = shift + 7, place + 1
     return number | message[place] << shift, place + 1

@@ -5,9 +5,12 @@ No code in a file runs, and nothing is allocated that the file's own size does n
 
 import io
 import json
+import lzma
 import pickle
+import struct
 import warnings
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +55,9 @@ READ_ERRORS = (
     SafetensorError,
     pickle.UnpicklingError,
     zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
     ArithmeticError,
     AssertionError,
     AttributeError,

@@ -37,6 +37,7 @@ def state():
         {"thin": {}},
         {"negative_slope": "0.1"},
         {"negative_slope": float("nan")},
+        {"negative_slope": 10**400},
     ],
     ids=str,
 )

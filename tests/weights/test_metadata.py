@@ -98,6 +98,7 @@ def nested(depth: int) -> dict:
         {"figures": {"set5": 31.5}},
         {"figures": {"set5": {"psnr_y": "high"}}},
         {"figures": {"set5": {"psnr_y": [31.5]}}},
+        {"figures": {"set5": {"psnr_y": 10**400}}},
         {"activation_ranges": 3},
         {"channel_scales": 3},
         {"channel_scales": [3]},

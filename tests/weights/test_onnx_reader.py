@@ -165,6 +165,37 @@ def test_tensors_of_lying_size_are_refused(dims, model, tmp_path):
     refused(model, tmp_path, "size|type")
 
 
+def test_a_constant_without_a_tensor_is_an_unsupported_model(model, tmp_path):
+    node = onnx.helper.make_node("ConstantOfShape", ["length"], ["made"], value=1.5)
+    model.graph.node.insert(0, node)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([2]), "length"))
+    refused(model, tmp_path, "unsupported model.*made")
+
+
+def test_a_number_without_an_end_is_refused_at_once():
+    with pytest.raises(LookupError):
+        onnx_reader._read_number(memoryview(b"\xff" * 11 + b"\x01"), 0)
+    assert onnx_reader._read_number(memoryview(b"\xff" * 9 + b"\x01"), 0) == (2**64 - 1, 10)
+
+
+def with_batch_norm(model, conv, widths):
+    """The model with a BatchNorm behind a convolution. widths: of its four arrays."""
+    node = onnx.helper.make_node("BatchNormalization", [conv.output[0], *"abcd"], ["normed"])
+    model.graph.node.insert(list(model.graph.node).index(conv) + 1, node)
+    for name, width in zip("abcd", widths, strict=True):
+        array = onnx.numpy_helper.from_array(np.full(width, 2, np.float32), name)
+        model.graph.initializer.append(array)
+    return model
+
+
+@pytest.mark.parametrize("wrong", range(4))
+def test_a_batch_norm_with_an_array_of_another_length_is_refused(wrong, model, tmp_path):
+    widths = [3] * 4
+    widths[wrong] = 2
+    conv = next(node for node in model.graph.node if node.op_type == "Conv")
+    refused(with_batch_norm(model, conv, widths), tmp_path, "BatchNorm of another width")
+
+
 def doubled(model, kind, first, times=60):
     """Nodes of which each makes a tensor or shape of twice the length of the one before."""
     make = onnx.helper.make_node

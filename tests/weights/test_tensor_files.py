@@ -108,6 +108,21 @@ def small(path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_a_damaged_compressed_member_is_told(tmp_path, compression):
+    path = small(tmp_path / "damaged.pth")
+    rewritten(path, {}, compression)
+    with zipfile.ZipFile(path) as archive:
+        member = archive.infolist()[0]
+    content = bytearray(path.read_bytes())
+    begin = member.header_offset + 30 + len(member.filename)
+    if compression == zipfile.ZIP_LZMA:
+        begin += 9  # its properties
+    content[begin : begin + 8] = b"\xff" * 8
+    path.write_bytes(content)
+    refused(path, "damaged")
+
+
 def test_a_zip_bomb_is_refused(tmp_path):
     path = small(tmp_path / "bomb.pth")
     rewritten(path, {"data/1": bytes(1 << 26)}, zipfile.ZIP_DEFLATED)

@@ -10,6 +10,8 @@ import torch
 from srgan_cli.errors import WeightsError
 from srgan_cli.weights.generators import Hyperparameters, State, build_generator
 
+MAX_DIGITS = 9  # of a number in a key: Python refuses to convert thousands
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -90,7 +92,8 @@ def numbers(state: State, before: str, after: str = "") -> list[int]:
     for key in state:
         if key.startswith(before):
             digits, _, rest = key[len(before) :].partition(".")
-            if digits.isdecimal() and rest.startswith(after):
+            is_number = digits.isdecimal() and len(digits) <= MAX_DIGITS
+            if is_number and rest.startswith(after):
                 found.add(int(digits))
     return sorted(found)
 

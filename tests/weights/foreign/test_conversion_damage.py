@@ -35,6 +35,12 @@ NETWORKS: list[Callable[[], nn.Module]] = [
 State = dict[str, Tensor]
 
 
+def test_a_key_of_thousands_of_digits_is_refused():
+    state = CompactReference(3, 1, 2).state_dict() | {f"body.{'9' * 5000}.weight": torch.zeros(1)}
+    with pytest.raises(WeightsError, match="does not belong to it"):
+        from_foreign(state)
+
+
 def mirrored(tensor: Tensor) -> Tensor:
     return tensor.permute(tuple(reversed(range(tensor.dim())))).contiguous()
 
