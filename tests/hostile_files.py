@@ -57,10 +57,11 @@ def shared_tags() -> bytes:
     return b"II*\0" + struct.pack("<I", 8 + (1 << 20)) + bytes(1 << 20) + directory(*sharing())
 
 
-def huge_tile(side: int = 32768) -> bytes:
+def one_tile(width: int, height: int, mib: int) -> bytes:
+    """8x8 gray, a tile of this size that holds so many MiB."""
     packer = zlib.compressobj(9)
-    data = b"".join(packer.compress(bytes(side)) for _ in range(side)) + packer.flush()
-    tags = {256: 8, 257: 8, 258: 8, 259: 8, 262: 1, 277: 1, 322: side, 323: side, 324: 8}
+    data = b"".join(packer.compress(bytes(1 << 20)) for _ in range(mib)) + packer.flush()
+    tags = {256: 8, 257: 8, 258: 8, 259: 8, 262: 1, 277: 1, 322: width, 323: height, 324: 8}
     tags[325] = len(data)
     table = directory(*(entry(tag, LONG, 1, value) for tag, value in tags.items()))
     return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + table
@@ -97,7 +98,8 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "offsets-of-floats.tif": (lambda: tiff(starts=11), "damaged"),
     "numeric-xmp.tif": (lambda: tiff((entry(700, LONG, 1, 7),)), ""),
     "numeric-icc.tif": (lambda: tiff((entry(34675, LONG, 1, 7),)), ""),
-    "tile.tif": (huge_tile, "larger than the image"),
+    "tile.tif": (lambda: one_tile(32768, 32768, 1024), "larger than the image"),
+    "flat-tile.tif": (lambda: one_tile(8, 0, 300), "without width or height"),
     "header.jpg": (jpeg_header, "damaged"),
     "header.gif": (gif_header, "damaged"),
     "pages.tif": (palette_pages, ""),

@@ -195,6 +195,8 @@ def _read_tiff(source: _Source) -> AnyImage:
     pages = pages[:1] if source.first_only else pages
     pixels = sum(page.width * page.height for page in pages)
     check_pixels(pixels, len(pages), source.max_pixels)
+    for page in pages:
+        tiff_read.check_padding(page, source.max_pixels)
     with ExitStack() as stack:  # opened once: to open it for each page takes quadratic time
 
         @cache
@@ -238,7 +240,7 @@ def open_lazy(path: Path, *, large: int = LARGE) -> LazyImage | None:
 
 def _has_parts(page: TiffPage) -> bool:
     """Upright, and without alpha, whose transparent pixels need the whole image."""
-    small = page.row_bytes * page.part[0] <= MAX_PART_BYTES
+    small = page.part_bytes <= MAX_PART_BYTES
     return page.supported and not page.alpha and page.orientation == 1 and small
 
 

@@ -16,6 +16,7 @@ from PIL.ExifTags import Base as Tag
 from PIL.TiffImagePlugin import TiffImageFile
 
 from srgan_cli.errors import ImageError
+from srgan_cli.images.codec_errors import PIXEL_HINT
 from srgan_cli.images.image import Image, Pixels
 from srgan_cli.images.tiff_tags import IFD, LONG, TagValue, TiffStructure, build_ifd, tiff_header
 
@@ -83,6 +84,19 @@ class TiffPage:
             and COLORS.get(self.photometric, 1) <= self.channels <= MAX_CHANNELS
         )
 
+    @property
+    def padded_size(self) -> tuple[int, int]:
+        """Height and width of all its strips or tiles; tiles may reach beyond the image."""
+        if not self.tiled:
+            return self.height, self.width
+        height, width = self.part
+        return -(-self.height // height) * height, -(-self.width // width) * width
+
+    @property
+    def part_bytes(self) -> int:
+        """Bytes of a strip, or of a row of tiles."""
+        return self.part[0] * self.padded_size[1] * self.channels * self.bits // 8
+
     def parts(self) -> tuple[list[int], list[int]]:
         """Offsets and lengths of the strips or tiles."""
         tags = TILES if self.tiled else STRIPS
@@ -149,10 +163,26 @@ def _check_page(page: TiffPage, file_size: int) -> None:
     size = page.row_bytes * page.height
     if size > SMALL + MAX_RATIO.get(page.compression, size) * file_size:
         raise ImageError(f"damaged: {size:,} bytes of pixels cannot be in {file_size:,} bytes")
+    if page.tiled:
+        _check_tile(page)
+
+
+def _check_tile(page: TiffPage) -> None:
     height, width = page.part
+    if not height or not width:
+        raise ImageError("damaged: tiles without width or height")
     needed = (-(-page.height // 16) * 16) * (-(-page.width // 16) * 16)
-    if page.tiled and height * width > max(needed, SMALL):
+    if height * width > max(needed, SMALL):
         raise ImageError(f"damaged: tiles of {width:,} x {height:,} pixels, larger than the image")
+
+
+def check_padding(page: TiffPage, max_pixels: int) -> None:
+    """ImageError for tiles that hold more than `max_pixels` together, parts outside included."""
+    height, width = page.padded_size
+    if page.supported and height * width > max(max_pixels, SMALL):
+        raise ImageError(
+            f"its tiles have {height * width:,} pixels, more than {max_pixels:,}; {PIXEL_HINT}"
+        )
 
 
 def read_rows(page: TiffPage, top: int, bottom: int) -> Image:
@@ -173,7 +203,7 @@ def read_rows(page: TiffPage, top: int, bottom: int) -> Image:
 def _read_plane(page: TiffPage, plane: int, top: int, bottom: int) -> Pixels:
     """(bottom - top, W, channels of the plane)."""
     channels = page.channels // page.planes
-    part_height = max(1, page.part[0])
+    part_height = page.part[0]
     first, last = top // part_height, -(-bottom // part_height)
     height = min(last * part_height, page.height) - first * part_height
     file = _gray_file(page, height, channels, _read_parts(page, plane, first, last))
@@ -194,14 +224,14 @@ def _read_parts(page: TiffPage, plane: int, first: int, last: int) -> list[bytes
     structure, (height, width) = page.ifd.structure, page.part
     if sum(lengths) > 2 * len(lengths) + structure.size:
         raise ValueError("strips that overlap")
-    count, across = len(offsets) // page.planes, -(-page.width // max(1, width))
+    count, across = len(offsets) // page.planes, -(-page.width // width)
     own = slice(plane * count + first * across, plane * count + min(last * across, count))
     parts = [
         structure.read_available(*each) for each in zip(offsets[own], lengths[own], strict=True)
     ]
     if page.compression not in DEFLATE:
         return parts
-    limit = height * (width or page.width) * page.channels * page.bits // 8
+    limit = height * width * (page.channels // page.planes) * page.bits // 8
     return [zlib.decompressobj().decompress(part, limit) for part in parts]
 
 
@@ -232,7 +262,7 @@ def _gray_file(page: TiffPage, height: int, channels: int, parts: list[bytes]) -
 
 def _undo_predictor(differences: Pixels, page: TiffPage) -> Pixels:
     """Horizontal differencing, which begins anew in each tile."""
-    width = page.part[1] or page.width
+    width = page.part[1]
     for left in range(0, page.width, width):
         part = differences[:, left : left + width]
         np.cumsum(part, axis=1, dtype=differences.dtype, out=part)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from image_helpers import gradient, read, saved
 
-from srgan_cli.images.read import open_lazy
+from srgan_cli.errors import ImageError
+from srgan_cli.images.read import open_lazy, read_bytes
 from srgan_cli.images.tiff_tags import TagValue, build_ifd, tiff_header
 
 
@@ -126,3 +127,18 @@ def test_parts_of_a_tiff_are_what_the_whole_has_there(tmp_path, dtype, layout):
     assert source is not None
     for top, bottom in ((0, 70), (0, 1), (69, 70), (13, 40), (16, 32)):
         np.testing.assert_array_equal(source.rows(top, bottom), samples[top:bottom])
+
+
+@pytest.mark.parametrize("side", [322, 323])
+def test_tiles_without_width_or_height_are_refused(side):
+    tiles = Tiff(np.zeros((16, 16, 1), np.uint8), "<", False, 16, False)
+    data = tiles.file(**{f"_{side}": [0]})
+    with pytest.raises(ImageError, match="damaged: tiles without width or height"):
+        read(data)
+
+
+def test_what_tiles_hold_beyond_the_image_counts_as_its_pixels():
+    data = Tiff(np.full((16, 4096, 1), 9, np.uint8), "<", False, 2048, False).file()
+    assert read(data).pixels.shape == (16, 4096, 1)
+    with pytest.raises(ImageError, match="8,388,608 pixels, more than 5,000,000; raise --max-pix"):
+        read_bytes(data, "x", max_pixels=5_000_000)
