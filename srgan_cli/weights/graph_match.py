@@ -1,5 +1,6 @@
 """A file's layers and their arrays -> the network of ours whose graph is exactly theirs."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -46,9 +47,14 @@ def match_network(layers: Layers, arrays: Mapping[str, Arrays], origin: str) -> 
 def fold_batch_norms(
     layers: Layers, arrays: Mapping[str, Arrays]
 ) -> tuple[list[GraphLayer], dict[str, Arrays]]:
-    """Convolutions do what the BatchNorm layers behind them did; these do nothing more."""
+    """Convolutions do what the BatchNorm layers behind them did; these do nothing more.
+
+    Raises WeightsError for a BatchNorm behind something else, or behind a convolution that other
+    layers read too.
+    """
     folded, plain = dict(arrays), list[GraphLayer]()
     makers = {output: layer for layer in layers for output in layer.outputs}
+    readers = Counter(name for layer in layers for name in layer.inputs)
     for layer in layers:
         if not (layer.steps and layer.steps[0][0] == "batch_norm"):
             plain.append(layer)
@@ -56,6 +62,9 @@ def fold_batch_norms(
         before = makers[layer.inputs[0]]
         if [kind for kind, _ in before.steps or ()] != ["conv"]:
             raise WeightsError(f"an unsupported model: {layer} does not follow a convolution")
+        if readers[layer.inputs[0]] > 1:
+            text = f"other layers than {layer} read the convolution before it"
+            raise WeightsError(f"an unsupported model: {text}")
         norm, conv = folded.pop(layer.outputs[0]), folded[before.outputs[0]]
         folded[before.outputs[0]] = fold_batch_norm(conv, norm, layer.steps[0][1][0])
         plain.append(replace(layer, steps=()))

@@ -109,7 +109,10 @@ def _structure_size(message: memoryview, content: Content) -> int:
 
 
 def _read_number(message: memoryview, place: int) -> tuple[int, int]:
-    """The number that begins there, and the place behind it. Raises LookupError if it is endless."""
+    """The number that begins there, and the place behind it.
+
+    Raises LookupError if the number does not end.
+    """
     number = shift = 0
     while message[place] & 0x80:
         if shift >= MAX_SHIFT:

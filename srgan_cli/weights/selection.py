@@ -14,6 +14,7 @@ from srgan_cli.weights.blending import blend_related, mix_family
 from srgan_cli.weights.container import Weights
 from srgan_cli.weights.loading import load_weights
 from srgan_cli.weights.zoo import (
+    BLEND_ENDS,
     DEFAULT_BLEND,
     DENOISE_ENDS,
     ENDS,
@@ -109,7 +110,7 @@ def select_model(choice: ModelChoice) -> SelectedModel:
     if choice.denoise not in (None, own_denoise):
         return _from_family(choice, scales)
     blend = _blend_of(choice, scales)
-    load = partial(_load_scale, scales, blend)
+    load = partial(_load_scale, scales, choice)
     return SelectedModel(choice.model, LazyMapping(scales, load), blend, own_denoise)
 
 
@@ -153,22 +154,29 @@ def _blend_of(choice: ModelChoice, scales: Mapping[int, Mapping[End, Path]]) -> 
 
 
 def _load_scale(
-    scales: Mapping[int, Mapping[End, Path]], blend: float | None, scale: int
+    scales: Mapping[int, Mapping[End, Path]], choice: ModelChoice, scale: int
 ) -> Weights:
-    """Raises WeightsError if a file is not of the scale that its name tells."""
-    weights = _load_blend(scales[scale], blend)
+    """Raises WeightsError if a file is not of the scale that its name tells, and for a blend of
+    the user's that would need an end which there is not at this scale.
+    """
+    ends = scales[scale]
+    if len(ends) == 1 and choice.blend not in (None, *(BLEND_ENDS[end] for end in ends)):
+        raise WeightsError(
+            f"--blend {choice.blend:g} needs two ends, and model {choice.model!r} has only its "
+            f"{next(iter(ends))} end at x{scale}"
+        )
+    weights = _load_blend(ends, DEFAULT_BLEND if choice.blend is None else choice.blend)
     if weights.metadata.scale != scale:
-        named = next(iter(scales[scale].values()))
+        named = next(iter(ends.values()))
         raise WeightsError(f"{named}: it enlarges by {weights.metadata.scale}, not by {scale}")
     return weights
 
 
-def _load_blend(ends: Mapping[End, Path], blend: float | None) -> Weights:
+def _load_blend(ends: Mapping[End, Path], blend: float) -> Weights:
     """The blend; at an end the file itself, so that its figures hold exactly."""
     if len(ends) == 1:
         return load_weights(next(iter(ends.values())))
     if blend in (0.0, 1.0):
         return load_weights(ends["gan" if blend else "psnr"])
-    assert blend is not None
     networks = [load_weights(ends[end]) for end in ENDS]
     return blend_related(networks, (1 - blend, blend))

@@ -32,10 +32,13 @@ REALESRGAN_FILES = {
 }
 """Model -> its file in that package. animevideov3's x2 and x3 are its x4 and a reduction."""
 
-_PATTERN = re.compile(r"(?P<model>.+)-x(?P<scale>\d+)-(?P<end>psnr|gan)")
+_PATTERN = re.compile(r"(?P<model>.+)-x(?P<scale>[1-9][0-9]*)-(?P<end>psnr|gan)")
+
+BLEND_ENDS: dict[End, float] = {"psnr": 0.0, "gan": 1.0}
+"""A model's ends -> the --blend that each of them is."""
 
 DEFAULT_BLEND = 1.0
-"""Default of --blend: 0 is a model's PSNR end, 1 its GAN end."""
+"""Default of --blend: the GAN end."""
 
 DENOISE_ENDS = {"clean": 0.0, "photo": 1.0}
 """Models that --denoise mixes -> what they are without it: 0 keeps grain and artifacts."""

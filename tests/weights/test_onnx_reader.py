@@ -178,8 +178,18 @@ def test_a_number_without_an_end_is_refused_at_once():
     assert onnx_reader._read_number(memoryview(b"\xff" * 9 + b"\x01"), 0) == (2**64 - 1, 10)
 
 
-def with_batch_norm(model, conv, widths):
-    """The model with a BatchNorm behind a convolution. widths: of its four arrays."""
+def readers_of(model, node):
+    return [each for each in model.graph.node if node.output[0] in each.input]
+
+
+def with_batch_norm(model, conv, widths, readers):
+    """The model with a BatchNorm between a convolution and the nodes `readers`.
+
+    widths: of its four arrays.
+    """
+    for reader in readers:
+        names = ["normed" if name == conv.output[0] else name for name in reader.input]
+        reader.input[:] = names
     node = onnx.helper.make_node("BatchNormalization", [conv.output[0], *"abcd"], ["normed"])
     model.graph.node.insert(list(model.graph.node).index(conv) + 1, node)
     for name, width in zip("abcd", widths, strict=True):
@@ -193,7 +203,18 @@ def test_a_batch_norm_with_an_array_of_another_length_is_refused(wrong, model, t
     widths = [3] * 4
     widths[wrong] = 2
     conv = next(node for node in model.graph.node if node.op_type == "Conv")
-    refused(with_batch_norm(model, conv, widths), tmp_path, "BatchNorm of another width")
+    changed = with_batch_norm(model, conv, widths, readers_of(model, conv))
+    refused(changed, tmp_path, "BatchNorm of another width")
+
+
+def test_a_convolution_that_is_also_read_without_its_batch_norm_is_refused(tmp_path):
+    """RRDBNet's first, which the body and the skip connection read."""
+    model = onnx.load_model_from_string(WHOLE)
+    conv = next(node for node in model.graph.node if node.op_type == "Conv")
+    readers = readers_of(model, conv)
+    assert len(readers) > 1
+    widths = [RRDB["features"]] * 4
+    refused(with_batch_norm(model, conv, widths, readers[-1:]), tmp_path, "other layers")
 
 
 def doubled(model, kind, first, times=60):

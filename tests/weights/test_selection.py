@@ -44,6 +44,17 @@ def test_a_model_of_one_end_is_that_end(models):
         select_model(ModelChoice("one", blend=0.5))
 
 
+def test_a_blend_is_refused_at_a_scale_that_has_another_end_only(models, make_weights):
+    write_weights(make_weights(4, scale=2, objective="gan"), models / "two-x2-gan.safetensors")
+    for blend in (None, 1.0):
+        assert select_model(ModelChoice("two", blend=blend)).weights[2].metadata.scale == 2
+    for blend in (0.0, 0.5):
+        chosen = select_model(ModelChoice("two", blend=blend))
+        assert chosen.weights[4].metadata.scale == 4
+        with pytest.raises(WeightsError, match=r"'two' has only its gan end at x2"):
+            chosen.weights[2]
+
+
 @pytest.fixture
 def opened(monkeypatch):
     """The names of the weights files that are opened, in order."""

@@ -35,6 +35,12 @@ def test_names_tell_model_scale_and_end(folders):
     assert library.find_model("my-anime-x4")[0].path == personal / "my-anime-x4.safetensors"
 
 
+def test_a_name_with_scale_0_is_a_model_of_its_own(folders):
+    (folders[1] / "mine-x0-psnr.safetensors").touch()
+    assert library.model_names() == ["mine-x0-psnr", "bicubic"]
+    assert library.paths_by_scale("mine") == {}
+
+
 def test_a_personal_network_hides_a_shipped_one(folders):
     for folder in folders:
         (folder / "clean-x4-psnr.safetensors").touch()

@@ -56,10 +56,13 @@ def export_ncnn(weights: Weights, path: Path, half: bool = True) -> float | None
     difference = _difference(weights) if find_spec("ncnn") else None
     if difference is not None and not difference <= TOLERANCE:
         raise WeightsError(f"{path}: ncnn would differ by {difference:.2g} from torch; not written")
-    with atomic_write(path.with_suffix(".bin"), WeightsError) as file:
-        file.write(data)
-    with atomic_write(path, WeightsError) as file:
-        file.write(text.encode())
+    with (  # neither replaces an older file before both are written
+        atomic_write(path.with_suffix(".bin"), WeightsError) as numbers,
+        atomic_write(path, WeightsError) as graph,
+    ):
+        numbers.write(data)
+        numbers.flush()
+        graph.write(text.encode())
     return difference
 
 

@@ -1,5 +1,6 @@
 """ncnn pairs are written for ncnn, and run by it where it is installed."""
 
+import errno
 from dataclasses import replace
 
 import pytest
@@ -7,13 +8,15 @@ import torch
 from click.testing import CliRunner
 from small_networks import NETWORKS, random_weights, write_pair
 
+from srgan_cli import files
 from srgan_cli.cli import main
 from srgan_cli.errors import WeightsError
 from srgan_cli.images.read import read_image
 from srgan_cli.weights import zoo
 from srgan_cli.weights.loading import load_generator, load_weights
+from srgan_cli.weights.ncnn import writer
 from srgan_cli.weights.ncnn.reader import read_pair
-from srgan_cli.weights.ncnn.writer import format_pair, run_ncnn
+from srgan_cli.weights.ncnn.writer import export_ncnn, format_pair, run_ncnn
 
 READABLE = [each for each in NETWORKS if each[0] not in ("srcnn", "vdsr")]
 
@@ -79,6 +82,26 @@ def test_float16_is_the_default_and_half_the_size():
     assert len(half) < 0.55 * len(full)
     found = read_pair(text, half).state["body.2.weight"]
     assert torch.equal(found, weights.state["body.2.weight"].half().float())
+
+
+def test_a_disk_that_is_full_leaves_the_older_pair(tmp_path, monkeypatch):
+    def full(part, target, file):
+        if target.suffix == ".param":
+            raise OSError(errno.ENOSPC, "full")
+        replace_file(part, target, file)
+
+    replace_file = files._replace
+    monkeypatch.setattr(writer, "find_spec", lambda _: None)
+    older, newer = (
+        random_weights("compact", {"scale": 2, "features": width, "convolutions": 1})
+        for width in (3, 4)
+    )
+    export_ncnn(older, tmp_path / "one.param")
+    monkeypatch.setattr(files, "_replace", full)
+    with pytest.raises(WeightsError, match="full"):
+        export_ncnn(newer, tmp_path / "one.param")
+    assert load_weights(tmp_path / "one.param").hyperparameters["features"] == 3
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_weights_beyond_float16_are_refused():
