@@ -57,6 +57,17 @@ def shared_tags() -> bytes:
     return b"II*\0" + struct.pack("<I", 8 + (1 << 20)) + bytes(1 << 20) + directory(*sharing())
 
 
+def pages_that_share(array: int = 1 << 20, pages: int = 300) -> bytes:
+    """1x1 gray pages of one array of bits per sample."""
+    first, tags = 8 + array, {256: 1, 257: 1, 258: 8, 259: 1, 262: 1, 273: 8, 279: 1}
+    entries = [entry(tag, LONG, 1, value) for tag, value in tags.items()]
+    entries[2] = entry(258, SHORT, array // 2, 8)
+    table = directory(*entries)[:-4]
+    starts = [*(first + i * (len(table) + 4) for i in range(1, pages)), 0]
+    chain = b"".join(table + struct.pack("<I", start) for start in starts)
+    return b"II*\0" + struct.pack("<I", first) + b"\x08\0" * (array // 2) + chain
+
+
 def one_tile(width: int, height: int, mib: int) -> bytes:
     """8x8 gray, a tile of this size that holds so many MiB."""
     packer = zlib.compressobj(9)
@@ -94,6 +105,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "shared-tags.tif": (lambda: tiff(sharing(), before=bytes(1 << 20)), "share"),
     "shared-tags.png": (lambda: saved(EMPTY, "PNG", exif=shared_tags()), ""),
     "shared-tags.webp": (lambda: saved(EMPTY, "WEBP", exif=shared_tags()), ""),
+    "shared-bits.tif": (pages_that_share, "share"),
     "offsets-of-ascii.tif": (lambda: tiff(starts=ASCII), "damaged"),
     "offsets-of-floats.tif": (lambda: tiff(starts=11), "damaged"),
     "numeric-xmp.tif": (lambda: tiff((entry(700, LONG, 1, 7),)), ""),

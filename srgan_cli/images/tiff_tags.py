@@ -23,6 +23,7 @@ BYTE, SHORT, LONG, RATIONAL, UNDEFINED, LONG8 = 1, 3, 4, 5, 7, 16
 SUB_IFDS = (Tag.ExifOffset, Tag.GPSInfo, Tag.ExifInteroperabilityOffset)
 MAX_ENTRIES = 4096
 MAX_BYTES = 1 << 28
+MAX_READS = 16  # of a byte, on average, beyond MAX_BYTES
 MAX_SUB_IFDS = 4  # below one; EXIF has three
 
 
@@ -60,12 +61,13 @@ class TagLocation:
 class IFD(Mapping[int, TagValue]):
     """Tags whose values are read from the file when they are asked for.
 
-    next_offset: of the next IFD, 0 for none.
+    next_offset: of the next IFD, 0 for none. table: start and end of all entries.
     """
 
     structure: "TiffStructure"
     locations: Mapping[int, TagLocation]
     next_offset: int
+    table: tuple[int, int]
 
     @property
     def order(self) -> str:
@@ -87,8 +89,19 @@ class IFD(Mapping[int, TagValue]):
         return self[tag].integers(self.order) if tag in self else np.zeros(0, np.uint64)
 
     def integer(self, tag: int, default: int = 0) -> int:
-        """The first value."""
-        return int(next(iter(self.array(tag)), default))
+        """The first value; no other is read."""
+        if not self.count(tag):
+            return default
+        location = self.locations[tag]
+        first = self.structure.read(location.start, SIZES[location.kind])
+        return int(TagValue(location.kind, first).integers(self.order)[0])
+
+    def count(self, tag: int) -> int:
+        """How many values `array` has."""
+        location = self.locations.get(tag)
+        if location is None or location.kind not in INTEGERS:
+            return 0
+        return location.length // SIZES[location.kind]
 
     def ratio(self, tag: int) -> float:
         """A RATIONAL's value, 0 for anything else."""
@@ -100,10 +113,15 @@ class IFD(Mapping[int, TagValue]):
 
 
 class TiffStructure:
-    """A TIFF file or an EXIF block. ValueError for anything that is not one, or is cut off."""
+    """A TIFF file or an EXIF block. ValueError for anything that is not one, or is cut off.
+
+    Also for one whose IFDs share their bytes: to read it would take many times its size.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self._ifds: dict[int, IFD | None] = {}  # None: damaged
+        self._table_bytes = self._read_bytes = 0
         self.size = file.seek(0, io.SEEK_END)
         """Bytes of the whole file."""
         self.order = {b"II": "<", b"MM": ">"}.get(self.read(0, 2), "")
@@ -128,18 +146,31 @@ class TiffStructure:
 
     def ifd(self, offset: int) -> IFD:
         """ValueError if its values lie outside of the file, or are larger than it together."""
+        if offset not in self._ifds:
+            self._ifds[offset] = None
+            self._ifds[offset] = self._parse_ifd(offset)
+        ifd = self._ifds[offset]
+        if ifd is None:
+            raise ValueError("a damaged TIFF directory")
+        return ifd
+
+    def _parse_ifd(self, offset: int) -> IFD:
         head, size = (8, 20) if self._big else (2, 12)
         count = self._number("Q" if self._big else "H", offset)
         if count > MAX_ENTRIES:
             raise ValueError(f"a TIFF directory of {count} entries")
-        table = self.read(offset + head, count * size)
+        start, end = offset + head, offset + head + count * size
+        entries = self.read(start, end - start)
+        next_offset = self._number(self._word, end)
+        self._table_bytes += end - offset
         locations = {}
-        for at in range(0, count * size, size):
-            tag = struct.unpack_from(f"{self.order}H", table, at)[0]
-            locations[tag] = self._location(table[at : at + size], offset + head + at)
-        if sum(location.length for location in locations.values()) > self.size:
+        for at in range(0, len(entries), size):
+            tag = struct.unpack_from(f"{self.order}H", entries, at)[0]
+            locations[tag] = self._location(entries[at : at + size], start + at)
+        values = sum(location.length for location in locations.values())
+        if max(values, self._table_bytes) > self.size:
             raise ValueError("TIFF tags that share their bytes")
-        return IFD(self, locations, self._number(self._word, offset + head + count * size))
+        return IFD(self, locations, next_offset, (start, end))
 
     def sub_ifd(self, ifd: IFD, tag: int) -> IFD | None:
         """The IFD that `tag` points to; None where it is damaged or missing."""
@@ -173,6 +204,9 @@ class TiffStructure:
         """Exactly so many bytes, or ValueError."""
         if length > MAX_BYTES or offset + length > self.size:
             raise ValueError("a TIFF structure that is cut off")
+        self._read_bytes += length
+        if self._read_bytes > MAX_BYTES + MAX_READS * self.size:
+            raise ValueError("TIFF tags that share their bytes")
         return self.read_available(offset, length)
 
 
@@ -228,7 +262,8 @@ def build_ifd(tags: Tags, order: str, offset: int, big: bool = False) -> bytes:
             kind, data = value.kind, value.data
             count, stored = len(data) // SIZES.get(kind, 1), data.ljust(inline, b"\0")
         else:
-            kind, data, count, stored = LONG, build_ifd(value, order, end, big), 1, b""
+            kind, data = LONG8 if big else LONG, build_ifd(value, order, end, big)
+            count, stored = 1, b""
         if len(stored) != inline:
             stored = struct.pack(order + word, end)
             values += data + b"\0" * (len(data) % 2)

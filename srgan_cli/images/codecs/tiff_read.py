@@ -9,6 +9,7 @@ palettes, CMYK, other depths, and lossy compression such as JPEG.
 import io
 import zlib
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,6 @@ from PIL.ExifTags import Base as Tag
 from PIL.TiffImagePlugin import TiffImageFile
 
 from srgan_cli.errors import ImageError
-from srgan_cli.images.codec_errors import PIXEL_HINT
 from srgan_cli.images.image import Image, Pixels
 from srgan_cli.images.tiff_tags import IFD, LONG, TagValue, TiffStructure, build_ifd, tiff_header
 
@@ -29,6 +29,7 @@ TILES = (Tag.TileOffsets, Tag.TileByteCounts)
 UNCOMPRESSED = 1
 DEFLATE = (8, 32946)
 LOSSLESS = (1, 5, 8, 32773, 32946, 34925, 50000)  # compressions of bytes, whatever they mean
+MAX_PAGES = 10_000
 MAX_CHANNELS = 8  # more are only found in damaged files
 LOW_STRIP = 16  # rows
 SMALL = 1 << 22  # pixels that are decoded whatever the size of the file says
@@ -78,7 +79,8 @@ class TiffPage:
     def supported(self) -> bool:
         """Whether `read_rows` reads it, not Pillow."""
         return (
-            set(self.ifd.array(Tag.BitsPerSample).tolist()) in ({8}, {16})
+            self.bits in (8, 16)
+            and bool((self.ifd.array(Tag.BitsPerSample) == self.bits).all())
             and self.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB)
             and self.compression in LOSSLESS
             and COLORS.get(self.photometric, 1) <= self.channels <= MAX_CHANNELS
@@ -113,7 +115,10 @@ def parse_pages(structure: TiffStructure, *, low_strips: bool = False) -> list[T
 
     ImageError for damaged ones, and samples that are not unsigned integers of up to 16 bits.
     """
-    pages = [_parse_page(index, ifd, low_strips) for index, ifd in enumerate(structure.ifds())]
+    ifds = list(islice(structure.ifds(), MAX_PAGES + 1))
+    if len(ifds) > MAX_PAGES:
+        raise ImageError(f"more than {MAX_PAGES:,} pages; split it into several files")
+    pages = [_parse_page(index, ifd, low_strips) for index, ifd in enumerate(ifds)]
     hidden = [bool(page.ifd.integer(Tag.NewSubfileType) & (THUMBNAIL | MASK)) for page in pages]
     pages = [page for page, skip in zip(pages, hidden, strict=True) if not skip] or pages[:1]
     if not pages:
@@ -139,7 +144,7 @@ def _parse_page(index: int, ifd: IFD, low_strips: bool) -> TiffPage:
         ifd,
         height,
         width,
-        int(max(ifd.array(Tag.BitsPerSample), default=1)),
+        int(ifd.array(Tag.BitsPerSample).max(initial=1)),
         channels,
         photometric,
         compression,
@@ -157,8 +162,8 @@ def _check_page(page: TiffPage, file_size: int) -> None:
         raise ImageError(f"{kind} samples are not supported; convert to 8 or 16 bits")
     if not page.width or not page.height:
         raise ImageError("a TIFF page without width or height")
-    offsets, lengths = page.parts()
-    if not len(offsets) or len(offsets) != len(lengths):
+    offsets, lengths = (page.ifd.count(tag) for tag in (TILES if page.tiled else STRIPS))
+    if not offsets or offsets != lengths:
         raise ImageError("damaged: does not say where its strips or tiles are")
     size = page.row_bytes * page.height
     if size > SMALL + MAX_RATIO.get(page.compression, size) * file_size:
@@ -181,7 +186,8 @@ def check_padding(page: TiffPage, max_pixels: int) -> None:
     height, width = page.padded_size
     if page.supported and height * width > max(max_pixels, SMALL):
         raise ImageError(
-            f"its tiles have {height * width:,} pixels, more than {max_pixels:,}; {PIXEL_HINT}"
+            f"its tiles have {height * width:,} pixels, more than {max_pixels:,}; store it with "
+            "smaller tiles, or raise --max-pixels"
         )
 
 

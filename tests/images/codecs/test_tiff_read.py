@@ -7,6 +7,7 @@ import pytest
 from image_helpers import gradient, read, saved
 
 from srgan_cli.errors import ImageError
+from srgan_cli.images.codecs import tiff_read
 from srgan_cli.images.read import open_lazy, read_bytes
 from srgan_cli.images.tiff_tags import TagValue, build_ifd, tiff_header
 
@@ -140,5 +141,14 @@ def test_tiles_without_width_or_height_are_refused(side):
 def test_what_tiles_hold_beyond_the_image_counts_as_its_pixels():
     data = Tiff(np.full((16, 4096, 1), 9, np.uint8), "<", False, 2048, False).file()
     assert read(data).pixels.shape == (16, 4096, 1)
-    with pytest.raises(ImageError, match="8,388,608 pixels, more than 5,000,000; raise --max-pix"):
+    with pytest.raises(ImageError, match="8,388,608 pixels, more than 5,000,000"):
         read_bytes(data, "x", max_pixels=5_000_000)
+
+
+def test_files_of_too_many_pages_are_refused(monkeypatch):
+    page = gradient()
+    data = saved(page, "TIFF", save_all=True, append_images=[page] * 3)
+    assert len(read_bytes(data, "x").images) == 4
+    monkeypatch.setattr(tiff_read, "MAX_PAGES", 3)
+    with pytest.raises(ImageError, match="more than 3 pages"):
+        read_bytes(data, "x")
