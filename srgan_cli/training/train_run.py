@@ -75,21 +75,20 @@ def check_batch(stage: Stage, processes: ProcessGroup) -> None:
         raise OptionError(
             f"--batch-size {size} cannot be divided among {count} processes: take a multiple"
         )
-    if stage.gan is not None:
-        _check_discriminator(stage.gan, (size // count, 3, stage.patch, stage.patch))
+    if stage.gan is not None and size == count:
+        _check_single_patch(stage.gan, stage.patch)
 
 
-def _check_discriminator(gan: GanTerm, shape: tuple[int, ...]) -> None:
-    """Nothing is computed: BatchNorm takes no single pixel."""
-    with torch.device("meta"):
-        discriminator = build_discriminator(gan).train()
-        try:
-            discriminator(torch.zeros(shape))
-        except ValueError as error:
-            raise OptionError(
-                f"{shape[0]} patch of {shape[-1]} pixels is too little for the discriminator: take "
-                "a larger --patch or --batch-size"
-            ) from error
+@torch.no_grad()
+def _check_single_patch(gan: GanTerm, side: int) -> None:
+    """A small patch ends as one pixel in the discriminator, and BatchNorm needs two values."""
+    try:
+        build_discriminator(gan).train()(torch.zeros(1, 3, side, side))
+    except ValueError as error:
+        raise OptionError(
+            f"one patch of {side} pixels is too little for the discriminator: take a larger "
+            "--patch or --batch-size"
+        ) from error
 
 
 def _check_out(options: TrainOptions) -> None:
