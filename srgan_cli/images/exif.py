@@ -8,7 +8,8 @@ https://www.adobe.com/devnet-apps/photoshop/fileformatashtml/, "Image Resource B
 import re
 import struct
 from collections.abc import Mapping
-from itertools import islice
+from contextlib import suppress
+from itertools import islice, pairwise
 
 from PIL.ExifTags import Base as Tag
 
@@ -17,6 +18,7 @@ from srgan_cli.images.tiff_tags import (
     LONG,
     SHORT,
     Tags,
+    TiffStructure,
     build_ifd,
     check_sub_ifds,
     parse_tiff,
@@ -27,6 +29,10 @@ from srgan_cli.images.tiff_tags import (
 PREFIX = b"Exif\0\0"  # of JPEG
 ORIENTATION = Tag.Orientation
 INVALID_EXIF = "its EXIF is damaged and is left out"
+Range = tuple[int, int]
+"""Start and end of bytes in the block."""
+
+HEADER: Range = (0, 8)
 MAX_IFDS = 8  # one after another; EXIF has two, the image and its thumbnail
 WIDTHS = (Tag.ImageWidth, Tag.ExifImageWidth)
 HEIGHTS = (Tag.ImageLength, Tag.ExifImageHeight)
@@ -68,24 +74,47 @@ def is_exif_invalid(exif: bytes | None) -> bool:
 
 
 def _checked_ifd(exif: bytes) -> IFD | None:
+    """The first IFD of a block that can be changed in place: no table lies over another one."""
     try:
         ifd = parse_tiff(exif).first_ifd()
-        check_sub_ifds(ifd)
+        tables = sorted([HEADER, *_tables(ifd)])
     except ValueError:
         return None
-    return ifd
+    apart = all(end <= start for (_, end), (start, _) in pairwise(tables))
+    return ifd if apart and not ifd.structure.big else None
+
+
+def _tables(first: IFD) -> list[Range]:
+    """Of the first IFD, with the offset of the next one, and its sub-IFDs."""
+    (start, end), *others = [ifd.table for ifd in (first, *check_sub_ifds(first))]
+    return [(start - 2, end + 4), *((start - 2, end) for start, end in others)]
 
 
 def reset_exif_orientation(exif: bytes) -> bytes:
     """Orientation 1, and the thumbnail gone: it shows the image as it was."""
     structure, changed = parse_tiff(exif), bytearray(exif)
-    first, *others = islice(structure.ifds(), MAX_IFDS)
+    first = structure.first_ifd()
     _set_number(changed, first, ORIENTATION, 1)
-    end = structure.first_offset + 2 + 12 * len(first)
+    end = first.table[1]
     changed[end : end + 4] = bytes(4)  # no IFD follows
-    for other in others:
-        _erase_thumbnail(changed, other)
+    kept = [HEADER, *_tables(first), *_values(first)]
+    for other in _other_ifds(structure):
+        _erase_thumbnail(changed, other, kept)
     return bytes(changed)
+
+
+def _values(first: IFD) -> list[Range]:
+    locations = (each for ifd in (first, *check_sub_ifds(first)) for each in ifd.locations.values())
+    return [(each.start, each.start + each.length) for each in locations]
+
+
+def _other_ifds(structure: TiffStructure) -> list[IFD]:
+    """Those after the first one, up to a damaged one."""
+    found = []
+    with suppress(ValueError):
+        for ifd in islice(structure.ifds(), 1, MAX_IFDS):
+            found.append(ifd)
+    return found
 
 
 def set_exif_size(exif: bytes, height: int, width: int) -> bytes:
@@ -108,12 +137,16 @@ def _set_number(block: bytearray, ifd: IFD | None, tag: int, value: int) -> None
     block[entry : entry + 12] = raw.ljust(12, b"\0")
 
 
-def _erase_thumbnail(block: bytearray, ifd: IFD) -> None:
-    """Zeros over a thumbnail's JPEG; cut off where it is the last of the block, as usual."""
+def _erase_thumbnail(block: bytearray, ifd: IFD, kept: list[Range]) -> None:
+    """Zeros over a thumbnail's JPEG; cut off where it is the last of the block, as usual.
+
+    Nothing is done to one that lies over what is `kept`, in a damaged or hostile block.
+    """
     start, length = ifd.integer(Tag.JpegIFOffset), ifd.integer(Tag.JpegIFByteCount)
-    end = min(start + length, len(block))
-    if 0 < start < end:
-        block[start:end] = b"" if end >= len(block) - 1 else bytes(end - start)
+    end, size = start + length, len(block)
+    end = size if end >= size - 1 else end
+    if length and start < end and not any(start < b and a < end for a, b in kept):
+        block[start:end] = b"" if end == size else bytes(end - start)
 
 
 def exif_from_page(page: IFD) -> bytes | None:

@@ -128,9 +128,10 @@ class TiffStructure:
         version = self._number("H", 2) if self.order else 0
         if version not in (42, 43):
             raise ValueError("not a TIFF structure")
-        self._big = version == 43
-        self._word = "Q" if self._big else "I"
-        self.first_offset = self._number(self._word, 8 if self._big else 4)
+        self.big = version == 43
+        """BigTIFF."""
+        self._word = "Q" if self.big else "I"
+        self.first_offset = self._number(self._word, 8 if self.big else 4)
 
     def first_ifd(self) -> IFD:
         return self.ifd(self.first_offset)
@@ -155,8 +156,8 @@ class TiffStructure:
         return ifd
 
     def _parse_ifd(self, offset: int) -> IFD:
-        head, size = (8, 20) if self._big else (2, 12)
-        count = self._number("Q" if self._big else "H", offset)
+        head, size = (8, 20) if self.big else (2, 12)
+        count = self._number("Q" if self.big else "H", offset)
         if count > MAX_ENTRIES:
             raise ValueError(f"a TIFF directory of {count} entries")
         start, end = offset + head, offset + head + count * size
@@ -182,7 +183,7 @@ class TiffStructure:
 
     def _location(self, entry: bytes, offset: int) -> TagLocation:
         _, kind, count = struct.unpack_from(f"{self.order}HH{self._word}", entry)
-        inline = len(entry) - (12 if self._big else 8)
+        inline = len(entry) - (12 if self.big else 8)
         length = count * SIZES.get(kind, 1)
         if length <= inline:
             return TagLocation(kind, offset, offset + len(entry) - inline, length)
@@ -230,17 +231,18 @@ def read_tags(ifd: IFD, wanted: Container[int] | None = None) -> Tags:
     return tags
 
 
-def check_sub_ifds(ifd: IFD, seen: set[int] | None = None) -> None:
-    """ValueError for sub-IFDs that contain one another, or are too many."""
-    seen = set() if seen is None else seen
+def check_sub_ifds(ifd: IFD, seen: set[int] | None = None) -> list[IFD]:
+    """Those below one, at any depth. ValueError if they contain one another, or are too many."""
+    seen, found = set() if seen is None else seen, []
     for tag in SUB_IFDS:
         offset = ifd.integer(tag)
         if offset and (offset in seen or len(seen) >= MAX_SUB_IFDS):
             raise ValueError("EXIF directories that contain one another")
         if offset:
             seen.add(offset)
-        if sub_ifd := ifd.structure.sub_ifd(ifd, tag):
-            check_sub_ifds(sub_ifd, seen)
+        if (sub_ifd := ifd.structure.sub_ifd(ifd, tag)) is not None:
+            found += [sub_ifd, *check_sub_ifds(sub_ifd, seen)]
+    return found
 
 
 def swap_tags(tags: Tags) -> Tags:

@@ -208,7 +208,8 @@ def _prepare(sequence: ImageSequence, path: Path, encoding: Encoding) -> ImageSe
     """Set the file's metadata. ImageError for images that its format cannot hold."""
     first, frames = sequence.images[0], len(sequence.images)
     check_target(path, encoding, properties_of(first, frames, sequence.animated))
-    images = tuple(_update_metadata(image, encoding.strip) for image in sequence.images)
+    with _named_errors(path, encoding):
+        images = tuple(_update_metadata(image, encoding.strip) for image in sequence.images)
     return replace(sequence, images=images)
 
 

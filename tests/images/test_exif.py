@@ -5,7 +5,8 @@ import struct
 
 import numpy as np
 import pytest
-from image_helpers import IPTC, XMP, tags
+from hostile_files import ASCII, LONG, SHORT, directory, entry
+from image_helpers import IPTC, XMP, read, saved, tags
 from PIL import Image as Pillow
 from PIL import IptcImagePlugin
 
@@ -20,7 +21,7 @@ from srgan_cli.images.exif import (
 )
 from srgan_cli.images.formats import CAPABILITIES, Encoding
 from srgan_cli.images.read import read_bytes, read_image
-from srgan_cli.images.tiff_tags import LONG, TagValue, build_ifd, parse_tiff, tiff_header
+from srgan_cli.images.tiff_tags import TagValue, build_ifd, parse_tiff, tiff_header
 from srgan_cli.images.write import encode, list_losses
 
 
@@ -45,6 +46,66 @@ def test_the_thumbnail_is_dropped_and_nothing_else_moves(exif):
     cleaned = reset_exif_orientation(bytes(thumbed))
     assert b"thumbnail" not in cleaned
     assert cleaned[: len(block)] == reset_exif_orientation(block)
+
+
+def block_of(*entries: bytes, then: int = 0, rest: bytes = b"") -> bytes:
+    """An EXIF block of one IFD, the offset of the next one, and what follows at its end."""
+    table = struct.pack("<H", len(entries)) + b"".join(entries) + struct.pack("<I", then)
+    return b"II*\0" + struct.pack("<I", 8) + table + rest
+
+
+TURNED = entry(274, SHORT, 1, 6)
+NEXT = 8 + 2 + 12 + 4  # where the rest of a block of one entry lies
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        block_of(TURNED, then=5000),
+        block_of(TURNED, then=NEXT, rest=directory(entry(282, 5, 1, 9999))),
+    ],
+    ids=["no second IFD", "damaged second IFD"],
+)
+def test_a_damaged_ifd_of_the_thumbnail_does_not_matter(make, block):
+    data = saved(Pillow.fromarray(make().pixels), "JPEG", exif=b"Exif\0\0" + block)
+    image = read(data)
+    assert (image.height, image.width, image.notes) == (47, 33, ())
+    assert tags(image.exif)[274] == 1
+
+
+@pytest.mark.parametrize("start", [1, 8, 20, 24, NEXT + 40])
+def test_a_thumbnail_over_other_data_is_left_alone(start):
+    maker = entry(271, ASCII, 8, NEXT + 12 + 30)
+    thumbnail = directory(entry(513, LONG, 1, start), entry(514, LONG, 1, 100_000))
+    block = block_of(TURNED, maker, then=NEXT + 12, rest=thumbnail + b"Maker 1\0")
+    cleaned = reset_exif_orientation(block)
+    assert len(cleaned) == len(block)
+    assert valid_exif(set_exif_size(cleaned, 5, 6)) is not None
+    assert tags(cleaned) == {274: 1, 271: "Maker 1"}
+
+
+def test_a_tag_that_is_there_twice_costs_no_other_one():
+    twice, last = entry(305, ASCII, 4, 0x616161), entry(531, SHORT, 1, 1)
+    cleaned = reset_exif_orientation(block_of(TURNED, twice, twice, last, then=7))
+    assert cleaned == block_of(entry(274, SHORT, 1, 1), twice, twice, last)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        block_of(TURNED, entry(34665, LONG, 1, 6)),
+        block_of(TURNED, entry(34665, LONG, 1, 20)),
+        tiff_header("<", 16, big=True) + build_ifd({271: TagValue(2, b"M\0")}, "<", 16, big=True),
+    ],
+    ids=["over the header", "over another table", "BigTIFF"],
+)
+def test_exif_that_cannot_be_changed_in_place_is_left_out(block):
+    assert valid_exif(block) is None
+
+
+def test_exif_that_a_caller_has_damaged_is_an_error_of_one_line(make):
+    with pytest.raises(ImageError, match="cannot be encoded as png"):
+        encode(make(exif=b"junk"), Encoding("png"))
 
 
 def test_a_byte_order_is_kept(exif):
