@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from srgan_cli.weights.foreign.conversion import unwrap_state
 from srgan_cli.weights.loading import SpandrelNetwork, load_generator, load_weights
-from srgan_cli.weights.ncnn.reader import is_ncnn, ncnn_dtypes
+from srgan_cli.weights.ncnn.reader import is_ncnn, ncnn_dtypes, pair_paths
 from srgan_cli.weights.onnx_reader import is_onnx, onnx_dtypes
 from srgan_cli.weights.tensor_files import read_tensors
 from srgan_cli.weights.zoo import bundled_folder
@@ -28,6 +28,7 @@ class WeightsDescription:
 
     file: str
     bytes: int
+    """Of an ncnn pair, both files."""
     kind: str
     """"srgan" for our own, else the family of other programs' networks."""
     architecture: str
@@ -69,14 +70,14 @@ class WeightsDescription:
 def describe_weights(
     path: Path, scale: int | None = None, activation: str | None = None
 ) -> WeightsDescription:
-    """Raises WeightsError."""
+    """Raises WeightsError, and OptionError as `load_weights` does."""
     weights = load_weights(path, scale, activation)
     network, metadata = load_generator(weights), weights.metadata
     receptive_field = int(network.receptive_field)  # type: ignore[arg-type]
     history = training_history(metadata.training)
     return WeightsDescription(
         file=str(path),
-        bytes=path.stat().st_size,
+        bytes=size_of_files(path),
         kind=weights.family,
         architecture=weights.architecture,
         hyperparameters=dict(weights.hyperparameters),
@@ -102,6 +103,11 @@ def describe_weights(
         figures=metadata.figures,
         int8_psnr=metadata.int8_psnr,
     )
+
+
+def size_of_files(path: Path) -> int:
+    """In bytes; of an ncnn pair, both files."""
+    return sum(file.stat().st_size for file in (pair_paths(path) if is_ncnn(path) else [path]))
 
 
 def dtype_names(state: Mapping[str, Any]) -> list[str]:

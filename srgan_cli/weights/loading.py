@@ -38,7 +38,8 @@ def load_weights(path: Path, scale: int | None = None, activation: str | None = 
     """Load a weights file of any program; code in it never runs.
 
     scale, activation ("relu" or "leakyrelu"): for foreign files whose keys do not tell them; a
-    scale that neither tells is taken from the file's name. Raises WeightsError that names the path.
+    scale that neither tells is taken from the file's name. Raises WeightsError that names the path,
+    and OptionError where an ONNX file is given and the package onnx is missing.
     """
     if is_ncnn(path) or is_onnx(path):
         with _named(path):

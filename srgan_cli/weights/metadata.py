@@ -95,14 +95,14 @@ class Metadata:
 
     def __post_init__(self) -> None:
         """Raises TypeError or ValueError: the values may come from a file."""
-        pixels = [n for n in (self.measured_receptive_field, self.reflect_padding) if n is not None]
-        whole = all(type(number) is int for number in (self.scale, *pixels))
-        in_range = whole and all(0 <= number <= MAX_PIXELS for number in pixels)
-        if not in_range or not 1 <= self.scale <= MAX_SCALE:
-            raise ValueError(f"a scale {self.scale!r}, reaches {pixels!r}")
+        _check_integer("scale", self.scale, 1, MAX_SCALE)
+        if self.measured_receptive_field is not None:
+            _check_integer("receptive field", self.measured_receptive_field, 0, MAX_PIXELS)
+        if self.reflect_padding is not None:
+            _check_integer("reflect padding", self.reflect_padding, 0, MAX_PIXELS)
         texts = isinstance(self.objective, str) and isinstance(self.lineage, str)
         if not (texts and isinstance(self.training, dict) and isinstance(self.figures, dict)):
-            raise TypeError("facts of a wrong type")
+            raise TypeError("objective, lineage, training or figures of a wrong type")
         if not isinstance(self.family, ModelFamily | None):
             raise TypeError("a family of a wrong type")
         _check_psnr(self.int8_psnr)
@@ -110,6 +110,11 @@ class Metadata:
         _check_channels(self.channel_scales, self.float_layers)
         _check_figures(self.figures)
         _check_depth(self.training)
+
+
+def _check_integer(name: str, value: Any, least: int, most: int) -> None:
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"a {name} {value!r}, not a whole number from {least} to {most}")
 
 
 def _check_psnr(psnr: Any) -> None:

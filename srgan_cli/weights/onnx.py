@@ -2,7 +2,6 @@
 
 import warnings
 from functools import partial
-from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from srgan_cli.errors import OptionError, WeightsError
+from srgan_cli.errors import WeightsError
 from srgan_cli.files import atomic_write
 from srgan_cli.networks.precision import bicubic_kernels
 from srgan_cli.weights.container import Weights
 from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.measured_field import max_difference
+from srgan_cli.weights.onnx_reader import import_onnx
 
+PACKAGES = "onnx onnxruntime"
 OPSET = 17
 TOLERANCE = 1e-4  # of values in [0, 1]
 TEST_SIZES = ((24, 20), (17, 33), (5, 8))
@@ -29,7 +30,7 @@ def export_onnx(weights: Weights, path: Path) -> float:
     Returns the largest difference from torch at three sizes; nothing is written if that is above
     TOLERANCE. Raises WeightsError, and OptionError if onnx or onnxruntime is missing.
     """
-    onnx, runtime = _import_optional("onnx"), _import_optional("onnxruntime")
+    onnx, runtime = (import_onnx(name, packages=PACKAGES) for name in PACKAGES.split())
     model = _with_properties(onnx, weights, _trace(load_generator(weights)))
     session = runtime.InferenceSession(model, providers=["CPUExecutionProvider"])
     difference = max_difference(weights, partial(_run, session), TEST_SIZES)
@@ -38,13 +39,6 @@ def export_onnx(weights: Weights, path: Path) -> float:
     with atomic_write(path, WeightsError) as file:
         file.write(model)
     return difference
-
-
-def _import_optional(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise OptionError(f"ONNX needs {name}: pip install onnx onnxruntime") from error
 
 
 def _trace(network: nn.Module) -> bytes:

@@ -18,7 +18,6 @@ from srgan_cli.weights.graph_match import match_network
 from srgan_cli.weights.onnx_layers import OnnxLayers, OnnxNode
 from srgan_cli.weights.tensor_files import MAX_FILE
 
-INSTALL = "pip install onnx"
 MAX_STRUCTURE = 1 << 22
 """Bytes of a file besides numbers and remarks: parsed, each takes about a hundred."""
 
@@ -41,6 +40,14 @@ MODEL: Content = {7: {1: NODE, 5: TENSOR, 10: None}, 6: None}
 
 def is_onnx(path: Path) -> bool:
     return path.suffix.lower() == ".onnx"
+
+
+def import_onnx(name: str, packages: str) -> Any:
+    """Raises OptionError that names the `packages` to install where the module is missing."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise OptionError(f"ONNX needs {name}: pip install {packages}") from error
 
 
 def read_onnx(path: Path) -> Weights:
@@ -66,10 +73,7 @@ def onnx_dtypes(path: Path) -> list[str]:
 
 def _parse(path: Path) -> Any:
     """The GraphProto."""
-    try:
-        onnx = import_module("onnx")
-    except ImportError as error:
-        raise OptionError(f"reading ONNX needs the package onnx: {INSTALL}") from error
+    onnx = import_onnx("onnx", packages="onnx")
     try:
         data = read_regular(path, MAX_FILE)
         if _structure_size(memoryview(data), MODEL) > MAX_STRUCTURE:

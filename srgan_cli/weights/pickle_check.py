@@ -14,6 +14,7 @@ from typing import IO, Any
 
 import torch
 
+MAX_PICKLE = 1 << 24  # bytes; tensors are stored outside of it
 MAX_STACK = 100_000  # values; torch.save writes containers in batches of 1,000
 MAX_TUPLE = 10_000  # values in a tuple and the tuples in it: the work of hashing it
 MAX_DIMENSIONS = 16
@@ -100,8 +101,11 @@ class PickleContents:
 
 
 def check_pickle(file: IO[bytes]) -> PickleContents:
-    """Read one pickle from `file`. Raises UnpicklingError or ValueError if it is not harmless."""
-    return _Machine().run(pickletools.genops(file))
+    """Read one pickle of at most MAX_PICKLE bytes from `file`.
+
+    Raises UnpicklingError or ValueError if it is not harmless.
+    """
+    return _Machine().run(pickletools.genops(file), file.tell() + MAX_PICKLE)
 
 
 class _Machine:
@@ -112,8 +116,11 @@ class _Machine:
         self.depth = 0
         self.contents = PickleContents()
 
-    def run(self, opcodes: Iterator[tuple[Any, Any, Any]]) -> PickleContents:
-        for count, (opcode, argument, _) in enumerate(opcodes):
+    def run(self, opcodes: Iterator[tuple[Any, Any, Any]], limit: int) -> PickleContents:
+        """limit: the place in the file at which no opcode may begin any more."""
+        for count, (opcode, argument, place) in enumerate(opcodes):
+            if place >= limit:
+                raise UnpicklingError(f"a pickle of more than {MAX_PICKLE} bytes")
             if opcode.name in ("BINPUT", "LONG_BINPUT") and argument > count:
                 raise UnpicklingError("a memo larger than the pickle")
             if len(self.stack) + self.depth > MAX_STACK:

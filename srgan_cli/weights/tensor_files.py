@@ -23,6 +23,7 @@ from safetensors.torch import load as load_safetensors
 from srgan_cli.errors import WeightsError
 from srgan_cli.files import NotRegularFileError, open_regular, printable
 from srgan_cli.weights.pickle_check import (
+    MAX_PICKLE,
     ForbiddenCallError,
     PickleContents,
     UnsupportedOpcodeError,
@@ -31,7 +32,6 @@ from srgan_cli.weights.pickle_check import (
 
 MAX_FILE = 1 << 30  # bytes
 MAX_HEADER = 1 << 24  # bytes of a safetensors header
-MAX_PICKLE = 1 << 24  # bytes; tensors are stored outside of it
 MAX_EXPANSION = 4  # times its own size that a file may take in memory
 EXTRA_BYTES = 1 << 20  # bytes on top, for very small files
 LEGACY_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."

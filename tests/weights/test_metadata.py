@@ -85,6 +85,21 @@ def nested(depth: int) -> dict:
 
 
 @pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"scale": 0}, "a scale 0, not a whole number from 1 to 64"),
+        ({"effective_reach": -1}, "a receptive field -1, not a whole number"),
+        ({"effective_reach": "", "mirrored": 4.5}, "a receptive field '', not"),
+        ({"mirrored": False}, "a reflect padding False, not"),
+        ({"objective": 3}, "objective, lineage, training or figures"),
+    ],
+)
+def test_a_wrong_value_is_named_in_the_fields_terms(wrong, says):
+    with pytest.raises((TypeError, ValueError), match=says):
+        metadata_from_json(RECORD | wrong)
+
+
+@pytest.mark.parametrize(
     "wrong",
     [
         {"scale": 0},

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from srgan_cli.errors import WeightsError
+from srgan_cli.weights import pickle_check
 from srgan_cli.weights.pickle_check import MAX_STACK, ForbiddenCallError, check_pickle
 from srgan_cli.weights.tensor_files import LEGACY_MAGIC, read_tensors
 
@@ -20,6 +21,16 @@ STORAGE = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cp
 
 def check(program: bytes):
     return check_pickle(io.BytesIO(PROTO + program + b"."))
+
+
+def test_a_pickle_that_is_too_long_is_not_read_to_its_end(tmp_path, monkeypatch):
+    path = tmp_path / "legacy.pth"
+    state = {"a": torch.zeros(3), "log": [None] * 1000}
+    torch.save(state, path, _use_new_zipfile_serialization=False)
+    assert torch.equal(read_tensors(path)["a"], state["a"])
+    monkeypatch.setattr(pickle_check, "MAX_PICKLE", 1000)
+    with pytest.raises(WeightsError, match="a pickle of more than 1000 bytes"):
+        read_tensors(path)
 
 
 def doubled_tuple(times: int) -> bytes:

@@ -242,7 +242,7 @@ def export_foreign(weights: Weights, path: Path, layout_name: str) -> None:
     named = to_foreign(weights.architecture, weights.hyperparameters, weights.state, layout_name)
     state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in named.items()}
     with atomic_write(path, WeightsError) as file:
-        if path.suffix == ".safetensors":
+        if path.suffix.lower() == ".safetensors":
             file.write(save(state, metadata={"format": "pt"}))
         else:
             wrapper = WRAPPER_KEYS.get(layout_name)

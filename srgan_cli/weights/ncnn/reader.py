@@ -60,10 +60,14 @@ def is_ncnn(path: Path) -> bool:
     return start in (flag.to_bytes(4, "little") for flag in TYPES)
 
 
+def pair_paths(path: Path) -> list[Path]:
+    """NAME.param and NAME.bin; `path` is either."""
+    return [path if path.suffix.lower() == each else path.with_suffix(each) for each in SUFFIXES]
+
+
 def read_ncnn(path: Path) -> Weights:
     """Read NAME.param and NAME.bin; `path` is either. Raises WeightsError that does not name it."""
-    names = [path if path.suffix.lower() == each else path.with_suffix(each) for each in SUFFIXES]
-    graph, numbers = map(_read_half, names)
+    graph, numbers = map(_read_half, pair_paths(path))
     if graph.startswith(BINARY_MAGIC):
         raise WeightsError(f"a graph {BINARY_GRAPH}")
     try:
@@ -75,7 +79,7 @@ def read_ncnn(path: Path) -> Weights:
 
 def ncnn_dtypes(path: Path) -> list[str]:
     """The type of a pair's weights; `path` is either file. Raises WeightsError."""
-    found = first_dtype(_read_half(path.with_suffix(SUFFIXES[1])))
+    found = first_dtype(_read_half(pair_paths(path)[1]))
     return [] if found is None else [found]
 
 

@@ -17,13 +17,14 @@ from reference_networks import (
     VDSRReference,
     varied,
 )
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from small_networks import random_weights
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.networks import GENERATORS
 from srgan_cli.networks.discriminators import SRGANDiscriminator, UNetDiscriminator
 from srgan_cli.weights.container import Weights
-from srgan_cli.weights.foreign.conversion import from_foreign, to_foreign
+from srgan_cli.weights.foreign.conversion import export_foreign, from_foreign, to_foreign
 from srgan_cli.weights.tensor_files import read_tensors
 
 
@@ -234,6 +235,15 @@ def test_esrgans_namings_have_the_published_keys(naming, reference, ups):
     adopted = from_foreign(theirs)
     assert adopted.metadata.scale == 2**ups
     assert all(torch.equal(adopted.state[key], ours[key]) for key in ours)
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "SAFETENSORS"])
+def test_a_name_of_safetensors_gets_a_file_of_safetensors(suffix, tmp_path):
+    sizes = {"features": 3, "convolutions": 1, "scale": 2}
+    weights = random_weights("compact", sizes)
+    export_foreign(weights, tmp_path / f"one.{suffix}", "real-esrgan")
+    found = load_file(tmp_path / f"one.{suffix}")
+    assert len(found) == len(weights.state)
 
 
 @pytest.mark.parametrize(("activation", "slope"), [("prelu", None), ("leakyrelu", 0.1)])
