@@ -3,7 +3,7 @@
 import pytest
 from small_networks import random_weights, write_pair
 
-from srgan_cli.weights.description import size_of_files, teachers_of, training_history
+from srgan_cli.weights.description import describe_weights, teachers_of, training_history
 from srgan_cli.weights.ncnn.writer import format_pair
 
 ROOT = {"command": "root"}
@@ -14,7 +14,7 @@ def test_the_size_of_an_ncnn_pair_is_that_of_both_files(half, tmp_path):
     sizes = {"scale": 2, "features": 3, "convolutions": 1}
     text, data = format_pair(random_weights("compact", sizes))
     write_pair(tmp_path, text, data)
-    assert size_of_files(tmp_path / half) == len(text) + len(data)
+    assert describe_weights(tmp_path / half).bytes == len(text) + len(data)
 
 
 def test_trainings_come_oldest_first():
