@@ -3,7 +3,8 @@
 Standard library only: the command line reads this before anything heavy is imported.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -124,12 +125,15 @@ HINTS = {
 """Limit of a format -> the option that fits the image into it."""
 
 METADATA = ("EXIF", "XMP", "IPTC", "the comment", "texts")
+JPEG_LIMITS = {"EXIF": 65_527, "XMP": 65_440, "IPTC": 65_506, "the comment": 65_533}
+"""Bytes that one segment holds; of XMP 64 less, as its numbers grow with the image."""
 
 
 @dataclass(frozen=True)
 class Format:
     """depth: the most bits of a sample. side, area: the largest, in pixels. lossless: whether it
     can give back the very samples. profile: whether it holds an ICC profile. metadata: of METADATA.
+    metadata_limits: most bytes of some of them.
     """
 
     title: str
@@ -143,6 +147,16 @@ class Format:
     min_deep_side: int = 1  # in pixels, at 16 bits
     profile: bool = True
     metadata: frozenset[str] = frozenset()
+    metadata_limits: Mapping[str, int] = field(default_factory=dict)
+
+    def missing_metadata(self, sizes: Mapping[str, int]) -> dict[str, str]:
+        """What it does not hold, in words. sizes: of METADATA -> bytes, 0 for nothing."""
+        present = [name for name, size in sizes.items() if size]
+        missing = {name: name for name in present if name not in self.metadata}
+        for name, limit in self.metadata_limits.items():
+            if sizes[name] > limit:
+                missing[name] = f"{name} of more than {limit:,} bytes"
+        return missing
 
 
 _ALL = frozenset(METADATA)
@@ -151,7 +165,14 @@ _COMMENT = frozenset({"the comment"})
 _ALL_BUT_TEXTS = _ALL - {"texts"}
 
 CAPABILITIES = {
-    "jpeg": Format("JPEG", alpha=False, side=65_500, lossless=False, metadata=_ALL_BUT_TEXTS),
+    "jpeg": Format(
+        "JPEG",
+        alpha=False,
+        side=65_500,
+        lossless=False,
+        metadata=_ALL_BUT_TEXTS,
+        metadata_limits=JPEG_LIMITS,
+    ),
     "png": Format("PNG", depth=16, animated=True, metadata=_ALL),
     "webp": Format("WebP", side=16_383, animated=True, metadata=_EXIF),
     "tiff": Format("TIFF", depth=16, pages=True, metadata=_EXIF | {"IPTC"}),
@@ -166,6 +187,7 @@ CAPABILITIES = {
         side=2**20,
         min_deep_side=MIN_JP2_SIDE,
         metadata=_ALL_BUT_TEXTS,
+        metadata_limits={"the comment": 65_531},
     ),
     "pnm": Format("PNM", depth=16, alpha=False, profile=False),
     "tga": Format("TGA", side=65_535, profile=False),

@@ -35,6 +35,9 @@ RowWriter = PngWriter | TiffWriter
 ROW_FORMATS = ("png", "tiff")
 """Still images, or pages, of these need not be whole in memory to be written."""
 
+BLOCKS = {"EXIF": "exif", "XMP": "xmp", "IPTC": "iptc"}
+"""Of METADATA -> the field of Image."""
+
 MAX_IN_MEMORY = 1 << 26
 """Bytes of a file for a stream that are collected in memory; a larger one goes to the disk."""
 
@@ -154,18 +157,21 @@ def properties_of(image: Image, frames: int = 1, animated: bool = False) -> Imag
 
 def list_losses(image: Image, format: str) -> tuple[str, ...]:
     """Sentences that say what a file of `format` does not keep of what the file of `image` had."""
-    texts = image.text.keys() - {COMMENT}
-    present = (image.exif, image.xmp, image.iptc, image.text.get(COMMENT), texts)
-    kept = CAPABILITIES[format].metadata
-    missing = [
-        name for name, data in zip(METADATA, present, strict=True) if data and name not in kept
-    ]
+    missing = CAPABILITIES[format].missing_metadata(_metadata_sizes(image))
     losses = []
     if image.converted_from is not None:
         losses.append(f"{image.converted_from} is converted to sRGB")
     if missing:
-        losses.append(f"{CAPABILITIES[format].title} does not hold {', '.join(missing)}")
+        losses.append(f"{CAPABILITIES[format].title} does not hold {', '.join(missing.values())}")
     return tuple(losses)
+
+
+def _metadata_sizes(image: Image) -> dict[str, int]:
+    """Of METADATA -> bytes."""
+    comment = image.text.get(COMMENT, "").encode(errors="replace")
+    texts = "".join(text for key, text in image.text.items() if key != COMMENT)
+    blocks = (image.exif, image.xmp, image.iptc, comment, texts)
+    return {name: len(block or b"") for name, block in zip(METADATA, blocks, strict=True)}
 
 
 def _encode(sequence: ImageSequence, encoding: Encoding) -> bytes:
@@ -209,17 +215,30 @@ def _prepare(sequence: ImageSequence, path: Path, encoding: Encoding) -> ImageSe
     first, frames = sequence.images[0], len(sequence.images)
     check_target(path, encoding, properties_of(first, frames, sequence.animated))
     with _named_errors(path, encoding):
-        images = tuple(_update_metadata(image, encoding.strip) for image in sequence.images)
+        images = tuple(_update_metadata(image, encoding) for image in sequence.images)
     return replace(sequence, images=images)
 
 
-def _update_metadata(image: Image, strip: bool) -> Image:
+def _update_metadata(image: Image, encoding: Encoding) -> Image:
     """Strip all but the profile, or else set the size that EXIF and XMP state."""
-    if strip:
+    if encoding.strip:
         return Image(image.pixels, image.alpha, image.icc_profile)
+    image = _without_missing(image, str(encoding.format))
     exif, xmp, size = image.exif, image.xmp, (image.height, image.width)
     return replace(
         image,
         exif=set_exif_size(exif, *size) if exif else None,
         xmp=set_xmp_size(xmp, *size) if xmp else None,
     )
+
+
+def _without_missing(image: Image, format: str) -> Image:
+    """The image without what `list_losses` names: encoders refuse blocks that are too long."""
+    missing = CAPABILITIES[format].missing_metadata(_metadata_sizes(image))
+    dropped = {field: None for name, field in BLOCKS.items() if name in missing}
+    texts = {
+        key: text
+        for key, text in image.text.items()
+        if ("the comment" if key == COMMENT else "texts") not in missing
+    }
+    return replace(image, text=texts, **dropped)

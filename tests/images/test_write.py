@@ -1,6 +1,7 @@
 """Files are written whole or not at all, and what is written is read again."""
 
 import os
+import struct
 import weakref
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from image_helpers import IPTC, fits, full, tags
+from image_helpers import IPTC, XMP, fits, full, tags
 
 from srgan_cli.errors import ImageError
 from srgan_cli.images.formats import CAPABILITIES, FORMAT_NAMES, METADATA, Encoding
@@ -162,11 +163,46 @@ def test_a_refused_image_leaves_the_old_file(make, tmp_path):
     assert path.read_bytes() == b"old"
 
 
-def test_exif_too_long_for_jpeg_says_what_to_do(make, exif, tmp_path):
-    image = make(exif=exif() + bytes(70_000))
-    with pytest.raises(ImageError, match=r"a.jpg: .*--strip"):
-        write_image(image, tmp_path / "a.jpg")
-    write_image(image, tmp_path / "a.jpg", Encoding(strip=True))
+LONG = b"\x1c" + bytes(70_000)
+
+
+@pytest.mark.parametrize(
+    ("format", "name", "block"),
+    [
+        ("jpeg", "EXIF", {"exif": bytes(70_000)}),
+        ("jpeg", "XMP", {"xmp": XMP + LONG}),
+        ("jpeg", "IPTC", {"iptc": LONG}),
+        ("jpeg", "the comment", {"text": {"Comment": 40_000 * "ü"}}),
+        ("jpeg2000", "the comment", {"text": {"Comment": 40_000 * "ü"}}),
+    ],
+)
+def test_metadata_too_long_for_the_format_is_left_out_and_said(make, exif, format, name, block):
+    block = {**block, "exif": exif() + block["exif"]} if "exif" in block else block
+    image = make(xmp=XMP) if name == "IPTC" else make(iptc=IPTC)
+    back = read_bytes(encode(replace(image, **block), Encoding(format)), "-")
+    assert (back.exif, back.text) == (None, {})
+    assert (back.xmp is None, back.iptc is None) == (name != "IPTC", name == "IPTC")
+    (said,) = list_losses(replace(image, **block), format)
+    assert f"{name} of more than " in said
+
+
+@pytest.mark.parametrize("format", ["jpeg", "jpeg2000"])
+def test_metadata_of_the_greatest_length_is_kept(make, format):
+    limits = CAPABILITIES[format].metadata_limits
+    text = {"Comment": "c" * limits["the comment"]}
+    image = make(text=text)
+    if format == "jpeg":
+        exif = b"II*\0\x08\0\0\0\1\0" + struct.pack("<HHII", 0x112, 3, 1, 1) + bytes(4)
+        image = replace(
+            image,
+            exif=exif.ljust(limits["EXIF"], b"\0"),
+            xmp=XMP.replace(b'"6"', b'"1"').ljust(limits["XMP"]),
+            iptc=IPTC.ljust(limits["IPTC"], b"\x1c"),
+        )
+    back = read_bytes(encode(image, Encoding(format)), "-")
+    assert list_losses(image, format) == ()
+    assert [*back.text.values()] == [*text.values()]
+    assert (back.exif, back.xmp, back.iptc) == (image.exif, image.xmp, image.iptc)
 
 
 def test_standard_output_needs_a_format(make):

@@ -12,9 +12,11 @@ import cv2
 
 from srgan_cli.images.formats import MIN_JP2_SIDE
 from srgan_cli.images.image import Image
+from srgan_cli.images.image_metadata import COMMENT
 
 SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
 CODESTREAM = b"\xff\x4f\xff\x51"  # its start, then the sizes
+COMMENT_MARKER = b"\xff\x64"
 UUIDS = {
     "exif": b"JpgTiffExif->JP2",
     "xmp": bytes.fromhex("be7acfcb97a942e89c71999491e3afac"),
@@ -102,10 +104,14 @@ def encode_deep_jpeg2000(image: Image) -> bytes:
 
 
 def add_jpeg2000_metadata(data: bytes, image: Image) -> bytes:
-    """The file with the image's metadata: uuid boxes at the end, which Pillow can skip."""
+    """The file with the image's metadata: uuid boxes at the end, which Pillow can skip.
+
+    The comment is added at 16 bits: Pillow has written that of 8 bits.
+    """
+    changes = {b"jp2h": _add_to_header} | ({b"jp2c": _add_comment} if image.depth == 16 else {})
     result = [SIGNATURE]
     for name, content in _read_all(data)[1:]:
-        result.append(_box(name, _add_to_header(content, image) if name == b"jp2h" else content))
+        result.append(_box(name, changes[name](content, image) if name in changes else content))
     metadata = {"exif": image.exif, "xmp": image.xmp, "iptc": image.iptc}
     own = [_box(b"uuid", UUIDS[key] + part) for key, part in metadata.items() if part is not None]
     return b"".join(result + own)
@@ -119,6 +125,16 @@ def _add_to_header(header: bytes, image: Image) -> bytes:
     if image.dpi is not None:
         boxes.append((b"res ", _box(b"resc", _resolution(*image.dpi))))
     return b"".join(_box(name, content) for name, content in boxes)
+
+
+def _add_comment(codestream: bytes, image: Image) -> bytes:
+    """A COM segment of UTF-8 behind the sizes, in front of the encoder's own."""
+    comment = image.text.get(COMMENT, "").encode(errors="replace")
+    if not comment:
+        return codestream
+    end = len(CODESTREAM) + struct.unpack_from(">H", codestream, len(CODESTREAM))[0]
+    segment = COMMENT_MARKER + struct.pack(">HH", len(comment) + 4, 1) + comment
+    return codestream[:end] + segment + codestream[end:]
 
 
 def _resolution(horizontal_dpi: float, vertical_dpi: float) -> bytes:

@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import pytest
+from image_helpers import read
 
 from srgan_cli.images.codecs.jpeg2000 import MAX_BOXES, jpeg2000_depth, read_boxes
 from srgan_cli.images.formats import Encoding
@@ -46,3 +47,11 @@ def test_empty_boxes_are_not_read_without_end() -> None:
 def test_the_depth_is_that_of_the_codestream(make, dtype: type, depth: int) -> None:
     assert jpeg2000_depth(encode(make(dtype=dtype), Encoding("jpeg2000"))) == depth
     assert jpeg2000_depth(b"nothing of the kind") == 8
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_the_comment_is_kept_at_either_depth(make, dtype: type) -> None:
+    image = make(dtype=dtype, text={"Comment": "füür"})
+    back = read(encode(image, Encoding("jpeg2000")))
+    assert back.text == {"Comment": "füür"}
+    assert np.array_equal(back.pixels, image.pixels)
