@@ -163,7 +163,7 @@ class _JobRunner:
             return skipped
         limit = min(options.max_bytes, options.free() // 2)
         original = read_input(job.source, options.max_pixels, limit)
-        image = convert_image(original, options.conversion)
+        image = convert_image(original, options.conversion, job.source)
         first = frames_of(image)[0]
         outcome = replace(
             state.outcome,
@@ -259,7 +259,7 @@ def dry_run(job: Job, options: JobOptions) -> Outcome:
 def _dry_run(outcome: Outcome, options: JobOptions) -> Outcome:
     job, pipeline = outcome.job, options.pipeline
     header = read_header(job.source, max_pixels=options.max_pixels)
-    header = convert_header(header, options.conversion)
+    header = convert_header(header, options.conversion, job.source)
     before = ImageSize(header.height, header.width)
     after = pipeline.output_size(header.height, header.width)
     result = replace(header, height=after.height, width=after.width)

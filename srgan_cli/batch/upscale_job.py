@@ -14,6 +14,7 @@ from srgan_cli.batch.plan import Job
 from srgan_cli.errors import ImageError
 from srgan_cli.files import discard_stream, printable
 from srgan_cli.images.formats import CAPABILITIES, Encoding, check_target, format_of
+from srgan_cli.images.icc import convert_to_srgb, needs_profile
 from srgan_cli.images.image import (
     AnyImage,
     Image,
@@ -21,13 +22,13 @@ from srgan_cli.images.image import (
     LazyImage,
     Pixels,
     blank,
+    row_bands,
     to_uint8,
     to_uint16,
 )
 from srgan_cli.images.read import Header, open_lazy, read_bytes, read_frames
 from srgan_cli.images.write import (
     ROW_FORMATS,
-    encode,
     properties_of,
     row_writer,
     write_animation,
@@ -39,6 +40,8 @@ from srgan_cli.inference.row_streams import row_source
 from srgan_cli.settings import Conversion, ImageSize
 
 CHUNK = 1 << 20  # bytes of standard input that are read at once
+GRAY = b"GRAY"  # the color space of an ICC profile
+GRAY_PROFILE = "its ICC profile is one of gray and is left out: the background has colors"
 
 
 def read_input(source: Path, max_pixels: int, max_bytes: float) -> AnyImage | LazyImage:
@@ -57,13 +60,15 @@ def read_input(source: Path, max_pixels: int, max_bytes: float) -> AnyImage | La
     return read_bytes(bytes(data), "-", max_pixels=max_pixels)
 
 
-def convert_image(image: AnyImage | LazyImage, conversion: Conversion) -> AnyImage | LazyImage:
-    """Raises ImageError for a frame that the image does not have."""
+def convert_image(
+    image: AnyImage | LazyImage, conversion: Conversion, source: Path = STREAM
+) -> AnyImage | LazyImage:
+    """Raises ImageError, which names `source`, for a frame that the image does not have."""
     if isinstance(image, LazyImage):  # one frame, without alpha
-        _check_frame(conversion, 1)
+        _check_frame(conversion, 1, source)
         return _lazy_to_depth(image, conversion.depth)
     frames = frames_of(image)
-    _check_frame(conversion, len(frames))
+    _check_frame(conversion, len(frames), source)
     if conversion.frame is not None:
         return _convert(frames[conversion.frame - 1], conversion)
     if isinstance(image, ImageSequence):
@@ -71,9 +76,9 @@ def convert_image(image: AnyImage | LazyImage, conversion: Conversion) -> AnyIma
     return _convert(image, conversion)
 
 
-def convert_header(header: Header, conversion: Conversion) -> Header:
+def convert_header(header: Header, conversion: Conversion, source: Path = STREAM) -> Header:
     """The header that the converted image would have. Raises ImageError like `convert_image`."""
-    _check_frame(conversion, header.frames)
+    _check_frame(conversion, header.frames, source)
     if conversion.frame is not None:
         header = replace(header, frames=1, animated=False)
     if conversion.background is not None:
@@ -81,15 +86,16 @@ def convert_header(header: Header, conversion: Conversion) -> Header:
     return replace(header, depth=conversion.depth or header.depth)
 
 
-def _check_frame(conversion: Conversion, frames: int) -> None:
+def _check_frame(conversion: Conversion, frames: int, source: Path) -> None:
     if conversion.frame is not None and conversion.frame > frames:
         have = "one frame" if frames == 1 else f"{frames} frames"
-        raise ImageError(f"has {have}: there is no --frame {conversion.frame}")
+        text = f"has {have}: there is no --frame {conversion.frame}"
+        raise ImageError(f"{printable(source)}: {text}")
 
 
 def _convert(image: Image, conversion: Conversion) -> Image:
     if conversion.background is not None and image.alpha is not None:
-        image = _flatten(image, conversion.background)
+        image = _flatten(_without_gray_profile(image, conversion.background), conversion.background)
     if conversion.depth is None:
         return image
     alpha = None if image.alpha is None else _to_depth(image.alpha, conversion.depth)
@@ -99,12 +105,31 @@ def _convert(image: Image, conversion: Conversion) -> Image:
 def _flatten(image: Image, background: tuple[int, int, int]) -> Image:
     """Composited over `background`, 8-bit RGB; without alpha."""
     assert image.alpha is not None
-    gray = image.pixels.shape[2] == 1 and len(set(background)) == 1
     white = np.iinfo(image.pixels.dtype).max
-    below = np.array(background[:1] if gray else background, np.float64) * (white / 255)
-    alpha = image.alpha[..., None] / white
-    composite = image.pixels * alpha + below * (1 - alpha)
-    return replace(image, pixels=np.rint(composite).astype(image.pixels.dtype), alpha=None)
+    channels = 1 if _stays_gray(image, background) else 3
+    below = np.array(background[:channels], np.float64) * (white / 255)
+    pixels = np.empty((image.height, image.width, channels), image.pixels.dtype)
+    for rows in row_bands(pixels):
+        alpha = image.alpha[rows, :, None] / white
+        pixels[rows] = np.rint(image.pixels[rows] * alpha + below * (1 - alpha))
+    return replace(image, pixels=pixels, alpha=None)
+
+
+def _stays_gray(image: Image, background: tuple[int, int, int]) -> bool:
+    return image.pixels.shape[2] == 1 and len(set(background)) == 1
+
+
+def _without_gray_profile(image: Image, background: tuple[int, int, int]) -> Image:
+    """In sRGB where the image becomes RGB, which a profile of gray does not describe."""
+    profile = image.icc_profile
+    becomes_color = image.pixels.shape[2] == 1 and not _stays_gray(image, background)
+    if profile is None or profile[16:20] != GRAY or not becomes_color:
+        return image
+    image = convert_to_srgb(image)
+    if image.icc_profile is None:
+        return image
+    notes = (GRAY_PROFILE,) if needs_profile(image) else ()
+    return replace(image, icc_profile=None, notes=(*image.notes, *notes))
 
 
 def _to_depth(samples: Pixels, depth: int) -> Pixels:
@@ -220,12 +245,8 @@ def check_output(
 
 
 def write_output(image: AnyImage, job: Job, encoding: Encoding) -> None:
-    if job.target != STREAM:
-        write_image(image, job.target, encoding)
-        return
-    data = encode(image, encoding)
-    with _to_stdout() as stream:
-        stream.write(data)
+    with _open_target(job) as target:
+        write_image(image, target, encoding)
 
 
 def _open_target(job: Job) -> AbstractContextManager[Path | BinaryIO]:

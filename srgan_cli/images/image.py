@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import PIL.Image
 
 BAND_BYTES = 1 << 24
+BAND_SAMPLES = 1 << 18
 
 Pixels = NDArray[Any]  # uint8 or uint16; an Image checks it
 
@@ -21,7 +22,10 @@ def to_uint8(samples: Pixels) -> NDArray[np.uint8]:
     """uint8 or uint16 of any shape -> uint8, rounded: 65535 becomes 255. uint8 is not copied."""
     if samples.dtype == np.uint8:
         return samples
-    return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    result = np.empty(samples.shape, np.uint8)
+    for rows in row_bands(samples):
+        result[rows] = (samples[rows].astype(np.uint32) + 128) // 257
+    return result
 
 
 def to_rgb_uint8(pixels: Pixels) -> NDArray[np.uint8]:
@@ -37,8 +41,17 @@ def crop_center(pixels: Pixels, side: int) -> Pixels:
 
 def to_uint16(samples: Pixels, white: int) -> NDArray[np.uint16]:
     """0 .. white -> 0 .. 65535, rounded; what is above white becomes white."""
-    wide = np.minimum(samples, white).astype(np.uint32)
-    return ((wide * 65535 + white // 2) // white).astype(np.uint16)
+    result = np.empty(samples.shape, np.uint16)
+    for rows in row_bands(samples):
+        wide = np.minimum(samples[rows], white).astype(np.uint32)
+        result[rows] = (wide * 65535 + white // 2) // white
+    return result
+
+
+def row_bands(samples: Pixels) -> Iterator[slice]:
+    """Rows of (H, ...), from top to bottom: few at a time, for arithmetic of wider numbers."""
+    rows = max(1, BAND_SAMPLES // max(1, samples[0].size)) if len(samples) else 1
+    return (slice(top, top + rows) for top in range(0, len(samples), rows))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import SpooledTemporaryFile
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from srgan_cli.errors import ImageError
 from srgan_cli.files import atomic_write, printable
@@ -235,7 +235,7 @@ def _update_metadata(image: Image, encoding: Encoding) -> Image:
 def _without_missing(image: Image, format: str) -> Image:
     """The image without what `list_losses` names: encoders refuse blocks that are too long."""
     missing = CAPABILITIES[format].missing_metadata(_metadata_sizes(image))
-    dropped = {field: None for name, field in BLOCKS.items() if name in missing}
+    dropped: dict[str, Any] = {field: None for name, field in BLOCKS.items() if name in missing}
     texts = {
         key: text
         for key, text in image.text.items()

@@ -1,22 +1,30 @@
 """Outputs that are written while they are computed."""
 
 import io
+import struct
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from image_helpers import chunk
 
 from srgan_cli.batch.output_names import STREAM
 from srgan_cli.batch.plan import Job
 from srgan_cli.batch.run import JobOptions, run_jobs
 from srgan_cli.batch.upscale_job import convert_header, convert_image, read_input
 from srgan_cli.errors import ImageError, OptionError
+from srgan_cli.images.codecs.png import SIGNATURE
 from srgan_cli.images.formats import Encoding
+from srgan_cli.images.icc import png_profile
 from srgan_cli.images.image import Image, ImageSequence, LazyImage, blank
 from srgan_cli.images.read import Header, read_bytes, read_frames
 from srgan_cli.images.write import write_image
 from srgan_cli.inference.pipeline import UpscalePipeline
 from srgan_cli.settings import Conversion, OutputSize
+
+DEEP = Conversion(depth=16)
 
 
 def pixel(*samples: int, depth: int = 8) -> Image:
@@ -41,6 +49,44 @@ def test_samples_are_rounded_and_widened():
     wide = convert_image(pixel(0, 1, 255, 128), Conversion(depth=16))
     assert wide.array.tolist() == [[[0, 257, 65535, 128 * 257]]]
     assert wide.depth == 16
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("background", [(255, 0, 0), (9, 9, 9)])
+def test_a_profile_of_gray_does_not_stay_with_colors(depth, background):
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+    profile = png_profile(SIGNATURE + header + chunk(b"gAMA", struct.pack(">I", 100_000)))
+    source = replace(pixel(100, 255), icc_profile=profile)
+    source = convert_image(source, Conversion(depth=depth))
+    flat = convert_image(source, Conversion(background=background))
+    if len(set(background)) == 1:
+        assert (flat.icc_profile, flat.array[0, 0, 0]) == (profile, source.pixels[0, 0, 0])
+        return
+    assert flat.icc_profile is None
+    lighter = depth == 8  # the same tone in sRGB
+    assert (flat.pixels > source.pixels).all() == lighter
+    assert bool(flat.notes) != lighter
+
+
+def test_bands_of_rows_have_the_values_of_the_whole(monkeypatch):
+    samples = np.random.default_rng(0).integers(0, 65536, (7, 5, 4)).astype("u2")
+    conversions = [Conversion(background=(1, 2, 3)), Conversion(depth=8), Conversion(depth=16)]
+    images = [Image.from_samples(samples), Image.from_samples((samples >> 8).astype("u1"))]
+    whole = [convert_image(image, each).array for image in images for each in conversions]
+    monkeypatch.setattr("srgan_cli.images.image.BAND_SAMPLES", 40)  # two rows
+    bands = [convert_image(image, each).array for image in images for each in conversions]
+    assert all(map(np.array_equal, whole, bands))
+
+
+def test_conversions_take_little_more_memory_than_their_result():
+    side = 1000
+    image = Image(np.zeros((side, side, 3), "u1"), np.zeros((side, side), "u1"))
+    for conversion, bytes_per_pixel in ((Conversion(background=(9, 0, 0)), 3), (DEEP, 8)):
+        tracemalloc.start()
+        convert_image(image, conversion)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < side**2 * bytes_per_pixel + 64 * (1 << 18)
 
 
 def test_one_frame_is_no_animation():
@@ -70,6 +116,14 @@ def test_a_header_changes_alike():
     assert found == Header(4, 5, 8, alpha=False, format="GIF")
     with pytest.raises(ImageError, match="9 frames"):
         convert_header(header, Conversion(frame=10))
+
+
+def test_a_frame_that_is_missing_is_said_with_the_file():
+    header = Header(4, 5, 8, alpha=False, format="png")
+    with pytest.raises(ImageError, match=r"in\.png: has one frame"):
+        convert_image(pixel(1), Conversion(frame=2), Path("in.png"))
+    with pytest.raises(ImageError, match=r"in\.png: has one frame"):
+        convert_header(header, Conversion(frame=2), Path("in.png"))
 
 
 BICUBIC = UpscalePipeline(size=OutputSize(scale=2))

@@ -17,7 +17,7 @@ from PIL.ExifTags import Base as Tag
 from PIL.TiffImagePlugin import TiffImageFile
 
 from srgan_cli.errors import ImageError
-from srgan_cli.images.image import Image, Pixels
+from srgan_cli.images.image import Image, Pixels, row_bands
 from srgan_cli.images.tiff_tags import IFD, LONG, TagValue, TiffStructure, build_ifd, tiff_header
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -277,7 +277,9 @@ def _undo_predictor(differences: Pixels, page: TiffPage) -> Pixels:
 
 def _divide_by_alpha(image: Image) -> Image:
     assert image.alpha is not None
-    white = 2**image.depth - 1
-    alpha = image.alpha[..., None].astype(np.float64)
-    pixels = np.where(alpha > 0, image.pixels * float(white) / np.maximum(alpha, 1), 0)
-    return Image(np.minimum(np.rint(pixels), white).astype(image.pixels.dtype), image.alpha)
+    white, pixels = 2**image.depth - 1, np.empty_like(image.pixels)
+    for rows in row_bands(pixels):
+        alpha = image.alpha[rows, :, None].astype(np.float64)
+        divided = np.where(alpha > 0, image.pixels[rows] * float(white) / np.maximum(alpha, 1), 0)
+        pixels[rows] = np.minimum(np.rint(divided), white)
+    return Image(pixels, image.alpha)
