@@ -153,7 +153,8 @@ class ColorSpace:
 
 
 def png_profile(head: bytes) -> bytes | None:
-    """The profile that a PNG file describes without having one; None for sRGB or nothing said.
+    """The profile that a PNG file describes without having one; None for sRGB, nothing said, and
+    primaries that no profile describes.
 
     head: the file's beginning, up to its pixels. ImageError for HDR, which no profile describes.
     """
@@ -161,7 +162,10 @@ def png_profile(head: bytes) -> bytes | None:
     space = _color_space(chunks)
     if space is None:
         return None
-    return _build_profile(space, gray=not chunks[b"IHDR"][9] & PNG_COLOR_BIT)
+    try:
+        return _build_profile(space, gray=not chunks[b"IHDR"][9] & PNG_COLOR_BIT)
+    except (np.linalg.LinAlgError, struct.error):  # they lie on a line, or almost
+        return None
 
 
 def _read_chunks(head: bytes) -> dict[bytes, bytes]:

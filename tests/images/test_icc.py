@@ -119,6 +119,8 @@ def patch(*color: int) -> Image:
         (chunk(b"cICP", bytes((1, 13, 0, 1))), gamma(1)),
         (gamma(0),),
         (chunk(b"cHRM", b"\xff" * 32),),
+        (places(0.3127, 0.329, 0.64, 0.33, 0.64, 0.33, 0.15, 0.06),),
+        (places(0.3127, 0.329, 0.64, 0.33, 0.64001, 0.33, 0.15, 0.06),),
     ],
 )
 def test_what_is_srgb_or_nonsense_gets_no_profile(chunks):

@@ -13,6 +13,7 @@ from PIL import ImageCms
 
 from srgan_cli.errors import ImageError
 from srgan_cli.images.codecs import pillow_read
+from srgan_cli.images.codecs.png import SIGNATURE
 from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_frames, read_header
 
@@ -52,6 +53,17 @@ def test_a_transparent_color_of_png_becomes_alpha(mode, clear):
     source = gradient(mode)
     image = read(saved(source, transparency=clear))
     assert np.array_equal(image.alpha == 0, np.asarray(gradient()) == 77)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_a_transparent_gray_of_any_depth_becomes_alpha(bits):
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, bits, 0, 0, 0, 0))
+    samples = (1 << (8 - bits)).to_bytes(1, "big") + bytes(1)  # 1 and 0
+    rows = chunk(b"IDAT", zlib.compress(b"\0" + (samples if bits < 8 else b"\1\0")))
+    file = SIGNATURE + header + chunk(b"tRNS", b"\0\1") + rows + chunk(b"IEND", b"")
+    image = read(file)
+    assert image.pixels[0, :, 0].tolist() == [255 // (2**bits - 1), 0]
+    assert image.alpha.tolist() == [[0, 255]]
 
 
 @pytest.mark.parametrize("format", ["JPEG", "TIFF"])
