@@ -24,6 +24,7 @@ from srgan_cli.images.image import Image, Pixels
 from srgan_cli.images.tiff_tags import IFD
 
 COMMENT = "Comment"
+MAX_DPI = 10_000_000  # microscopes reach one; every format but JPEG holds it
 BYTE_KINDS = (1, 2, 7)  # the types that an ICC profile or XMP may have in TIFF
 GENERATED_COMMENT = "Created by OpenJPEG"  # where there is no other
 OTHER_METADATA = ("Raw profile type", "XML:com.adobe.xmp")
@@ -88,11 +89,11 @@ def _rotate(samples: Pixels, orientation: int) -> Pixels:
 
 
 def valid_dpi(value: object) -> tuple[float, float] | None:
-    """Horizontal, vertical; None for what is no resolution."""
-    if not isinstance(value, tuple) or len(value) != 2:
+    """Horizontal, vertical; None for what is no resolution, such as more than MAX_DPI."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
         return None
     across, down = (float(side) for side in value)
-    return (across, down) if across > 0 and down > 0 else None
+    return (across, down) if 0 < across <= MAX_DPI and 0 < down <= MAX_DPI else None
 
 
 def _texts(info: Mapping[str, object]) -> dict[str, str]:

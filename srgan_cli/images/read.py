@@ -68,8 +68,7 @@ def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> Header:
 def _tiff_header(pages: list[TiffPage]) -> Header:
     page = pages[0]
     size = _rotated_size(page.height, page.width, page.orientation)
-    depth = 16 if page.bits > 8 else 8
-    return Header(*size, depth, alpha=page.alpha, frames=len(pages), format="tiff")
+    return Header(*size, page.depth, alpha=page.alpha, frames=len(pages), format="tiff")
 
 
 def _pillow_header(opened: PIL.Image.Image, head: bytes) -> Header:
@@ -218,6 +217,10 @@ def _read_page(page: TiffPage, opened: Callable[[], PIL.Image.Image]) -> Image:
     image = pillow_read.decode(opened())
     if page.bits == 12:
         image = replace(image, pixels=to_uint16(image.pixels, 4095))
+    if page.bits > image.depth:
+        image = image.with_note(
+            f"its {page.bits} bits per sample are read as 8: only gray and RGB of 16 are"
+        )
     return add_page_metadata(image, page.ifd, orientation=1)
 
 

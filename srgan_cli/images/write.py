@@ -28,7 +28,7 @@ from srgan_cli.images.formats import (
 )
 from srgan_cli.images.icc import convert_to_srgb, needs_profile
 from srgan_cli.images.image import AnyImage, Image, ImageSequence, split_rows
-from srgan_cli.images.image_metadata import COMMENT
+from srgan_cli.images.image_metadata import COMMENT, valid_dpi
 
 DEFAULT_ENCODING = Encoding()
 RowWriter = PngWriter | TiffWriter
@@ -229,6 +229,7 @@ def _update_metadata(image: Image, encoding: Encoding) -> Image:
         image,
         exif=set_exif_size(exif, *size) if exif else None,
         xmp=set_xmp_size(xmp, *size) if xmp else None,
+        dpi=valid_dpi(image.dpi),
     )
 
 

@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 from PIL import ImageOps, PngImagePlugin
 
 from srgan_cli.images.formats import Encoding
+from srgan_cli.images.image_metadata import valid_dpi
 from srgan_cli.images.read import read_bytes, read_header, read_image
 from srgan_cli.images.write import encode
 
@@ -44,6 +45,27 @@ def test_metadata_go_with_the_image(make, profile, exif, name, dtype):
     if back.exif:
         assert tags(back.exif)[271] == "Maker"
         assert tags(back.exif)[0x927C] == b"a maker's note" * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "dpi", "kept"),
+    [
+        *((name, (254_000.5, 9_999_999.3), True) for name in ("png", "tiff", "jpeg2000", "bmp")),
+        ("jpeg", (65_535.0, 65_535.0), True),
+        ("jpeg", (254_000.0, 254_000.0), False),  # JPEG would state another one
+        *((name, (2.0**70, 300.0), False) for name in ("png", "tiff", "jpeg2000", "bmp", "jpeg")),
+    ],
+)
+def test_a_resolution_is_stated_where_it_can_be(make, name, dpi, kept):
+    back = read_bytes(encode(make(dpi=dpi), Encoding(name)), "x")
+    without = pytest.approx((96, 96), abs=0.1) if name == "bmp" else None  # Pillow's own
+    assert back.dpi == (pytest.approx(dpi, rel=1e-4) if kept else without)
+
+
+def test_an_absurd_resolution_is_none():
+    assert valid_dpi((4_294_967_295.0, 4_294_967_295.0)) is None
+    assert valid_dpi((float("nan"), 300.0)) is valid_dpi((float("inf"), 300.0)) is None
+    assert valid_dpi((300, 200)) == (300.0, 200.0)
 
 
 @pytest.mark.parametrize("turn", range(1, 9))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_helpers import fits
+from image_helpers import fits, gradient
 from PIL import Image as Pillow
 
 from srgan_cli.errors import ImageError
@@ -30,6 +30,25 @@ def test_a_header_tells_what_reading_finds(make, tmp_path, suffix, channels, dty
     assert (found.format, found.width, found.height) == (FORMAT_BY_SUFFIX[suffix], 47, 33)
     assert (found.depth, found.alpha) == (image.depth, image.alpha is not None)
     assert (found.frames, found.animated) == (1, False)
+
+
+MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB"}
+SAVED = ("png", "tif", "gif", "webp", "bmp", "jpg", "jp2", "tga", "ico", "ppm")
+
+
+@pytest.mark.parametrize("mode", sorted(MODES))
+def test_a_header_tells_what_reading_finds_in_files_of_pillow(tmp_path, mode):
+    source = gradient("RGB")
+    source = source.convert("RGBA" if mode == "RGBa" else "LA" if mode in ("La", "PA") else mode)
+    for suffix in SAVED:
+        path = tmp_path / f"a.{suffix}"
+        try:
+            source.convert(mode).save(path)
+        except (OSError, ValueError):  # not in this format
+            continue
+        found, image = read_header(path), read_image(path)
+        shape = (image.height, image.width, image.depth, image.alpha is not None)
+        assert (found.height, found.width, found.depth, found.alpha) == shape, suffix
 
 
 def moving(channels: int = 3, frames: int = 3) -> tuple[Image, ...]:

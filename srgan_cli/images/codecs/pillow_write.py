@@ -23,6 +23,7 @@ from srgan_cli.images.image_metadata import COMMENT
 
 QUALITY = {"jpeg": 95, "webp": 90, "avif": 90, "heif": 90, "jxl": 90}  # defaults
 DPI_FORMATS = ("jpeg", "bmp")
+MAX_JPEG_DPI = 65535
 COMMENT_FORMATS = ("jpeg", "gif", "jpeg2000")
 EXIF_FORMATS = ("jpeg", "webp", "avif", "heif", "jxl")  # XMP and profile too
 """What Pillow's encoders can store of the metadata."""
@@ -137,8 +138,9 @@ def _metadata(image: Image, format: str) -> dict[str, Any]:
     if format in EXIF_FORMATS:  # Pillow removes the prefix again where it is not wanted
         metadata |= {"exif": image.exif and PREFIX + image.exif, "xmp": image.xmp}
         metadata["icc_profile"] = image.icc_profile
-    if format in DPI_FORMATS:
-        metadata["dpi"] = image.dpi
+    if format in DPI_FORMATS and image.dpi is not None:
+        fits = format != "jpeg" or max(image.dpi) <= MAX_JPEG_DPI
+        metadata["dpi"] = image.dpi if fits else None
     if format in COMMENT_FORMATS:
         metadata["comment"] = image.text.get(COMMENT)
     if format == "jpeg" and image.iptc is not None:

@@ -21,8 +21,10 @@ from srgan_cli.images.image import Image, Pixels, row_bands
 from srgan_cli.images.tiff_tags import IFD, LONG, TagValue, TiffStructure, build_ifd, tiff_header
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK = 0, 1, 2, 5
-COLORS = {RGB: 3, CMYK: 4}
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK, YCBCR, CIELAB = 0, 1, 2, 5, 6, 8
+COLORS = {RGB: 3, CMYK: 4, YCBCR: 3, CIELAB: 3}
+"""Samples of a pixel without alpha, by photometric interpretation; 1 for others."""
+
 PREMULTIPLIED, ALPHA = 1, 2
 STRIPS = (Tag.StripOffsets, Tag.StripByteCounts)
 TILES = (Tag.TileOffsets, Tag.TileByteCounts)
@@ -69,6 +71,11 @@ class TiffPage:
         """1 to 8 as EXIF numbers it."""
         value = self.ifd.integer(Tag.Orientation, 1)
         return value if 1 <= value <= 8 else 1
+
+    @property
+    def depth(self) -> int:
+        """Bits of a sample as it is read, 8 or 16: Pillow cuts colors of 16 bits to 8."""
+        return 16 if self.bits > 8 and (self.supported or self.channels == 1) else 8
 
     @property
     def row_bytes(self) -> int:

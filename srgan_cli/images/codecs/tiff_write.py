@@ -33,6 +33,7 @@ from srgan_cli.images.tiff_tags import (
 
 STRIP_BYTES = 1 << 18
 MAX_TIFF_BYTES = 4_000_000_000  # that 32-bit offsets surely reach; larger ones are BigTIFF
+MAX_LONG = (1 << 32) - 1
 UNCOMPRESSED, DEFLATE = 1, 8
 BLACK_IS_ZERO, RGB = 1, 2
 FAST = 1
@@ -137,7 +138,8 @@ def _metadata_tags(page: Image, order: str) -> dict[int, TagValue]:
     tags: dict[int, TagValue]
     tags = {tag: TagValue(kind, data) for tag, (kind, data) in blocks.items() if data is not None}
     for tag, dots in zip((Tag.XResolution, Tag.YResolution), page.dpi or (), strict=False):
-        exact = Fraction(dots).limit_denominator(10_000)
+        largest = int(MAX_LONG / (dots + 1))  # denominator whose numerator surely fits
+        exact = Fraction(dots).limit_denominator(min(largest, 10_000))
         tags[tag] = _numbers(RATIONAL, order, exact.as_integer_ratio())
         tags[Tag.ResolutionUnit] = _numbers(SHORT, order, 2)  # per inch
     return tags

@@ -8,7 +8,7 @@ from image_helpers import gradient, read, saved
 
 from srgan_cli.errors import ImageError
 from srgan_cli.images.codecs import tiff_read
-from srgan_cli.images.read import open_lazy, read_bytes
+from srgan_cli.images.read import open_lazy, read_bytes, read_header
 from srgan_cli.images.tiff_tags import TagValue, build_ifd, tiff_header
 
 
@@ -49,7 +49,7 @@ class Tiff:
             **extra,
         }
         code = f"{self.order}u4"
-        return {tag: TagValue(4, np.array(v, code).tobytes()) for tag, v in numbers.items()}
+        return {tag: TagValue(4, np.array(v, code).tobytes()) for tag, v in numbers.items() if v}
 
     def file(self, **extra: list[int]) -> bytes:
         head = 16 if self.big else 8
@@ -143,6 +143,18 @@ def test_what_tiles_hold_beyond_the_image_counts_as_its_pixels():
     assert read(data).pixels.shape == (16, 4096, 1)
     with pytest.raises(ImageError, match="8,388,608 pixels, more than 5,000,000"):
         read_bytes(data, "x", max_pixels=5_000_000)
+
+
+@pytest.mark.parametrize(("photometric", "depth"), [(2, 16), (5, 8)], ids=["RGB", "CMYK"])
+def test_a_header_and_a_note_tell_where_16_bits_are_cut(tmp_path, photometric, depth):
+    samples = np.full((9, 5, 4), 40_000, np.uint16)
+    extra = {"_338": []} if photometric == 5 else {}
+    data = Tiff(samples, "<", False, 0, False).file(_262=[photometric], **extra)
+    (tmp_path / "a.tif").write_bytes(data)
+    image = read(data)
+    assert read_header(tmp_path / "a.tif").depth == image.depth == depth
+    assert len(image.notes) == (depth == 8)
+    assert all("16 bits per sample are read as 8" in note for note in image.notes)
 
 
 def test_files_of_too_many_pages_are_refused(monkeypatch):
