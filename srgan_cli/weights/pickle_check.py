@@ -15,6 +15,7 @@ from typing import IO, Any
 import torch
 
 MAX_PICKLE = 1 << 24  # bytes; tensors are stored outside of it
+MAX_OPCODES = 2_000_000  # as many floats in lists take more bytes than that
 MAX_STACK = 100_000  # values; torch.save writes containers in batches of 1,000
 MAX_TUPLE = 10_000  # values in a tuple and the tuples in it: the work of hashing it
 MAX_DIMENSIONS = 16
@@ -101,7 +102,7 @@ class PickleContents:
 
 
 def check_pickle(file: IO[bytes]) -> PickleContents:
-    """Read one pickle of at most MAX_PICKLE bytes from `file`.
+    """Read one pickle of at most MAX_PICKLE bytes and MAX_OPCODES opcodes from `file`.
 
     Raises UnpicklingError or ValueError if it is not harmless.
     """
@@ -119,8 +120,8 @@ class _Machine:
     def run(self, opcodes: Iterator[tuple[Any, Any, Any]], limit: int) -> PickleContents:
         """limit: the place in the file at which no opcode may begin any more."""
         for count, (opcode, argument, place) in enumerate(opcodes):
-            if place >= limit:
-                raise UnpicklingError(f"a pickle of more than {MAX_PICKLE} bytes")
+            if place >= limit or count >= MAX_OPCODES:
+                raise UnpicklingError("a pickle that is too long")
             if opcode.name in ("BINPUT", "LONG_BINPUT") and argument > count:
                 raise UnpicklingError("a memo larger than the pickle")
             if len(self.stack) + self.depth > MAX_STACK:
