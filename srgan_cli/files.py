@@ -11,6 +11,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -22,6 +23,8 @@ except ImportError:  # Windows: no locks; there an open file cannot be removed b
     fcntl = None  # type: ignore[assignment]
 
 LONGEST_NAME = 255  # bytes, on every common file system
+MARK_BYTES = 4  # random, in the name of a temporary file
+MAX_FOLDERS = 1024  # that are remembered
 _SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 _KINDS = {
@@ -136,7 +139,7 @@ def _create_part(target: Path) -> tuple[BinaryIO, Path]:
     """A new locked file beside `target`, with its permissions or else those of the umask."""
     replaced = stat.S_IMODE(target.stat().st_mode) & 0o777 if target.exists() else None
     while True:
-        part = _hidden_name(target, secrets.token_hex(4))
+        part = _hidden_name(target, secrets.token_hex(MARK_BYTES))
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFE
         with suppress(FileExistsError):
             descriptor = os.open(part, flags, 0o666 if replaced is None else replaced)
@@ -174,13 +177,29 @@ def discard_parts() -> None:
 
 
 def remove_stale_parts(target: Path) -> None:
-    """Remove what killed processes have left beside `target`; what a live one writes is locked."""
-    beginning = _hidden_name(target, "").name.removesuffix("..part")
-    pattern = re.compile(re.escape(beginning) + r"(\.\w+)?\.part")
-    with suppress(OSError):
-        for name in os.listdir(target.parent):  # noqa: PTH208 many, and only names are wanted
-            if name[0] == "." and pattern.fullmatch(name):
-                _remove_stale(target.with_name(name))
+    """Remove what killed processes have left beside `target`; what a live one writes is locked.
+
+    A folder is listed once: parts that are left there later are for the next process to remove.
+    """
+    parts = _parts_in(os.path.abspath(target.parent))  # noqa: PTH100 keeps links
+    if not parts:
+        return
+    marks = (MARK_BYTES * "00", "lock", "")
+    names = {_hidden_name(target, mark).name.removesuffix(f".{mark}.part") for mark in marks}
+    pattern = re.compile(rf"({'|'.join(map(re.escape, names))})(\.\w+)?\.part")
+    for name in parts:
+        if pattern.fullmatch(name):
+            _remove_stale(target.with_name(name))
+
+
+@lru_cache(maxsize=MAX_FOLDERS)
+def _parts_in(folder: str) -> tuple[str, ...]:
+    """Names of temporary files, of any program, as the folder was when it was asked for first."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 many, and only names are wanted
+    except OSError:
+        return ()
+    return tuple(name for name in names if name[0] == "." and name.endswith(".part"))
 
 
 def _remove_stale(part: Path) -> None:

@@ -201,6 +201,29 @@ def test_stale_parts_go_and_locked_ones_stay(tmp_path):
     assert names(tmp_path) == sorted([*others, ".a.png.ffffffff.part"])
 
 
+@pytest.mark.parametrize("length", [236, 240, 241, 244, 245, 248, 250, 255])
+def test_stale_parts_of_long_names_go(tmp_path, length):
+    path = tmp_path / ("n" * length)
+    left = [files._hidden_name(path, mark) for mark in ("0123abcd", "lock")]
+    for part in left:
+        part.touch()
+    remove_stale_parts(path)
+    assert not names(tmp_path)
+
+
+def test_a_folder_is_listed_once_for_all_its_files(tmp_path, monkeypatch):
+    listed = []
+    monkeypatch.setattr(
+        files.os, "listdir", lambda path, old=os.listdir: listed.append(path) or old(path)
+    )
+    (tmp_path / ".b.0123abcd.part").touch()
+    for name in "abc":
+        write(tmp_path / name)
+    assert listed == [str(tmp_path)]
+    monkeypatch.undo()
+    assert names(tmp_path) == ["a", "b", "c"]
+
+
 def test_parts_of_this_process_can_be_discarded_at_once(tmp_path):
     path = tmp_path / "a"
 
