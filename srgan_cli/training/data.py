@@ -14,8 +14,10 @@ from torch.utils.data import DataLoader, Dataset
 from srgan_cli.errors import DatasetError, ImageError, TrainingError
 from srgan_cli.folders import create_folder
 from srgan_cli.training.dataset import (
+    CachedImage,
     ImageSet,
     SkippedFile,
+    check_pair,
     find_training_files,
     min_side_check,
     validation_indices,
@@ -90,10 +92,12 @@ def load_data(
     data = _load_photographs(options, recipe)
     if options.pool is None:
         return data
-    fill_pool(options, data.training.high_res, downsample_function(recipe), pool_progress)
+    images = data.training.high_res
+    too_small = fill_pool(options, images, downsample_function(recipe), pool_progress)
     side = max(stage.patch for stage in chosen_stages(options, recipe))
     pool = load_pool(options, side)
-    return replace(data, training=Source(pool[HIGH], pool[LOW], pool[TEACHER]))
+    training = Source(pool[HIGH], pool[LOW], pool[TEACHER])
+    return replace(data, training=training, skipped=[*data.skipped, *too_small])
 
 
 def _load_photographs(options: TrainOptions, recipe: Recipe) -> Data:
@@ -130,27 +134,29 @@ def _load_pairs(
     """Raises DatasetError for any invalid pair."""
     assert options.low is not None
     low_res_images = LowResImages.from_folder(options.low, options.scale)
-    check = all_checks(min_side_check(smallest), low_res_images.check)
-    check_key = [
-        smallest,
-        options.scale,
-        sorted(str(path.absolute()) for path in low_res_images.names.values()),
-    ]
-    high_res, skipped = load_images(paths, cache, check, check_key)
-    raise_for_bad_pairs(skipped)
+    check = all_checks(min_side_check(smallest), lambda path, image: low_res_images.find(path))
+    names = sorted(str(path.absolute()) for path in low_res_images.names.values())
+    high_res, skipped = load_images(paths, cache, check, [smallest, names])
     low_paths = [low_res_images.find(Path(entry.path)) for entry in high_res.entries]
-    low_res, _ = load_images(low_paths, cache.sibling("low"), min_side_check(1), [])
-    _check_pair_sizes(high_res, low_res, options.scale)
+    low_res, unreadable = load_images(low_paths, cache.sibling("low"), min_side_check(1), [])
+    low_sizes = {entry.path: entry for entry in low_res.entries}
+    pairs = [
+        (large, low_sizes[str(path.absolute())])
+        for large, path in zip(high_res.entries, low_paths, strict=True)
+        if str(path.absolute()) in low_sizes
+    ]
+    raise_for_bad_pairs([*skipped, *unreadable, *_unfit_sizes(pairs, options.scale)])
     return Source(high_res, low_res)
 
 
-def _check_pair_sizes(high_res: ImageSet, low_res: ImageSet, scale: int) -> None:
-    """Images may have changed since they were decoded."""
-    if len(high_res) != len(low_res):
-        raise DatasetError("a low-resolution image has become unreadable since it was checked")
-    for large, small in zip(high_res.entries, low_res.entries, strict=True):
-        if (large.height, large.width) != (small.height * scale, small.width * scale):
-            raise DatasetError(f"{small.path} is no longer 1/{scale} of {large.path}")
+def _unfit_sizes(
+    pairs: Sequence[tuple[CachedImage, CachedImage]], scale: int
+) -> Iterator[SkippedFile]:
+    for large, small in pairs:
+        try:
+            check_pair(Path(large.path), large, Path(small.path), small, scale)
+        except ImageError as error:
+            yield SkippedFile(Path(large.path), str(error))
 
 
 def pair_sampler(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -143,7 +144,7 @@ def find_training_files(
     return [path for path in images if path.is_file()], skipped
 
 
-ImageCheck = Callable[[Path, Image], None]
+ImageCheck = Callable[[Path, Image], object]
 """Raises ImageError for an image that is not to be trained on."""
 
 
@@ -161,6 +162,27 @@ def half_size(pixels: np.ndarray) -> np.ndarray:
     """(H // 2, W // 2, 3), by exactly 2: an odd last row or column is left out."""
     height, width = (side // 2 for side in pixels.shape[:2])
     return resize_array(pixels[: 2 * height, : 2 * width], height, width)
+
+
+class Sized(Protocol):
+    """An image, its header, or its place in the cache."""
+
+    @property
+    def height(self) -> int: ...
+
+    @property
+    def width(self) -> int: ...
+
+
+def check_pair(
+    high_path: Path, high_res: Sized, low_path: Path, low_res: Sized, scale: int
+) -> None:
+    """Raises ImageError unless one is exactly `scale` times as large as the other."""
+    if (high_res.height, high_res.width) != (low_res.height * scale, low_res.width * scale):
+        raise ImageError(
+            f"{high_path}: {high_res.width} x {high_res.height} is not {scale} times as large as "
+            f"{low_path}: {low_res.width} x {low_res.height}"
+        )
 
 
 def min_side_check(side: int) -> ImageCheck:

@@ -24,7 +24,7 @@ from srgan_cli.images.image import Image
 from srgan_cli.images.read import read_header
 from srgan_cli.images.write import write_image
 from srgan_cli.networks.layers import ORIENTATIONS, upscale_rotated
-from srgan_cli.training.dataset import ImageSet, min_side_check
+from srgan_cli.training.dataset import ImageSet, SkippedFile, check_pair, min_side_check
 from srgan_cli.training.image_cache import CacheFile, load_images
 from srgan_cli.training.patches import (
     MARGIN,
@@ -42,17 +42,24 @@ from srgan_cli.weights.loading import load_generator, load_weights
 
 @dataclass(frozen=True, eq=False)
 class TeacherEnsemble:
-    """The mean output of networks, each in a random orientation: over many steps the mean of all
-    eight, which is more accurate than any of them."""
+    """The mean output of networks.
+
+    oriented: each in a random orientation, over many steps the mean of all eight, which is more
+    accurate than any of them.
+    """
 
     networks: Sequence[nn.Module]
+    oriented: bool = True
 
     def __call__(self, low_res: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, 3, sH, sW)."""
-        outputs = [
-            upscale_rotated(network, low_res, *draw_orientation()) for network in self.networks
-        ]
-        return torch.stack(outputs).mean(dim=0)
+        """(B, 3, H, W) -> (B, 3, sH, sW) in 32 bits."""
+        return torch.stack([self._output(each, low_res) for each in self.networks]).mean(dim=0)
+
+    def _output(self, network: nn.Module, low_res: Tensor) -> Tensor:
+        if self.oriented:
+            return upscale_rotated(network, low_res, *draw_orientation()).float()
+        output: Tensor = network(low_res)
+        return output.float()
 
 
 def draw_orientation() -> tuple[int, bool]:
@@ -88,77 +95,106 @@ PoolProgress = Callable[[int, int], None]
 """Called with the number of crops done and wanted."""
 
 
-@dataclass(frozen=True, eq=False)
-class Teachers:
-    """The mean output of several networks: (3, H, W) levels -> whole levels."""
+def pool_needs_crops(options: TrainOptions) -> bool:
+    """Whether the teachers are to make any."""
+    has_pool = options.pool is not None and bool(options.teachers)
+    return has_pool and len(pool_names(options.pool)) < options.pool_size  # type: ignore[arg-type]
 
-    networks: Sequence[nn.Module]
-    numerics: Numerics
 
-    @torch.inference_mode()
-    def __call__(self, low_res: Tensor) -> Tensor:
-        image = (low_res[None] / 255).to(self.numerics.device)
-        image = image.contiguous(memory_format=torch.channels_last)
-        with self.numerics.autocast():
-            outputs = [network(image).float().clamp(0, 1) for network in self.networks]
-        return (torch.stack(outputs).mean(dim=0)[0] * 255).round().cpu()
+def indices_for_pool(sides: Sequence[int], options: TrainOptions) -> list[int]:
+    """Which images crops can be cut from. sides: the shorter one of each, in pixels.
+
+    Raises DatasetError if there is none.
+    """
+    needed = pool_side(options)
+    if not sides or max(sides) < needed:
+        raise DatasetError(f"a --pool needs a photograph of at least {needed} pixels a side")
+    return [index for index, side in enumerate(sides) if side >= needed]
+
+
+def pool_side(options: TrainOptions) -> int:
+    """Side of a crop and its margin, in high-resolution pixels."""
+    return _crop_options(options).padded_side
+
+
+def _crop_options(options: TrainOptions) -> PatchOptions:
+    return PatchOptions(SIDE * options.scale, options.scale, shrink=0.25)
 
 
 def fill_pool(
     options: TrainOptions, images: ImageSet, downsample: DownsampleFunction, progress: PoolProgress
-) -> None:
+) -> list[SkippedFile]:
     """Make the missing crops from `images`. Crop i is a function of the seed and i, so an
     interrupted pool is continued.
 
-    Raises DatasetError for photographs too small for a crop, and for an empty pool without a
-    teacher.
+    Returns the images that are too small. Raises DatasetError if all are, and for an empty pool
+    without a teacher.
     """
     assert options.pool is not None
     existing = len(pool_names(options.pool))
     if not existing and not options.teachers:
         raise DatasetError(f"{options.pool} holds no crops: name the --teacher that makes them")
-    if existing >= options.pool_size or not options.teachers:
-        return
-    patch_options = PatchOptions(SIDE * options.scale, options.scale, shrink=0.25)
-    if min(min(entry.height, entry.width) for entry in images.entries) < patch_options.padded_side:
-        raise DatasetError(
-            f"a --pool needs photographs of at least {patch_options.padded_side} pixels a side"
-        )
+    if not pool_needs_crops(options):
+        return []
+    sides = [min(entry.height, entry.width) for entry in images.entries]
+    large = images.subset(indices_for_pool(sides, options))
+    pairs = GeneratedPairs(large, _crop_options(options), downsample)
+    upscale = _pool_teachers(options)
+    for number in range(options.pool_size):
+        name = f"{number:05d}.png"
+        if existing < options.pool_size and not (options.pool / HIGH / name).exists():
+            rng = np.random.default_rng([options.seed, number])
+            _make_crop(pairs, upscale, rng, options.pool, name)
+            existing += 1
+            progress(existing, options.pool_size)
+    return _too_small(images, pool_side(options))
+
+
+def _too_small(images: ImageSet, needed: int) -> list[SkippedFile]:
+    return [
+        SkippedFile(Path(entry.path), f"too small for the pool, whose crops need {needed} pixels")
+        for entry in images.entries
+        if min(entry.height, entry.width) < needed
+    ]
+
+
+def _pool_teachers(options: TrainOptions) -> Callable[[Tensor], Tensor]:
+    """(3, H, W) levels -> whole levels."""
     device = pick_device(options.device)
     numerics = Numerics(device, pick_precision(options.precision, device))
     networks = [load_generator(weights).to(device).eval() for weights in load_teachers(options)]
-    teachers = Teachers(networks, numerics)
-    pairs = GeneratedPairs(images, patch_options, downsample)
-    for number in range(options.pool_size):
-        name = f"{number:05d}.png"
-        if not (options.pool / HIGH / name).exists():
-            rng = np.random.default_rng([options.seed, number])
-            _make_crop(pairs, teachers, rng, name, options)
-            existing += 1
-            progress(existing, options.pool_size)
+    teachers = TeacherEnsemble(networks, oriented=False)
+
+    @torch.inference_mode()
+    def upscale(low_res: Tensor) -> Tensor:
+        image = (low_res[None] / 255).to(device).contiguous(memory_format=torch.channels_last)
+        with numerics.autocast():
+            output = teachers(image)
+        return (output[0].clamp(0, 1) * 255).round().cpu()
+
+    return upscale
 
 
 def _make_crop(
     pairs: GeneratedPairs,
-    teachers: Teachers,
+    upscale: Callable[[Tensor], Tensor],
     rng: np.random.Generator,
+    pool: Path,
     name: str,
-    options: TrainOptions,
 ) -> None:
     """The teacher sees the margin as well. The high-resolution crop is written last."""
-    assert options.pool is not None
+    scale = pairs.options.scale
     high_res = pairs.draw_high_res(rng)
-    low_res = pairs.downsample(high_res, options.scale, rng)
-    margin = MARGIN * options.scale
+    low_res = pairs.downsample(high_res, scale, rng)
     crops = {
         LOW: crop_border(low_res, MARGIN),
-        TEACHER: crop_border(teachers(low_res), margin),
-        HIGH: crop_border(high_res, margin),
+        TEACHER: crop_border(upscale(low_res), MARGIN * scale),
+        HIGH: crop_border(high_res, MARGIN * scale),
     }
     for folder, crop in crops.items():
-        path = options.pool / folder / name
-        create_folder(path.parent, DatasetError)
-        write_image(Image(crop.byte().permute(1, 2, 0).contiguous().numpy()), path)
+        create_folder(pool / folder, DatasetError)
+        pixels = crop.byte().permute(1, 2, 0).contiguous().numpy()
+        write_image(Image(pixels), pool / folder / name)
 
 
 def pool_names(pool: Path) -> list[str]:
@@ -191,13 +227,8 @@ def load_pool(options: TrainOptions, smallest: int) -> dict[str, ImageSet]:
 def _check_sizes(pool: Path, name: str, scale: int) -> None:
     """Of one crop, by its files' headers."""
     try:
-        headers = {folder: read_header(pool / folder / name) for folder in FOLDERS}
+        low_res, *large = (read_header(pool / folder / name) for folder in FOLDERS)
+        for folder, image in zip((TEACHER, HIGH), large, strict=True):
+            check_pair(pool / folder / name, image, pool / LOW / name, low_res, scale)
     except ImageError as error:
         raise DatasetError(f"the pool is not whole: {error}") from error
-    low_res = headers[LOW]
-    for folder in (TEACHER, HIGH):
-        size = (headers[folder].height, headers[folder].width)
-        if size != (low_res.height * scale, low_res.width * scale):
-            raise DatasetError(
-                f"{pool / folder / name} is not {scale} times as large as {pool / LOW / name}"
-            )

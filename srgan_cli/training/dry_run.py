@@ -1,7 +1,7 @@
 """`srgan train --dry-run`: what a run would do."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +15,12 @@ from srgan_cli.training.builder import TrainRun, build_step, to_channels_last
 from srgan_cli.training.callbacks import NoCallback
 from srgan_cli.training.data import Data, Source
 from srgan_cli.training.dataset import ImageSet
-from srgan_cli.training.distillation import pool_names
+from srgan_cli.training.distillation import (
+    indices_for_pool,
+    pool_names,
+    pool_needs_crops,
+    pool_side,
+)
 from srgan_cli.training.distributed import ProcessGroup
 from srgan_cli.training.feature_extractors import LoadedVgg, metric_extractor
 from srgan_cli.training.image_checks import check_dataset, skipped_lines
@@ -54,9 +59,7 @@ def describe_run(options: TrainOptions, vggs: list[LoadedVgg]) -> Iterator[str]:
     for line in skipped_lines(report.invalid):
         yield f"  {line}"
     yield f"low-resolution images: {_describe_low_res(options, recipe)}"
-    if options.pool is not None:
-        crops = options.pool_size if options.teachers else len(pool_names(options.pool))
-        yield f"trained on a pool of {crops} crops: {options.pool}"
+    yield from _pool_lines(options, report.sides)
     keeps_colors = options.low is not None or options.stages == "int8"
     if recipe.color_augmentation and not keeps_colors:
         yield f"color augmentation: {recipe.color_augmentation:.0%} of the patches"
@@ -70,6 +73,18 @@ def describe_run(options: TrainOptions, vggs: list[LoadedVgg]) -> Iterator[str]:
     for name, layers in (metric.layers if metric else {}).items():
         yield f"validation features: {name}: {', '.join(layers)}"
     yield f"written to: {options.out}"
+
+
+def _pool_lines(options: TrainOptions, sides: Sequence[int]) -> Iterator[str]:
+    """sides: the shorter one of each image. Raises DatasetError if all are too small."""
+    if options.pool is None:
+        return
+    needs_crops = pool_needs_crops(options)
+    crops = options.pool_size if needs_crops else len(pool_names(options.pool))
+    yield f"trained on a pool of {crops} crops: {options.pool}"
+    if needs_crops:
+        count = len(indices_for_pool(sides, options))
+        yield f"  cut from {count} images of at least {pool_side(options)} pixels a side"
 
 
 def _describe_low_res(options: TrainOptions, recipe: Recipe) -> str:

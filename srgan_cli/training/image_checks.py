@@ -10,6 +10,7 @@ from srgan_cli.images.read import read_image
 from srgan_cli.training.dataset import (
     ImageCheck,
     SkippedFile,
+    check_pair,
     find_training_files,
     min_side_check,
     read_checked,
@@ -73,13 +74,7 @@ class LowResImages:
     def check(self, high_res: Path, image: Image) -> None:
         """Raises ImageError for a missing, unreadable or unfit low-resolution image."""
         low_res_path = self.find(high_res)
-        low_res = read_image(low_res_path)
-        expected = (low_res.width * self.scale, low_res.height * self.scale)
-        if (image.width, image.height) != expected:
-            raise ImageError(
-                f"{high_res}: {image.width} x {image.height} is not {self.scale} x {low_res_path}: "
-                f"{low_res.width} x {low_res.height}"
-            )
+        check_pair(high_res, image, low_res_path, read_image(low_res_path), self.scale)
 
 
 def all_checks(*checks: ImageCheck) -> ImageCheck:
@@ -94,7 +89,7 @@ def raise_for_bad_pairs(skipped: Sequence[SkippedFile]) -> None:
     """Raises DatasetError, naming the first few, if any pair was skipped."""
     if not skipped:
         return
-    named = "; ".join(file.reason for file in skipped[:SHOWN])
+    named = "; ".join(file.line for file in skipped[:SHOWN])
     more = f"; and {len(skipped) - SHOWN} more" if len(skipped) > SHOWN else ""
     raise DatasetError(f"{len(skipped)} pairs are unfit: {named}{more}")
 
@@ -111,11 +106,17 @@ def training_check(options: TrainOptions, recipe: Recipe) -> ImageCheck:
 class DatasetReport:
     """Result of checking a dataset."""
 
-    valid: int
+    sides: Sequence[int]
+    """The shorter side of each image that can be used, in pixels."""
     pixels: int
     invalid: Sequence[SkippedFile]
     others: Sequence[SkippedFile]
     """Files that are not images by their suffix."""
+
+    @property
+    def valid(self) -> int:
+        """How many images can be used."""
+        return len(self.sides)
 
     @property
     def summary(self) -> str:
@@ -132,15 +133,16 @@ def check_dataset(options: TrainOptions, exclude: Collection[Path] = ()) -> Data
     """
     paths, others = find_training_files(list(options.folders), exclude=exclude)
     check = training_check(options, RECIPES[options.recipe])
-    areas: list[int] = []
+    sides, pixels = [], 0
     invalid: list[SkippedFile] = []
     for path in paths:
         image = read_checked(path, check)
         if isinstance(image, SkippedFile):
             invalid.append(image)
         else:
-            areas.append(image.height * image.width)
-    return DatasetReport(len(areas), sum(areas), invalid, others)
+            sides.append(min(image.height, image.width))
+            pixels += image.height * image.width
+    return DatasetReport(sides, pixels, invalid, others)
 
 
 def skipped_lines(skipped: Sequence[SkippedFile]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from training_helpers import last_state, random_image, save_image
 from srgan_cli.errors import DatasetError, OptionError, WeightsError
 from srgan_cli.networks import GENERATORS
 from srgan_cli.networks.layers import ORIENTATIONS, upscale_rotated
+from srgan_cli.training.data import load_data
 from srgan_cli.training.dataset import ImageSet
 from srgan_cli.training.distillation import TeacherEnsemble, effective_teacher_weight, load_pool
 from srgan_cli.training.dry_run import describe_run
@@ -211,6 +212,55 @@ def test_a_pool_of_another_program_is_taken_as_it_is(make, run, pool_teacher, tm
     pool = pool_by_hand(tmp_path / "pool")
     run(make(teachers=(pool_teacher,), pool=pool, pool_size=2, steps=2))
     assert sorted(path.name for path in (pool / "low").iterdir()) == ["0.png", "1.png"]
+
+
+def test_the_missing_crops_of_a_pool_are_made_and_no_more(
+    make, pool_teacher, large_photos, tmp_path
+) -> None:
+    pool = pool_by_hand(tmp_path / "pool")
+    given = {"folders": (large_photos,), "teachers": (pool_teacher,), "pool": pool}
+    seen: list[tuple[int, int]] = []
+    load_data(make(**given, pool_size=3), RECIPES["clean"], lambda *now: seen.append(now))
+    assert seen == [(3, 3)]
+    assert sorted(each.name for each in (pool / "high").iterdir()) == [
+        "0.png",
+        "00000.png",
+        "1.png",
+    ]
+
+
+def test_photographs_too_small_for_a_pool_are_left_out_and_listed(
+    make, pool_teacher, large_photos, tmp_path
+) -> None:
+    for seed in range(3):
+        save_image(large_photos / f"small-{seed}.png", seed)
+    options = make(
+        folders=(large_photos,), teachers=(pool_teacher,), pool=tmp_path / "pool", pool_size=1
+    )
+    lines = [*describe_run(options, check(options))]
+    assert "  cut from 3 images of at least 208 pixels a side" in lines
+    data = load_data(options, RECIPES["clean"])
+    assert len(data.training.high_res) == 1
+    assert {each.path.name for each in data.skipped} == {f"small-{n}.png" for n in range(3)}
+    assert load_data(options, RECIPES["clean"]).skipped == []  # nothing is to be cut any more
+
+
+def test_a_pool_without_a_photograph_that_is_large_enough_is_refused(
+    make, pool_teacher, tmp_path
+) -> None:
+    options = make(teachers=(pool_teacher,), pool=tmp_path / "pool", pool_size=1)
+    for use in (lambda: [*describe_run(options, [])], lambda: load_data(options, RECIPES["clean"])):
+        with pytest.raises(DatasetError, match="at least 208 pixels a side"):
+            use()
+
+
+def test_in_a_pool_of_several_teachers_is_the_mean_as_they_are(monkeypatch) -> None:
+    monkeypatch.setattr("srgan_cli.training.distillation.draw_orientation", None)
+    low_res = torch.rand(1, 3, 6, 6)
+    mean = TeacherEnsemble([Lopsided(), nn.Upsample(scale_factor=2)], oriented=False)(low_res)
+    torch.testing.assert_close(
+        mean, (Lopsided()(low_res) + nn.Upsample(scale_factor=2)(low_res)) / 2
+    )
 
 
 @pytest.mark.parametrize(("weight", "kept"), [(0.75, "first"), (1.0, "last")])
