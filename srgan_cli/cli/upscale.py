@@ -105,7 +105,8 @@ def upscale_command(
         model = select_model(choice)
         model.check_scale(size.scale)
         pipeline = build_pipeline(model.weights, machine, size, postprocess, output.info)
-        jobs = plan(with_shard(batch, os.environ), _output_names(model, pipeline, encoding))
+        names = _output_names(model, pipeline, encoding, max_pixels)
+        jobs = plan(with_shard(batch, os.environ), names)
         _check_encoding(jobs, encoding)
         kept = (batch.skip_existing, batch.keep_time)
         options = JobOptions(pipeline, encoding, max_pixels, *kept, conversion, max_bytes=max_bytes)
@@ -176,7 +177,7 @@ def _run(jobs: Sequence[Job], options: "JobOptions", report: BatchReport) -> int
     report.print_settings(options.pipeline)
     if len(jobs) > 1:
         jobs = _checked_jobs(jobs, options, report)
-    pixels = partial(_pixels, options.pipeline)
+    pixels = partial(_pixels, options.pipeline, options.max_pixels)
     with (
         batch_progress(len(jobs), report.output, pixels) as progress,
         closing(run_jobs(jobs, replace(options, progress=progress.start))) as outcomes,
@@ -197,28 +198,28 @@ def _checked_jobs(jobs: Sequence[Job], options: "JobOptions", report: BatchRepor
     return checked
 
 
-def _output_size(pipeline: "UpscalePipeline", path: Path) -> ImageSize:
+def _output_size(pipeline: "UpscalePipeline", max_pixels: int, path: Path) -> ImageSize:
     """Reads the header only. Raises ImageError."""
     from srgan_cli.images.read import read_header
 
-    header = read_header(path)
+    header = read_header(path, max_pixels=max_pixels)
     return pipeline.output_size(header.height, header.width)
 
 
-def _pixels(pipeline: "UpscalePipeline", path: Path) -> int:
+def _pixels(pipeline: "UpscalePipeline", max_pixels: int, path: Path) -> int:
     """Pixels of the output; 0 for standard input and files that cannot be read."""
     try:
-        size = _output_size(pipeline, path)
+        size = _output_size(pipeline, max_pixels, path)
     except (SrganError, OSError):
         return 0
     return size.height * size.width
 
 
 def _output_names(
-    model: "SelectedModel", pipeline: "UpscalePipeline", encoding: Encoding
+    model: "SelectedModel", pipeline: "UpscalePipeline", encoding: Encoding, max_pixels: int
 ) -> OutputNames:
     size = pipeline.size
     by_scale = size == OutputSize() or size.scale is not None
     scale = size.scale or Fraction(pipeline.native)
-    output_size = partial(_output_size, pipeline)
+    output_size = partial(_output_size, pipeline, max_pixels)
     return OutputNames(model.name, f"{float(scale):g}" if by_scale else None, encoding, output_size)

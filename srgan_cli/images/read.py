@@ -54,7 +54,7 @@ class Header(ImageProperties):
 def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> Header:
     """Decodes nothing. ImageError if it is no image, as far as its beginning tells.
 
-    `max_pixels` limits a single frame here; to count all, multiply by `frames`.
+    `max_pixels` limits a single frame of what Pillow opens, which is neither TIFF nor raw.
     """
     with read_errors(path, max_pixels), open_regular(path) as file:
         if is_raw(file, path.name):
@@ -62,7 +62,7 @@ def read_header(path: Path, *, max_pixels: int = MAX_PIXELS) -> Header:
         if file.read(4) in tiff_read.MAGIC:
             return _tiff_header(tiff_read.parse_pages(TiffStructure(file)))
         with pillow_read.open_pillow(file, path.name, max_pixels) as opened:
-            return _pillow_header(opened, pillow_read.read_head(file))
+            return _pillow_header(opened, file)
 
 
 def _tiff_header(pages: list[TiffPage]) -> Header:
@@ -71,13 +71,13 @@ def _tiff_header(pages: list[TiffPage]) -> Header:
     return Header(*size, page.depth, alpha=page.alpha, frames=len(pages), format="tiff")
 
 
-def _pillow_header(opened: PIL.Image.Image, head: bytes) -> Header:
+def _pillow_header(opened: PIL.Image.Image, file: BinaryIO) -> Header:
     frames, format = len(pillow_read.frames_of(opened)), str(opened.format)
-    exif = valid_exif(opened.info.get("exif"))
+    exif = valid_exif(pillow_read.header_exif(opened, file))
     orientation = 1 if format == "JXL" else read_orientation(exif, opened.info.get("xmp"))
     return Header(
         *_rotated_size(opened.height, opened.width, orientation),
-        pillow_read.depth_of(opened, head),
+        pillow_read.depth_of(opened, pillow_read.read_head(file)),
         alpha="transparency" in opened.info or opened.mode in pillow_read.ALPHA_MODES,
         frames=frames,
         animated=frames > 1,

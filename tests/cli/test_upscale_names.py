@@ -2,11 +2,15 @@
 
 import os
 import shutil
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import ODD_NAMES, enlarged, files, noise_file, pixels, upscale
+from image_helpers import chunk
+
+from srgan_cli.images.codecs.png import SIGNATURE
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
@@ -31,6 +35,16 @@ def test_names_of_all_kinds_work(name):
     np.testing.assert_array_equal(pixels(made), enlarged(source))
     assert result.stderr.count("\n") == 1
     assert upscale("--dry-run", "-o", "out", "--", str(source)).exit_code == 0
+
+
+def test_the_size_in_a_name_is_known_of_images_that_max_pixels_permits():
+    header = struct.pack(">IIBBBBB", 15_000, 14_000, 8, 0, 0, 0, 0)
+    rows = chunk(b"IDAT", bytes(30_000))  # enough for so many pixels, and not decoded
+    Path("huge.png").write_bytes(SIGNATURE + chunk(b"IHDR", header) + rows)
+    options = ("--width", 100, "--max-pixels", 400_000_000, "--dry-run")
+    result = upscale("huge.png", *options, "--name", "{stem}_{width}x{height}")
+    assert result.exit_code == 0
+    assert "huge_100x93.png" in result.output
 
 
 def test_a_result_whose_name_would_be_too_long_fails_alone():

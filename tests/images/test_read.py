@@ -1,15 +1,17 @@
 """Headers tell what is read; animations and pages keep their looks; large files come by parts."""
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
-from image_helpers import fits, gradient
+from image_helpers import chunk, fits, gradient
 from PIL import Image as Pillow
 
 from srgan_cli.errors import ImageError
 from srgan_cli.images.codecs import tiff_read
+from srgan_cli.images.codecs.jpeg2000 import add_jpeg2000_metadata
 from srgan_cli.images.formats import FORMAT_BY_SUFFIX, Encoding
 from srgan_cli.images.image import Image, ImageSequence
 from srgan_cli.images.read import LARGE, open_lazy, read_bytes, read_frames, read_header, read_image
@@ -49,6 +51,26 @@ def test_a_header_tells_what_reading_finds_in_files_of_pillow(tmp_path, mode):
         found, image = read_header(path), read_image(path)
         shape = (image.height, image.width, image.depth, image.alpha is not None)
         assert (found.height, found.width, found.depth, found.alpha) == shape, suffix
+
+
+ROTATED = b"II*\0\x08\0\0\0\1\0" + struct.pack("<HHII", 0x112, 3, 1, 6) + bytes(4)
+PNG_TEXT = f"\nexif\n{len(ROTATED):8d}\n{ROTATED.hex()}\n".encode()
+
+
+@pytest.mark.parametrize("kind", ["jpeg2000", "late", "text"])
+def test_a_header_knows_the_orientation_wherever_it_is(make, tmp_path, kind):
+    path = tmp_path / "a"
+    if kind == "jpeg2000":
+        data = encode(make(), Encoding(kind))
+        path.write_bytes(add_jpeg2000_metadata(data, make(exif=ROTATED)))
+    else:
+        data = encode(make(), Encoding("png"))
+        place = data.index(b"IDAT" if kind == "text" else b"IEND") - 4
+        text = chunk(b"tEXt", b"Raw profile type exif\0" + PNG_TEXT)
+        own = text if kind == "text" else chunk(b"eXIf", ROTATED)
+        path.write_bytes(data[:place] + own + data[place:])
+    found, image = read_header(path), read_image(path)
+    assert (found.height, found.width) == (image.height, image.width) == (47, 33)
 
 
 def moving(channels: int = 3, frames: int = 3) -> tuple[Image, ...]:

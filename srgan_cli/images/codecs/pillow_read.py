@@ -5,7 +5,7 @@ and PNM (https://netpbm.sourceforge.net/doc/ppm.html).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from srgan_cli.images.codecs.plugins import (
     register_plugin,
 )
 from srgan_cli.images.codecs.png import SIGNATURE as PNG_SIGNATURE
-from srgan_cli.images.codecs.png import split_chunks
+from srgan_cli.images.codecs.png import find_chunk, split_chunks
 from srgan_cli.images.codecs.tiff_read import SMALL
 from srgan_cli.images.exif import PNG_KEYWORD, find_iptc
 from srgan_cli.images.formats import kind_of_suffix
@@ -243,9 +243,24 @@ def read_info(opened: PIL.Image.Image, file: BinaryIO) -> dict[str, Any]:
         info["xmp"] = read_jxl_xmp(file)
     if PNG_KEYWORD in info:
         info["iptc"] = find_iptc(_from_hex(info[PNG_KEYWORD]))
-    for keyword in PNG_EXIF_KEYWORDS:
-        info["exif"] = info.get("exif") or _from_hex(info.get(keyword, ""))
+    info["exif"] = _stored_exif(info)
     return info
+
+
+def header_exif(opened: PIL.Image.Image, file: BinaryIO) -> bytes | None:
+    """The EXIF that `read_info` finds, wherever in the file it is; nothing is decoded."""
+    if opened.format == "JPEG2000":
+        return read_jpeg2000_metadata(file).get("exif")
+    exif = _stored_exif(opened.info)
+    if opened.format == "PNG" and not exif:
+        return find_chunk(file, b"eXIf")
+    return exif
+
+
+def _stored_exif(info: Mapping[Any, Any]) -> bytes | None:
+    """In a block of its own, or as ImageMagick writes it into texts of PNG."""
+    texts = (_from_hex(info.get(keyword, "")) for keyword in PNG_EXIF_KEYWORDS)
+    return info.get("exif") or next(filter(None, texts), None)
 
 
 def _from_hex(text: str) -> bytes:

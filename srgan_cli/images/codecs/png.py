@@ -19,6 +19,7 @@ from srgan_cli.images.image import Image, ImageSequence, Pixels, RowBands
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by the number of channels
+MAX_CHUNKS = 10_000  # that are looked at where nothing is decoded
 BAND_BYTES = 1 << 20  # that are filtered at once
 STORED, FAST = 0, 1  # levels of compression with their own filters
 NO_FILTER, PAETH = 0, 4
@@ -53,6 +54,21 @@ def split_chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
         length, name = struct.unpack_from(">I4s", png, at)
         yield name, png[at : at + length + 12]
         at += length + 12
+
+
+def find_chunk(file: BinaryIO, name: bytes) -> bytes:
+    """The content of the first chunk of that name; nothing if MAX_CHUNKS have no such one."""
+    at = len(SIGNATURE)
+    for _ in range(MAX_CHUNKS):
+        file.seek(at)
+        head = file.read(8)
+        if len(head) < 8:
+            break
+        length, found = struct.unpack(">I4s", head)
+        if found == name:
+            return file.read(length)
+        at += length + 12
+    return b""
 
 
 def write_apng(
