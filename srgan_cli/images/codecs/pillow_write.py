@@ -34,7 +34,8 @@ KEEP, CLEAR = 1, 2
 GIF_TRANSPARENT = 255  # the palette index of transparent pixels
 GIF_THRESHOLD = 128  # alpha from which a pixel is shown
 MAX_GIF_DURATION = 10 * (2**16 - 1)
-"""Milliseconds."""
+MAX_WEBP_DURATION = 2**24 - 1
+"""Milliseconds: GIF draws longer frames again, WebP shows them for these 4.6 hours."""
 
 
 def encode_with_pillow(image: Image, format: str, encoding: Encoding) -> bytes:
@@ -64,7 +65,9 @@ def write_animation_with_pillow(
         _write_gif(file, sequence, frames)
         return
     settings = _settings(sequence.images[0], format, encoding)
-    timing = {"duration": list(sequence.durations), "loop": sequence.loop or 0}
+    longest = MAX_WEBP_DURATION if format == "webp" else max(sequence.durations)
+    durations = [min(duration, longest) for duration in sequence.durations]
+    timing = {"duration": durations, "loop": sequence.loop or 0}
     images = _Frames(map(_to_pil, frames), len(sequence.images))
     images.save(file, format.upper(), save_all=True, **settings, **timing)
 
@@ -164,7 +167,9 @@ class _Part:
 def _write_gif(file: BinaryIO, sequence: ImageSequence, frames: Iterable[Image]) -> None:
     image, loop = sequence.images[0], sequence.loop or 0
     disposal = KEEP if image.alpha is None else CLEAR
-    parts = _changes(map(_to_palette, frames), sequence.durations, whole=disposal == CLEAR)
+    whole = disposal == CLEAR
+    parts = _changes(map(_to_palette, frames), sequence.durations, whole=whole)
+    parts = _split_long(parts, whole=whole)
     first = next(parts)
     repeats = None if loop == 1 else max(0, loop - 1)  # after the first time; 0 for ever
     info = {"loop": repeats, "duration": first.duration, "comment": image.text.get(COMMENT)}
@@ -201,6 +206,16 @@ def _changes(
         part = _Part(pixels, box[:2], duration, frame.info.get("transparency"))
         shown = colors
     if part is not None:
+        yield part
+
+
+def _split_long(parts: Iterable[_Part], *, whole: bool) -> Iterator[_Part]:
+    """Parts that are shown too long for GIF are drawn again, if not `whole` one pixel of them."""
+    for part in parts:
+        while part.duration > MAX_GIF_DURATION:
+            yield replace(part, duration=MAX_GIF_DURATION)
+            pixels = part.pixels if whole else part.pixels.crop((0, 0, 1, 1))
+            part = replace(part, pixels=pixels, duration=part.duration - MAX_GIF_DURATION)
         yield part
 
 

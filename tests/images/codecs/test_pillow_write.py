@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from srgan_cli.images.codecs.pillow_write import MAX_GIF_DURATION, write_animation_with_pillow
+from srgan_cli.images.codecs.pillow_write import (
+    MAX_GIF_DURATION,
+    MAX_WEBP_DURATION,
+    write_animation_with_pillow,
+)
 from srgan_cli.images.formats import Encoding
 from srgan_cli.images.image import Image, ImageSequence
 from srgan_cli.images.read import read_bytes
@@ -90,3 +94,21 @@ def test_only_what_changes_is_stored() -> None:
     one, two = (Image(each[..., None]) for each in (base, changed))
     with_change = len(written([one, two, one], [10, 10, 10]))
     assert with_change < 1.2 * len(written([one], [10])) + 2000
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_long_frame_of_gif_is_drawn_again(make, channels):
+    images = (make(channels=channels), make(40, 50, channels).with_size(33, 47))
+    durations = (2 * MAX_GIF_DURATION + 500, 100)
+    back = read_bytes(encode(ImageSequence(images, durations, 0), Encoding("gif")), "-")
+    assert back.durations == (MAX_GIF_DURATION, MAX_GIF_DURATION, 500, 100)
+    first, *others = [image.array for image in back.images]
+    assert all(np.array_equal(first, other) for other in others[:2])
+    assert not np.array_equal(first, others[2])
+
+
+def test_webp_shows_a_frame_for_hours():
+    black, white = plain((0, 0, 0), (255, 255, 255))
+    sequence = ImageSequence((black, white), (2 * MAX_WEBP_DURATION, 100), 0)
+    back = read_bytes(encode(sequence, Encoding("webp")), "-")
+    assert back.durations == (MAX_WEBP_DURATION, 100)
