@@ -4,6 +4,7 @@ Everything temporary is hidden, lies beside its target and ends in .part.
 """
 
 import errno
+import glob
 import hashlib
 import os
 import re
@@ -23,8 +24,6 @@ except ImportError:  # Windows: no locks; there an open file cannot be removed b
     fcntl = None  # type: ignore[assignment]
 
 LONGEST_NAME = 255  # bytes, on every common file system
-MARK_BYTES = 4  # random, in the name of a temporary file
-MAX_FOLDERS = 1024  # that are remembered
 _SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 _KINDS = {
@@ -139,7 +138,7 @@ def _create_part(target: Path) -> tuple[BinaryIO, Path]:
     """A new locked file beside `target`, with its permissions or else those of the umask."""
     replaced = stat.S_IMODE(target.stat().st_mode) & 0o777 if target.exists() else None
     while True:
-        part = _hidden_name(target, secrets.token_hex(MARK_BYTES))
+        part = _hidden_name(target, secrets.token_hex(4))
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFE
         with suppress(FileExistsError):
             descriptor = os.open(part, flags, 0o666 if replaced is None else replaced)
@@ -177,29 +176,18 @@ def discard_parts() -> None:
 
 
 def remove_stale_parts(target: Path) -> None:
-    """Remove what killed processes have left beside `target`; what a live one writes is locked.
-
-    A folder is listed once: parts that are left there later are for the next process to remove.
-    """
-    parts = _parts_in(os.path.abspath(target.parent))  # noqa: PTH100 keeps links
-    if not parts:
-        return
-    marks = (MARK_BYTES * "00", "lock", "")
-    names = {_hidden_name(target, mark).name.removesuffix(f".{mark}.part") for mark in marks}
-    pattern = re.compile(rf"({'|'.join(map(re.escape, names))})(\.\w+)?\.part")
-    for name in parts:
+    """Remove what killed processes have left beside `target`; what a live one writes is locked."""
+    beginning = _hidden_name(target, "").name.removesuffix("..part")
+    pattern = re.compile(re.escape(beginning) + r"(\.\w+)?\.part")
+    for name in _parts_in(os.path.abspath(target.parent)):  # noqa: PTH100 links stay
         if pattern.fullmatch(name):
             _remove_stale(target.with_name(name))
 
 
-@lru_cache(maxsize=MAX_FOLDERS)
+@lru_cache(maxsize=1024)
 def _parts_in(folder: str) -> tuple[str, ...]:
-    """Names of temporary files, of any program, as the folder was when it was asked for first."""
-    try:
-        names = os.listdir(folder)  # noqa: PTH208 many, and only names are wanted
-    except OSError:
-        return ()
-    return tuple(name for name in names if name[0] == "." and name.endswith(".part"))
+    """Temporary files of any program, listed once: later ones are left to the next process."""
+    return tuple(glob.glob(".*.part", root_dir=folder))  # noqa: PTH207 only names are wanted
 
 
 def _remove_stale(part: Path) -> None:
@@ -213,11 +201,11 @@ def _remove_stale(part: Path) -> None:
 
 
 def _hidden_name(target: Path, mark: str) -> Path:
-    name = f".{target.name}.{mark}.part"
-    if len(os.fsencode(name)) > LONGEST_NAME:
-        digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:32]
-        name = f".{digest}.{mark}.part"
-    return target.with_name(name)
+    """mark: of up to 8 characters; the name is the same but for it."""
+    name = target.name
+    if len(os.fsencode(f".{name}.{8 * '0'}.part")) > LONGEST_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
+    return target.with_name(f".{name}.{mark}.part")
 
 
 class FileLock:
@@ -257,10 +245,7 @@ def try_lock(target: Path) -> FileLock | None:
 
 
 def lock_target(path: Path, error: type[SrganError] = ImageError) -> FileLock | None:
-    """`try_lock` for the file that writing to `path` replaces.
-
-    Raises `error` where it cannot be written.
-    """
+    """`try_lock` for the file that writing to `path` replaces; `error` if it cannot be written."""
     target = writable_target(path, error)
     try:
         return try_lock(target)
