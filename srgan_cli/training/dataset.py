@@ -180,8 +180,8 @@ def check_pair(
     """Raises ImageError unless one is exactly `scale` times as large as the other."""
     if (high_res.height, high_res.width) != (low_res.height * scale, low_res.width * scale):
         raise ImageError(
-            f"{high_path}: {high_res.width} x {high_res.height} is not {scale} times as large as "
-            f"{low_path}: {low_res.width} x {low_res.height}"
+            f"{high_path}: {high_res.width} x {high_res.height} is not {scale} x {low_path}: "
+            f"{low_res.width} x {low_res.height}"
         )
 
 

@@ -228,7 +228,10 @@ def _check_sizes(pool: Path, name: str, scale: int) -> None:
     """Of one crop, by its files' headers."""
     try:
         low_res, *large = (read_header(pool / folder / name) for folder in FOLDERS)
+    except ImageError as error:
+        raise DatasetError(f"the pool is not whole: {error}") from error
+    try:
         for folder, image in zip((TEACHER, HIGH), large, strict=True):
             check_pair(pool / folder / name, image, pool / LOW / name, low_res, scale)
     except ImageError as error:
-        raise DatasetError(f"the pool is not whole: {error}") from error
+        raise DatasetError(f"a crop of the pool is not {scale} times as large: {error}") from error
