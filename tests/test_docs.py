@@ -32,8 +32,8 @@ README = PAGES["README.md"]
 PARSED_ONLY = {"--vgg", "--lpips", "--device", "--resume", "--val"}
 """Commands with these options need files, devices or run folders that tests do not have."""
 
-OPTIONS_OF_TOOLS = {"--nproc-per-node", "--index-url", "--no-deps"}
-"""Of torchrun and pip."""
+OPTIONS_OF_TOOLS = {"--nproc-per-node", "--index-url", "--no-deps", "--dist"}
+"""Of torchrun, pip and pytest."""
 
 FOLDERS = ("photos", "holiday/lake", "run", "vivid", "models", "personal", "tests/data")
 
