@@ -24,16 +24,16 @@ BICUBIC = "bicubic"
 """The model that needs no network."""
 
 
-def torchrun_process(environment: Mapping[str, str], remedy: str) -> tuple[int, int]:
+def process_rank(environment: Mapping[str, str], hint: str) -> tuple[int, int]:
     """torchrun's RANK and WORLD_SIZE; (0, 1) where it has started one process or none.
 
-    Raises OptionError, which ends in `remedy`, for values that are no rank of a number.
+    Raises OptionError, which ends in `hint`, for values that are no rank of a number.
     """
     if environment.get("WORLD_SIZE", "1") == "1":
         return 0, 1
     rank, count = environment.get("RANK", ""), environment["WORLD_SIZE"]
     if not (rank.isdecimal() and count.isdecimal() and int(rank) < int(count)):
-        raise OptionError(f"RANK={rank!r} of WORLD_SIZE={count!r} makes no sense: {remedy}")
+        raise OptionError(f"RANK={rank!r} of WORLD_SIZE={count!r} makes no sense: {hint}")
     return int(rank), int(count)
 
 

@@ -20,7 +20,7 @@ from srgan_cli.errors import OptionError
 from srgan_cli.files import LONGEST_NAME, printable
 from srgan_cli.folders import FolderFiles, count_kinds, scan_folder
 from srgan_cli.images.formats import input_suffixes
-from srgan_cli.settings import torchrun_process
+from srgan_cli.settings import process_rank
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def with_shard(batch: BatchOptions, environment: Mapping[str, str]) -> BatchOpti
     """`batch` with the shard of torchrun's RANK and WORLD_SIZE, unless it has one."""
     if batch.shard is not None:
         return batch
-    rank, count = torchrun_process(environment, "give --shard I/N")
+    rank, count = process_rank(environment, "give --shard I/N")
     return batch if count == 1 else replace(batch, shard=(rank + 1, count))
 
 

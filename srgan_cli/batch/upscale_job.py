@@ -106,7 +106,7 @@ def _flatten(image: Image, background: tuple[int, int, int]) -> Image:
     """Composited over `background`, 8-bit RGB; without alpha."""
     assert image.alpha is not None
     white = np.iinfo(image.pixels.dtype).max
-    channels = 1 if _stays_gray(image, background) else 3
+    channels = 1 if _keeps_gray(image, background) else 3
     below = np.array(background[:channels], np.float64) * (white / 255)
     pixels = np.empty((image.height, image.width, channels), image.pixels.dtype)
     for rows in row_bands(pixels):
@@ -115,14 +115,14 @@ def _flatten(image: Image, background: tuple[int, int, int]) -> Image:
     return replace(image, pixels=pixels, alpha=None)
 
 
-def _stays_gray(image: Image, background: tuple[int, int, int]) -> bool:
+def _keeps_gray(image: Image, background: tuple[int, int, int]) -> bool:
     return image.pixels.shape[2] == 1 and len(set(background)) == 1
 
 
 def _without_gray_profile(image: Image, background: tuple[int, int, int]) -> Image:
     """In sRGB where the image becomes RGB, which a profile of gray does not describe."""
     profile = image.icc_profile
-    becomes_color = image.pixels.shape[2] == 1 and not _stays_gray(image, background)
+    becomes_color = image.pixels.shape[2] == 1 and not _keeps_gray(image, background)
     if profile is None or profile[16:20] != GRAY or not becomes_color:
         return image
     image = convert_to_srgb(image)

@@ -61,7 +61,7 @@ class Output:
     @property
     def interactive(self) -> bool:
         """Whether progress bars can be shown."""
-        return can_redraw(sys.stderr)
+        return can_draw_bars(sys.stderr)
 
     def result(self, text: str) -> None:
         """A line on stdout."""
@@ -147,7 +147,7 @@ def split_stderr() -> None:
         sys.stderr = sys.__stderr__ = own  # type: ignore[misc]
 
 
-def can_redraw(stream: TextIO | None) -> bool:
+def can_draw_bars(stream: TextIO | None) -> bool:
     """Whether it is a terminal whose lines can be redrawn."""
     return os.environ.get("TERM") != "dumb" and _is_terminal(stream)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from srgan_cli.cli.console import can_redraw
+from srgan_cli.cli.console import can_draw_bars
 from srgan_cli.files import discard_parts
 
 HANDLED = (signal.SIGINT, signal.SIGTERM)
@@ -189,7 +189,7 @@ def _exit_now(code: int) -> None:
     import multiprocessing
 
     discard_parts()
-    if can_redraw(sys.__stderr__):
+    if can_draw_bars(sys.__stderr__):
         _write_to_stderr(SHOW_CURSOR)  # which progress bars hide
     for child in multiprocessing.active_children():
         child.kill()
@@ -198,7 +198,7 @@ def _exit_now(code: int) -> None:
 
 def _write_line(text: str) -> None:
     """Write a line to stderr, over a progress bar's line if there is one."""
-    _write_to_stderr(f"{ERASE_LINE if can_redraw(sys.__stderr__) else ''}{text}\n")
+    _write_to_stderr(f"{ERASE_LINE if can_draw_bars(sys.__stderr__) else ''}{text}\n")
 
 
 def _write_to_stderr(text: str) -> None:

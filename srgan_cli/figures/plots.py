@@ -88,7 +88,7 @@ def _draw_panel(axes: "Axes", panel: Panel) -> None:
     axes.set_axisbelow(True)
     if panel.log:
         axes.set_yscale("log")
-    drawn = [_drawable(curve, panel.log) for curve in panel.curves]
+    drawn = [_finite_points(curve, panel.log) for curve in panel.curves]
     for index, curve in enumerate(drawn):
         _draw_curve(axes, curve, COLORS[index % len(COLORS)])
     if not any(len(curve.x) for curve in drawn):
@@ -114,7 +114,7 @@ def _draw_curve(axes: "Axes", curve: Curve, color: str) -> None:
         )
 
 
-def _drawable(curve: Curve, log: bool) -> Curve:
+def _finite_points(curve: Curve, log: bool) -> Curve:
     """The curve of those points that can be drawn, with their notes."""
     kept = [
         index

@@ -138,18 +138,18 @@ def _load_pairs(
     names = sorted(str(path.absolute()) for path in low_res_images.names.values())
     high_res, skipped = load_images(paths, cache, check, [smallest, names])
     low_paths = [low_res_images.find(Path(entry.path)) for entry in high_res.entries]
-    low_res, unreadable = load_images(low_paths, cache.sibling("low"), min_side_check(1), [])
+    low_res, failed = load_images(low_paths, cache.sibling("low"), min_side_check(1), [])
     low_sizes = {entry.path: entry for entry in low_res.entries}
     pairs = [
         (large, low_sizes[str(path.absolute())])
         for large, path in zip(high_res.entries, low_paths, strict=True)
         if str(path.absolute()) in low_sizes
     ]
-    raise_for_bad_pairs([*skipped, *unreadable, *_unfit_sizes(pairs, options.scale)])
+    raise_for_bad_pairs([*skipped, *failed, *_size_errors(pairs, options.scale)])
     return Source(high_res, low_res)
 
 
-def _unfit_sizes(
+def _size_errors(
     pairs: Sequence[tuple[CachedImage, CachedImage]], scale: int
 ) -> Iterator[SkippedFile]:
     for large, small in pairs:
@@ -243,7 +243,7 @@ def worker_died(error: RuntimeError) -> bool:
 
 def dead_worker_error(error: Exception) -> TrainingError:
     """What to raise in place of an error that a worker's death has caused."""
-    ignore_ended_workers()
+    ignore_dead_workers()
     why = str(error).partition(". ")[0] or type(error).__name__
     return TrainingError(
         f"a process that cuts patches has died ({why}): memory may be short; go on with --resume"
@@ -252,12 +252,12 @@ def dead_worker_error(error: Exception) -> TrainingError:
 
 def _kill_workers() -> None:
     """Called at exit, where multiprocessing would wait for workers, which ignore signals."""
-    ignore_ended_workers()
+    ignore_dead_workers()
     for process in multiprocessing.active_children():
         process.kill()
 
 
-def ignore_ended_workers() -> None:
+def ignore_dead_workers() -> None:
     """DataLoader's handler raises an error wherever the program is, once for each of them."""
     if hasattr(signal, "SIGCHLD"):
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -44,19 +44,19 @@ from srgan_cli.weights.loading import load_generator, load_weights
 class TeacherEnsemble:
     """The mean output of networks.
 
-    oriented: each in a random orientation, over many steps the mean of all eight, which is more
+    random_orientation: each in a random one, over many steps the mean of all eight, which is more
     accurate than any of them.
     """
 
     networks: Sequence[nn.Module]
-    oriented: bool = True
+    random_orientation: bool = True
 
     def __call__(self, low_res: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 3, sH, sW) in 32 bits."""
         return torch.stack([self._output(each, low_res) for each in self.networks]).mean(dim=0)
 
     def _output(self, network: nn.Module, low_res: Tensor) -> Tensor:
-        if self.oriented:
+        if self.random_orientation:
             return upscale_rotated(network, low_res, *draw_orientation()).float()
         output: Tensor = network(low_res)
         return output.float()
@@ -163,7 +163,7 @@ def _pool_teachers(options: TrainOptions) -> Callable[[Tensor], Tensor]:
     device = pick_device(options.device)
     numerics = Numerics(device, pick_precision(options.precision, device))
     networks = [load_generator(weights).to(device).eval() for weights in load_teachers(options)]
-    teachers = TeacherEnsemble(networks, oriented=False)
+    teachers = TeacherEnsemble(networks, random_orientation=False)
 
     @torch.inference_mode()
     def upscale(low_res: Tensor) -> Tensor:

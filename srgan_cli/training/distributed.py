@@ -16,13 +16,13 @@ from torch.distributed.nn.functional import all_reduce
 from torch.nn.parallel import DistributedDataParallel
 
 from srgan_cli.errors import OptionError
-from srgan_cli.settings import torchrun_process
+from srgan_cli.settings import process_rank
 
 TIMEOUT = timedelta(hours=6)
 """Timeout of other processes while process 0 decodes or validates."""
 
 
-REMEDY = "start all with torchrun, or unset RANK and WORLD_SIZE"
+HINT = "start all with torchrun, or unset RANK and WORLD_SIZE"
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def distributed_context(device: torch.device) -> Iterator[ProcessGroup]:
     try:
         dist.init_process_group(backend, timeout=TIMEOUT)
     except ValueError as error:  # such as no MASTER_ADDR
-        raise OptionError(f"the processes do not find each other ({error}): {REMEDY}") from error
+        raise OptionError(f"the processes do not find each other ({error}): {HINT}") from error
     try:
         yield processes
     finally:
@@ -109,7 +109,7 @@ def process_group() -> ProcessGroup:
     """The processes that torchrun started. Raises OptionError where its variables make no sense."""
     if not dist.is_available():
         return ProcessGroup()
-    return ProcessGroup(*torchrun_process(os.environ, REMEDY))
+    return ProcessGroup(*process_rank(os.environ, HINT))
 
 
 def _device() -> torch.device:

@@ -150,14 +150,14 @@ def download(url: str, folder: Path) -> Path:
     target = folder / url.rsplit("/", 1)[-1]
     if not _is_as_recorded(target):
         create_folder(folder, WeightsError)
-        with _awaited_lock(target):
+        with _wait_for_lock(target):
             if not _is_as_recorded(target):
                 _fetch(url, target)
     return target
 
 
 @contextmanager
-def _awaited_lock(target: Path) -> Iterator[None]:
+def _wait_for_lock(target: Path) -> Iterator[None]:
     while (lock := lock_target(target, WeightsError)) is None:
         time.sleep(WAIT)
     with lock:

@@ -211,7 +211,7 @@ SRGAN = Recipe(
     color_augmentation=SRRESNET.color_augmentation,
 )
 
-STEADY = Recipe(
+SRGAN_STABLE = Recipe(
     name="steady",
     paper="SRGAN's network, https://arxiv.org/abs/1609.04802, and the GAN stage of clean and photo",
     architecture="srresnet",
@@ -281,5 +281,5 @@ VDSR = Recipe(
 
 RECIPES = {
     recipe.name: recipe
-    for recipe in (CLEAN, PHOTO, SRGAN, ESRGAN, STEADY, SRRESNET, RRDB, SRCNN, VDSR)
+    for recipe in (CLEAN, PHOTO, SRGAN, ESRGAN, SRGAN_STABLE, SRRESNET, RRDB, SRCNN, VDSR)
 }

@@ -257,7 +257,9 @@ def test_a_pool_without_a_photograph_that_is_large_enough_is_refused(
 def test_in_a_pool_of_several_teachers_is_the_mean_as_they_are(monkeypatch) -> None:
     monkeypatch.setattr("srgan_cli.training.distillation.draw_orientation", None)
     low_res = torch.rand(1, 3, 6, 6)
-    mean = TeacherEnsemble([Lopsided(), nn.Upsample(scale_factor=2)], oriented=False)(low_res)
+    mean = TeacherEnsemble([Lopsided(), nn.Upsample(scale_factor=2)], random_orientation=False)(
+        low_res
+    )
     torch.testing.assert_close(
         mean, (Lopsided()(low_res) + nn.Upsample(scale_factor=2)(low_res)) / 2
     )

@@ -85,11 +85,11 @@ def open_pillow(file: BinaryIO, name: str, max_pixels: int) -> Iterator[PIL.Imag
         if opened.format == "PNG" and not opened.info.get("icc_profile"):
             opened.info["icc_profile"] = png_profile(head)
         if opened.format == "PNG" and "transparency" in opened.info:
-            opened.info["transparency"] = _stretched(opened.info["transparency"], head)
+            opened.info["transparency"] = _scaled_level(opened.info["transparency"], head)
         yield opened
 
 
-def _stretched(transparent: Any, head: bytes) -> Any:
+def _scaled_level(transparent: Any, head: bytes) -> Any:
     """The transparent gray of a PNG, as wide as Pillow makes its samples of 2 and 4 bits."""
     bits, color_type = head[24:26]
     if color_type != PNG_GRAY or bits not in (2, 4) or not isinstance(transparent, int):

@@ -21,8 +21,8 @@ from srgan_cli.images.image import Image, Pixels, row_bands
 from srgan_cli.images.tiff_tags import IFD, LONG, TagValue, TiffStructure, build_ifd, tiff_header
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK, YCBCR, CIELAB = 0, 1, 2, 5, 6, 8
-COLORS = {RGB: 3, CMYK: 4, YCBCR: 3, CIELAB: 3}
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK, YCBCR = 0, 1, 2, 5, 6
+COLORS = {RGB: 3, CMYK: 4, YCBCR: 3, 8: 3}  # 8: CIELAB
 """Samples of a pixel without alpha, by photometric interpretation; 1 for others."""
 
 PREMULTIPLIED, ALPHA = 1, 2
