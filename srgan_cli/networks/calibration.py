@@ -3,7 +3,8 @@
 A layer's input is divided by the scales before it is rounded, and its weights are multiplied by
 them: 8 bits then suit all channels. The scales follow from activations, as in Xiao et al.,
 "SmoothQuant", 2022, https://arxiv.org/abs/2211.10438. Each layer has its own, also those that read
-the same residual stream: it grows from block to block.
+the same residual stream: it grows from block to block. There channels that reach further below 0
+than above it have a negative scale, so that all reach further above it: one range then suits them.
 """
 
 from collections.abc import Sequence
@@ -56,6 +57,7 @@ class Calibration:
         return (
             len(self.ranges) == len(widths)
             and [len(row) for row in self.scales] == widths
+            and all(min(self.scales[index]) > 0 for index in activated_inputs(network))
             and self.floats <= set(range(len(widths) - len(network.up)))
         )
 
@@ -69,6 +71,15 @@ def int8_layers(network: Fast) -> list[nn.Module]:
         if isinstance(layer, nn.Conv2d)
     ]
     return [*body, *network.up]
+
+
+def activated_inputs(network: Fast) -> set[int]:
+    """Indices of the `int8_layers` right behind an activation, which negative factors do not pass.
+
+    They are the second convolutions of the blocks, and the upsampler's stages but for the first.
+    """
+    end = 2 * len(network.body)
+    return {*range(1, end, 2), *range(end + 2, end + 1 + len(network.up))}
 
 
 def convolution(layer: nn.Module) -> nn.Conv2d:
@@ -97,23 +108,39 @@ def calibrate(network: Fast, images: Sequence[Tensor]) -> Calibration:
     extremes = [
         (torch.stack(lows[layer]).amin(0), torch.stack(highs[layer]).amax(0)) for layer in layers
     ]
-    scales = [channel_scales(torch.maximum(-low, high)) for low, high in extremes]
+    activated = activated_inputs(network)
+    scales = [
+        channel_scales(low, high, signed=index not in activated)
+        for index, (low, high) in enumerate(extremes)
+    ]
     ranges = [
-        _kept_range(low / divisors, high / divisors)
+        _kept_range(torch.stack([low, high]) / divisors)
         for (low, high), divisors in zip(extremes, map(torch.tensor, scales), strict=True)
     ]
     return Calibration(tuple(ranges), tuple(scales))
 
 
-def _kept_range(lows: Tensor, highs: Tensor) -> Range:
-    low, high = KEPT_RANGE * float(lows.amin()), KEPT_RANGE * float(highs.amax())
+def _kept_range(extremes: Tensor) -> Range:
+    low, high = KEPT_RANGE * float(extremes.amin()), KEPT_RANGE * float(extremes.amax())
     return min(low, 0.0), max(high, 0.0)
 
 
-def channel_scales(maxima: Tensor) -> tuple[float, ...]:
-    """maxima: (C,), the largest absolute value of each channel. The scales' geometric mean is 1."""
+def channel_scales(lows: Tensor, highs: Tensor, signed: bool = False) -> tuple[float, ...]:
+    """lows, highs: (C,), the least and the largest value of each channel.
+
+    The geometric mean of the scales' sizes is 1. signed: whether those of channels that reach
+    further below 0 than above it are negative.
+    """
+    maxima = torch.maximum(-lows, highs)
     largest = maxima.max()
     shares = (maxima / largest.where(largest > 0, 1.0)).clamp_min(LEAST_SHARE)
     logs = shares.log()
     scales = (EXPONENT * (logs - logs.mean())).exp()
+    if signed:
+        scales = scales.where(-lows <= highs, -scales)
+    return rounded(scales)
+
+
+def rounded(scales: Tensor) -> tuple[float, ...]:
+    """(C,), with the DIGITS that files have."""
     return tuple(float(f"{scale:.{DIGITS}g}") for scale in scales.tolist())

@@ -130,7 +130,7 @@ def _target_networks(
     if "teacher" in targets and stage.end == "psnr" and run.options.pool is None:
         found["teacher"] = _teacher(run)
     if "start" in targets and isinstance(network, QuantizationAware):
-        found["start"] = copy.deepcopy(network.network)
+        found["start"] = network.network  # its weights stay
     return found
 
 

@@ -1,5 +1,6 @@
 """What the int8 stage has of its own: network, precision, and how its file is quantized."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from srgan_cli.device import pick_precision
 from srgan_cli.networks.fast import Fast
-from srgan_cli.networks.quantization_aware import QuantizationAware
+from srgan_cli.networks.quantization_aware import QuantizationAware, round_weights_
 from srgan_cli.training.stages import Stage
 from srgan_cli.training.train_options import TrainOptions
 from srgan_cli.weights.activation_ranges import calibrate
@@ -37,9 +38,11 @@ def with_network(weights: Weights, network: nn.Module) -> Weights:
     if not isinstance(network, QuantizationAware):
         return replace(weights, state=network.state_dict())
     calibration = network.calibration()
+    rounded = copy.deepcopy(network.network)
+    round_weights_(rounded, calibration)
     metadata = replace(
         weights.metadata,
         activation_ranges=calibration.ranges,
         channel_scales=calibration.scales,
     )
-    return replace(weights, state=network.network.state_dict(), metadata=metadata)
+    return replace(weights, state=rounded.state_dict(), metadata=metadata)

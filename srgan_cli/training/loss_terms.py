@@ -99,22 +99,6 @@ class PerceptualTerm(LossTerm):
 
 
 @dataclass(frozen=True, kw_only=True)
-class QuantizationTerm(LossTerm):
-    """What a network in int8 is trained with: see `losses.quantization_loss`."""
-
-    name: str = "quantization"
-    target: Target = "start"
-
-    def build(self, inputs: LossInputs) -> Callable[[Tensor, Tensor], Tensor]:
-        from srgan_cli.training.losses import quantization_loss
-
-        return quantization_loss
-
-    def describe(self, extractors: Sequence[LoadedVgg]) -> str:
-        return f"mse x {self.weight:g} of int8 and float32 to the {self.target} and to one another"
-
-
-@dataclass(frozen=True, kw_only=True)
 class GanTerm:
     """A discriminator, and the loss that it and the generator are trained with."""
 

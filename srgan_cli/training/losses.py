@@ -21,16 +21,6 @@ def of_luma(distance: Distance) -> Distance:
     return lambda generated, target: distance(luma(generated), luma(target))
 
 
-def quantization_loss(generated: Tensor, target: Tensor) -> Tensor:
-    """Both outputs of a network keep to the target, and the one to the other.
-
-    generated: (2 B, 3, H, W), of `QuantizationAware`; target: (B, 3, H, W).
-    """
-    quantized, exact = generated.chunk(2)
-    of_target = mse_loss(quantized, target) + mse_loss(exact, target)
-    return of_target + mse_loss(quantized, exact)
-
-
 class GanLoss(Protocol):
     """Logits of any shape -> scalar losses."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from srgan_cli.errors import OptionError
-from srgan_cli.training.loss_terms import GanTerm, PerceptualTerm, PixelTerm, QuantizationTerm
+from srgan_cli.training.loss_terms import GanTerm, PerceptualTerm, PixelTerm
 from srgan_cli.training.stages import Stage
 from srgan_cli.weights.metadata import ModelFamily
 from srgan_cli.weights.zoo import FAMILY_SCALE
@@ -117,13 +117,12 @@ OUR_GAN = Stage(
 
 OUR_INT8 = Stage(
     end="int8",
-    losses=(QuantizationTerm(weight=1e4),),
-    steps=500,
+    losses=(PixelTerm(name="quantization", distance="mse", weight=1e4, target="start"),),
+    steps=400,
     batch_size=8,
-    patch=160,
-    lr=1e-4,
+    patch=192,
+    lr=1e-2,
     betas=(0.9, 0.99),
-    warmup=30,
     ema=0.99,
     full_precision=True,
 )

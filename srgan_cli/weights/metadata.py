@@ -136,8 +136,8 @@ def _check_channels(scales: Any, layers: Any) -> None:
         raise ValueError(f"layers in floats of {layers!r}")
     if scales is None:
         return
-    if not _is_rows(scales) or not all(one > 0 for row in scales for one in row):
-        raise ValueError("channel scales that are not positive numbers")
+    if not _is_rows(scales) or not all(all(row) for row in scales):
+        raise ValueError("channel scales that are not numbers other than 0")
 
 
 def _is_rows(value: Any) -> bool:

@@ -8,6 +8,7 @@ from srgan_cli.networks.calibration import (
     KEPT_RANGE,
     LEAST_SHARE,
     Calibration,
+    activated_inputs,
     calibrate,
     channel_scales,
     int8_layers,
@@ -25,10 +26,31 @@ def calibration(net: Fast) -> Calibration:
 
 
 def test_large_channels_are_divided_by_more_and_silent_ones_harm_nothing():
-    scales = channel_scales(torch.tensor([100.0, 1, 1, 1, 1, 1, 1, 0]))
+    maxima = torch.tensor([100.0, 1, 1, 1, 1, 1, 1, 0])
+    scales = channel_scales(-maxima / 2, maxima)
     assert scales[0] > 10 * scales[1] > 0
     assert scales[7] >= scales[0] * LEAST_SHARE
-    assert channel_scales(torch.ones(8)) == channel_scales(torch.zeros(8)) == (1.0,) * 8
+    for even in (torch.ones(8), torch.zeros(8)):
+        assert channel_scales(-even, even, signed=True) == (1.0,) * 8
+
+
+def test_channels_that_reach_further_below_0_are_turned_where_that_is_possible():
+    lows, highs = torch.tensor([-4.0, -1, -1, 0]), torch.tensor([1.0, 4, 1, 0])
+    turned = channel_scales(lows, highs, signed=True)
+    assert [scale < 0 for scale in turned] == [True, False, False, False]
+    assert channel_scales(lows, highs) == tuple(map(abs, turned))
+
+
+def test_behind_an_activation_no_scale_is_negative():
+    net = network()
+    torch.nn.init.normal_(net.head.bias)
+    made = calibration(net)
+    activated = activated_inputs(net)
+    assert activated == {1, 3, 6}
+    for index, row in enumerate(made.scales):
+        assert (min(row) < 0) == (index not in activated)
+        negative = (*made.scales[:index], tuple(-abs(s) for s in row), *made.scales[index + 1 :])
+        assert replace(made, scales=negative).fits(net) == (index not in activated)
 
 
 def test_every_layer_has_scales_of_its_own():

@@ -174,7 +174,7 @@ def test_channels_of_very_different_size_cost_little_once_they_are_equalized():
     calibration = calibrate(net, [image()])
     plain = Calibration(calibration.ranges, tuple((1.0,) * len(row) for row in calibration.scales))
     uneven = psnr(net, Int8Fast(net, calibration, torch.float32))
-    assert uneven > even - 5
+    assert uneven > even - 10
     assert psnr(net, Int8Fast(net, plain, torch.float32)) < uneven - 6
 
 
