@@ -57,7 +57,7 @@ class Calibration:
         return (
             len(self.ranges) == len(widths)
             and [len(row) for row in self.scales] == widths
-            and all(min(self.scales[index]) > 0 for index in activated_inputs(network))
+            and all(min(self.scales[index]) > 0 for index in positive_layers(network))
             and self.floats <= set(range(len(widths) - len(network.up)))
         )
 
@@ -73,8 +73,8 @@ def int8_layers(network: Fast) -> list[nn.Module]:
     return [*body, *network.up]
 
 
-def activated_inputs(network: Fast) -> set[int]:
-    """Indices of the `int8_layers` right behind an activation, which negative factors do not pass.
+def positive_layers(network: Fast) -> set[int]:
+    """Indices of the `int8_layers` whose scales are positive: activations are right before them.
 
     They are the second convolutions of the blocks, and the upsampler's stages but for the first.
     """
@@ -108,9 +108,9 @@ def calibrate(network: Fast, images: Sequence[Tensor]) -> Calibration:
     extremes = [
         (torch.stack(lows[layer]).amin(0), torch.stack(highs[layer]).amax(0)) for layer in layers
     ]
-    activated = activated_inputs(network)
+    positive = positive_layers(network)
     scales = [
-        channel_scales(low, high, signed=index not in activated)
+        channel_scales(low, high, signed=index not in positive)
         for index, (low, high) in enumerate(extremes)
     ]
     ranges = [

@@ -8,10 +8,10 @@ from srgan_cli.networks.calibration import (
     KEPT_RANGE,
     LEAST_SHARE,
     Calibration,
-    activated_inputs,
     calibrate,
     channel_scales,
     int8_layers,
+    positive_layers,
 )
 from srgan_cli.networks.fast import Fast
 
@@ -45,12 +45,12 @@ def test_behind_an_activation_no_scale_is_negative():
     net = network()
     torch.nn.init.normal_(net.head.bias)
     made = calibration(net)
-    activated = activated_inputs(net)
-    assert activated == {1, 3, 6}
+    positive = positive_layers(net)
+    assert positive == {1, 3, 6}
     for index, row in enumerate(made.scales):
-        assert (min(row) < 0) == (index not in activated)
+        assert (min(row) < 0) == (index not in positive)
         negative = (*made.scales[:index], tuple(-abs(s) for s in row), *made.scales[index + 1 :])
-        assert replace(made, scales=negative).fits(net) == (index not in activated)
+        assert replace(made, scales=negative).fits(net) == (index not in positive)
 
 
 def test_every_layer_has_scales_of_its_own():
