@@ -128,7 +128,8 @@ def make_stand_ins(words: list[str], make_stand_in: Callable[[Path], None]) -> N
 def parse(words: list[str]) -> None:
     """Raises click.ClickException for what the command line would refuse."""
     command = main.commands[words[0]]
-    command.make_context(f"srgan {words[0]}", list(words[1:]))
+    with click.Context(main, info_name="srgan", **main.context_settings) as group:
+        command.make_context(words[0], list(words[1:]), group)
 
 
 def without_times(text: str) -> str:

@@ -51,7 +51,7 @@ def test_a_plan_of_the_int8_stage(make, run, tmp_path: Path) -> None:
     )
     text = "\n".join(describe_run(options, check(options)))
     assert "stage int8: 6 steps of 2 patches" in text
-    assert "mse x 10000 of int8 and float32 to the start and to one another" in text
+    assert "mse x 10000 to the start" in text
     assert "computing in float32" in text
     assert "color" not in text
     assert "time: about" in text
