@@ -138,9 +138,9 @@ def channel_scales(lows: Tensor, highs: Tensor, signed: bool = False) -> tuple[f
     scales = (EXPONENT * (logs - logs.mean())).exp()
     if signed:
         scales = scales.where(-lows <= highs, -scales)
-    return rounded(scales)
+    return round_digits(scales, DIGITS)
 
 
-def rounded(scales: Tensor) -> tuple[float, ...]:
-    """(C,), with the DIGITS that files have."""
-    return tuple(float(f"{scale:.{DIGITS}g}") for scale in scales.tolist())
+def round_digits(values: Tensor, digits: int) -> tuple[float, ...]:
+    """(n,) -> n numbers of so many significant digits."""
+    return tuple(float(f"{value:.{digits}g}") for value in values.tolist())

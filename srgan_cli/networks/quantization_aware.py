@@ -12,12 +12,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from srgan_cli.networks import calibration as measured
-from srgan_cli.networks.calibration import Calibration, Range, convolution, int8_layers
+from srgan_cli.networks.calibration import (
+    DIGITS,
+    Calibration,
+    Range,
+    convolution,
+    int8_layers,
+    round_digits,
+)
 from srgan_cli.networks.fast import Fast
 from srgan_cli.networks.int8 import LEVELS, weight_steps
 
-DIGITS = 6
+RANGE_DIGITS = 6
 """Of the ends of a range, in files too."""
 
 LEAST_STEP = 1e-6
@@ -82,12 +88,12 @@ class FakeQuantization(nn.Module):
 
     @property
     def range(self) -> Range:
-        low, high = (float(f"{end:.{DIGITS}g}") for end in self.ends().tolist())
+        low, high = round_digits(self.ends(), RANGE_DIGITS)
         return low, high
 
     @property
     def channel_scales(self) -> tuple[float, ...]:
-        return measured.rounded(self.scales())
+        return round_digits(self.scales(), DIGITS)
 
     def forward(self, x: Tensor) -> Tensor:
         low, high = self.ends().unbind()
