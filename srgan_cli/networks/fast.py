@@ -14,14 +14,16 @@ from torch.nn.functional import avg_pool2d, conv2d, leaky_relu_
 
 from srgan_cli.networks.layers import (
     SubPixelConv,
+    bicubic,
     bicubic_radius,
     conv,
     conv_radius,
+    only_upscales,
     total_radius,
     upscale_factors,
     zero_init_,
 )
-from srgan_cli.networks.precision import bicubic, to_weight_dtype
+from srgan_cli.networks.precision import to_weight_dtype
 
 NEGATIVE_SLOPE = 0.2
 """Slope below 0 of the upsampler's LeakyReLU."""
@@ -137,15 +139,9 @@ def binomial_filter(x: Tensor) -> Tensor:
     Two 2x2 means are that filter in every framework and on every device. On CPUs, without
     gradients, a convolution by channel takes a third of their time.
     """
-    if not _only_upscales(x):
+    if not only_upscales(x):
         return avg_pool2d(avg_pool2d(x, 2, stride=1, padding=1), 2, stride=1)
     line = x.new_tensor([0.25, 0.5, 0.25])
     channels = x.shape[1]
     kernel = (line[:, None] * line).expand(channels, 1, 3, 3)
     return conv2d(x, kernel, padding=1, groups=channels)
-
-
-def _only_upscales(x: Tensor) -> bool:
-    """On a CPU, without gradients, and not to be written as a graph."""
-    tracing = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
-    return x.device.type == "cpu" and not torch.is_grad_enabled() and not tracing

@@ -19,8 +19,7 @@ from torch.nn.functional import leaky_relu_, pad
 
 from srgan_cli.networks.calibration import Calibration, Range, convolution
 from srgan_cli.networks.fast import Block, Fast, UpsamplingStage, filter_and_activate
-from srgan_cli.networks.layers import depth_to_space
-from srgan_cli.networks.precision import bicubic
+from srgan_cli.networks.layers import bicubic, depth_to_space
 
 LEVELS = 255
 WEIGHT_LEVELS = 127

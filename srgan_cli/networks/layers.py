@@ -8,14 +8,19 @@ smaller size: the same sums, in less than half the time.
 import math
 from collections.abc import Iterable
 from fractions import Fraction
+from functools import lru_cache
 from itertools import product
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, pad, pixel_shuffle
 
 from srgan_cli.networks.precision import Float32Conv, at_least_float32, autocast_disabled
-from srgan_cli.resample import SUPPORT
+from srgan_cli.resample import SUPPORT, upscale_bicubic
+
+BICUBIC_SIDE = 2
+"""Low-resolution pixels that its kernel reaches to each side."""
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3, bias: bool = True) -> nn.Conv2d:
@@ -61,6 +66,12 @@ def depth_to_space(x: Tensor, factor: int) -> Tensor:
     blocks = x.permute(0, 2, 3, 1).unflatten(3, (factor, factor, -1))  # (B, H, W, f, f, C)
     image = blocks.transpose(2, 3).flatten(3, 4).flatten(1, 2)  # (B, fH, fW, C)
     return image.permute(0, 3, 1, 2)
+
+
+def only_upscales(x: Tensor) -> bool:
+    """On a CPU, without gradients, and not to be written as a graph."""
+    tracing = torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
+    return x.device.type == "cpu" and not torch.is_grad_enabled() and not tracing
 
 
 class SubPixelConv(nn.Sequential):
@@ -185,6 +196,44 @@ def _nearest_kernels(weight: Tensor, factor: int) -> Tensor:
     lower = (rows + taps >= 2).to(weight)
     select = torch.stack([1 - lower, lower], dim=1)  # (f, 2, 3)
     return torch.einsum("tak,ubl,oikl->tuoiab", select, select, weight).flatten(0, 2)
+
+
+def bicubic(low_res: Tensor, scale: int) -> Tensor:
+    """(B, C, H, W) -> (B, C, sH, sW), in float32 at least.
+
+    On CPUs, without gradients, RGB is upscaled by a convolution, which takes 40 % of the time.
+    """
+    with autocast_disabled(low_res):
+        image = at_least_float32(low_res)
+        if torch.onnx.is_in_onnx_export() or only_upscales(image):
+            return _bicubic_by_convolution(image, scale)
+        return upscale_bicubic(image, scale)
+
+
+def _bicubic_by_convolution(image: Tensor, scale: int) -> Tensor:
+    """(B, 3, H, W) -> (B, 3, sH, sW) in operations that ONNX has."""
+    if scale == 1:
+        return image
+    kernels = torch.from_numpy(bicubic_kernels(scale)).to(image)
+    padded = pad(image, (BICUBIC_SIDE,) * 4, mode="replicate")
+    if torch.onnx.is_in_onnx_export():
+        return pixel_shuffle(conv2d(padded, kernels), scale)
+    ordered = kernels.unflatten(0, (-1, scale**2)).transpose(0, 1).flatten(0, 1)
+    return depth_to_space(conv2d(padded, ordered), scale)
+
+
+@lru_cache
+def bicubic_kernels(scale: int) -> np.ndarray:
+    """(3 s s, 3, 5, 5) float32: each output pixel of a cell out of the 5 x 5 pixels around."""
+    side = 2 * BICUBIC_SIDE + 1
+    impulses = torch.eye(side * side, dtype=torch.float64).view(-1, 1, side, side)
+    cell = slice(BICUBIC_SIDE * scale, (BICUBIC_SIDE + 1) * scale)
+    responses = upscale_bicubic(impulses, scale)[:, 0, cell, cell].flatten(1)  # (25, s s)
+    planes = responses.T.reshape(scale * scale, side, side).numpy()
+    kernels = np.zeros((3, scale * scale, 3, side, side), np.float32)
+    for channel in range(3):
+        kernels[channel, :, channel] = planes
+    return kernels.reshape(-1, 3, side, side)
 
 
 def conv_radius(*chains: nn.Module, factor: int = 1) -> Fraction:

@@ -5,17 +5,11 @@ those would cost whole 8-bit levels.
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, leaky_relu, pad, pixel_shuffle, prelu
-
-from srgan_cli.resample import upscale_bicubic
-
-BICUBIC_SIDE = 2  # low-resolution pixels that its kernel reaches to each side
+from torch.nn.functional import conv2d, leaky_relu, prelu
 
 
 def at_least_float32(x: Tensor) -> Tensor:
@@ -36,38 +30,6 @@ def autocast_disabled(x: Tensor) -> AbstractContextManager[object]:
 def _autocasts(x: Tensor) -> bool:
     device = x.device.type
     return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-
-
-def bicubic(low_res: Tensor, scale: int) -> Tensor:
-    """(B, C, H, W) -> (B, C, sH, sW), in float32 at least."""
-    with autocast_disabled(low_res):
-        image = at_least_float32(low_res)
-        if torch.onnx.is_in_onnx_export():
-            return _bicubic_by_convolution(image, scale)
-        return upscale_bicubic(image, scale)
-
-
-def _bicubic_by_convolution(image: Tensor, scale: int) -> Tensor:
-    """(B, 3, H, W) -> (B, 3, sH, sW) in operations that ONNX has."""
-    if scale == 1:
-        return image
-    kernels = torch.from_numpy(bicubic_kernels(scale)).to(image)
-    padded = pad(image, (BICUBIC_SIDE,) * 4, mode="replicate")
-    return pixel_shuffle(conv2d(padded, kernels), scale)
-
-
-@lru_cache
-def bicubic_kernels(scale: int) -> np.ndarray:
-    """(3 s s, 3, 5, 5) float32: each output pixel of a cell out of the 5 x 5 pixels around."""
-    side = 2 * BICUBIC_SIDE + 1
-    impulses = torch.eye(side * side, dtype=torch.float64).view(-1, 1, side, side)
-    cell = slice(BICUBIC_SIDE * scale, (BICUBIC_SIDE + 1) * scale)
-    responses = upscale_bicubic(impulses, scale)[:, 0, cell, cell].flatten(1)  # (25, s s)
-    planes = responses.T.reshape(scale * scale, side, side).numpy()
-    kernels = np.zeros((3, scale * scale, 3, side, side), np.float32)
-    for channel in range(3):
-        kernels[channel, :, channel] = planes
-    return kernels.reshape(-1, 3, side, side)
 
 
 class Float32Conv(nn.Conv2d):

@@ -7,8 +7,8 @@ https://arxiv.org/abs/1501.00092.
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from srgan_cli.networks.layers import bicubic_radius, conv, conv_radius, total_radius
-from srgan_cli.networks.precision import Float32Conv, bicubic, to_weight_dtype
+from srgan_cli.networks.layers import bicubic, bicubic_radius, conv, conv_radius, total_radius
+from srgan_cli.networks.precision import Float32Conv, to_weight_dtype
 
 LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)  # of R, G, B in [0, 1], as MATLAB's rgb2ycbcr
 BLACK = 16 / 255

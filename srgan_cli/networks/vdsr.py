@@ -9,8 +9,15 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from srgan_cli.networks.layers import bicubic_radius, conv, conv_radius, he_init_, total_radius
-from srgan_cli.networks.precision import at_least_float32, bicubic, to_weight_dtype
+from srgan_cli.networks.layers import (
+    bicubic,
+    bicubic_radius,
+    conv,
+    conv_radius,
+    he_init_,
+    total_radius,
+)
+from srgan_cli.networks.precision import at_least_float32, to_weight_dtype
 from srgan_cli.networks.srcnn import add_to_luma, luma
 
 

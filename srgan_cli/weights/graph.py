@@ -16,8 +16,7 @@ from torch import nn
 from srgan_cli.files import printable
 from srgan_cli.networks.compact import Compact
 from srgan_cli.networks.fast import Fast
-from srgan_cli.networks.layers import NearestConv, SubPixelConv
-from srgan_cli.networks.precision import BICUBIC_SIDE, bicubic_kernels
+from srgan_cli.networks.layers import BICUBIC_SIDE, NearestConv, SubPixelConv, bicubic_kernels
 from srgan_cli.networks.rrdbnet import RESIDUAL_SCALE, RRDBNet
 from srgan_cli.networks.srcnn import BLACK, LUMA, SRCNN
 from srgan_cli.networks.srresnet import SRResNet

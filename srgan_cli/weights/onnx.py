@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.files import atomic_write
-from srgan_cli.networks.precision import bicubic_kernels
+from srgan_cli.networks.layers import bicubic_kernels
 from srgan_cli.weights.container import Weights
 from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.measured_field import max_difference
