@@ -13,6 +13,8 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from threading import Event
 from typing import TypeVar
@@ -164,14 +166,15 @@ class _JobRunner:
         limit = min(options.max_bytes, options.free() // 2)
         original = read_input(job.source, options.max_pixels, limit)
         image = convert_image(original, options.conversion, job.source)
-        first = frames_of(image)[0]
+        frames = frames_of(image)
+        first, losses = frames[0], partial(self._unsupported_metadata, job)
         outcome = replace(
             state.outcome,
             before=ImageSize(first.height, first.width),
             after=check_output(image, job.target, options.encoding, options.pipeline),
             passes=options.pipeline.passes(first.height, first.width),
-            notes=tuple(dict.fromkeys(text for frame in frames_of(image) for text in frame.notes)),
-            unsupported_metadata=self._unsupported_metadata(first, job),
+            notes=_once(frame.notes for frame in frames),
+            unsupported_metadata=_once(map(losses, frames)),
         )
         if job.target != STREAM and not self._lock(job):
             return replace(skipped, outcome=replace(skipped.outcome, locked=True))
@@ -179,7 +182,7 @@ class _JobRunner:
             return skipped
         return replace(state, outcome=outcome, image=image)
 
-    def _unsupported_metadata(self, image: Image, job: Job) -> tuple[str, ...]:
+    def _unsupported_metadata(self, job: Job, image: Image) -> tuple[str, ...]:
         encoding = self.options.encoding
         kept = Image(image.pixels, converted_from=image.converted_from) if encoding.strip else image
         return list_losses(kept, format_of(job.target, encoding))
@@ -232,6 +235,11 @@ class _JobRunner:
         self.closing.set()
         while self.locks:
             self.locks.popitem()[1].release()
+
+
+def _once(texts: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    """Those of all frames, each a single time."""
+    return tuple(dict.fromkeys(chain.from_iterable(texts)))
 
 
 def _is_done(job: Job, options: JobOptions) -> bool:

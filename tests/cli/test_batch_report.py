@@ -84,6 +84,14 @@ def test_what_the_format_cannot_hold_is_one_remark_per_run():
     assert ["EXIF" in note and "CMYK" in note for note in notes] == [True, True, False]
 
 
+def test_every_page_is_asked_what_it_loses():
+    gray, inks = Pillow.new("L", (4, 4)), Pillow.new("CMYK", (4, 4))
+    gray.save("a.tif", save_all=True, append_images=[inks, inks])
+    result = upscale("a.tif", "-o", "out.tif")
+    assert result.exit_code == 0
+    assert result.stderr.count("CMYK") == 1
+
+
 def test_strip_is_no_loss():
     exif = Pillow.Exif()
     exif[271] = "JobUpscaler"
