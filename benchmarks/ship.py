@@ -1,7 +1,6 @@
 """Makes of a trained network the file that we ship: float16, its figures in the header.
 
-python benchmarks/ship.py RUN/psnr.safetensors weights/NAME.safetensors --set5 SET5 --val VAL \
-    --inputs LOW
+python benchmarks/ship.py RUN/psnr.safetensors weights/NAME.safetensors --set5 SET5 --val VAL
 
 Of a GAN stage RUN keeps the network whose features are nearest; --checkpoint takes the last one,
 the running average in RUN/checkpoint-gan-STEPS.pt, in its place.
@@ -11,8 +10,8 @@ A network that `srgan train` made by the recipe clean or photo declares its plac
 --denoise mixes; --family photo-clean:0, or :1, declares it for those of earlier versions.
 
 Figures are taken of the to_half network, in float32, on Y, with a border of the scale cropped.
-LOW has images such as the network is for, on which int8 is measured: without it VAL's are taken,
-shrunk. `srgan convert FILE -o NEW --calibrate LOW` does that part alone.
+int8 is measured on the crops of VAL with which `srgan train` validates, by the network's recipe.
+With one of weights' files as both RUN's and the target that is measured anew.
 """
 
 import argparse
@@ -22,21 +21,26 @@ from pathlib import Path
 
 from torch import Tensor
 
-from srgan_cli.evaluation.crops import center_crops
 from srgan_cli.evaluation.measure import (
     ImageMeasurements,
     ImagePair,
+    list_images,
     means,
     measure_all,
     pair_up,
 )
 from srgan_cli.evaluation.methods import network_method
+from srgan_cli.images.read import read_image
 from srgan_cli.metrics import FIDELITY
-from srgan_cli.resample import resize
+from srgan_cli.networks.fast import Fast
 from srgan_cli.settings import FLOAT32_MACHINE
+from srgan_cli.training.data import Source, downsample_function
+from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.run_folder import load_state
+from srgan_cli.training.validation import center_samples
 from srgan_cli.weights.activation_ranges import measure_int8
 from srgan_cli.weights.container import Weights, read_weights, to_half, write_weights
+from srgan_cli.weights.loading import load_generator
 from srgan_cli.weights.measured_field import complete_metadata
 from srgan_cli.weights.metadata import parse_family
 from srgan_cli.weights.selection import SelectedModel
@@ -56,7 +60,9 @@ def main() -> None:
     record = weights.metadata.training | {name: text for name, text in told.items() if text}
     family = arguments.family or weights.metadata.family
     metadata = replace(weights.metadata, figures=figures, training=record, family=family)
-    weights = measure_int8(replace(weights, metadata=metadata), _inputs(arguments, weights))
+    weights = replace(weights, metadata=metadata)
+    if isinstance(load_generator(weights), Fast):
+        weights = measure_int8(weights, _validation_inputs(arguments.val, weights))
     write_weights(weights, arguments.target)
     print(f"int8: {weights.metadata.int8_psnr} dB from float32")
     for name, row in figures.items():
@@ -72,7 +78,6 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--checkpoint", type=Path)
     parser.add_argument("--set5", type=Path, required=True)
     parser.add_argument("--val", type=Path, required=True)
-    parser.add_argument("--inputs", type=Path, metavar="LOW")
     parser.add_argument(
         "--mirror-whole",
         action="store_true",
@@ -97,12 +102,11 @@ def _trained(arguments: argparse.Namespace) -> Weights:
     return replace(weights, state=last.average, metadata=unknown)
 
 
-def _inputs(arguments: argparse.Namespace, weights: Weights) -> list[Tensor]:
-    scale = weights.metadata.scale
-    if arguments.inputs:
-        return center_crops(arguments.inputs, 128, 24)
-    large = center_crops(arguments.val, 128 * scale, 24)
-    return [resize(one, one.shape[2] // scale, one.shape[3] // scale).clamp(0, 1) for one in large]
+def _validation_inputs(folder: Path, weights: Weights) -> list[Tensor]:
+    source = Source([read_image(path).pixels for path in list_images(folder)])
+    downsample = downsample_function(RECIPES[weights.metadata.training["recipe"]])
+    samples = center_samples(source, weights.metadata.scale, downsample)
+    return [sample.low_res for sample in samples]
 
 
 def _figures(weights: Weights, pairs: Sequence[ImagePair]) -> dict[str, float]:

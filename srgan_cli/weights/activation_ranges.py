@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from srgan_cli.errors import WeightsError
 from srgan_cli.networks import calibration as measured
-from srgan_cli.networks.calibration import MIN_PSNR, Calibration, int8_layers
+from srgan_cli.networks.calibration import KEPT_RANGES, MIN_PSNR, Calibration, int8_layers
 from srgan_cli.networks.fast import Fast
 from srgan_cli.networks.int8 import Int8Fast, int8_problem
 from srgan_cli.weights.container import Weights, change_weights_file
@@ -27,16 +27,18 @@ MAX_FLOAT_LAYERS = 12
 """Each of them costs 2 to 3 % of the network's time."""
 
 
-def calibrate(network: nn.Module, images: Sequence[Tensor] = ()) -> Calibration:
+def calibrate(
+    network: nn.Module, images: Sequence[Tensor] = (), kept: float = KEPT_RANGES[0]
+) -> Calibration:
     """Measured on `images`, or on the built-in one where there are none; nothing stays in floats.
 
-    network: a `Fast`. images: (1, 3, H, W) in [0, 1]. Raises WeightsError for a network that
-    overflows.
+    network: a `Fast`. images: (1, 3, H, W) in [0, 1]. kept: share of the ranges. Raises
+    WeightsError for a network that overflows.
     """
     assert isinstance(network, Fast)
     seen = images or [torch.from_numpy(pattern_image(SIDE))[None]]
     made = measured.calibrate(
-        network, [image.contiguous(memory_format=torch.channels_last) for image in seen]
+        network, [image.contiguous(memory_format=torch.channels_last) for image in seen], kept
     )
     numbers = [value for row in (*made.ranges, *made.scales) for value in row]
     if not all(abs(value) < MAX_NUMBER for value in numbers):
@@ -82,7 +84,7 @@ def complete_ranges(weights: Weights, images: Sequence[Tensor] = ()) -> Weights:
     recorded = recorded_calibration(weights, network)
     if recorded is not None and (not images or recorded_psnr(weights, network) is not None):
         return weights
-    made = _measured(weights, network, recorded or calibrate(network, images), images)
+    made = _measured(weights, network, recorded or _best_calibration(network, images), images)
     return weights if made.metadata == weights.metadata else made
 
 
@@ -95,18 +97,29 @@ def measure_int8(weights: Weights, images: Sequence[Tensor]) -> Weights:
     unknown = replace(weights, metadata=without_int8(weights.metadata))
     if not isinstance(network, Fast):
         return unknown
-    new = calibrate(network, images)
     recorded = recorded_calibration(weights, network)
-    if recorded is not None and images and int8_problem(network) is None:
-        expected = _outputs(network, images)
-        options = [replace(one, floats=frozenset()) for one in (new, recorded)]
-        new = max(options, key=lambda one: int8_psnr(network, one, images, expected))
-    return _measured(unknown, network, new, images)
+    return _measured(unknown, network, _best_calibration(network, images, recorded), images)
 
 
 def complete_ranges_of_file(path: Path, images: Sequence[Tensor] = ()) -> None:
     """Complete the metadata of our weights file at `path`: see `complete_ranges`."""
     change_weights_file(path, lambda weights: complete_ranges(weights, images))
+
+
+def _best_calibration(
+    network: Fast, images: Sequence[Tensor], recorded: Calibration | None = None
+) -> Calibration:
+    """Of those measured on `images`, and the recorded one, that with the highest PSNR on them.
+
+    With nothing in floats. Without images, or int8, a single one is measured.
+    """
+    if not images or int8_problem(network) is not None:
+        return calibrate(network, images)
+    options = [calibrate(network, images, kept) for kept in KEPT_RANGES]
+    if recorded is not None:
+        options.append(replace(recorded, floats=frozenset()))
+    expected = _outputs(network, images)
+    return max(options, key=lambda one: int8_psnr(network, one, images, expected))
 
 
 def _measured(

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from srgan_cli.networks.calibration import (
-    KEPT_RANGE,
+    KEPT_RANGES,
     LEAST_SHARE,
     Calibration,
     calibrate,
@@ -74,4 +74,4 @@ def test_ranges_are_of_inputs_divided_by_the_scales():
     for x, scales, (low, high) in zip(seen, made.scales, made.ranges, strict=True):
         divided = x / torch.tensor(scales).view(1, -1, 1, 1)
         expected = torch.stack([divided.amin().clamp(max=0), divided.amax().clamp(min=0)])
-        torch.testing.assert_close(torch.tensor([low, high]), KEPT_RANGE * expected)
+        torch.testing.assert_close(torch.tensor([low, high]), KEPT_RANGES[0] * expected)
