@@ -2,9 +2,14 @@
 
 import pytest
 import torch
-from torch.nn.functional import leaky_relu
+from torch.nn.functional import conv2d, leaky_relu
 
-from srgan_cli.networks.fast import UpsamplingStage, binomial_filter, filter_and_activate
+from srgan_cli.networks.fast import (
+    RGBConv,
+    UpsamplingStage,
+    binomial_filter,
+    filter_and_activate,
+)
 
 
 def stage(binomial: bool = True) -> UpsamplingStage:
@@ -69,3 +74,18 @@ def test_the_filter_comes_before_the_activation():
         filter_and_activate(x.clone(), True), leaky_relu(binomial_filter(x), 0.2)
     )
     assert torch.equal(filter_and_activate(x.clone(), False), leaky_relu(x, 0.2))
+
+
+@pytest.mark.parametrize("processor", ["DEFAULT", "AVX2", "AVX512"])
+@pytest.mark.parametrize("shape", [(1, 4, 1, 4), (2, 4, 9, 6), (1, 4, 5, 7), (1, 4, 3, 24)])
+def test_pixels_made_at_once_are_those_made_singly(processor, shape, monkeypatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: processor)
+    torch.manual_seed(0)
+    layer, x = RGBConv(4, 3), torch.randn(shape)
+    expected = conv2d(x, layer.weight, layer.bias, padding=1)
+    for given in (x, x.contiguous(memory_format=torch.channels_last)):
+        with torch.no_grad():
+            made = layer(given)
+        torch.testing.assert_close(made, expected, atol=1e-6, rtol=0)
+    layer(x).sum().backward()
+    assert layer.weight.grad is not None
