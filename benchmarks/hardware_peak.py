@@ -63,10 +63,12 @@ def _table(rates: dict[str, float], size: str) -> Table:
     return Table(f"Against the machine's ceiling, one tile of {size}", rows, (check,))
 
 
-@torch.inference_mode()
 def operations_per_pixel(generator: nn.Module, device: str) -> float:
-    """Floating-point operations for a low-resolution pixel; multiply and add are two."""
-    with FlopCounterMode(display=False) as counter:
+    """Floating-point operations for a low-resolution pixel; multiply and add are two.
+
+    With gradients, as without them convolutions make some pixels at once, zeros included.
+    """
+    with torch.enable_grad(), FlopCounterMode(display=False) as counter:
         generator(torch.zeros(1, 3, PROBE, PROBE, device=device))
     return counter.get_total_flops() / PROBE**2
 

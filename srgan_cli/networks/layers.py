@@ -199,9 +199,9 @@ def _nearest_kernels(weight: Tensor, factor: int) -> Tensor:
 
 
 def bicubic(low_res: Tensor, scale: int) -> Tensor:
-    """(B, C, H, W) -> (B, C, sH, sW), in float32 at least.
+    """RGB, (B, 3, H, W) -> (B, 3, sH, sW), in float32 at least.
 
-    On CPUs, without gradients, RGB is upscaled by a convolution, which takes 40 % of the time.
+    On CPUs, without gradients, a convolution upscales it in 40 % of the time.
     """
     with autocast_disabled(low_res):
         image = at_least_float32(low_res)
@@ -211,7 +211,7 @@ def bicubic(low_res: Tensor, scale: int) -> Tensor:
 
 
 def _bicubic_by_convolution(image: Tensor, scale: int) -> Tensor:
-    """(B, 3, H, W) -> (B, 3, sH, sW) in operations that ONNX has."""
+    """(B, 3, H, W) -> (B, 3, sH, sW), in operations that ONNX has where one is written."""
     if scale == 1:
         return image
     kernels = torch.from_numpy(bicubic_kernels(scale)).to(image)

@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import pytest
+import torch
 from kill import same
 from small_networks import random_weights
 from training_helpers import StopAfter, last_state
 
 from srgan_cli.errors import OptionError
-from srgan_cli.networks.int8 import operators_work
+from srgan_cli.evaluation.crops import center_crops
+from srgan_cli.networks.int8 import Int8Fast, operators_work
 from srgan_cli.training.data import load_data, pair_sampler
 from srgan_cli.training.recipes import RECIPES
 from srgan_cli.training.run_folder import checkpoints, load_state, read_log
@@ -48,18 +50,24 @@ def options(make, start, tmp_path) -> TrainOptions:
 
 
 @needs_int8
-def test_int8_gets_nearer_to_the_network_that_it_starts_from(run, options, tmp_path) -> None:
+def test_int8_gets_nearer_to_the_network_that_it_starts_from(run, options, start, tmp_path) -> None:
     untrained = replace(options, lr=1e-12, out=tmp_path / "untrained")
-    losses, psnr = [], []
+    images = center_crops(options.folders[0], 24, 4)
+    losses, errors = [], []
     for one in (untrained, options):  # the same patches
         run(one)
         rows = [row["quantization"] for row in read_log(one.out) if "quantization" in row]
         losses.append(sum(rows[-10:]))
         made = read_weights(one.out / "int8.safetensors")
-        assert recorded_calibration(made, load_generator(made)) is not None
-        psnr.append(made.metadata.int8_psnr)
+        calibration = recorded_calibration(made, load_generator(made))
+        assert calibration is not None
+        everything = replace(calibration, floats=frozenset())
+        int8 = Int8Fast(load_generator(made), everything, torch.float32)
+        with torch.inference_mode():
+            differences = [int8(image) - load_generator(start)(image) for image in images]
+        errors.append(sum(float(one.square().mean()) for one in differences))
     assert losses[1] < 0.9 * losses[0]
-    assert psnr[1] > psnr[0]
+    assert errors[1] < 0.9 * errors[0]
 
 
 def test_the_file_keeps_its_end_lineage_family_and_history(run, options, start) -> None:

@@ -79,6 +79,15 @@ def test_measured_anew_the_better_calibration_is_kept(tiny):
 
 
 @needs_int8
+@pytest.mark.parametrize("shares", [(0.05, 0.85), (0.85, 0.05)])
+def test_of_two_ranges_the_better_one_is_recorded(tiny, monkeypatch, shares):
+    images = [torch.rand(1, 3, 24, 30) for _ in range(2)]
+    good = complete_ranges(tiny, images).metadata
+    monkeypatch.setattr(activation_ranges, "KEPT_RANGES", shares)
+    assert complete_ranges(tiny, images).metadata.activation_ranges == good.activation_ranges
+
+
+@needs_int8
 def test_layers_stay_in_floats_where_int8_is_far_from_float32_without_them(tiny, monkeypatch):
     images = [torch.rand(1, 3, 24, 30) for _ in range(2)]
     assert complete_ranges(tiny, images).metadata.float_layers == ()
