@@ -3,7 +3,7 @@
 Weights have a scale per output channel, activations one scale and zero point per tensor, as in
 Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only
 inference", 2018, https://arxiv.org/abs/1712.05877. The operators are private: `int8_problem` says
-where they are missing or do not work. Tried with PyTorch 2.13 and 2.14.
+where they are missing or do not work. Tried with PyTorch 2.13.
 """
 
 import copy
